@@ -1,0 +1,1 @@
+"""What is done about an alert: the tier, the breaker, the command and its audit record."""
