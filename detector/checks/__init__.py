@@ -1,0 +1,1 @@
+"""Conformance suites, shipped: what every scorer, sketch, sink and profile must keep to."""

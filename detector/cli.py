@@ -1,0 +1,127 @@
+"""The command line: one table of commands, each loaded only when it is called.
+
+River, scikit-learn, numba and Faust take seconds to import, so ``detector --help`` imports
+none of them: it reads the table below, and a command's module is imported when that command runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from detector import __version__
+from detector.errors import DetectorError
+
+EXIT_REFUSED = 2
+"""Exit status when an input, a profile, a setting or the machine was refused."""
+
+
+class Entry(NamedTuple):
+    """Where a command lives, and the line that stands for it in the help."""
+
+    module: str
+    """Module with a ``typer.Typer()`` named ``app``."""
+    help: str
+    """One line, as the user reads it."""
+    is_group: bool = False
+    """True if the whole ``app`` is mounted under the name, False for one command of it."""
+
+
+COMMANDS: dict[str, Entry] = {
+    "demo": Entry("detector.local.commands", "Watch a fleet, an attack, and the detector catching it."),
+    "worker": Entry("detector.worker.commands", "Score agent events from Kafka; write alerts and commands."),
+    "siem": Entry("detector.worker.commands", "Send alerts from Kafka to a SIEM over syslog."),
+    "release": Entry("detector.worker.commands", "Lift an agent's quarantine, with a name and a reason."),
+    "replay": Entry("detector.offline.commands", "Score recorded events without a broker."),
+    "evaluate": Entry("detector.offline.commands", "Measure detection on a labelled stream."),
+    "simulate": Entry("detector.offline.commands", "Write a made-up fleet's events, with labelled attacks."),
+    "profile": Entry("detector.profile.commands", "List, show, lint and lock profiles.", is_group=True),
+    "forest": Entry("detector.scorers.commands", "Fit and show isolation forests.", is_group=True),
+    "broker": Entry("detector.local.commands", "Run a local one-node Kafka until interrupted."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are listed from :data:`COMMANDS` and imported when called."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer's own Context
+        """Return the names, in the order a new user meets them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:  # type: ignore[override]
+        """Return a stand-in that carries the name and the help line, or None."""
+        del ctx
+        entry = COMMANDS.get(cmd_name)
+        return None if entry is None else TyperCommand(name=cmd_name, help=entry.help)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:  # noqa: ANN401
+        """Return the real command; this is where its module is imported."""
+        name, stand_in, rest = super().resolve_command(ctx, args)
+        command = stand_in if name is None else load(name)
+        return name, command, rest
+
+
+def load(name: str) -> Any:  # noqa: ANN401 - typer keeps its command class private
+    """Return the command called `name`, importing its module.
+
+    Raises
+    ------
+    KeyError
+        If the table has no such command, or its module does not define it.
+    """
+    entry = COMMANDS[name]
+    group = typer.main.get_group(import_module(entry.module).app)
+    if entry.is_group:
+        group.name = name
+        group.no_args_is_help = True
+        return group
+    return group.commands[name]
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"detector {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and leave.", callback=_print_version, is_eager=True
+    ),
+) -> None:
+    """Find, explain and contain AI agents that stop behaving like themselves."""
+    del version
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line; exit 2 with one sentence on a refusal, 1 on a failed check.
+
+    Parameters
+    ----------
+    args : list of str, optional
+        Arguments without the program's name; the process's own if left out.
+    """
+    try:
+        app(args=args, prog_name="detector")
+    except DetectorError as error:
+        typer.echo(f"detector: {error}", err=True)
+        sys.exit(EXIT_REFUSED)
+    except BrokenPipeError:
+        # the reader of a pipe has left (`| head`): not our failure, and nothing to say to it
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,1 @@
+"""What agents and enforcement points embed: light, and knowing only the schema."""

@@ -1,0 +1,1 @@
+"""Replay and evaluation without a broker: the same pipeline, for notebooks and other harnesses."""

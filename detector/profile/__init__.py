@@ -1,0 +1,1 @@
+"""Profiles: the analyst's file, loaded, linted and locked."""

@@ -1,0 +1,1 @@
+"""What crosses a wire: events in, alerts and commands out."""

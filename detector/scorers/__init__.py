@@ -1,0 +1,1 @@
+"""Scorers, one family a file: high is strange, and not ready is not zero."""

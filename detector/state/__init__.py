@@ -1,0 +1,1 @@
+"""What is remembered: rows per agent, tables per peer group, snapshot and restore."""
