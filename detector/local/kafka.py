@@ -1,0 +1,226 @@
+"""A real one-node Apache Kafka (KRaft, broker and controller in one process) that lives as long as its owner."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from detector.errors import SetupError
+from detector.local.jars import kafka_jars
+from detector.local.java import find_java
+from detector.local.probe import answers
+
+HEAP = "512m"
+"""Enough for 300,000 messages (0.36 GB resident measured); small enough for a laptop."""
+START_S = 90.0
+
+PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+log.dirs={folder}/data
+num.partitions=4
+default.replication.factor=1
+min.insync.replicas=1
+auto.create.topics.enable=false
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=2000
+num.network.threads=2
+num.io.threads=4
+log.cleaner.threads=1
+log.cleaner.dedupe.buffer.size=16777216
+"""
+LOGGING = """\
+status = warn
+appender.f.type = File
+appender.f.name = F
+appender.f.fileName = {folder}/logs/server.log
+appender.f.layout.type = PatternLayout
+appender.f.layout.pattern = [%d] %p %m (%c)%n
+rootLogger.level = info
+rootLogger.appenderRef.f.ref = F
+"""
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""
+
+
+class LocalKafka:
+    """One Kafka node on loopback; a context manager that has started it and stops it.
+
+    The broker ends with the process that started it (``detector.local.guard``), so an interrupted run leaves nothing behind.
+    Data stay in the folder: started again on it, the same cluster goes on.
+
+    Parameters
+    ----------
+    folder : Path
+        Configuration, data, logs and ``broker.pid``; made if missing.
+    port : int, optional
+        Port of the listener on 127.0.0.1; a free one if None. Kept over restarts on the same folder.
+    say : callable, optional
+        Is told what is downloaded and started.
+
+    Raises
+    ------
+    SetupError
+        No Java, no jars, the folder is in use, or the broker does not come up.
+    """
+
+    def __init__(self, folder: Path, port: int | None = None, say: Callable[[str], None] = _silent) -> None:
+        self.folder = Path(folder).resolve()
+        self.say = say
+        self.port = port or _free_port()
+        self._guard: subprocess.Popen[bytes] | None = None
+        self.pid: int | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """Address for clients, ``host:port``."""
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> LocalKafka:
+        """Return itself once the broker answers; a folder used before is continued."""
+        self._refuse_a_used_folder()
+        command = [str(find_java()), *self._java_options(kafka_jars(self.say))]
+        (self.folder / "logs").mkdir(parents=True, exist_ok=True)
+        self._configure(command)
+        self.say(f"Apache Kafka: starting on {self.bootstrap}")
+        self._spawn([*command, "kafka.Kafka", str(self.folder / "server.properties")])
+        try:
+            self._wait_until_it_answers()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Shut the broker down in an orderly way; nothing happens if it is down."""
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            assert guard.stdin is not None
+            guard.stdin.close()
+            guard.wait()
+            self._forget(guard)
+
+    def kill(self) -> None:
+        """End the broker at once, as ``kill -9`` does; its data stay."""
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            if self.pid is not None and guard.poll() is None:
+                os.kill(self.pid, signal.SIGKILL)
+            assert guard.stdin is not None
+            guard.stdin.close()
+            guard.wait()
+            self._forget(guard)
+
+    def __enter__(self) -> LocalKafka:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def _forget(self, guard: subprocess.Popen[bytes]) -> None:
+        if guard.stdout is not None:
+            guard.stdout.close()
+        self.pid = None
+        (self.folder / "broker.pid").unlink(missing_ok=True)
+
+    def _refuse_a_used_folder(self) -> None:
+        pid = running_pid(self.folder)
+        if pid is not None:
+            msg = f"folder of the local Kafka must be free, got {self.folder} in use by process {pid}: stop it or name another"
+            raise SetupError(msg)
+
+    def _java_options(self, jars: list[Path]) -> list[str]:
+        return [
+            f"-Xms{HEAP}",
+            f"-Xmx{HEAP}",
+            "-XX:+UseG1GC",
+            "-Djava.awt.headless=true",
+            f"-Dkafka.logs.dir={self.folder}/logs",
+            f"-Dlog4j2.configurationFile=file:{self.folder}/log4j2.properties",
+            "-cp",
+            os.pathsep.join(map(str, jars)),
+        ]
+
+    def _configure(self, command: list[str]) -> None:
+        properties = self.folder / "server.properties"
+        if properties.exists():  # the ports belong to the formatted cluster
+            text = properties.read_text(encoding="utf-8")
+            self.port = int(text.split("advertised.listeners=PLAINTEXT://127.0.0.1:")[1].split()[0])
+            return
+        (self.folder / "log4j2.properties").write_text(LOGGING.format(folder=self.folder), encoding="utf-8")
+        text = PROPERTIES.format(port=self.port, controller_port=_free_port(), folder=self.folder)
+        draft = properties.with_suffix(".new")
+        draft.write_text(text, encoding="utf-8")
+        # 22 characters of URL-safe base64 that never begin with '-', which would read as an option
+        cluster = "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
+        tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(draft), "--ignore-formatted"]
+        ran = subprocess.run([*command, *tool], capture_output=True, text=True, timeout=START_S, check=False)
+        if ran.returncode:
+            last = (ran.stderr or ran.stdout).strip().splitlines()[-1:]
+            msg = f"storage of the local Kafka must be formattable in {self.folder}, got {last}: free the disk or name another"
+            raise SetupError(msg)
+        draft.rename(properties)
+
+    def _spawn(self, command: list[str]) -> None:
+        with (self.folder / "logs" / "stdout.log").open("ab") as log:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-m", "detector.local.guard", *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,  # a terminal's Ctrl-C goes to the owner, who stops the broker last
+            )
+        assert self._guard.stdout is not None
+        self.pid = int(self._guard.stdout.readline() or 0) or None
+        (self.folder / "broker.pid").write_text(str(self.pid), encoding="utf-8")
+
+    def _wait_until_it_answers(self) -> None:
+        guard = self._guard
+        assert guard is not None
+        if not answers(self.bootstrap, START_S, lambda: guard.poll() is None):
+            ended = guard.poll()
+            what = "no answer" if ended is None else f"exit status {ended}"
+            msg = (
+                f"local Kafka of {self.folder} must answer within {START_S:.0f} s, got {what}: "
+                f"read {self.folder}/logs/server.log and stdout.log"
+            )
+            raise SetupError(msg)
+
+
+def running_pid(folder: Path) -> int | None:
+    """Return the process id of the broker that runs on a folder, None if none does."""
+    try:
+        pid = int((folder / "broker.pid").read_text(encoding="utf-8"))
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return None
+    return pid if str(folder).encode() in command else None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

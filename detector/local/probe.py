@@ -1,0 +1,35 @@
+"""Whether a broker answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+ASK_S = 1.0
+
+
+def answers(bootstrap: str, within_s: float, may_go_on: Callable[[], bool] = lambda: True) -> bool:
+    """Tell whether a broker answers a metadata request within a time.
+
+    Parameters
+    ----------
+    bootstrap : str
+        ``host:port``, several separated by commas.
+    within_s : float
+        Seconds to go on asking.
+    may_go_on : callable
+        Asked between tries; asking stops when it says False.
+    """
+    options = {"bootstrap.servers": bootstrap, "log_level": 0, "reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 250}
+    admin = AdminClient({**options, "error_cb": lambda _: None})
+    end = time.monotonic() + within_s
+    while time.monotonic() < end and may_go_on():
+        try:
+            if admin.list_topics(timeout=ASK_S).brokers:
+                return True
+        except KafkaException:
+            continue
+    return False

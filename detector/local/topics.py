@@ -1,0 +1,150 @@
+"""The topics: their names, how each is kept, and how missing ones are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from detector.errors import SetupError
+
+ADMIN_S = 30.0
+DAY_MS = 86_400_000
+
+Keep = Literal["delete", "compact"]
+
+
+class TopicSpec(NamedTuple):
+    """How one topic is made: partitions and Kafka's topic settings."""
+
+    name: str
+    partitions: int
+    config: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicNames:
+    """Names of all topics of one deployment.
+
+    Parameters
+    ----------
+    prefix : str
+        Stands before every name that is not the group's own, for example ``"staging."``.
+    group : str
+        Consumer group; names the internal topics.
+    """
+
+    prefix: str = ""
+    group: str = "detector"
+
+    @property
+    def events(self) -> str:
+        """Agent events, keyed by agent."""
+        return f"{self.prefix}agent.events"
+
+    @property
+    def feedback(self) -> str:
+        """Verdicts and release requests of analysts, keyed by agent."""
+        return f"{self.prefix}agent.feedback"
+
+    @property
+    def alerts(self) -> str:
+        """OCSF findings, keyed by agent."""
+        return f"{self.prefix}agent.alerts"
+
+    @property
+    def policy(self) -> str:
+        """Whole desired state of each subject, compacted."""
+        return f"{self.prefix}agent.policy"
+
+    @property
+    def policy_log(self) -> str:
+        """Every decision with its cause, hash-chained."""
+        return f"{self.prefix}agent.policy.log"
+
+    @property
+    def acks(self) -> str:
+        """Acknowledgements of enforcement points."""
+        return f"{self.prefix}agent.policy.acks"
+
+    @property
+    def deadletter(self) -> str:
+        """Refused records with their reason."""
+        return f"{self.prefix}agent.deadletter"
+
+    @property
+    def by_tenant(self) -> str:
+        """Alerts and feedback, repartitioned by tenant; internal."""
+        return f"{self.group}.by-tenant"
+
+    @property
+    def state(self) -> str:
+        """Checkpoints, partition by partition those of the events; internal, compacted."""
+        return f"{self.group}.state"
+
+
+def topic_specs(names: TopicNames, partitions: int = 4, *, event_days: int = 7) -> list[TopicSpec]:
+    """Return what every topic of a deployment must look like.
+
+    ``<group>.state`` has as many partitions as the events, because a checkpoint lies in the partition it stands for.
+
+    Parameters
+    ----------
+    names : TopicNames
+        Names of the deployment.
+    partitions : int, default=4
+        Partitions of the events; they are the shards, so choose for the largest fleet to come.
+    event_days : int, default=7
+        Days the events are kept: how far back a restore or a replay can reach.
+    """
+    kept = {"cleanup.policy": "delete", "retention.ms": str(event_days * DAY_MS)}
+    long = {"cleanup.policy": "delete", "retention.ms": str(365 * DAY_MS)}
+    compact = {"cleanup.policy": "compact"}
+    # checkpoints are rewritten every few seconds: without these the log grows by gigabytes between two compactions
+    state = {**compact, "segment.bytes": "67108864", "min.cleanable.dirty.ratio": "0.2", "segment.ms": "600000"}
+    return [
+        TopicSpec(names.events, partitions, kept),
+        TopicSpec(names.feedback, 1, long),
+        TopicSpec(names.alerts, partitions, long),
+        TopicSpec(names.policy, 1, compact),
+        TopicSpec(names.policy_log, 1, long),
+        TopicSpec(names.acks, 1, long),
+        TopicSpec(names.deadletter, 1, kept),
+        TopicSpec(names.by_tenant, partitions, kept),
+        TopicSpec(names.state, partitions, state),
+    ]
+
+
+def create_topics(client: Mapping[str, object], specs: Iterable[TopicSpec], replication: int = 1) -> list[str]:
+    """Return the names of the topics that were made; those that exist are left as they are.
+
+    Parameters
+    ----------
+    client : mapping
+        Settings of a confluent-kafka client, at least ``bootstrap.servers``.
+    specs : iterable of TopicSpec
+        What to make.
+    replication : int, default=1
+        Copies of each partition.
+
+    Raises
+    ------
+    SetupError
+        The broker refused one.
+    """
+    admin = AdminClient({"log_level": 0, "error_cb": lambda _: None, **client})
+    wanted = [NewTopic(spec.name, spec.partitions, replication, config=spec.config) for spec in specs]
+    made = []
+    for name, future in admin.create_topics(wanted, operation_timeout=ADMIN_S, request_timeout=ADMIN_S).items():
+        try:
+            future.result()
+            made.append(name)
+        except KafkaException as exc:
+            error: KafkaError = exc.args[0]
+            if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                msg = f"topic {name} of the broker must be creatable, got {error.str()}: make it by hand or grant CREATE"
+                raise SetupError(msg) from exc
+    return made
