@@ -1,1 +1,1 @@
-"""Scorers, one family a file: high is strange, and not ready is not zero."""
+"""Anomaly scorers: half-space trees and isolation forests as flat arrays, and the files fitted forests live in."""
