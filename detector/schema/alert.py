@@ -1,0 +1,119 @@
+"""What the detector found out, and why: the alert as it crosses the product's own topics."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Voice = Literal["own", "peers", "fleet", "forest", "half_space", "rule"]
+Activity = Literal["create", "update", "close"]
+Severity = Literal["low", "medium", "high", "critical"]
+
+_SEPARATOR = "\x1f"
+
+
+class _Wire(BaseModel):
+    """Frozen, finite, nothing unknown: what every part of an alert has in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Contribution(_Wire):
+    """What one channel added to the score, observed against expected.
+
+    Parameters
+    ----------
+    channel : str
+        Name of the channel, as in the profile's weights.
+    value : float
+        What it added to the event's evidence.
+    bits : float
+        Its own surprise, before calibration, in bits.
+    observed, expected : str
+        What was seen and what would have been usual, in words.
+    voice : str
+        Who knew it: the agent's own history, its peers, the fleet, a model or a rule.
+    n : int
+        Observations behind the expectation.
+    """
+
+    channel: str
+    value: float
+    bits: float
+    observed: str
+    expected: str
+    voice: Voice
+    n: int = Field(ge=0)
+
+
+class Evidence(_Wire):
+    """One event behind an alert and where its bytes stand: topic, partition, offset, line of the record."""
+
+    topic: str
+    partition: int
+    offset: int
+    line: int
+    event_id: str
+    ts: float
+    kind: str
+    name: str
+    target: str | None
+    outcome: str
+
+
+class Alert(_Wire):
+    """One state of one incident. Consumers drop repeats by (`finding_uid`, `counter`).
+
+    Times are seconds since the epoch, UTC, of events. `score` is -log10 of the share of recent sessions at least as
+    strange; `risk` is 0 to 100; `partition_agents` counts the agents known to the partition that alerts.
+    """
+
+    finding_uid: str = Field(pattern=r"^[0-9a-f]{32}$")
+    counter: int = Field(ge=1)
+    activity: Activity
+    tenant: str
+    agent_id: str
+    agent_type: str
+    agent_version: str | None
+    zone: str | None
+    session_id: str | None
+    profile: str
+    detection: str
+    title: str
+    time: float
+    first_seen: float
+    last_seen: float
+    event_id: str
+    score: float
+    threshold: float
+    risk: Annotated[int, Field(ge=0, le=100)]
+    severity: Severity
+    events: int = Field(ge=0)
+    events_over: int = Field(ge=0)
+    contributions: tuple[Contribution, ...]
+    normal_if: str
+    evidence: tuple[Evidence, ...]
+    asi: tuple[str, ...]
+    atlas: tuple[str, ...]
+    partition_agents: int = Field(ge=0)
+    partition: int = Field(ge=0)
+
+
+def finding_uid(  # noqa: PLR0913 - the six parts are the contract of the id
+    tenant: str, agent_id: str, session_id: str | None, event_id: str, detection: str, profile: str
+) -> str:
+    """Return the incident's id, 32 hexadecimal digits: the same finding has the same id on every machine.
+
+    Parameters
+    ----------
+    tenant, agent_id, session_id : str
+        Whose session; a session without id counts as the empty string.
+    event_id : str
+        First event past the threshold.
+    detection, profile : str
+        What found it, for example ``"default/v1"`` for the profile.
+    """
+    parts = _SEPARATOR.join((tenant, agent_id, session_id or "", event_id, detection, profile))
+    return hashlib.sha256(parts.encode()).hexdigest()[:32]

@@ -1,0 +1,130 @@
+"""What enforcement points are told: the whole desired state of a subject, and the log of every decision."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+POLICY_SCHEMA: Final = "agent.policy/1"
+LOG_SCHEMA: Final = "agent.policy.log/1"
+GENESIS: Final = "0" * 64
+
+Tier = Literal["observe", "limit", "isolate"]
+Mode = Literal["enforce", "shadow"]
+Decided = Literal["issued", "shadowed", "skipped", "held", "released", "stepped_down", "refused"]
+
+_SEPARATOR = "\x1f"
+
+
+class _Wire(BaseModel):
+    """Frozen, finite, nothing unknown: what every part of a command has in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
+
+
+class Constraints(_Wire):
+    """What the subject may do while the state holds."""
+
+    deny_tools: tuple[str, ...] = ()
+    allow_tools: tuple[str, ...] = ()
+    deny_egress: bool = False
+    allow_peers: tuple[str, ...] = ()
+    rate_per_min: float | None = Field(default=None, ge=0)
+    revoke_credentials: bool = False
+
+
+class Reason(_Wire):
+    """What the state answers to."""
+
+    finding_uid: str
+    detections: tuple[str, ...] = ()
+    risk: int = Field(default=0, ge=0, le=100)
+    score: float = 0.0
+
+
+class Issuer(_Wire):
+    """Who decided: the detector under a profile version, or a named human."""
+
+    kind: Literal["detector", "human"]
+    id: str = Field(min_length=1)
+    policy_version: str
+
+
+class Breaker(_Wire):
+    """The blast-radius breaker's figures at the decision, as shares of the fleet."""
+
+    fleet_share: float = Field(ge=0)
+    limit_share: float = Field(ge=0, le=1)
+    held: bool = False
+
+
+class PolicyState(_Wire):
+    """Whole desired state of one subject; replaces every earlier one with a smaller revision.
+
+    Apply only if `revision` is greater than the last one applied. Times are seconds since the epoch, UTC, compared
+    with the enforcement point's own clock. A state in shadow mode constrains nothing.
+    """
+
+    schema_: Literal["agent.policy/1"] = Field(default=POLICY_SCHEMA, alias="schema")
+    command_id: str = Field(min_length=1)
+    revision: int = Field(ge=1)
+    subject: str = Field(pattern=r"^[^/]+/agent/.+$")
+    state: Literal["quarantined", "released"]
+    tier: Tier
+    mode: Mode
+    constraints: Constraints
+    effective_at: float
+    expires_at: float | None
+    on_expiry: Literal["step_down", "hold_and_page", "release"]
+    reason: Reason
+    issuer: Issuer
+    supersedes: int | None = None
+    breaker: Breaker
+    ack_deadline_s: float = Field(gt=0)
+
+
+class PolicyLogEntry(_Wire):
+    """One decision with its cause; `hash` covers the entry and `previous`, so that a tenant's log is a chain."""
+
+    schema_: Literal["agent.policy.log/1"] = Field(default=LOG_SCHEMA, alias="schema")
+    tenant: str
+    sequence: int = Field(ge=1)
+    time: float
+    subject: str
+    decision: Decided
+    cause: str
+    detail: str = ""
+    command: PolicyState | None = None
+    previous: str = Field(default=GENESIS, pattern=r"^[0-9a-f]{64}$")
+    hash: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+
+    def digest(self) -> str:
+        """Return what `hash` must be: sha256 over the entry without its hash, as 64 hexadecimal digits."""
+        body = self.model_copy(update={"hash": ""}).model_dump_json(by_alias=True)
+        return hashlib.sha256(body.encode()).hexdigest()
+
+    def sealed(self) -> PolicyLogEntry:
+        """Return the entry with its hash filled in."""
+        return self.model_copy(update={"hash": self.digest()})
+
+
+def command_id(subject: str, tier: str, finding_uid: str) -> str:
+    """Return the command's id, 32 hexadecimal digits: a replayed cause gives the same command.
+
+    Parameters
+    ----------
+    subject : str
+        ``tenant/agent/<agent_id>``.
+    tier : str
+        Tier that is asked for.
+    finding_uid : str
+        Cause: id of the finding, or of the human act.
+    """
+    return hashlib.sha256(_SEPARATOR.join((subject, tier, finding_uid)).encode()).hexdigest()[:32]
+
+
+def subject_of(tenant: str, agent_id: str) -> str:
+    """Return the subject of an agent, ``tenant/agent/<agent_id>``; a slash in the tenant becomes ``%2F``."""
+    return f"{tenant.replace('%', '%25').replace('/', '%2F')}/agent/{agent_id}"

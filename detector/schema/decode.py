@@ -1,0 +1,171 @@
+"""Bytes of records become events; what is no event is refused alone, with a named reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from detector.errors import EventError
+from detector.schema.event import MAX_EVENT_BYTES, MAX_RECORD_BYTES, Event, StrictEvent
+from detector.schema.record import Record
+from detector.schema.refusal import examine
+
+MAX_RAW_BYTES: Final = 64 * 1_024
+MAX_UNKNOWN_NAMES: Final = 256
+OTHER_NAMES: Final = "(others)"
+
+_strict = msgspec.json.Decoder(StrictEvent).decode
+_REFUSED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Refusal(NamedTuple):
+    """Why a record, or one line of it, is no event.
+
+    Parameters
+    ----------
+    reason : str
+        One of :data:`detector.schema.event.REASONS`.
+    detail : str
+        What was found, in words; never a value of the event.
+    line : int or None
+        Index of the line within an NDJSON record, blank lines counted; None if the whole record is meant.
+    raw : bytes
+        What was refused, the first 64 KiB of it.
+    """
+
+    reason: str
+    detail: str
+    line: int | None
+    raw: bytes
+
+
+class Decoded(NamedTuple):
+    """Events of a batch of records, in input order, and what was refused of it.
+
+    Parameters
+    ----------
+    events : list of Event
+        The events, in the order they stand in the input.
+    source : list of int
+        For each event the index of its record in the batch.
+    line : list of int
+        For each event its line within the record; 0 if the record holds one event.
+    refusals : list of (int, Refusal)
+        Index of the record and why, in input order.
+    unknown : Counter of str
+        Names of unknown fields that were ignored. At most 256 names a batch, the rest under ``(others)``,
+        so that a flood of invented names fills no memory.
+    """
+
+    events: list[Event]
+    source: list[int]
+    line: list[int]
+    refusals: list[tuple[int, Refusal]]
+    unknown: Counter[str]
+
+
+def decode(records: Sequence[Record], tolerance_s: float | None = None) -> Decoded:
+    """Return the events in `records` and the refusals, each with its record's index.
+
+    A record whose bytes are one JSON document is one event; otherwise, if it has line feeds, it is NDJSON and each
+    line stands for itself. Nothing that a producer writes raises here.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        What is waiting, in order.
+    tolerance_s : float or None
+        Most an event's time may differ from its record's timestamp, in seconds; None (replay) asks nothing, and
+        neither does a record without timestamp.
+
+    Returns
+    -------
+    Decoded
+        Everything that was in the records, in order.
+    """
+    batch = Decoded([], [], [], [], Counter())
+    events, source, line = batch.events, batch.source, batch.line
+    for index, record in enumerate(records):
+        value, key, _, _, _, _ = record
+        # the strict decoder is the hot path; whatever it does not take whole and at once goes the long way
+        if len(value) <= MAX_EVENT_BYTES:
+            try:
+                event = _strict(value)
+            except _REFUSED:
+                _record(batch, index, record, tolerance_s)
+                continue
+            if (key is None or key == event.agent_id.encode()) and tolerance_s is None:
+                events.append(event)
+                source.append(index)
+                line.append(0)
+                continue
+        _record(batch, index, record, tolerance_s)
+    return batch
+
+
+def _record(batch: Decoded, index: int, record: Record, tolerance_s: float | None) -> None:
+    """Take one record apart: too large, one event, or NDJSON."""
+    value = record.value
+    if len(value) > MAX_RECORD_BYTES:
+        detail = f"size of record must be at most {MAX_RECORD_BYTES} bytes, got {len(value)}"
+        batch.refusals.append((index, Refusal("too_large", detail, None, value[:MAX_RAW_BYTES])))
+    elif not value.strip():
+        detail = "record must hold an event, got nothing"
+        batch.refusals.append((index, Refusal("empty", detail, None, value[:MAX_RAW_BYTES])))
+    elif b"\n" not in value.rstrip() or _is_one_document(value):
+        _one(batch, index, record, tolerance_s, None)
+    else:
+        for number, part in enumerate(value.split(b"\n")):
+            if part.strip():
+                _one(batch, index, record._replace(value=part), tolerance_s, number)
+
+
+def _is_one_document(value: bytes) -> bool:
+    """Return whether the bytes are one JSON value, written over several lines."""
+    try:
+        msgspec.json.decode(value, type=msgspec.Raw)
+    except _REFUSED:
+        return False
+    return True
+
+
+def _one(batch: Decoded, index: int, record: Record, tolerance_s: float | None, line: int | None) -> None:
+    """Take one event, or refuse it alone."""
+    try:
+        event, unknown = _event(record.value)
+        _agree(event, record, tolerance_s)
+    except EventError as error:
+        raw = record.value[:MAX_RAW_BYTES]
+        batch.refusals.append((index, Refusal(error.reason, error.detail, line, raw)))
+        return
+    batch.events.append(event)
+    batch.source.append(index)
+    batch.line.append(line or 0)
+    for name in unknown:
+        counted = name in batch.unknown or len(batch.unknown) < MAX_UNKNOWN_NAMES
+        batch.unknown[name if counted else OTHER_NAMES] += 1
+
+
+def _event(raw: bytes) -> tuple[StrictEvent, list[str]]:
+    """Return the event in one line, strictly if that works, and its unknown fields."""
+    if len(raw) <= MAX_EVENT_BYTES:
+        try:
+            return _strict(raw), []
+        except _REFUSED:
+            pass
+    return examine(raw)
+
+
+def _agree(event: Event, record: Record, tolerance_s: float | None) -> None:
+    """Refuse an event that contradicts the record it came in."""
+    if record.key is not None and record.key != event.agent_id.encode():
+        raise EventError("key_mismatch", "agent_id of event must be the record's key, got another")
+    if tolerance_s is None or record.timestamp_ms is None:
+        return
+    away_s = abs(event.ts.timestamp() - record.timestamp_ms / 1_000)
+    if away_s > tolerance_s:
+        detail = f"ts of event must be within {tolerance_s:g} s of its record's time, got {away_s:.0f} s away"
+        raise EventError("time_out_of_tolerance", detail)

@@ -1,0 +1,50 @@
+"""What people tell the detector: verdicts on alerts, and releases from quarantine."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+VerdictKind = Literal["confirm", "dismiss", "confirm_safe"]
+"""`confirm`: it was an attack. `dismiss`: real, but benign. `confirm_safe`: the behaviour may be learned."""
+
+Text = Annotated[str, Field(min_length=1, max_length=1_024)]
+
+
+class _Act(BaseModel):
+    """A human act: who, why, when; frozen, nothing unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    agent_id: Text
+    tenant: Text = "default"
+    by: Text
+    reason: Text
+    at: float
+    id: Text
+
+
+class Release(_Act):
+    """A named human lifts an agent's quarantine; `at` is seconds since the epoch."""
+
+    kind: Literal["release"] = "release"
+
+
+class Verdict(_Act):
+    """A named human judges a finding."""
+
+    kind: Literal["verdict"] = "verdict"
+    finding_uid: Text
+    verdict: VerdictKind
+
+
+Feedback = Annotated[Release | Verdict, Field(discriminator="kind")]
+feedback_adapter: TypeAdapter[Release | Verdict] = TypeAdapter(Feedback)
+"""Reads a record of `agent.feedback`: ``feedback_adapter.validate_json(value)``."""
+
+
+def feedback_id(agent_id: str, by: str, reason: str, at: float) -> str:
+    """Return the id of a human act, 32 hexadecimal digits: sent twice, it is done once."""
+    return hashlib.sha256("\x1f".join((agent_id, by, reason, repr(at))).encode()).hexdigest()[:32]

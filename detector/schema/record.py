@@ -1,0 +1,28 @@
+"""One record of a topic, as the pipeline sees it: bytes and where they came from; knows nothing of Kafka."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Record(NamedTuple):
+    """One record of an event topic: one event, or NDJSON of many.
+
+    Parameters
+    ----------
+    value : bytes
+        The payload; a null payload is handed in as ``b""``.
+    key : bytes or None
+        The record's key; None where there is none, and then it is not compared with the agent id.
+    topic, partition, offset : str, int, int
+        Where the record stands; goes into the evidence of an alert.
+    timestamp_ms : int or None
+        The broker's or producer's time in milliseconds since the epoch; time tolerance is judged against it.
+    """
+
+    value: bytes
+    key: bytes | None = None
+    topic: str = ""
+    partition: int = 0
+    offset: int = 0
+    timestamp_ms: int | None = None
