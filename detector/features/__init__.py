@@ -1,1 +1,1 @@
-"""An event placed against memory: what is new, what deviates, and by how much."""
+"""What an event looks like against memory: columns, novelty, sequence, numbers."""

@@ -1,0 +1,188 @@
+"""Which keys an owner has used: fingerprints, counts and probation in four-way buckets.
+
+A cell packs fingerprint | count | stamp. A stamp of 0 means *known*; any other value is the
+time of first sight on a clock of 255 ticks, sixteen to the probation time: a key counts as
+known once seventeen ticks have passed, that is after 1 to 1.06 probation times. A key seen
+again more than fifteen probation times later may have to wait once more.
+
+Narrow cells (uint32: 16-bit fingerprint, 8-bit count) serve agents, wide ones (uint64: 32 and
+24 bits) serve peer groups. A full bucket gives up its oldest key on probation, else the known
+key with the smallest count, so a flood of invented keys costs each bucket at most one known key.
+A key of 16 bits is taken for a known one by chance in at most 4 of 65,536 probes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+WAYS = 4
+TICKS_OF_PROBATION = 16
+_TICKS = 255
+_ONE = np.uint64(1)
+_EIGHT = np.uint64(8)
+_LOW = np.uint64(255)
+
+NEW, WAITING, PROMOTED, KNOWN = 0, 1, 2, 3
+
+
+class Keys(NamedTuple):
+    """Cells of many owners.
+
+    Parameters
+    ----------
+    cells : ndarray of uint32 or uint64, shape (owners, slots)
+        `slots` is a power of two.
+    count_bits : int
+        Width of the count in a cell: 8 (narrow) or 24 (wide).
+    mark_bits : int
+        Width of the fingerprint: 16 (narrow) or 32 (wide).
+    """
+
+    cells: np.ndarray
+    count_bits: int
+    mark_bits: int
+
+
+def allocate_keys(owners: int, slots: int, *, wide: bool) -> Keys:
+    """Return empty cells: 4 bytes a slot, or 8 if `wide`."""
+    if wide:
+        return Keys(np.zeros((owners, slots), np.uint64), 24, 32)
+    return Keys(np.zeros((owners, slots), np.uint32), 8, 16)
+
+
+@njit(cache=True)
+def tick_of(now: float, probation_s: float) -> np.uint64:
+    """Return the stamp of a time: 1 to 255."""
+    return np.uint64(1 + int(now * TICKS_OF_PROBATION / probation_s) % _TICKS)
+
+
+@njit(cache=True)
+def _is_ripe(stamp: np.uint64, tick: np.uint64) -> bool:
+    age = (int(tick) - int(stamp)) % _TICKS
+    return age > TICKS_OF_PROBATION
+
+
+@njit(cache=True)
+def _mark(keys: Keys, key: np.uint64) -> np.uint64:
+    return (key >> np.uint64(64 - keys.mark_bits)) | _ONE
+
+
+@njit(cache=True)
+def _find(keys: Keys, owner: int, key: np.uint64) -> int:
+    """Return the slot that holds `key`, or -1."""
+    cells = keys.cells
+    shift = np.uint64(8 + keys.count_bits)
+    mark = _mark(keys, key)
+    base = int(key & np.uint64(cells.shape[1] // WAYS - 1)) * WAYS
+    for way in range(WAYS):
+        if np.uint64(cells[owner, base + way]) >> shift == mark:
+            return base + way
+    return -1
+
+
+@njit(cache=True)
+def is_known(keys: Keys, owner: int, key: np.uint64, tick: np.uint64) -> bool:
+    """Return whether the key is known, or has served its probation."""
+    slot = _find(keys, owner, key)
+    if slot < 0:
+        return False
+    stamp = np.uint64(keys.cells[owner, slot]) & _LOW
+    return stamp == 0 or _is_ripe(stamp, tick)
+
+
+@njit(cache=True)
+def count_of(keys: Keys, owner: int, key: np.uint64) -> int:
+    """Return how often a known key was learned; 0 for any other."""
+    slot = _find(keys, owner, key)
+    if slot < 0:
+        return 0
+    cell = np.uint64(keys.cells[owner, slot])
+    if cell & _LOW != 0:
+        return 0
+    return int((cell >> _EIGHT) & ((_ONE << np.uint64(keys.count_bits)) - _ONE))
+
+
+@njit(cache=True)
+def _victim(keys: Keys, owner: int, key: np.uint64, tick: np.uint64) -> int:
+    """Return the slot a new key takes: a free one, else the oldest on probation, else the rarest."""
+    cells = keys.cells
+    base = int(key & np.uint64(cells.shape[1] // WAYS - 1)) * WAYS
+    count_mask = (_ONE << np.uint64(keys.count_bits)) - _ONE
+    best, best_rank = base, np.int64(1) << 40
+    for way in range(WAYS):
+        cell = np.uint64(cells[owner, base + way])
+        if cell == 0:
+            return base + way
+        stamp = cell & _LOW
+        if stamp != 0:
+            rank = -np.int64((int(tick) - int(stamp)) % _TICKS) - 1
+        else:
+            rank = np.int64((cell >> _EIGHT) & count_mask)
+        if rank < best_rank:
+            best, best_rank = base + way, rank
+    return best
+
+
+@njit(cache=True)
+def learn_key(keys: Keys, owner: int, key: np.uint64, tick: np.uint64) -> tuple[int, int]:
+    """Count a key once.
+
+    Returns
+    -------
+    what : int
+        NEW (its probation begins), WAITING (still on probation), PROMOTED (probation just
+        served) or KNOWN.
+    count : int
+        Its count before this call (KNOWN), else its count with this call.
+    """
+    cells = keys.cells
+    limit = (_ONE << np.uint64(keys.count_bits)) - _ONE
+    slot = _find(keys, owner, key)
+    if slot < 0:
+        slot = _victim(keys, owner, key, tick)
+        cells[owner, slot] = (_mark(keys, key) << np.uint64(8 + keys.count_bits)) | (_ONE << _EIGHT) | tick
+        return NEW, 1
+    cell = np.uint64(cells[owner, slot])
+    stamp = cell & _LOW
+    count = (cell >> _EIGHT) & limit
+    if count < limit:
+        cell += _ONE << _EIGHT
+    what = KNOWN
+    if stamp != 0:
+        what = WAITING
+        if _is_ripe(stamp, tick):
+            what = PROMOTED
+            cell -= stamp
+        count = (cell >> _EIGHT) & limit
+    cells[owner, slot] = cell
+    return what, int(count)
+
+
+@njit(cache=True)
+def count_known(keys: Keys, owner: int, key: np.uint64) -> None:
+    """Count a key that is known; leave any other alone."""
+    slot = _find(keys, owner, key)
+    if slot < 0:
+        return
+    cell = np.uint64(keys.cells[owner, slot])
+    limit = (_ONE << np.uint64(keys.count_bits)) - _ONE
+    if cell & _LOW == 0 and (cell >> _EIGHT) & limit < limit:
+        keys.cells[owner, slot] = cell + (_ONE << _EIGHT)
+
+
+@njit(cache=True)
+def add_count(keys: Keys, owner: int, key: np.uint64) -> bool:
+    """Count a key without probation; return whether it is new."""
+    slot = _find(keys, owner, key)
+    if slot >= 0:
+        limit = (_ONE << np.uint64(keys.count_bits)) - _ONE
+        cell = np.uint64(keys.cells[owner, slot])
+        if (cell >> _EIGHT) & limit < limit:
+            keys.cells[owner, slot] = cell + (_ONE << _EIGHT)
+        return False
+    slot = _victim(keys, owner, key, np.uint64(1))
+    keys.cells[owner, slot] = (_mark(keys, key) << np.uint64(8 + keys.count_bits)) | (_ONE << _EIGHT)
+    return True

@@ -1,0 +1,63 @@
+"""How unusual a level of novelty is where it was met: counts of ordinal levels per context."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+LEVELS = 6
+PROBES = 8
+_TOTAL = LEVELS + 1
+
+
+def allocate_levels(owners: int, contexts: int) -> np.ndarray:
+    """Return empty contexts: uint32, shape (owners, contexts, 8): tag, six levels, total."""
+    return np.zeros((owners, contexts, LEVELS + 2), np.uint32)
+
+
+@njit(cache=True)
+def _slot(levels: np.ndarray, owner: int, context: np.uint64) -> int:
+    """Return the slot of a context, or minus one less than the slot it would take."""
+    slots = levels.shape[1]
+    tag = np.uint32(context >> np.uint64(32)) | np.uint32(1)
+    home = int(context % np.uint64(slots))
+    best = home
+    for probe in range(PROBES):
+        slot = (home + probe) % slots
+        if levels[owner, slot, 0] == tag:
+            return slot
+        if levels[owner, slot, 0] == 0:
+            return -1 - slot
+        if levels[owner, slot, _TOTAL] < levels[owner, best, _TOTAL]:
+            best = slot
+    return -1 - best
+
+
+@njit(cache=True)
+def back_off(levels: np.ndarray, owner: int, context: np.uint64, level: int, prior: float) -> float:
+    """Return P(level or higher) in a context; `prior`, the coarser context's, weighs as two observations."""
+    slot = _slot(levels, owner, context)
+    if slot < 0:
+        return prior
+    above = 0
+    for other in range(level, LEVELS):
+        above += levels[owner, slot, 1 + other]
+    return (above + 2.0 * prior) / (levels[owner, slot, _TOTAL] + 2.0)
+
+
+@njit(cache=True)
+def root(level: int) -> float:
+    """Return P(level or higher) where nothing is known: all levels alike."""
+    return (LEVELS - level) / LEVELS
+
+
+@njit(cache=True)
+def note_level(levels: np.ndarray, owner: int, context: np.uint64, level: int) -> None:
+    """Count a level in a context; takes the least used neighbour's place where there is no room."""
+    slot = _slot(levels, owner, context)
+    if slot < 0:
+        slot = -1 - slot
+        levels[owner, slot, :] = 0
+        levels[owner, slot, 0] = np.uint32(context >> np.uint64(32)) | np.uint32(1)
+    levels[owner, slot, 1 + level] += 1
+    levels[owner, slot, _TOTAL] += 1

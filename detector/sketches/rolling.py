@@ -1,0 +1,89 @@
+"""The last so many values in order: what share of them is at least as large, and a tail beyond."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+
+class Rolling(NamedTuple):
+    """Windows of several series.
+
+    Parameters
+    ----------
+    ordered : ndarray of float64, shape (series, size)
+        The remembered values, ascending; only the first ``used`` count.
+    ring : ndarray of float64, shape (series, size)
+        The same in order of arrival.
+    used : ndarray of int64, shape (series, 2)
+        How many are remembered; how many ever came.
+    """
+
+    ordered: np.ndarray
+    ring: np.ndarray
+    used: np.ndarray
+
+
+def allocate_rolling(series: int, size: int) -> Rolling:
+    """Return empty windows of `size` values each: 16 bytes a value."""
+    return Rolling(np.zeros((series, size)), np.zeros((series, size)), np.zeros((series, 2), np.int64))
+
+
+@njit(cache=True)
+def _below(ordered: np.ndarray, series: int, used: int, x: float) -> int:
+    """Return how many remembered values are smaller than `x`."""
+    low, high = 0, used
+    while low < high:
+        middle = (low + high) >> 1
+        if ordered[series, middle] < x:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(cache=True)
+def log_rarity(rolling: Rolling, series: int, x: float, top: float, least: int) -> float:
+    """Return -log10 of the share of remembered values at least as large as `x`.
+
+    Beyond the largest ``top`` share an exponential tail with their mean excess carries on, so
+    that values past the largest one ever seen stay ordered. The tail needs ``least`` values.
+    """
+    ordered = rolling.ordered
+    used = int(rolling.used[series, 0])
+    share = (used - _below(ordered, series, used, x) + 0.5) / (used + 1.0)
+    result = -math.log10(share)
+    if used >= least:
+        many = max(int(top * used), 5)
+        edge = ordered[series, used - many]
+        if x > edge:
+            total = 0.0
+            for k in range(used - many, used):
+                total += ordered[series, k]
+            excess = max(total / many - edge, 1e-6)
+            result = -math.log10(many / used) + min((x - edge) / excess, 80.0) / math.log(10.0)
+    return max(result, 0.0)
+
+
+@njit(cache=True)
+def note_value(rolling: Rolling, series: int, x: float) -> None:
+    """Remember a value, forgetting the oldest where the window is full."""
+    ordered, ring = rolling.ordered, rolling.ring
+    size = ordered.shape[1]
+    used = int(rolling.used[series, 0])
+    at = int(rolling.used[series, 1] % size)
+    if used == size:
+        place = _below(ordered, series, used, ring[series, at])
+        for k in range(place, used - 1):
+            ordered[series, k] = ordered[series, k + 1]
+        used -= 1
+    place = _below(ordered, series, used, x)
+    for k in range(used, place, -1):
+        ordered[series, k] = ordered[series, k - 1]
+    ordered[series, place] = x
+    ring[series, at] = x
+    rolling.used[series, 0] = used + 1
+    rolling.used[series, 1] += 1

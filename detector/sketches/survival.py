@@ -1,0 +1,42 @@
+"""Histograms that answer *how many were at least this large* at once: counts kept from the right."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+BINS = 160
+PER_UNIT = 4.0
+"""Bins to a unit (a bit, a standard deviation); the last bin takes all beyond 40 units."""
+
+
+def allocate_survival(channels: int) -> np.ndarray:
+    """Return empty histograms: int32, shape (channels, 161); column b counts values in bin b or higher."""
+    return np.zeros((channels, BINS + 1), np.int32)
+
+
+@njit(cache=True)
+def bin_of(x: float) -> int:
+    """Return the bin of a value."""
+    return min(max(int(x * PER_UNIT), 0), BINS - 1)
+
+
+@njit(cache=True)
+def tail_p(survival: np.ndarray, channel: int, place: int) -> float:
+    """Return the mid-p-value of a bin: the share of values beyond it and half of those in it.
+
+    Never below ``.5 / (n + 1)``; one half while nothing has been learned.
+    """
+    total = survival[channel, 0]
+    if total == 0:
+        return 0.5
+    beyond = survival[channel, place + 1]
+    return (beyond + 0.5 * (survival[channel, place] - beyond) + 0.5) / (total + 1.0)
+
+
+@njit(cache=True)
+def note_bin(survival: np.ndarray, channel: int, place: int) -> None:
+    """Count a value in its bin."""
+    row = survival[channel]
+    for b in range(place + 1):
+        row[b] += 1
