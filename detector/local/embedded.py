@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
+from typing import Self
 
 from confluent_kafka import Producer
 
@@ -13,15 +14,15 @@ LIMITS = "one worker, four partitions a topic, 5 MB a partition, nothing kept"
 class EmbeddedBroker:
     """A Kafka-protocol broker on loopback that lives inside this process; nothing is kept.
 
-    Topics appear with four partitions when they are asked for. There is no compaction, no security and no admin interface,
-    and older records are dropped beyond 5 MB a partition: good for a demo, not for data that matter.
+    Topics appear with four partitions when they are asked for. There is no compaction, no security and no admin
+    interface, and older records are dropped beyond 5 MB a partition: good for a demo, not for data that matter.
     """
 
     def __init__(self) -> None:
         self._client: Producer | None = None
         self.bootstrap = ""
 
-    def start(self) -> EmbeddedBroker:
+    def start(self) -> Self:
         """Return itself once the broker answers."""
         self._client = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "embedded", "log_level": 0})
         brokers = self._client.list_topics(timeout=10).brokers.values()
@@ -32,8 +33,10 @@ class EmbeddedBroker:
         """End the broker with everything in it."""
         self._client = None
 
-    def __enter__(self) -> EmbeddedBroker:
+    def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()

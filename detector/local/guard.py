@@ -1,7 +1,8 @@
 """Runs one command and ends it when the process that asked for it is gone, however that one went.
 
-Started as ``python -m detector.local.guard COMMAND...`` with a pipe as standard input. It prints the command's process id,
-and terminates the command as soon as the pipe closes: on an orderly stop, on Ctrl-C, and on ``kill -9`` of the parent alike.
+Started as ``python -m detector.local.guard COMMAND...`` with a pipe as standard input. It prints the command's
+process id, and terminates the command as soon as the pipe closes: on an orderly stop, on Ctrl-C, and on ``kill -9``
+of the parent alike.
 """
 
 from __future__ import annotations

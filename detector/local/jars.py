@@ -57,7 +57,7 @@ def read_lock(text: str | None = None) -> list[LockedJar]:
 def _parse(line: str) -> LockedJar:
     parts = line.split()
     names = parts[0].split(":") if parts else []
-    if len(parts) != 3 or len(names) != 3 or len(parts[1]) != 64 or not parts[2].isdigit():  # noqa: PLR2004 - the form itself
+    if len(parts) != 3 or len(names) != 3 or len(parts[1]) != 64 or not parts[2].isdigit():
         msg = f"line of {LOCK_NAME} must be 'group:artifact:version sha256 bytes', got {line!r}: restore the file"
         raise SetupError(msg)
     return LockedJar(names[0], names[1], names[2], parts[1], int(parts[2]))
@@ -66,8 +66,8 @@ def _parse(line: str) -> LockedJar:
 def kafka_jars(say: Say) -> list[Path]:
     """Return the class path of a Kafka broker as paths of verified jars.
 
-    ``KAFKA_HOME`` wins (its own ``libs`` are taken as they are); otherwise every jar of the lock is taken from the cache
-    folder, or fetched into it, and its digest is compared each time.
+    ``KAFKA_HOME`` wins (its own ``libs`` are taken as they are); otherwise every jar of the lock is taken from the
+    cache folder, or fetched into it, and its digest is compared each time.
 
     Parameters
     ----------
@@ -144,15 +144,15 @@ def _fetcher(folder: Path) -> Callable[[LockedJar], None]:
             context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
         except (OSError, RuntimeError) as exc:
             msg = (
-                f"{jar.artifact}-{jar.version}.jar of the Maven repository must be reachable, got {type(exc).__name__}: "
+                f"{path.name} of the Maven repository must be reachable, got {type(exc).__name__}: "
                 "check the network or proxy, set KAFKA_HOME, or set DETECTOR_BROKER=embedded"
             )
             raise SetupError(msg) from exc
         if not _is_intact(path, jar):
             path.unlink(missing_ok=True)
             msg = (
-                f"sha256 of {path.name} must be {jar.sha256}, got another: the file was removed and nothing was started; "
-                f"try again, and if it differs again do not trust the repository"
+                f"sha256 of {path.name} must be {jar.sha256}, got another: the file was removed and nothing "
+                "was started; try again, and if it differs again do not trust the repository"
             )
             raise SetupError(msg)
 

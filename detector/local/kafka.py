@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from detector.errors import SetupError
 from detector.local.jars import kafka_jars
@@ -69,7 +70,8 @@ def _silent(_: str) -> None:
 class LocalKafka:
     """One Kafka node on loopback; a context manager that has started it and stops it.
 
-    The broker ends with the process that started it (``detector.local.guard``), so an interrupted run leaves nothing behind.
+    The broker ends with the process that started it (``detector.local.guard``), so an interrupted run leaves nothing
+    behind.
     Data stay in the folder: started again on it, the same cluster goes on.
 
     Parameters
@@ -99,16 +101,16 @@ class LocalKafka:
         """Address for clients, ``host:port``."""
         return f"127.0.0.1:{self.port}"
 
-    def start(self) -> LocalKafka:
+    def start(self) -> Self:
         """Return itself once the broker answers; a folder used before is continued."""
         self._refuse_a_used_folder()
         command = [str(find_java()), *self._java_options(kafka_jars(self.say))]
         (self.folder / "logs").mkdir(parents=True, exist_ok=True)
         self._configure(command)
         self.say(f"Apache Kafka: starting on {self.bootstrap}")
-        self._spawn([*command, "kafka.Kafka", str(self.folder / "server.properties")])
+        guard = self._spawn([*command, "kafka.Kafka", str(self.folder / "server.properties")])
         try:
-            self._wait_until_it_answers()
+            self._wait_until_it_answers(guard)
         except BaseException:
             self.kill()
             raise
@@ -116,40 +118,37 @@ class LocalKafka:
 
     def stop(self) -> None:
         """Shut the broker down in an orderly way; nothing happens if it is down."""
-        guard, self._guard = self._guard, None
-        if guard is not None:
-            assert guard.stdin is not None
-            guard.stdin.close()
-            guard.wait()
-            self._forget(guard)
+        self._end(is_orderly=True)
 
     def kill(self) -> None:
         """End the broker at once, as ``kill -9`` does; its data stay."""
-        guard, self._guard = self._guard, None
-        if guard is not None:
-            if self.pid is not None and guard.poll() is None:
-                os.kill(self.pid, signal.SIGKILL)
-            assert guard.stdin is not None
-            guard.stdin.close()
-            guard.wait()
-            self._forget(guard)
+        self._end(is_orderly=False)
 
-    def __enter__(self) -> LocalKafka:
+    def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
-    def _forget(self, guard: subprocess.Popen[bytes]) -> None:
-        if guard.stdout is not None:
-            guard.stdout.close()
+    def _end(self, *, is_orderly: bool) -> None:
+        guard, self._guard = self._guard, None
+        if guard is None:
+            return
+        if not is_orderly and self.pid is not None and guard.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+        for pipe in (guard.stdin, guard.stdout):  # the guard ends the broker when its input closes
+            if pipe is not None:
+                pipe.close()
+        guard.wait()
         self.pid = None
         (self.folder / "broker.pid").unlink(missing_ok=True)
 
     def _refuse_a_used_folder(self) -> None:
         pid = running_pid(self.folder)
         if pid is not None:
-            msg = f"folder of the local Kafka must be free, got {self.folder} in use by process {pid}: stop it or name another"
+            msg = f"folder of the local Kafka must be free, got {self.folder} in use by {pid}: stop it or name another"
             raise SetupError(msg)
 
     def _java_options(self, jars: list[Path]) -> list[str]:
@@ -180,26 +179,24 @@ class LocalKafka:
         ran = subprocess.run([*command, *tool], capture_output=True, text=True, timeout=START_S, check=False)
         if ran.returncode:
             last = (ran.stderr or ran.stdout).strip().splitlines()[-1:]
-            msg = f"storage of the local Kafka must be formattable in {self.folder}, got {last}: free the disk or name another"
+            msg = f"folder of the local Kafka must be formattable, got {self.folder} ({last}): free the disk"
             raise SetupError(msg)
         draft.rename(properties)
 
-    def _spawn(self, command: list[str]) -> None:
+    def _spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
         with (self.folder / "logs" / "stdout.log").open("ab") as log:
-            self._guard = subprocess.Popen(
+            guard = self._guard = subprocess.Popen(
                 [sys.executable, "-m", "detector.local.guard", *command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,  # a terminal's Ctrl-C goes to the owner, who stops the broker last
             )
-        assert self._guard.stdout is not None
-        self.pid = int(self._guard.stdout.readline() or 0) or None
+        self.pid = int(guard.stdout.readline() or 0) or None if guard.stdout else None
         (self.folder / "broker.pid").write_text(str(self.pid), encoding="utf-8")
+        return guard
 
-    def _wait_until_it_answers(self) -> None:
-        guard = self._guard
-        assert guard is not None
+    def _wait_until_it_answers(self, guard: subprocess.Popen[bytes]) -> None:
         if not answers(self.bootstrap, START_S, lambda: guard.poll() is None):
             ended = guard.poll()
             what = "no answer" if ended is None else f"exit status {ended}"

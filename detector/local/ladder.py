@@ -39,8 +39,8 @@ class Broker(NamedTuple):
 def open_broker(say: Callable[[str], None], folder: Path | None = None) -> Iterator[Broker]:
     """Yield a running broker and stop it afterwards, also after an error or Ctrl-C.
 
-    The rungs, top first: ``KAFKA_BOOTSTRAP``; a real Apache Kafka (jars from ``KAFKA_HOME``, else fetched once); the embedded
-    broker. ``DETECTOR_BROKER=kafka|embedded`` forces one; ``REQUIRE_KAFKA=1`` forbids the last.
+    The rungs, top first: ``KAFKA_BOOTSTRAP``; a real Apache Kafka (jars from ``KAFKA_HOME``, else fetched once); the
+    embedded broker. ``DETECTOR_BROKER=kafka|embedded`` forces one; ``REQUIRE_KAFKA=1`` forbids the last.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -23,8 +24,14 @@ def answers(bootstrap: str, within_s: float, may_go_on: Callable[[], bool] = lam
     may_go_on : callable
         Asked between tries; asking stops when it says False.
     """
-    options = {"bootstrap.servers": bootstrap, "log_level": 0, "reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 250}
-    admin = AdminClient({**options, "error_cb": lambda _: None})
+    options: dict[str, Any] = {
+        "bootstrap.servers": bootstrap,
+        "log_level": 0,
+        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 250,
+        "error_cb": lambda _: None,
+    }
+    admin = AdminClient(options)
     end = time.monotonic() + within_s
     while time.monotonic() < end and may_go_on():
         try:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from detector.errors import SetupError
 
 ADMIN_S = 30.0
 DAY_MS = 86_400_000
-
-Keep = Literal["delete", "compact"]
 
 
 class TopicSpec(NamedTuple):
@@ -118,7 +117,7 @@ def topic_specs(names: TopicNames, partitions: int = 4, *, event_days: int = 7) 
     ]
 
 
-def create_topics(client: Mapping[str, object], specs: Iterable[TopicSpec], replication: int = 1) -> list[str]:
+def create_topics(client: Mapping[str, Any], specs: Iterable[TopicSpec], replication: int = 1) -> list[str]:
     """Return the names of the topics that were made; those that exist are left as they are.
 
     Parameters
@@ -135,7 +134,8 @@ def create_topics(client: Mapping[str, object], specs: Iterable[TopicSpec], repl
     SetupError
         The broker refused one.
     """
-    admin = AdminClient({"log_level": 0, "error_cb": lambda _: None, **client})
+    options: dict[str, Any] = {"log_level": 0, "error_cb": lambda _: None, **client}
+    admin = AdminClient(options)
     wanted = [NewTopic(spec.name, spec.partitions, replication, config=spec.config) for spec in specs]
     made = []
     for name, future in admin.create_topics(wanted, operation_timeout=ADMIN_S, request_timeout=ADMIN_S).items():
@@ -145,6 +145,8 @@ def create_topics(client: Mapping[str, object], specs: Iterable[TopicSpec], repl
         except KafkaException as exc:
             error: KafkaError = exc.args[0]
             if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                msg = f"topic {name} of the broker must be creatable, got {error.str()}: make it by hand or grant CREATE"
+                msg = (
+                    f"topic {name} of the broker must be creatable, got {error.str()}: make it by hand or grant CREATE"
+                )
                 raise SetupError(msg) from exc
     return made
