@@ -1,0 +1,59 @@
+# Two commands on a fresh machine: `make demo` and `make test`. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+NOTEBOOKS := $(wildcard notebooks/*.py)
+JUPYTEXT_OUT := build/notebooks
+EXTRAS := --extra local --extra notebooks --extra dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench lock clean install notebooks
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+demo: $(STAMP) ## a real Kafka, a fleet, five attacks, the detector at work (about three minutes)
+	$(BIN)/detector demo $(DEMO_ARGS)
+
+test: $(STAMP) ## every test: unit, property, real Kafka, and the notebooks executed
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(MAKE) --no-print-directory notebooks
+
+lint: $(STAMP) ## ruff, mypy --strict, the floors of the house, drift of docs/schema
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m detector.schema.publish --check
+
+bench: $(STAMP) ## measure quality and speed, write benchmarks/RESULTS.md (long)
+	$(BIN)/python -m benchmarks
+
+notebooks: $(STAMP)
+	@mkdir -p $(JUPYTEXT_OUT)
+	@for source in $(NOTEBOOKS); do \
+	  $(BIN)/jupytext --quiet --to ipynb --output $(JUPYTEXT_OUT)/$$(basename $$source .py).ipynb $$source || exit 1; \
+	done
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 -p no:cacheprovider -q $(JUPYTEXT_OUT)
+
+install: $(STAMP) ## make .venv from the lock, and nothing else
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 14) or \
+	sys.exit("make: Python must be 3.11, 3.12 or 3.13, got %d.%d: name another, as in  make PYTHON=python3.11 test" % v)'
+	@test -x $(BIN)/python || { echo "making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV); }
+	@echo "installing from requirements.lock, hashes checked (a few hundred MB the first time)"
+	@$(PIP) install --quiet --require-hashes --no-deps --only-binary :all: -r requirements.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+lock: $(STAMP) ## resolve pyproject.toml again into requirements.lock
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
+	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(EXTRAS) --output-file requirements.lock pyproject.toml
+
+clean: ## remove what make made: .venv, caches, build
+	rm -rf $(VENV) build dist .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
