@@ -7,25 +7,17 @@ No node holds the number of another, so no file, however it was made, can send t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     FloatArray = NDArray[np.float64]
 
-F = TypeVar("F", bound="Callable[..., object]")
-
 ROUND = 1e6  # scores are rounded to a millionth before they are ranked, so that the last bit of a power cannot matter
-
-
-def _kernel(function: F) -> F:
-    return cast("F", njit(cache=True, nogil=True)(function))
 
 
 class FlatForest(NamedTuple):
@@ -78,7 +70,7 @@ def ladder_of(n_ranks: int) -> FloatArray:
     return ladder
 
 
-@_kernel
+@njit(cache=True, nogil=True)
 def _walk_eight(forest: FlatForest, x: NDArray[np.float32], start: int, out: FloatArray) -> None:
     feature, threshold, value = forest.feature, forest.threshold, forest.value
     inner = feature.shape[1]
@@ -105,7 +97,7 @@ def _walk_eight(forest: FlatForest, x: NDArray[np.float32], start: int, out: Flo
     out[start : start + 8] = (s0, s1, s2, s3, s4, s5, s6, s7)
 
 
-@_kernel
+@njit(cache=True, nogil=True)
 def path_lengths(forest: FlatForest, x: FloatArray, out: FloatArray) -> None:
     """Return nothing; write the summed path length of each row, short is strange.
 
@@ -133,7 +125,7 @@ def path_lengths(forest: FlatForest, x: FloatArray, out: FloatArray) -> None:
     out[:] = lengths[:n_rows]
 
 
-@_kernel
+@njit(cache=True, nogil=True)
 def evidence(forest: FlatForest, x: FloatArray, out: FloatArray) -> None:
     """Return nothing; write the rank evidence of each row, for callers that are kernels themselves.
 
@@ -214,7 +206,7 @@ def check_rows(x: NDArray[np.floating], features: int) -> None:
     ValueError
         Naming the first row that may not.
     """
-    if x.ndim != 2 or x.shape[1] != features:  # noqa: PLR2004 - two axes
+    if x.ndim != 2 or x.shape[1] != features:
         message = f"x of an isolation forest must be of shape (rows, {features}), got {x.shape}"
         raise ValueError(message)
     fits = np.abs(x) <= np.finfo(np.float32).max  # false for NaN too

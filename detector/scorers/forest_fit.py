@@ -52,7 +52,7 @@ def check_sample(sample: NDArray[np.floating], trees: int, samples: int) -> None
     ValueError
         Naming the parameter, its rule and its value.
     """
-    if sample.ndim != 2 or len(sample) < MIN_ROWS or not 1 <= sample.shape[1] <= MAX_FEATURES:  # noqa: PLR2004
+    if sample.ndim != 2 or len(sample) < MIN_ROWS or not 1 <= sample.shape[1] <= MAX_FEATURES:
         message = f"sample of an isolation forest must be at least {MIN_ROWS} rows of features, got {sample.shape}"
         raise ValueError(message)
     check_rows(sample, sample.shape[1])
@@ -79,14 +79,13 @@ def flatten(model: Any, rows: NDArray[np.float32]) -> FlatForest:  # noqa: ANN40
     shape = (len(fitted), 2**depth - 1)
     feature, threshold = np.zeros(shape, np.uint8), np.full(shape, np.inf, np.float32)
     value = np.zeros((len(fitted), 2**depth), np.float64)
-    lengths = zip(fitted, model._decision_path_lengths, model._average_path_length_per_tree, strict=True)
+    # scikit-learn's own tables, private as they are: worked out again here they could differ in the last bit
+    lengths = zip(fitted, model._decision_path_lengths, model._average_path_length_per_tree, strict=True)  # noqa: SLF001
     for row, (tree, steps, rest) in enumerate(lengths):
         bottom = _unfold(tree, feature[row], threshold[row])
         value[row] = (steps + rest - 1.0)[bottom]  # scikit-learn's own order of addition
-    denominator = float(len(fitted) * _average_path_length([model._max_samples])[0])
-    bare = FlatForest(
-        feature, threshold, value, denominator, depth, rows.shape[1], np.zeros(0), ladder_of(0)
-    )
+    denominator = float(len(fitted) * _average_path_length([model.max_samples_])[0])
+    bare = FlatForest(feature, threshold, value, denominator, depth, rows.shape[1], np.zeros(0), ladder_of(0))
     scores = np.empty(len(rows), np.float64)
     score(bare, rows.astype(np.float64), scores)
     return bare._replace(ranks=np.sort(rounded_scores(scores)), ladder=ladder_of(len(rows)))

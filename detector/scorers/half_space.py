@@ -7,29 +7,20 @@ that all peer groups share, one read and one increment a tree, and the answer is
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     FloatArray = NDArray[np.float64]
-
-F = TypeVar("F", bound="Callable[..., object]")
 
 MAX_TREES = 1_000
 MAX_HEIGHT = 12
 MAX_FEATURES = 127
 MAX_WINDOW = 65_535  # a leaf's count must fit uint16
-
-
-
-def _kernel(function: F) -> F:
-    return cast("F", njit(cache=True, nogil=True)(function))
 
 
 class Structure(NamedTuple):
@@ -97,7 +88,7 @@ def build(seed: int, *, features: int = 8, trees: int = 10, height: int = 6, win
         n_trees=trees,
         height=height,
         window_size=window,
-        limits={column: (0.0, 1.0) for column in range(features)},
+        limits=dict.fromkeys(range(features), (0.0, 1.0)),
         seed=seed,
     )
     model.learn_one(dict.fromkeys(range(features), 0.5))  # river draws its trees at the first event
@@ -144,9 +135,7 @@ def allocate(structure: Structure, groups: int) -> Masses:
         Peer groups, at least 0.
     """
     shape = (groups, structure.feature.shape[0], 2**structure.height)
-    return Masses(
-        np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.uint16), np.zeros(groups, dtype=np.int64)
-    )
+    return Masses(np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.uint16), np.zeros(groups, dtype=np.int64))
 
 
 def grow(masses: Masses, groups: int) -> Masses:
@@ -163,13 +152,13 @@ def grow(masses: Masses, groups: int) -> Masses:
     return Masses(*(np.concatenate([part, np.zeros((more, *part.shape[1:]), part.dtype)]) for part in masses))
 
 
-@_kernel
+@njit(cache=True, nogil=True)
 def is_ready(structure: Structure, masses: Masses, group: int) -> bool:
     """Return whether the group has filled its first window; before that river's score is a constant 0."""
     return bool(masses.seen[group] >= structure.window)
 
 
-@_kernel
+@njit(cache=True, nogil=True)
 def _pivot(structure: Structure, masses: Masses, group: int) -> None:
     """Turn the finished window into what each leaf will score, as river's walk from the root would add it up.
 
@@ -196,7 +185,7 @@ def _pivot(structure: Structure, masses: Masses, group: int) -> None:
             masses.reference[group, tree, leaf] = total
 
 
-@_kernel
+@njit(cache=True, nogil=True)
 def score_then_learn_one(structure: Structure, masses: Masses, group: int, x: FloatArray) -> float:
     """Return river's ``score_one`` of one event, then learn it; high is strange.
 
@@ -227,7 +216,7 @@ def score_then_learn_one(structure: Structure, masses: Masses, group: int, x: Fl
         for _ in range(height):
             is_right = not x[feature[tree, node]] < threshold[tree, node]
             node = 2 * node + 1 + is_right
-        total += np.int64(masses.reference[group, tree, node - inner])
+        total += int(masses.reference[group, tree, node - inner])
         masses.latest[group, tree, node - inner] += 1
     was_ready = masses.seen[group] >= structure.window
     masses.seen[group] += 1
@@ -238,7 +227,7 @@ def score_then_learn_one(structure: Structure, masses: Masses, group: int, x: Fl
     return float(1.0 - total / (trees * structure.window * ((2 << height) - 1)))
 
 
-@_kernel
+@njit(cache=True, nogil=True)
 def _run(  # noqa: PLR0913 - a kernel takes its arrays apart
     structure: Structure,
     masses: Masses,
