@@ -58,13 +58,30 @@ class Breaker(_Wire):
     fleet_share: float = Field(ge=0)
     limit_share: float = Field(ge=0, le=1)
     held: bool = False
+    fleet: int = Field(default=0, ge=0)
+
+
+class Answer(_Wire):
+    """The last human act on a subject; later states carry it on, so that an old alert or act is known when it returns.
+
+    `finding_uid`, `tier` and `cause_at` (event time) say what was lifted.
+    """
+
+    release_id: str = Field(min_length=1)
+    by: str
+    reason: str
+    at: float
+    finding_uid: str
+    tier: Tier
+    cause_at: float
 
 
 class PolicyState(_Wire):
     """Whole desired state of one subject; replaces every earlier one with a smaller revision.
 
     Apply only if `revision` is greater than the last one applied. Times are seconds since the epoch, UTC, compared
-    with the enforcement point's own clock. A state in shadow mode constrains nothing.
+    with the enforcement point's own clock. A state in shadow mode constrains nothing. `contained_since` is the event
+    time the subject's (last) containment began; `steps_down_until` ends the limit that follows an isolation.
     """
 
     schema_: Literal["agent.policy/1"] = Field(default=POLICY_SCHEMA, alias="schema")
@@ -83,6 +100,22 @@ class PolicyState(_Wire):
     supersedes: int | None = None
     breaker: Breaker
     ack_deadline_s: float = Field(gt=0)
+    contained_since: float | None = None
+    steps_down_until: float | None = None
+    answer: Answer | None = None
+
+    def tier_at(self, now: float) -> Tier:
+        """Return the tier that holds at `now` (epoch seconds), expiry told; the mode is the reader's to judge.
+
+        An isolation that ends steps down to `limit` until `steps_down_until` (None: until a later revision says
+        otherwise); `hold_and_page` keeps the tier; `release` ends in `observe`.
+        """
+        if self.state == "released":
+            return "observe"
+        if self.expires_at is None or now < self.expires_at or self.on_expiry == "hold_and_page":
+            return self.tier
+        stepping = self.on_expiry == "step_down" and (self.steps_down_until is None or now < self.steps_down_until)
+        return "limit" if stepping else "observe"
 
 
 class PolicyLogEntry(_Wire):

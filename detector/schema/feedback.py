@@ -27,9 +27,14 @@ class _Act(BaseModel):
 
 
 class Release(_Act):
-    """A named human lifts an agent's quarantine; `at` is seconds since the epoch."""
+    """A named human lifts an agent's quarantine; `at` is seconds since the epoch.
+
+    With `revision` the release holds only for the policy state that was looked at: if a later one stands, it is
+    refused and the human looks again.
+    """
 
     kind: Literal["release"] = "release"
+    revision: Annotated[int, Field(ge=1)] | None = None
 
 
 class Verdict(_Act):
