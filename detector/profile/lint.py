@@ -1,0 +1,152 @@
+"""What a well-formed profile can still get wrong: errors are refused at load, warnings are told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final, Literal, NamedTuple
+
+from detector.profile.model import Profile
+
+# reference for the factor: gates of 20 to 30 % beside a 1 % budget behaved alike, a gate at the alarm level failed
+FAR: Final = 10.0
+IDLE_BYTES: Final = 4_096
+
+
+class Issue(NamedTuple):
+    """One finding of the lint.
+
+    Parameters
+    ----------
+    field : str
+        Dotted field to change.
+    severity : {"error", "warning"}
+        An error refuses the profile; a warning is told.
+    message : str
+        What must hold and what was found.
+    """
+
+    field: str
+    severity: Literal["error", "warning"]
+    message: str
+
+
+def lint(profile: Profile) -> list[Issue]:
+    """Return everything the lint has to say about a profile, in the order of its sections."""
+    rules = (_sessions, _learning, _weights, _correction, _forest, _budget, _reach, _memory, _response)
+    return [issue for rule in rules for issue in rule(profile)]
+
+
+def _sessions(profile: Profile) -> Iterator[Issue]:
+    sessions = profile.sessions
+    if sessions.idle_s > sessions.age_s:
+        yield Issue(
+            "sessions.idle_s", "error", f"must be at most age_s, got {sessions.idle_s:g}: it could never happen"
+        )
+
+
+def _learning(profile: Profile) -> Iterator[Issue]:
+    learning, alarm = profile.learning, profile.budget.alerts
+    if learning.histogram_p > learning.gate_p:
+        yield Issue("learning.histogram_p", "error", f"must be at most gate_p, got {learning.histogram_p:g}")
+    if learning.gate_p <= alarm:
+        yield Issue(
+            "learning.gate_p",
+            "error",
+            f"must be far above the share that alerts ({alarm:g}), got {learning.gate_p:g}: "
+            "one unalarmed session would teach the attacker's target to all peers",
+        )
+    elif learning.gate_p < FAR * alarm:
+        yield Issue("learning.gate_p", "warning", f"should be at least {FAR * alarm:g}, got {learning.gate_p:g}")
+
+
+def _weights(profile: Profile) -> Iterator[Issue]:
+    plain = profile.weights.model_dump(exclude={"rarity"})
+    if not any(plain.values()):
+        yield Issue("weights", "error", "must hold one above zero besides rarity, got none: nothing could ever alert")
+    voices = profile.weights.forest + profile.weights.half_space
+    if voices > 1.0:
+        yield Issue("weights.forest", "warning", f"and half_space should add up to at most 1, got {voices:g}")
+
+
+def _correction(profile: Profile) -> Iterator[Issue]:
+    if profile.agent_correction.low < 0.5:
+        low = profile.agent_correction.low
+        yield Issue("agent_correction.low", "warning", f"should be at least 0.5, got {low:g}: it can be bought")
+
+
+def _forest(profile: Profile) -> Iterator[Issue]:
+    forest = profile.forest
+    if forest.least > forest.window:
+        yield Issue(
+            "forest.least", "error", f"must be at most window ({forest.window}), got {forest.least}: never fits"
+        )
+    if forest.samples > forest.window:
+        yield Issue("forest.samples", "error", f"must be at most window ({forest.window}), got {forest.samples}")
+    if forest.lag_s >= forest.refit_s:
+        yield Issue("forest.lag_s", "error", f"must be below refit_s ({forest.refit_s:g}), got {forest.lag_s:g}")
+
+
+def _budget(profile: Profile) -> Iterator[Issue]:
+    budget = profile.budget
+    if budget.alerts == 0.0:
+        yield Issue("budget.alerts", "error", "must be above zero, got 0: nothing could ever alert")
+    if budget.quarantine > budget.alerts:
+        yield Issue("budget.quarantine", "error", f"must be at most alerts, got {budget.quarantine:g}")
+    if budget.least > budget.window:
+        yield Issue("budget.least", "error", f"must be at most window ({budget.window}), got {budget.least}")
+    if budget.tail > 0.0 and budget.tail < budget.alerts:
+        yield Issue("budget.tail", "error", f"must be at least alerts ({budget.alerts:g}) or 0, got {budget.tail:g}")
+
+
+def _reach(profile: Profile) -> Iterator[Issue]:
+    """An empirical window of n sessions knows no share below 1 / (n + 1)."""
+    budget, smallest = profile.budget, 1.0 / (profile.budget.window + 1)
+    for field, share in (("budget.alerts", budget.alerts), ("budget.quarantine", budget.quarantine)):
+        if 0.0 < share < smallest and budget.tail == 0.0:
+            yield Issue(
+                field,
+                "error",
+                f"must be at least 1/(window + 1) = {smallest:.2g} without a tail model, got {share:g}: "
+                "raise window, or set tail",
+            )
+        elif 0.0 < share < smallest / FAR:
+            yield Issue(
+                field, "warning", f"should be at least {smallest / FAR:.2g}, got {share:g}: far beyond the data"
+            )
+    if budget.tail > 0.0:
+        return
+    reach = math.log10(budget.window + 1)
+    for field, score in (("limit_score", profile.limit_score), ("isolate_score", profile.isolate_score)):
+        if reach < score < math.inf and getattr(profile.response, field) is not None:
+            yield Issue(f"response.{field}", "error", f"must be at most {reach:.2f}, got {score:g}: out of reach")
+
+
+def _memory(profile: Profile) -> Iterator[Issue]:
+    memory = profile.memory
+    for field in ("agent_keys", "group_keys", "group_contexts", "group_numbers"):
+        size = int(getattr(memory, field))
+        if size & (size - 1):
+            yield Issue(f"memory.{field}", "error", f"must be a power of two, got {size}")
+    # fingerprint, count and day stamp; mean and variance and count; tool; id
+    idle = 4 * memory.agent_keys + 12 * memory.agent_numbers + 4 * memory.agent_tools + 8 * memory.recent_ids
+    if idle > IDLE_BYTES:
+        yield Issue("memory.agent_keys", "warning", f"and the like should take at most {IDLE_BYTES} bytes, got {idle}")
+
+
+def _response(profile: Profile) -> Iterator[Issue]:
+    response, status = profile.response, profile.profile.status
+    commands = response.mode == "enforce"
+    if commands and status != "stable":
+        yield Issue("response.mode", "error", f"must be shadow while status is {status}, got enforce")
+    if profile.budget.quarantine == 0.0 and response.isolate_score is None:
+        yield Issue(
+            "budget.quarantine",
+            "error" if commands else "warning",
+            "must be above zero with commands on, got 0: nothing could ever be isolated",
+        )
+    if profile.limit_score > profile.isolate_score:
+        yield Issue("response.limit_score", "error", f"must be at most isolate_score, got {profile.limit_score:g}")
+    if response.fleet_least == 0 and response.rate_per_hour == 0:
+        severity: Literal["error", "warning"] = "error" if commands else "warning"
+        yield Issue("response.rate_per_hour", severity, "must be above zero with commands on, got 0")

@@ -1,0 +1,281 @@
+"""A profile: every number an analyst may turn, in sections, each with its default and its limits."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from detector.response.settings import ResponseSettings
+
+Status = Literal["experimental", "test", "stable", "deprecated"]
+
+Whole = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+Natural = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+Seconds = Annotated[float, Field(strict=True, gt=0.0, le=31_536_000.0)]
+Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0)]
+Weight = Annotated[float, Field(strict=True, ge=0.0, le=10.0)]
+Factor = Annotated[float, Field(strict=True, gt=0.0, le=1.0)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+
+class Section(BaseModel):
+    """Frozen, finite, nothing unknown: what every section of a profile has in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Identity(Section):
+    """``[profile]``: name and version must match the folder; only a stable profile may command."""
+
+    name: Name
+    version: Whole
+    status: Status
+    owner: Annotated[str, Field(min_length=1, max_length=256)]
+    description: Annotated[str, Field(min_length=1, max_length=2_048)]
+
+
+class Sessions(Section):
+    """``[sessions]``: where a session ends, in seconds of event time, and what one may hold at most.
+
+    Parameters
+    ----------
+    idle_s, age_s : float
+        A session closes after this long without an event, and at this age.
+    open_per_agent : int
+        Sessions of one agent open at once; the next one closes the oldest.
+    observations : int
+        Cap of remembered observations per session; beyond it events are scored and counted, not remembered.
+    """
+
+    idle_s: Seconds = 1_800.0
+    age_s: Seconds = 86_400.0
+    open_per_agent: Whole = 8
+    observations: Whole = 4_096
+
+
+class Time(Section):
+    """``[time]``: `step_s` is the most one event may advance the watermark, in seconds."""
+
+    step_s: Seconds = 86_400.0
+
+
+class Features(Section):
+    """``[features]``: `ignored_attributes` are glob patterns of attribute names that are no argument of a call."""
+
+    ignored_attributes: tuple[Annotated[str, Field(min_length=1, max_length=1_024)], ...] = (
+        "error_class",
+        "n_tool_calls",
+        "src_*",
+    )
+
+
+class Learning(Section):
+    """``[learning]``: what a closed session teaches.
+
+    Parameters
+    ----------
+    probation_s : float
+        A new key counts as known only this long after it was first learned.
+    gate_p : float
+        Sessions at or below this p-value teach no keys, transitions or level counters.
+    histogram_p : float
+        Sessions at or below this one teach nothing but the session-score histogram.
+    warm_sessions : int
+        Closed sessions of the partition before its p-values mean something; alerts begin after them.
+    agent_prior : int
+        Pseudo-sessions of the back-off from agent to peer group to fleet.
+    """
+
+    probation_s: Seconds = 86_400.0
+    gate_p: Share = 0.25
+    histogram_p: Share = 0.125
+    warm_sessions: Whole = 50
+    agent_prior: Whole = 20
+
+
+class Weights(Section):
+    """``[weights]``: what each channel's -log10 p counts for in the sum; `rarity` only in the voice with origins."""
+
+    novelty: Weight = 1.0
+    arguments: Weight = 1.0
+    cooccurrence: Weight = 0.5
+    transition: Weight = 0.5
+    volume: Weight = 0.5
+    read_size: Weight = 0.5
+    number: Weight = 0.3
+    pair: Weight = 0.3
+    forest: Weight = 0.25
+    half_space: Weight = 0.25
+    rarity: Weight = 0.5
+
+
+class Risk(Section):
+    """``[risk]``: factors on the evidence of an event, each 1 where it does not apply.
+
+    Parameters
+    ----------
+    not_ok : float
+        The call failed or was denied: it did no harm.
+    read : float
+        Pure reads (kind ``data_access``).
+    no_tool_origin : float
+        Events with origins, none of which is ``tool``.
+    other_origin : float
+        A part whose origin is ``user``, ``none`` or unknown.
+    echo : float
+        A value that was a target or argument earlier in the session.
+    """
+
+    not_ok: Factor = 0.3
+    read: Factor = 0.5
+    no_tool_origin: Factor = 0.5
+    other_origin: Factor = 0.5
+    echo: Factor = 0.5
+
+
+class AgentCorrection(Section):
+    """``[agent_correction]``: score times ``clip((m_all / m_agent) ** exponent, low, high)``.
+
+    `m_agent` is the mean of the agent's past session scores, each capped at `cap`, shrunk with `prior_sessions`
+    pseudo-sessions to the fleet's mean. The narrow clip keeps a persistent attacker from buying silence.
+    """
+
+    exponent: Annotated[float, Field(strict=True, ge=0.0, le=1.0)] = 0.5
+    low: Factor = 0.75
+    high: Annotated[float, Field(strict=True, ge=1.0, le=2.0)] = 1.15
+    prior_sessions: Whole = 100
+    cap: Annotated[float, Field(strict=True, gt=0.0, le=100.0)] = 6.0
+
+
+class Forest(Section):
+    """``[forest]``: the isolation forest, refitted by event time.
+
+    Parameters
+    ----------
+    trees, samples : int
+        Trees, and training vectors drawn for each.
+    window : int
+        Most recent vectors kept for the next fit.
+    refit_s, lag_s : float
+        Seconds of event time between fits, and from a fit's start to the event at which it takes effect.
+    least : int
+        Fewest vectors a fit is made from; below it the voice says "not ready".
+    seed : int
+        Seed of the fit.
+    """
+
+    trees: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 50
+    samples: Annotated[int, Field(strict=True, ge=2, le=65_536)] = 256
+    window: Annotated[int, Field(strict=True, ge=2, le=1_048_576)] = 8_192
+    refit_s: Seconds = 86_400.0
+    lag_s: Seconds = 3_600.0
+    least: Annotated[int, Field(strict=True, ge=2)] = 100
+    seed: Natural = 0
+
+
+class HalfSpace(Section):
+    """``[half_space]``: river's half-space trees, one set per peer group, on the channels' p-values."""
+
+    trees: Annotated[int, Field(strict=True, ge=1, le=256)] = 10
+    height: Annotated[int, Field(strict=True, ge=1, le=12)] = 6
+    window: Annotated[int, Field(strict=True, ge=1, le=65_535)] = 250
+    seed: Natural = 0
+
+
+class Budget(Section):
+    """``[budget]``: what the operator is willing to look at, as shares of closed sessions.
+
+    Parameters
+    ----------
+    alerts, quarantine : float
+        Share of sessions that may alert, and that may be isolated automatically.
+    window : int
+        Recent sessions the threshold is a quantile of.
+    least : int
+        Fewest sessions before there is a threshold.
+    tail : float
+        Share of the window the tail model is fitted to; 0 switches it off.
+    origin_share : float
+        Share of the budget that goes to the voice with origins; the rest to the voice without.
+    """
+
+    alerts: Share = 0.01
+    quarantine: Share = 0.002
+    window: Annotated[int, Field(strict=True, ge=10, le=1_000_000)] = 2_000
+    least: Whole = 40
+    tail: Annotated[float, Field(strict=True, ge=0.0, le=0.5)] = 0.05
+    origin_share: Share = 0.8
+
+
+class Memory(Section):
+    """``[memory]``: caps of everything that is remembered; tables are powers of two.
+
+    Parameters
+    ----------
+    agent_keys, agent_numbers, agent_tools : int
+        Per agent: remembered keys, running means, tools.
+    group_keys, group_contexts, group_numbers : int
+        Per peer group: remembered keys, level-counter contexts, running means.
+    groups : int
+        Peer groups of a partition; further types share the last one.
+    recent_ids : int
+        Event ids per agent within which a repeat is recognised.
+    """
+
+    agent_keys: Whole = 512
+    agent_numbers: Whole = 64
+    agent_tools: Whole = 24
+    group_keys: Whole = 32_768
+    group_contexts: Whole = 4_096
+    group_numbers: Whole = 4_096
+    groups: Whole = 256
+    recent_ids: Whole = 16
+
+
+class Profile(Section):
+    """One version of one profile: what is watched, how strictly, and what may be done about it.
+
+    Examples
+    --------
+    >>> profile = Profile(profile=Identity(name="mine", version=2, status="test", owner="me", description="mine"))
+    >>> profile.id, profile.isolate_score > profile.limit_score
+    ('mine/v2', True)
+    """
+
+    profile: Identity
+    sessions: Sessions = Sessions()
+    time: Time = Time()
+    features: Features = Features()
+    learning: Learning = Learning()
+    weights: Weights = Weights()
+    risk: Risk = Risk()
+    agent_correction: AgentCorrection = AgentCorrection()
+    forest: Forest = Forest()
+    half_space: HalfSpace = HalfSpace()
+    budget: Budget = Budget()
+    memory: Memory = Memory()
+    response: ResponseSettings = ResponseSettings()
+
+    @property
+    def id(self) -> str:
+        """Name and version as they stand in alerts and ids, for example ``default/v1``."""
+        return f"{self.profile.name}/v{self.profile.version}"
+
+    @property
+    def limit_score(self) -> float:
+        """Alert score from which an agent is limited; infinite if the budget is zero."""
+        return _level(self.response.limit_score, self.budget.alerts)
+
+    @property
+    def isolate_score(self) -> float:
+        """Alert score from which an agent is isolated; infinite if the budget is zero."""
+        return _level(self.response.isolate_score, self.budget.quarantine)
+
+
+def _level(stated: float | None, share: float) -> float:
+    """Return the stated score, or the one that a share of sessions reaches."""
+    if stated is not None:
+        return stated
+    return -math.log10(share) if share > 0.0 else math.inf
