@@ -1,0 +1,180 @@
+"""Five kinds of attack, as changes to a session that began as ordinary work.
+
+None of them knows the detector: each does what the incident it stands for would do. The labels travel beside
+the events, never in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from detector.simulate.agent import ZONES, agent_name, role_of
+from detector.simulate.chance import Chance
+from detector.simulate.roles import ROLES, Role, Tool
+from detector.simulate.session import Step, act
+from detector.simulate.targets import Scene
+from detector.simulate.words import word
+
+Kind = Literal["hijack", "credential_misuse", "lateral_movement", "runaway_loop", "slow_drift"]
+
+KINDS: tuple[Kind, ...] = ("hijack", "credential_misuse", "lateral_movement", "runaway_loop", "slow_drift")
+"""Every kind of attack, in the order documents list them."""
+
+_PROBE = Tool("connect", "network", "", ("port",), 180, 400, 60)
+_UPLOAD = Tool("http_request", "network", "", ("method", "url"), 900, 300, 1800)
+_VAULT = Tool("read_secret", "auth", "", ("ttl_s",), 60, 220, 60)
+_HOSTS = ("sync", "cdn", "files", "drop")
+_STEALS = ("export.csv", "dump.sql", "keys.txt", "customers.jsonl", "mail.mbox")
+
+
+def _middle(chance: Chance, acts: list[Step]) -> int:
+    """Return where an attack sets in: after the first call, before the last."""
+    return 1 + chance.below(max(len(acts) - 1, 1))
+
+
+def _reads(role: Role) -> list[Tool]:
+    return [tool for tool in role.tools if tool.kind == "data_access" and tool.family]
+
+
+def hijack(scene: Scene, acts: list[Step], _strength: int) -> list[Step]:
+    """Return the session after an injected instruction: poisoned read, sensitive reads, upload to a new host.
+
+    The host's name comes out of tool output; the upload uses a tool the agent has, or a plain request.
+    """
+    chance, role = scene.chance, scene.agent.role
+    at = _middle(chance, acts)
+    acts[at - 1].received += 1500 + chance.below(4000)
+    host = f"{_HOSTS[chance.below(len(_HOSTS))]}.{word(chance.getrandbits(16))}{chance.below(90)}.example"
+    reads = _reads(role)
+    added: list[Step] = []
+    for _ in range(1 + chance.below(3)):
+        read = act(scene, reads[chance.below(len(reads))])
+        read.received = int(read.received * (4 + 12 * chance.random()))
+        added.append(read)
+    has_mail = any(tool.name == "send_email" for tool in role.tools)
+    for index in range(1 + chance.below(3)):
+        if has_mail and index == 1:
+            step = act(scene, role.tool("send_email"), f"archive@{host}")
+        else:
+            step = act(scene, _UPLOAD, host)
+            path = f"https://{host}/u/{_STEALS[chance.below(len(_STEALS))]}"
+            step.args = [("method", "POST", "none"), ("url", path, "tool")]
+        step.origin = "tool"
+        step.received = int(chance.around(480_000, 0.6))
+        step.ms += step.received / 400.0
+        added.append(step)
+    return _insert(acts, at, added)
+
+
+def credential_misuse(scene: Scene, acts: list[Step], _strength: int) -> list[Step]:
+    """Return the session with another agent's credential in use: tools and data of a foreign role, some refused."""
+    chance, agent = scene.chance, scene.agent
+    others = [role for role in ROLES if role.name != agent.role.name]
+    other = others[chance.below(len(others))]
+    known = {tool.name for tool in agent.role.tools}
+    foreign = [tool for tool in other.tools if tool.family and tool.name not in known]
+    victim = _agent_of(scene, other)
+    added: list[Step] = []
+    for index in range(5 + chance.below(6)):
+        step = act(scene, foreign[chance.below(len(foreign))])
+        step.credential = f"cred-{victim}"
+        step.origin = "none"
+        if chance.random() < (0.8 if index < 2 else 0.3):
+            step.outcome, step.received = "denied", 70
+        added.append(step)
+    return _insert(acts, _middle(chance, acts), added)
+
+
+def lateral_movement(scene: Scene, acts: list[Step], _strength: int) -> list[Step]:
+    """Return the session with a fan-out: many agents never talked to, in other zones, and internal hosts probed."""
+    chance, agent = scene.chance, scene.agent
+    ask = Tool("ask_agent", "message", "peer", ("question",), 340, 500, 400)
+    zones = [zone for zone, _ in ZONES if zone != agent.zone]
+    net = f"10.{chance.below(200)}.{chance.below(250)}"
+    added: list[Step] = []
+    for index in range(10 + chance.below(10)):
+        if index % 2:
+            step = act(scene, ask, agent_name(chance.below(agent.fleet)))
+            step.peer_zone = zones[chance.below(len(zones))]
+        else:
+            step = act(scene, _PROBE, f"{net}.{2 + chance.below(250)}")
+            if chance.random() < 0.35:
+                step.outcome, step.received = "error", 0
+        step.origin = "none"
+        added.append(step)
+    return _insert(acts, _middle(chance, acts), added)
+
+
+def runaway_loop(scene: Scene, acts: list[Step], _strength: int) -> list[Step]:
+    """Return the session stuck in one call: same arguments again and again, a growing context, machine pace."""
+    chance = scene.chance
+    at = _middle(chance, acts)
+    first = acts[at - 1]
+    added: list[Step] = []
+    for index in range(40 + chance.below(40)):
+        args = [(name, value, origin) for name, value, origin in first.args if name != "attempt"]
+        added.append(
+            Step(
+                first.tool, first.target, first.origin, [*args, ("attempt", index + 2, "none")], "ok",
+                ms=12.0 + 10.0 * chance.random(), sent=first.sent,
+                received=int(first.received * 1.02**index) + 400 + chance.below(60), peer_zone=first.peer_zone,
+                is_terse=True,
+            )
+        )  # fmt: skip
+    return _insert(acts, at, added)
+
+
+def slow_drift(scene: Scene, acts: list[Step], strength: int) -> list[Step]:
+    """Return the session reaching a bit further than the one before it.
+
+    Parameters
+    ----------
+    strength : int
+        Sessions since the drift began: reads grow by a third each time, and every second session adds one
+        sensitive thing that is none of this agent's business.
+    """
+    chance = scene.chance
+    reads = _reads(scene.agent.role)
+    added: list[Step] = []
+    for _ in range(1 + min(strength, 6) // 3):
+        read = act(scene, reads[chance.below(len(reads))])
+        read.received = int(read.received * 1.35 ** min(strength, 24))
+        added.append(read)
+    for number in range(min((strength + 1) // 2, 8)):
+        place = (scene.agent.own + 31 * number) % 4096
+        if number % 2:
+            step = act(scene, _VAULT, f"vault/{word(place)}/{word(place * 7)}-root")
+        else:
+            step = act(scene, reads[place % len(reads)], f"restricted/{word(place)}/{word(place * 13)}")
+        step.origin = "none"
+        step.received = int(step.received * 1.2 ** min(strength, 24))
+        added.append(step)
+    return _insert(acts, len(acts) // 2, added)
+
+
+def _insert(acts: list[Step], at: int, added: list[Step]) -> list[Step]:
+    for step in added:
+        step.is_attack = True
+    return [*acts[:at], *added, *acts[at:]]
+
+
+def _agent_of(scene: Scene, role: Role) -> str:
+    """Return some agent of a role, or any other agent where the fleet has none."""
+    size = scene.agent.fleet
+    first = scene.chance.below(size)
+    for offset in range(min(size, 200)):
+        number = (first + offset) % size
+        if role_of(number).name == role.name:
+            return agent_name(number)
+    return agent_name((scene.agent.number + 1) % size)
+
+
+ATTACKS: dict[Kind, Callable[[Scene, list[Step], int], list[Step]]] = {
+    "hijack": hijack,
+    "credential_misuse": credential_misuse,
+    "lateral_movement": lateral_movement,
+    "runaway_loop": runaway_loop,
+    "slow_drift": slow_drift,
+}
+"""Kind -> how it changes a session: scene, tool calls, sessions since the attack began."""
