@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp
 
+from detector.simulate.catalogue import ROLES
 from detector.simulate.chance import Chance
-from detector.simulate.roles import ROLES, Role
+from detector.simulate.roles import Role
 
 _AGENT = 1
 _GOLDEN = 0.6180339887498949

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Literal
 
 from detector.simulate.agent import ZONES, agent_name, role_of
+from detector.simulate.catalogue import ROLES
 from detector.simulate.chance import Chance
-from detector.simulate.roles import ROLES, Role, Tool
+from detector.simulate.roles import Role, Tool
 from detector.simulate.session import Step, act
 from detector.simulate.targets import Scene
 from detector.simulate.words import word

@@ -149,10 +149,10 @@ class DemoSettings:
         Factor on durations, the same in both parts: sessions take seconds, not minutes.
     """
 
-    agents: int = 150
+    agents: int = 200
     history_days: float = 10.0
     live_seconds: float = 90.0
-    rate: float = 120.0
+    rate: float = 240.0
     sessions_per_day: float = 5.0
     pace: float = 0.25
 
@@ -193,14 +193,14 @@ def demo_scenario(seed: int, settings: DemoSettings | None = None, live_start: f
 
 
 def _live_attacks(seed: int, agents: dict[Kind, int], live_start: float, seconds: float) -> tuple[Injection, ...]:
-    """Return the attacks of the live part; the slow drift comes back every fourteenth of it."""
+    """Return the attacks of the live part; the slow drift comes back every ninth of it."""
     chance = Chance(seed, _CHOICE, 1)
     planned: list[Injection] = []
     for kind, share in _OFFSETS.items():
         at = live_start + seconds * (share + 0.04 * chance.random())
-        repeats = 8 if kind == "slow_drift" else 1
+        repeats = 5 if kind == "slow_drift" else 1
         planned.extend(
-            Injection(kind, agents[kind], at + step * seconds / 14.0, _DRIFT_BEFORE + 1 + step)
+            Injection(kind, agents[kind], at + step * seconds / 9.0, _DRIFT_BEFORE + 1 + step)
             for step in range(repeats)
         )
     return tuple(planned)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from detector.simulate.arguments import ARGUMENTS, Value
-from detector.simulate.roles import ROLES, Role, Tool
+from detector.simulate.catalogue import ROLES
+from detector.simulate.roles import Role, Tool
 from detector.simulate.targets import COMPANY, FAMILIES, Scene
 
 Argument = tuple[str, Value, str]
