@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
+U = np.uint64  # an unsigned index spares numba the test for counting from the end: a quarter of the time
 ROUND = 1e6  # scores are rounded to a millionth before they are ranked, so that the last bit of a power cannot matter
 
 
@@ -72,20 +73,21 @@ def ladder_of(n_ranks: int) -> FloatArray:
 
 @njit(cache=True, nogil=True)
 def _walk_eight(forest: FlatForest, x: NDArray[np.float32], start: int, out: FloatArray) -> None:
+    """Write the path lengths of eight rows; eight walks at once hide the wait of each for its next node."""
     feature, threshold, value = forest.feature, forest.threshold, forest.value
-    inner = feature.shape[1]
+    first, inner = U(start), U(feature.shape[1])
     s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
-    for tree in range(feature.shape[0]):
-        a = b = c = d = e = f = g = h = 0
+    for tree in range(U(feature.shape[0])):
+        a = b = c = d = e = f = g = h = U(0)
         for _ in range(forest.depth):
-            a = 2 * a + 1 + (x[start, feature[tree, a]] > threshold[tree, a])
-            b = 2 * b + 1 + (x[start + 1, feature[tree, b]] > threshold[tree, b])
-            c = 2 * c + 1 + (x[start + 2, feature[tree, c]] > threshold[tree, c])
-            d = 2 * d + 1 + (x[start + 3, feature[tree, d]] > threshold[tree, d])
-            e = 2 * e + 1 + (x[start + 4, feature[tree, e]] > threshold[tree, e])
-            f = 2 * f + 1 + (x[start + 5, feature[tree, f]] > threshold[tree, f])
-            g = 2 * g + 1 + (x[start + 6, feature[tree, g]] > threshold[tree, g])
-            h = 2 * h + 1 + (x[start + 7, feature[tree, h]] > threshold[tree, h])
+            a = U(2) * a + U(1) + U(x[first, U(feature[tree, a])] > threshold[tree, a])
+            b = U(2) * b + U(1) + U(x[first + U(1), U(feature[tree, b])] > threshold[tree, b])
+            c = U(2) * c + U(1) + U(x[first + U(2), U(feature[tree, c])] > threshold[tree, c])
+            d = U(2) * d + U(1) + U(x[first + U(3), U(feature[tree, d])] > threshold[tree, d])
+            e = U(2) * e + U(1) + U(x[first + U(4), U(feature[tree, e])] > threshold[tree, e])
+            f = U(2) * f + U(1) + U(x[first + U(5), U(feature[tree, f])] > threshold[tree, f])
+            g = U(2) * g + U(1) + U(x[first + U(6), U(feature[tree, g])] > threshold[tree, g])
+            h = U(2) * h + U(1) + U(x[first + U(7), U(feature[tree, h])] > threshold[tree, h])
         s0 += value[tree, a - inner]
         s1 += value[tree, b - inner]
         s2 += value[tree, c - inner]
@@ -94,7 +96,14 @@ def _walk_eight(forest: FlatForest, x: NDArray[np.float32], start: int, out: Flo
         s5 += value[tree, f - inner]
         s6 += value[tree, g - inner]
         s7 += value[tree, h - inner]
-    out[start : start + 8] = (s0, s1, s2, s3, s4, s5, s6, s7)
+    out[start] = s0
+    out[start + 1] = s1
+    out[start + 2] = s2
+    out[start + 3] = s3
+    out[start + 4] = s4
+    out[start + 5] = s5
+    out[start + 6] = s6
+    out[start + 7] = s7
 
 
 @njit(cache=True, nogil=True)

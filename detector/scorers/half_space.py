@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
+U = np.uint64  # an unsigned index spares numba the test for counting from the end: a third of the time
+
 MAX_TREES = 1_000
 MAX_HEIGHT = 12
 MAX_FEATURES = 127
@@ -49,7 +51,7 @@ class Structure(NamedTuple):
 class Masses(NamedTuple):
     """What each peer group has learned; plain arrays with the group first, so they can be stored and grown.
 
-    At 10 trees of height 6 a group takes 3.9 KB.
+    At 10 trees of height 6 a group takes 3.8 KB: 6 bytes a leaf.
 
     Parameters
     ----------
@@ -112,42 +114,21 @@ def check_shape(*, features: int, trees: int, height: int, window: int) -> None:
     ValueError
         Naming the parameter, its rule and its value.
     """
-    limits = {
-        "features": (features, MAX_FEATURES),
-        "trees": (trees, MAX_TREES),
-        "height": (height, MAX_HEIGHT),
-        "window": (window, MAX_WINDOW),
-    }
-    for name, (value, most) in limits.items():
+    given = (("features", features), ("trees", trees), ("height", height), ("window", window))
+    for (name, value), most in zip(given, (MAX_FEATURES, MAX_TREES, MAX_HEIGHT, MAX_WINDOW), strict=True):
         if not 1 <= value <= most:
             message = f"{name} of half-space trees must be between 1 and {most}, got {value}"
             raise ValueError(message)
 
 
 def allocate(structure: Structure, groups: int) -> Masses:
-    """Return the empty masses of a number of peer groups.
-
-    Parameters
-    ----------
-    structure : Structure
-        Splits the masses belong to.
-    groups : int
-        Peer groups, at least 0.
-    """
+    """Return the empty masses of a number of peer groups."""
     shape = (groups, structure.feature.shape[0], 2**structure.height)
     return Masses(np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.uint16), np.zeros(groups, dtype=np.int64))
 
 
 def grow(masses: Masses, groups: int) -> Masses:
-    """Return masses with room for ``groups`` peer groups, those already there kept; never fewer than before.
-
-    Parameters
-    ----------
-    masses : Masses
-        What was learned; not changed.
-    groups : int
-        Room wanted.
-    """
+    """Return masses with room for ``groups`` peer groups, never fewer than there are; copies."""
     more = max(groups - len(masses.seen), 0)
     return Masses(*(np.concatenate([part, np.zeros((more, *part.shape[1:]), part.dtype)]) for part in masses))
 
@@ -185,6 +166,44 @@ def _pivot(structure: Structure, masses: Masses, group: int) -> None:
             masses.reference[group, tree, leaf] = total
 
 
+@njit(inline="always")  # called, they would cost a fifth more
+def _walk_one(
+    structure: Structure, reference: NDArray[np.int32], latest: NDArray[np.uint16], x: FloatArray, tree: int
+) -> int:
+    """Return what one tree adds to the score; count the event at its leaf."""
+    feature, threshold = structure.feature, structure.threshold
+    at, node = U(tree), U(0)
+    for _ in range(structure.height):
+        node = U(2) * node + U(1) + U(not x[U(feature[at, node])] < threshold[at, node])
+    leaf = node - U(feature.shape[1])
+    latest[at, leaf] += 1
+    return int(reference[at, leaf])
+
+
+@njit(inline="always")  # called, they would cost a fifth more
+def _walk_five(
+    structure: Structure, reference: NDArray[np.int32], latest: NDArray[np.uint16], x: FloatArray, tree: int
+) -> int:
+    """Return what five trees add, as :func:`_walk_one`; five walks at once take half the time of one by one."""
+    feature, threshold = structure.feature, structure.threshold
+    first, inner = U(tree), U(feature.shape[1])
+    a = b = c = d = e = U(0)
+    for _ in range(structure.height):
+        a = U(2) * a + U(1) + U(not x[U(feature[first, a])] < threshold[first, a])
+        b = U(2) * b + U(1) + U(not x[U(feature[first + U(1), b])] < threshold[first + U(1), b])
+        c = U(2) * c + U(1) + U(not x[U(feature[first + U(2), c])] < threshold[first + U(2), c])
+        d = U(2) * d + U(1) + U(not x[U(feature[first + U(3), d])] < threshold[first + U(3), d])
+        e = U(2) * e + U(1) + U(not x[U(feature[first + U(4), e])] < threshold[first + U(4), e])
+    a, b, c, d, e = a - inner, b - inner, c - inner, d - inner, e - inner
+    latest[first, a] += 1
+    latest[first + U(1), b] += 1
+    latest[first + U(2), c] += 1
+    latest[first + U(3), d] += 1
+    latest[first + U(4), e] += 1
+    left = int(reference[first, a]) + int(reference[first + U(1), b]) + int(reference[first + U(2), c])
+    return left + int(reference[first + U(3), d]) + int(reference[first + U(4), e])
+
+
 @njit(cache=True, nogil=True)
 def score_then_learn_one(structure: Structure, masses: Masses, group: int, x: FloatArray) -> float:
     """Return river's ``score_one`` of one event, then learn it; high is strange.
@@ -201,30 +220,24 @@ def score_then_learn_one(structure: Structure, masses: Masses, group: int, x: Fl
     group : int
         Row of the peer group.
     x : ndarray of float64, shape (n_features,)
-        Values in [0, 1], finite; the caller answers for that.
-
-    Returns
-    -------
-    float
-        Between 0 and 1.
+        Values in [0, 1]; the caller answers for their being finite.
     """
-    trees, inner = structure.feature.shape
-    feature, threshold, height = structure.feature, structure.threshold, structure.height
-    total = 0
-    for tree in range(trees):
-        node = 0
-        for _ in range(height):
-            is_right = not x[feature[tree, node]] < threshold[tree, node]
-            node = 2 * node + 1 + is_right
-        total += int(masses.reference[group, tree, node - inner])
-        masses.latest[group, tree, node - inner] += 1
+    trees = structure.feature.shape[0]
+    reference, latest = masses.reference[group], masses.latest[group]
+    total, tree = 0, 0
+    while tree + 5 <= trees:
+        total += _walk_five(structure, reference, latest, x, tree)
+        tree += 5
+    while tree < trees:
+        total += _walk_one(structure, reference, latest, x, tree)
+        tree += 1
     was_ready = masses.seen[group] >= structure.window
     masses.seen[group] += 1
     if masses.seen[group] % structure.window == 0:
         _pivot(structure, masses, group)
     if not was_ready:
         return 0.0
-    return float(1.0 - total / (trees * structure.window * ((2 << height) - 1)))
+    return float(1.0 - total / (trees * structure.window * ((2 << structure.height) - 1)))
 
 
 @njit(cache=True, nogil=True)
