@@ -1,0 +1,109 @@
+"""One incident for many held containments: when the breaker trips, something common is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from detector.schema.alert import Alert, Contribution, finding_uid
+
+if TYPE_CHECKING:
+    from detector.response.breaker import Verdict
+    from detector.response.commands import Office
+
+FLEET: Final = "*"
+"""Agent id of an incident that is nobody's and everybody's."""
+DETECTION: Final = "response.breaker"
+MOST_SUBJECTS: Final = 65_536
+"""Held agents remembered per episode; past that the incident's figure stands still."""
+
+
+@dataclass(slots=True)
+class Episode:
+    """A time in which nothing more is let through.
+
+    Parameters
+    ----------
+    anchor : str
+        What the breaker tripped on: the event time of the last containment that began. It
+        comes from the policy states, so a stage that restarts names the same incident again.
+    """
+
+    anchor: str = ""
+    held: set[str] = field(default_factory=set)
+    counter: int = 0
+
+    def hold(self, anchor: str, subject: str) -> bool:
+        """Take note of a held subject; return whether there is something new to say.
+
+        There is for the 1st, 2nd, 4th, 8th ... agent: a storm of ten thousand is fourteen records.
+        """
+        if anchor != self.anchor:
+            self.anchor, self.held, self.counter = anchor, set(), 0
+        if subject in self.held or len(self.held) >= MOST_SUBJECTS:
+            return False
+        self.held.add(subject)
+        if len(self.held).bit_count() != 1:
+            return False
+        self.counter += 1
+        return True
+
+
+def incident(office: Office, alert: Alert, verdict: Verdict, episode: Episode) -> Alert:
+    """Return the incident's present state.
+
+    Parameters
+    ----------
+    office : Office
+        Whose breaker it is; in shadow mode the incident is of medium severity, for nothing waits.
+    alert : Alert
+        The alert whose containment is held.
+    verdict : Verdict
+        Why, and the figures.
+    episode : Episode
+        The agents held so far.
+    """
+    settings, held = office.settings, len(episode.held)
+    shadow = office.mode == "shadow"
+    why = verdict.why or "held"
+    return Alert(
+        finding_uid=finding_uid(alert.tenant, FLEET, None, episode.anchor, DETECTION, alert.profile),
+        counter=episode.counter,
+        activity="create" if episode.counter == 1 else "update",
+        tenant=alert.tenant,
+        agent_id=FLEET,
+        agent_type=FLEET,
+        agent_version=None,
+        zone=None,
+        session_id=None,
+        profile=alert.profile,
+        detection=DETECTION,
+        title=f"{'Shadow: ' if shadow else ''}{held} agents held for a human: {why}",
+        time=alert.time,
+        first_seen=alert.first_seen,
+        last_seen=alert.last_seen,
+        event_id=alert.event_id,
+        score=alert.score,
+        threshold=alert.threshold,
+        risk=50 if shadow else 100,
+        severity="medium" if shadow else "critical",
+        events=held,
+        events_over=held,
+        contributions=(
+            Contribution(
+                channel="response.contained_share",
+                value=verdict.share,
+                bits=0.0,
+                observed=why,
+                expected=f"at most {settings.fleet_share:.1%} of the fleet, {settings.rate_per_hour} agents an hour",
+                voice="rule",
+                n=verdict.fleet,
+            ),
+        ),
+        normal_if="agents misbehave one by one; many at once point to a release, a model or a data source they share",
+        evidence=alert.evidence,
+        asi=("ASI08",),
+        atlas=(),
+        partition_agents=alert.partition_agents,
+        partition=alert.partition,
+    )

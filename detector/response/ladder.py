@@ -1,0 +1,98 @@
+"""Tiers: which score asks for which, what each one forbids, and how long it lasts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from detector.errors import SetupError
+from detector.schema.command import Constraints, Mode, Tier
+
+if TYPE_CHECKING:
+    from detector.response.settings import ResponseSettings
+
+RANK: Final[dict[Tier, int]] = {"observe": 0, "limit": 1, "isolate": 2}
+"""Order of the tiers; a detector only ever moves upwards."""
+
+CONSTRAINTS: Final[dict[Tier, Constraints]] = {
+    "observe": Constraints(),
+    "limit": Constraints(rate_per_min=10.0),
+    # Credentials stay: an automatic act must be reversible in one step, and a revoked credential is not.
+    "isolate": Constraints(deny_tools=("*",), deny_egress=True, rate_per_min=0.0),
+}
+"""What an enforcement point denies while a tier holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Scores from which an agent is limited or isolated (-log10 of a share of sessions).
+
+    Parameters
+    ----------
+    limit, isolate : float
+        ``isolate`` must be at least ``limit``.
+
+    Raises
+    ------
+    SetupError
+        A level is not finite, or the ladder would be upside down.
+
+    Examples
+    --------
+    >>> Levels(limit=2.0, isolate=2.7).tier(2.3)
+    'limit'
+    """
+
+    limit: float
+    isolate: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.limit) and math.isfinite(self.isolate) and self.limit <= self.isolate):
+            msg = (
+                f"isolate_score of the response must be finite and at least limit_score ({self.limit}), "
+                f"got {self.isolate}; make the quarantine budget the stricter one"
+            )
+            raise SetupError(msg)
+
+    @classmethod
+    def of(cls, settings: ResponseSettings, alerts: float, quarantine: float) -> Levels:
+        """Return the levels a profile asks for: its own, or those of its budgets.
+
+        Parameters
+        ----------
+        settings : ResponseSettings
+            Explicit scores there win.
+        alerts, quarantine : float
+            The profile's budgets: shares of closed sessions, in (0, 1].
+        """
+        limit = -math.log10(alerts) if settings.limit_score is None else settings.limit_score
+        isolate = -math.log10(quarantine) if settings.isolate_score is None else settings.isolate_score
+        return cls(limit=limit, isolate=isolate)
+
+    def tier(self, score: float) -> Tier:
+        """Return the tier a score asks for.
+
+        A score that is not a number asks for the strongest tier the ladder has: it must never mean "no alert".
+        """
+        if score >= self.isolate or math.isnan(score):
+            return "isolate"
+        return "limit" if score >= self.limit else "observe"
+
+
+def duration_s(settings: ResponseSettings, tier: Tier) -> float:
+    """Return how long a tier lasts after its cause, in seconds of event time."""
+    return settings.isolate_s if tier == "isolate" else settings.limit_s
+
+
+def mode_of(status: str, asked: Mode) -> Mode:
+    """Return the mode a profile may run in: only a stable one may command.
+
+    Parameters
+    ----------
+    status : str
+        Status of the profile: experimental, test, stable or deprecated.
+    asked : {"enforce", "shadow"}
+        What the operator or the profile asks for.
+    """
+    return asked if status == "stable" else "shadow"
