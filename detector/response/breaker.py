@@ -92,7 +92,9 @@ class Ledger:
         if contained >= cap:
             why = f"{contained} of {fleet} agents are contained, at most {cap} may be without a human"
         elif begun >= settings.rate_per_hour:
-            why = f"{begun} agents were contained within an hour, at most {settings.rate_per_hour} may be without a human"
+            why = (
+                f"{begun} agents were contained within an hour, at most {settings.rate_per_hour} may be without a human"
+            )
         return Verdict(why, contained, fleet)
 
 

@@ -16,7 +16,7 @@ Break off anywhere and start again: a command that stands is recognised by its c
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote
 
 from detector.response import chain, commands, common_cause
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from detector.response.settings import ResponseSettings
     from detector.schema.alert import Alert
     from detector.schema.feedback import Release
+
+DEFAULT_TENANT: Final = "default"
 
 
 class Decision(NamedTuple):
@@ -72,9 +74,7 @@ class ResponseStage:
         only a stable profile may command.
     """
 
-    def __init__(
-        self, settings: ResponseSettings, profile_id: str, levels: Levels, mode: Mode | None = None
-    ) -> None:
+    def __init__(self, settings: ResponseSettings, profile_id: str, levels: Levels, mode: Mode | None = None) -> None:
         self._office = Office(settings, profile_id, settings.mode if mode is None else mode)
         self._levels = levels
         self._states: dict[str, PolicyState] = {}
@@ -120,9 +120,9 @@ class ResponseStage:
         containment is in ``entry.command`` with ``breaker.held``, and never in ``command``.
         """
         tier = self._levels.tier(alert.score)
-        ledger = self._ledgers[alert.tenant]
-        if alert.agent_id != common_cause.FLEET:
-            ledger.hear(alert.partition, alert.partition_agents)
+        tenant = alert.tenant or DEFAULT_TENANT
+        if alert.detection != common_cause.DETECTION:
+            self._ledgers[tenant].hear(alert.partition, alert.partition_agents)
         standing = self._standing(alert)
         idle = self._reason_to_skip(alert, tier, standing)
         if idle is not None:
@@ -130,7 +130,7 @@ class ResponseStage:
         command = commands.contain(self._office, alert, tier, standing)
         if standing.verdict.why is not None:
             return self._hold(alert, command, standing.verdict)
-        self._enter(alert.tenant, command)
+        self._enter(tenant, command)
         said: Decided = "issued" if self._office.mode == "enforce" else "shadowed"
         detail = f"{standing.tier} to {tier}, score {alert.score:.3f}"
         return Decision(command, self._log(alert, standing.subject, said, detail, command), None)
@@ -152,7 +152,9 @@ class ResponseStage:
         if said != "released":
             return Decision(None, self._log_at(act.tenant, subject, said, (act.id, at, detail, None)), None)
         ledger = self._ledgers[act.tenant]
-        verdict = Verdict(None, max(ledger.contained(at) - 1, 0), ledger.fleet)
+        ends = end_of(state) if state is not None and self._counts(state) else None
+        others = ledger.contained(at) - (1 if ends is not None and ends > at else 0)
+        verdict = Verdict(None, others, ledger.fleet)
         command = commands.release(self._office, act, at, Standing(subject, state, "observe", verdict))
         self._enter(act.tenant, command)
         return Decision(command, self._log_at(act.tenant, subject, said, (act.id, at, detail, command)), None)
@@ -162,7 +164,7 @@ class ResponseStage:
         state = self._states.get(subject)
         counts = state is not None and self._counts(state)
         tier: Tier = state.tier_at(alert.time) if state is not None and counts else "observe"
-        ledger = self._ledgers[alert.tenant]
+        ledger = self._ledgers[alert.tenant or DEFAULT_TENANT]
         verdict = ledger.ask(self._office.settings, alert.time)
         if alert.agent_id in self._office.settings.protected:
             verdict = verdict._replace(why=f"{alert.agent_id} is protected: only a human contains it")
@@ -174,7 +176,7 @@ class ResponseStage:
     def _reason_to_skip(self, alert: Alert, tier: Tier, standing: Standing) -> str | None:
         """Return why nothing is to be done, or None."""
         state = standing.state
-        if alert.agent_id == common_cause.FLEET or alert.activity == "close":
+        if alert.detection == common_cause.DETECTION or alert.activity == "close":
             return "nobody's act: an incident of the fleet, or the end of a finding"
         if tier == "observe":
             return f"score {alert.score:.3f} is below the ladder ({self._levels.limit:.3f})"
@@ -200,7 +202,8 @@ class ResponseStage:
         entry = self._log(alert, command.subject, "held", verdict.why or "held", command)
         if alert.agent_id in self._office.settings.protected:
             return Decision(None, entry, None)
-        starts, episode = self._ledgers[alert.tenant].starts, self._episodes[alert.tenant]
+        tenant = alert.tenant or DEFAULT_TENANT
+        starts, episode = self._ledgers[tenant].starts, self._episodes[tenant]
         news = episode.hold(repr(starts[-1]) if starts else "none", command.subject)
         told = common_cause.incident(self._office, alert, verdict, episode) if news else None
         return Decision(None, entry, told)
@@ -219,7 +222,9 @@ class ResponseStage:
     def _log(
         self, alert: Alert, subject: str, said: Decided, detail: str, command: PolicyState | None = None
     ) -> PolicyLogEntry:
-        return self._log_at(alert.tenant, subject, said, (alert.finding_uid, alert.time, detail, command))
+        return self._log_at(
+            alert.tenant or DEFAULT_TENANT, subject, said, (alert.finding_uid, alert.time, detail, command)
+        )
 
     def _log_at(
         self, tenant: str, subject: str, said: Decided, what: tuple[str, float, str, PolicyState | None]

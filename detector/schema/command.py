@@ -87,7 +87,7 @@ class PolicyState(_Wire):
     schema_: Literal["agent.policy/1"] = Field(default=POLICY_SCHEMA, alias="schema")
     command_id: str = Field(min_length=1)
     revision: int = Field(ge=1)
-    subject: str = Field(pattern=r"^[^/]+/agent/.+$")
+    subject: str = Field(pattern=r"^[^/]+/agent/[\s\S]+$")
     state: Literal["quarantined", "released"]
     tier: Tier
     mode: Mode
@@ -159,5 +159,6 @@ def command_id(subject: str, tier: str, finding_uid: str) -> str:
 
 
 def subject_of(tenant: str, agent_id: str) -> str:
-    """Return the subject of an agent, ``tenant/agent/<agent_id>``; a slash in the tenant becomes ``%2F``."""
+    """Return the subject of an agent, ``tenant/agent/<agent_id>``; a slash in the tenant becomes ``%2F``, an empty tenant ``default``."""
+    tenant = tenant or "default"
     return f"{tenant.replace('%', '%25').replace('/', '%2F')}/agent/{agent_id}"

@@ -97,11 +97,6 @@ def encode(alert: Alert) -> bytes:
     ------
     ValueError
         A number is not finite; nothing of ours may be, so this is a fault of the caller.
-
-    Examples
-    --------
-    >>> to_bytes({"uid": "\\u2028"})
-    b'{"uid":"\\\\u2028"}'
     """
     return to_bytes(render(alert))
 
