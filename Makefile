@@ -8,6 +8,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 NOTEBOOKS := $(wildcard notebooks/*.py)
 JUPYTEXT_OUT := build/notebooks
 EXTRAS := --extra local --extra notebooks --extra dev
+COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
+  --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench lock clean install notebooks
@@ -50,9 +52,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
-lock: $(STAMP) ## resolve pyproject.toml again into requirements.lock
-	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
-	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(EXTRAS) --output-file requirements.lock pyproject.toml
+lock: $(STAMP) ## resolve pyproject.toml again into the two locks
+	$(COMPILE) $(EXTRAS) --output-file requirements.lock pyproject.toml
+	$(COMPILE) --build-deps-for wheel --constraint requirements.lock --output-file requirements-worker.lock pyproject.toml
 
 clean: ## remove what make made: .venv, caches, build
 	rm -rf $(VENV) build dist .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

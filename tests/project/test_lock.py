@@ -1,0 +1,60 @@
+"""The lock of the dependencies: complete, hashed, and tied to no index."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from tests.project.sources import ROOT
+
+LOCKS = ["requirements.lock", "requirements-worker.lock"]
+
+
+def _pins(name: str) -> dict[str, Version]:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    found = re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", text, flags=re.MULTILINE)
+    return {canonicalize_name(package): Version(version) for package, version in found}
+
+
+def _project() -> dict[str, list[str]]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    build = project["build-system"]["requires"]
+    return {"build": build, "base": project["project"]["dependencies"], **project["project"]["optional-dependencies"]}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_names_no_address(name: str) -> None:
+    """A lock works behind any mirror, so it names none."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert not re.search(r"://|--(?:extra-)?index-url|--find-links|--trusted-host| @ ", text)
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_pin_has_hashes(name: str) -> None:
+    """Each requirement is one exact version with at least one sha256."""
+    blocks = re.split(r"\n(?=[A-Za-z0-9])", "\n" + (ROOT / name).read_text(encoding="utf-8"))
+    pins = [block for block in blocks if "==" in block.split("\n", 1)[0]]
+    assert len(pins) == len(_pins(name)) > 0
+    assert all("--hash=sha256:" in block for block in pins)
+
+
+def test_the_lock_holds_everything_the_project_asks_for() -> None:
+    """Every dependency of every extra, and the build backend, within its bounds."""
+    pins = _pins("requirements.lock")
+    for extra, requirements in _project().items():
+        for requirement in map(Requirement, requirements):
+            assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), f"{extra}: {requirement}"
+
+
+def test_the_image_is_built_from_the_same_versions() -> None:
+    """The worker's lock is the base part of the whole lock, never another resolution."""
+    whole, image = _pins("requirements.lock"), _pins("requirements-worker.lock")
+    assert {name: whole.get(name) for name in image} == image
+    project = _project()
+    asked = {canonicalize_name(Requirement(line).name) for line in project["base"] + project["build"]}
+    assert asked <= set(image)
