@@ -159,6 +159,9 @@ def command_id(subject: str, tier: str, finding_uid: str) -> str:
 
 
 def subject_of(tenant: str, agent_id: str) -> str:
-    """Return the subject of an agent, ``tenant/agent/<agent_id>``; a slash in the tenant becomes ``%2F``, an empty tenant ``default``."""
+    """Return the subject of an agent, ``tenant/agent/<agent_id>``.
+
+    A slash in the tenant becomes ``%2F``; an empty tenant is ``default``.
+    """
     tenant = tenant or "default"
     return f"{tenant.replace('%', '%25').replace('/', '%2F')}/agent/{agent_id}"
