@@ -1,0 +1,127 @@
+"""Commands of the worker's floor: worker, topics; heavy imports happen inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer()
+
+KAFKA = "Kafka"
+JUDGING = "Judging"
+RUNNING = "Running"
+
+
+@app.command("worker")
+def worker(
+    bootstrap: Annotated[
+        str | None, typer.Option(help="Brokers, host:port, comma-separated. [127.0.0.1:9092]", rich_help_panel=KAFKA)
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help="Consumer group; workers of one group share the partitions. [detector]", rich_help_panel=KAFKA
+        ),
+    ] = None,
+    topic_prefix: Annotated[
+        str | None, typer.Option(help="Stands before every topic name, e.g. 'staging.'.", rich_help_panel=KAFKA)
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Profile, name/version. [default/v1]", rich_help_panel=JUDGING)
+    ] = None,
+    mode: Annotated[
+        Literal["shadow", "enforce"] | None,
+        typer.Option(
+            help="shadow: commands constrain nobody. enforce: they do. [the profile's]", rich_help_panel=JUDGING
+        ),
+    ] = None,
+    trusted_until: Annotated[
+        str | None,
+        typer.Option(help="RFC 3339 event time before which everything is learnt.", rich_help_panel=JUDGING),
+    ] = None,
+    listen_port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port of /metrics, /livez and /readyz on listen_host; 0: off. [9464]", rich_help_panel=RUNNING
+        ),
+    ] = None,
+    checkpoint_interval: Annotated[
+        float | None, typer.Option(help="Seconds between checkpoints. [5]", rich_help_panel=RUNNING)
+    ] = None,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None,
+        typer.Option(help="Least level logged. [info]", rich_help_panel=RUNNING),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file with any of the settings.", rich_help_panel=RUNNING)
+    ] = None,
+) -> None:
+    """Score agent events from Kafka; write alerts, policy states and dead letters.
+
+    Reads agent.events and agent.feedback, writes agent.alerts, agent.policy, agent.policy.log and agent.deadletter,
+    and keeps its state in <group>.state. Start as many as there are partitions; stop with SIGTERM: nothing is lost, also not
+    by kill -9.
+
+    Every setting is also an environment variable DETECTOR_<NAME> (DETECTOR_GROUP, DETECTOR_SASL_PASSWORD, ...) or a
+    key of the TOML file; the command line wins, then the environment. `detector worker-settings` lists them all, SASL
+    and TLS included.
+    """
+    import os
+
+    from detector.worker.run import run_worker
+    from detector.worker.settings import FILE_VARIABLE, load_settings
+
+    if config is not None:
+        os.environ[FILE_VARIABLE] = str(config)
+    given = {
+        "bootstrap": bootstrap,
+        "group": group,
+        "topic_prefix": topic_prefix,
+        "profile": profile,
+        "mode": mode,
+        "trusted_until": trusted_until,
+        "listen_port": listen_port,
+        "checkpoint_interval_s": checkpoint_interval,
+        "log_level": log_level,
+    }
+    raise typer.Exit(run_worker(load_settings(given)))
+
+
+@app.command("worker-settings")
+def worker_settings() -> None:
+    """List every setting of the worker with its environment variable, default and meaning."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from detector.worker.settings import ENV_PREFIX, WorkerSettings
+
+    table = Table("variable", "default", "meaning")
+    for name, field in WorkerSettings.model_fields.items():
+        table.add_row(
+            f"{ENV_PREFIX}{name.upper()}", "" if field.default is None else str(field.default), field.description
+        )
+    Console().print(table)
+
+
+@app.command("topics")
+def topics(
+    bootstrap: Annotated[str | None, typer.Option(help="Brokers, host:port, comma-separated. [127.0.0.1:9092]")] = None,
+    group: Annotated[str | None, typer.Option(help="Consumer group; names the internal topics. [detector]")] = None,
+    topic_prefix: Annotated[str | None, typer.Option(help="Stands before every topic name.")] = None,
+    partitions: Annotated[
+        int, typer.Option(min=1, help="Partitions of the events: how many workers can share them.")
+    ] = 4,
+    replication: Annotated[int, typer.Option(min=1, help="Copies of each partition; 3 on a cluster.")] = 1,
+) -> None:
+    """Make the topics a deployment needs; those that exist are left as they are."""
+    from detector.local.topics import create_topics, topic_specs
+    from detector.worker.clients import confluent_options
+    from detector.worker.settings import load_settings
+
+    settings = load_settings({"bootstrap": bootstrap, "group": group, "topic_prefix": topic_prefix})
+    specs = topic_specs(settings.topics, partitions)
+    made = set(create_topics(confluent_options(settings), specs, replication))
+    for spec in specs:
+        typer.echo(f"{'made ' if spec.name in made else 'there'}  {spec.name}  {spec.partitions} partitions")

@@ -1,0 +1,68 @@
+"""Pipelines of one profile, as the scoring stage asks for them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from detector.profile.load import load_profile, with_mode
+from detector.profile.model import Profile
+from detector.schema.record import Record
+from detector.worker.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from detector.worker.owner import Pipeline
+
+WARM_UP = b'{"event_id":"w","ts":"2026-01-01T00:00:00Z","agent_id":"w","kind":"tool_call","name":"w","session_id":"w"}'
+UNSCORED = {"profile", "response"}
+"""Sections of a profile that do not change a score: state learnt without them is still the same state."""
+
+
+def profile_of(settings: WorkerSettings) -> Profile:
+    """Return the profile a worker was told to use, in the mode it was told."""
+    profile = load_profile(settings.profile, settings.models)
+    return profile if settings.mode is None else with_mode(profile, settings.mode)
+
+
+class ProfilePipelines:
+    """Makes and restores pipelines with the profile, seed and trust of a worker.
+
+    Parameters
+    ----------
+    profile : Profile
+        As it was loaded.
+    settings : WorkerSettings
+        Seed, ``trusted_until`` and time tolerance.
+    """
+
+    def __init__(self, profile: Profile, settings: WorkerSettings) -> None:
+        from detector.pipeline import Pipeline as Scoring
+
+        self._scoring = Scoring
+        self._profile = profile
+        trusted = settings.trusted_until
+        self._options: dict[str, Any] = {
+            "seed": settings.seed,
+            "trusted_until": trusted.timestamp() if trusted is not None else None,
+        }
+        content = json.dumps(profile.model_dump(mode="json", exclude=UNSCORED), sort_keys=True)
+        digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+        self.fingerprint = f"{profile.id} {digest} seed {settings.seed}"
+
+    def new(self) -> Pipeline:
+        """Return a pipeline that has seen nothing."""
+        pipeline: Pipeline = self._scoring(self._profile, **self._options)
+        return pipeline
+
+    def restore(self, shards: Mapping[str, bytes]) -> Pipeline:
+        """Return the pipeline whose snapshot the shards are."""
+        pipeline: Pipeline = self._scoring.restore(self._profile, dict(shards), **self._options)
+        return pipeline
+
+    def warm_up(self) -> None:
+        """Compile the kernels before the group waits for this worker."""
+        pipeline = self.new()
+        pipeline.process([Record(WARM_UP)])
+        pipeline.snapshot()

@@ -1,0 +1,52 @@
+"""Reading a topic from its beginning to what its end was when the reading began."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+FETCH_BYTES = 4 * 1_024 * 1_024
+POLL_MS = 500
+
+
+async def read_to_end(topic: str, partitions: list[int] | None, client: Mapping[str, Any]) -> AsyncIterator[Any]:
+    """Yield every record of some partitions, in order within each.
+
+    Parameters
+    ----------
+    topic : str
+        Topic.
+    partitions : list of int, optional
+        All of the topic's if None.
+    client : mapping
+        Settings of an aiokafka client.
+    """
+    from aiokafka import AIOKafkaConsumer, TopicPartition
+
+    consumer = AIOKafkaConsumer(
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=FETCH_BYTES,
+        fetch_max_wait_ms=100,
+        **client,
+    )
+    await consumer.start()
+    try:
+        if partitions is None:
+            await consumer._client.set_topics([topic])  # noqa: SLF001 - the public call asks for a subscription
+            partitions = sorted(consumer.partitions_for_topic(topic) or [])
+        places = [TopicPartition(topic, partition) for partition in partitions]
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        begins = await consumer.beginning_offsets(places)
+        for place in places:
+            consumer.seek(place, begins[place])
+        left = {place for place in places if ends[place] > begins[place]}
+        while left:
+            for records in (await consumer.getmany(*left, timeout_ms=POLL_MS)).values():
+                for record in records:
+                    yield record
+            left = {place for place in left if await consumer.position(place) < ends[place]}
+    finally:
+        await consumer.stop()

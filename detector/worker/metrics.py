@@ -1,0 +1,66 @@
+"""What the worker counts, for Prometheus; no label's number of values grows with agents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+BATCH_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+CHECKPOINT_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
+
+
+class WorkerMetrics:
+    """The worker's counters, gauges and histograms, in a registry of their own.
+
+    Labels: ``partition`` (as many as the topic has), ``reason`` (the closed list of refusals), ``severity``,
+    ``activity``, ``decision``, ``name`` (the pipeline's gauges and counts): all bounded by the code, none by the fleet.
+    """
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.records = Counter("detector_records", "Records taken from the event topic.", registry=registry)
+        self.events = Counter("detector_events", "Events scored.", registry=registry)
+        self.refused = Counter("detector_refused", "Events refused.", ["reason"], registry=registry)
+        self.counts = Counter("detector_counts", "What the pipeline counts.", ["name"], registry=registry)
+        self.skipped = Counter(
+            "detector_skipped_records", "Records the restored state already contains.", registry=registry
+        )
+        self.alerts = Counter("detector_alerts", "Alert records.", ["activity", "severity"], registry=registry)
+        self.decisions = Counter(
+            "detector_decisions", "Decisions of the response stage.", ["decision"], registry=registry
+        )
+        self.batch_s = Histogram("detector_batch_seconds", "Scoring a micro-batch.", buckets=BATCH_S, registry=registry)
+        self.latency_s = Histogram(
+            "detector_latency_seconds", "From Kafka's time to scored.", buckets=LATENCY_S, registry=registry
+        )
+        self.checkpoint_s = Histogram(
+            "detector_checkpoint_seconds", "Making a checkpoint durable.", buckets=CHECKPOINT_S, registry=registry
+        )
+        self.checkpoint_bytes = Counter("detector_checkpoint_bytes", "State bytes before packing.", registry=registry)
+        self.checkpoint_time = Gauge(
+            "detector_checkpoint_timestamp_seconds", "When the last checkpoint became durable.", registry=registry
+        )
+        self.fenced = Counter("detector_fenced_checkpoints", "Checkpoints the group did not accept.", registry=registry)
+        self.cold = Counter("detector_cold_starts", "Partitions that restarted without their state.", registry=registry)
+        self.lag = Gauge("detector_lag_records", "Records still to be read.", ["partition"], registry=registry)
+        self.offset = Gauge(
+            "detector_durable_offset", "Offset of the last checkpoint.", ["partition"], registry=registry
+        )
+        self.pipeline = Gauge("detector_pipeline", "The pipeline's gauges.", ["name", "partition"], registry=registry)
+        self.partitions = Gauge("detector_partitions", "Event partitions held.", registry=registry)
+
+    def forget(self, partition: int) -> None:
+        """Drop the series of a partition that is no longer ours."""
+        for gauge in (self.lag, self.offset):
+            if (str(partition),) in gauge._metrics:  # noqa: SLF001 - remove() raises for one never set
+                gauge.remove(partition)
+        for name, held in list(self.pipeline._metrics):  # noqa: SLF001
+            if held == str(partition):
+                self.pipeline.remove(name, held)
+
+    def show(self, partition: int, gauges: Mapping[str, float]) -> None:
+        """Set the pipeline's gauges of a partition."""
+        for name, value in gauges.items():
+            self.pipeline.labels(name, partition).set(value)

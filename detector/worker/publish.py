@@ -1,0 +1,71 @@
+"""What a scored micro-batch becomes on Kafka: alerts, the same alerts by tenant, and dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from detector.local.topics import TopicNames
+from detector.schema.alert import Alert
+from detector.schema.decode import Refusal
+from detector.schema.record import Record
+from detector.sinks.ocsf import encode
+
+MAX_DEAD_LETTER_BYTES = 64 * 1_024
+"""A refused record of a megabyte must not become an output the broker refuses."""
+KIND = "kind"
+KIND_ALERT = b"alert"
+KIND_FEEDBACK = b"feedback"
+
+
+class Output(NamedTuple):
+    """One record to be written."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+def alert_outputs(alert: Alert, names: TopicNames) -> list[Output]:
+    """Return an alert twice: as an OCSF finding for the SOC, and whole for the response stage."""
+    kind = [(KIND, KIND_ALERT)]
+    return [
+        Output(names.alerts, alert.agent_id.encode(), encode(alert), []),
+        Output(names.by_tenant, alert.tenant.encode(), alert.model_dump_json().encode(), kind),
+    ]
+
+
+def dead_letter(record: Record, refusal: Refusal, names: TopicNames) -> Output:
+    """Return a refused record: its bytes (capped), and headers that say why and where it came from."""
+    headers = [
+        ("reason", refusal.reason.encode()),
+        ("detail", refusal.detail.encode()),
+        ("topic", record.topic.encode()),
+        ("partition", str(record.partition).encode()),
+        ("offset", str(record.offset).encode()),
+    ]
+    if refusal.line is not None:
+        headers.append(("line", str(refusal.line).encode()))
+    return Output(names.deadletter, record.key, refusal.raw[:MAX_DEAD_LETTER_BYTES], headers)
+
+
+def outputs_of(
+    alerts: Sequence[Alert], refusals: Sequence[tuple[int, Refusal]], records: Sequence[Record], names: TopicNames
+) -> list[Output]:
+    """Return everything a micro-batch writes, in a fixed order: alerts as they arose, then dead letters.
+
+    Parameters
+    ----------
+    alerts : sequence of Alert
+        As the pipeline raised them.
+    refusals : sequence of (int, Refusal)
+        Index of the record, and why.
+    records : sequence of Record
+        The micro-batch.
+    names : TopicNames
+        Names of the deployment.
+    """
+    outputs = [output for alert in alerts for output in alert_outputs(alert, names)]
+    outputs += [dead_letter(records[index], refusal, names) for index, refusal in refusals]
+    return outputs

@@ -1,0 +1,117 @@
+"""Runs a worker from its settings to its exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from detector.clock import system_clock
+from detector.errors import DeliveryError, DetectorError
+from detector.profile.model import Profile
+from detector.response.ladder import Levels, mode_of
+from detector.response.stage import ResponseStage
+from detector.worker.clients import confluent_options
+from detector.worker.factory import ProfilePipelines, profile_of
+from detector.worker.health import Health, serve
+from detector.worker.log_setup import logging_config
+from detector.worker.metrics import WorkerMetrics
+from detector.worker.parts import WorkerParts
+from detector.worker.responding import Stage
+from detector.worker.settings import WorkerSettings
+from detector.worker.startup import check_broker
+
+log = structlog.get_logger("detector.worker")
+
+EXIT_STUCK = 3
+"""Exit status when an orderly stop took too long; nothing is lost, the next start goes on from the checkpoint."""
+
+
+def run_worker(settings: WorkerSettings) -> int:
+    """Return the exit status: 0 after an orderly stop, 1 after a crash, 3 if the stop got stuck.
+
+    Checks topics and rights, loads the profile, compiles the kernels, and only then joins the group.
+
+    Raises
+    ------
+    DetectorError
+        Something is missing before the start, or ended the worker; the message says what to do.
+    """
+    import logging.config
+
+    logging.config.dictConfig(logging_config(settings.log_level, is_json=settings.log_json))
+    check_broker(confluent_options(settings), settings.topics, has_admin=settings.broker == "kafka")
+    profile = profile_of(settings)
+    pipelines = ProfilePipelines(profile, settings)
+    pipelines.warm_up()
+    parts = WorkerParts(
+        pipelines, stage_maker(profile), WorkerMetrics(), Health(settings.checkpoint_interval_s), system_clock
+    )
+    server = None
+    if settings.listen_port:
+        server = serve((settings.listen_host, settings.listen_port), parts.health, parts.metrics.registry)
+    log.info("worker starts", group=settings.group, profile=profile.id, mode=profile.response.mode)
+    try:
+        with tempfile.TemporaryDirectory(prefix="detector-worker-") as folder:
+            return run_app(settings, parts, Path(folder))
+    finally:
+        if server is not None:
+            server.shutdown()
+
+
+def stage_maker(profile: Profile) -> Callable[[], Stage]:
+    """Return what makes a response stage of a profile; only a stable profile may enforce."""
+    levels = Levels.of(profile.response, profile.budget.alerts, profile.budget.quarantine)
+    mode = mode_of(profile.profile.status, profile.response.mode)
+    return lambda: ResponseStage(profile.response, profile.id, levels, mode)
+
+
+def run_app(settings: WorkerSettings, parts: WorkerParts, folder: Path) -> int:
+    """Return the exit status of the app once it has stopped."""
+    from detector.worker.app import build_app
+
+    app = build_app(settings, parts, folder)
+    worker = app.Worker(
+        loglevel="warn",
+        logging_config=logging_config(settings.log_level, is_json=settings.log_json),
+        redirect_stdouts=False,
+    )
+    watch = threading.Thread(target=_end_a_stuck_stop, args=(app, worker, settings.stop_timeout_s), daemon=True)
+    watch.start()
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException as exc:  # noqa: BLE001 - mode re-raises what crashed it
+        app.fault = app.fault or exc
+        status = 1
+    if app.fault is not None:
+        raise _told(app.fault) from app.fault
+    log.info("worker stopped", status=status)
+    return status
+
+
+def _told(fault: BaseException) -> DetectorError:
+    if isinstance(fault, DetectorError):
+        return fault
+    return DeliveryError(
+        f"worker must be able to write its outputs and state, got {type(fault).__name__}: {fault}; "
+        "nothing is lost, start it again once the broker and its rights are in order"
+    )
+
+
+def _end_a_stuck_stop(app: Any, worker: Any, within_s: float) -> None:  # noqa: ANN401
+    """End the process when a stop that began does not end: a client without credentials waits for ever."""
+    while not (app.should_stop or worker.should_stop):
+        time.sleep(0.5)  # the flag belongs to another loop; there is nothing to wait on from a thread
+    time.sleep(within_s)
+    sys.stderr.write(f"detector: the stop took more than {within_s:.0f} s; ended. Nothing is lost, start it again\n")
+    sys.stderr.flush()
+    os._exit(EXIT_STUCK)

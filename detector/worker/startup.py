@@ -1,0 +1,106 @@
+"""What is checked before the worker joins its group: topics and rights, because missing ones hang silently later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclOperation
+
+from detector.errors import SetupError
+from detector.local.topics import TopicNames
+
+ASK_S = 20.0
+
+READ, WRITE = AclOperation.READ, AclOperation.WRITE
+
+
+def needed_rights(names: TopicNames) -> dict[str, set[AclOperation]]:
+    """Return the operations a worker needs on each topic; on its group it needs READ."""
+    return {
+        names.events: {READ},
+        names.feedback: {READ},
+        names.by_tenant: {READ, WRITE},
+        names.state: {READ, WRITE},
+        names.policy: {READ, WRITE},
+        names.policy_log: {READ, WRITE},
+        names.alerts: {WRITE},
+        names.deadletter: {WRITE},
+    }
+
+
+def check_broker(client: Mapping[str, Any], names: TopicNames, *, has_admin: bool = True) -> None:
+    """Return if every topic is there, fits, and may be used.
+
+    Parameters
+    ----------
+    client : mapping
+        Settings of a confluent-kafka client.
+    names : TopicNames
+        Names of the deployment.
+    has_admin : bool, default=True
+        False for the embedded broker, which answers metadata only.
+
+    Raises
+    ------
+    SetupError
+        Names every fault found and what to do about it.
+    """
+    admin = AdminClient(dict(client))
+    partitions = _partitions(admin, str(client["bootstrap.servers"]))
+    needed = needed_rights(names)
+    if not has_admin:
+        for name in needed:
+            admin.list_topics(name, timeout=ASK_S)  # the embedded broker makes a topic when it is asked for
+        return
+    missing = [name for name in needed if name not in partitions]
+    if missing:
+        raise SetupError(
+            f"topics of the broker must exist and be visible, got none named {', '.join(missing)}: "
+            "make them with `detector topics`, or grant DESCRIBE, or correct topic_prefix and group"
+        )
+    if partitions[names.state] != partitions[names.events]:
+        raise SetupError(
+            f"partitions of {names.state} must be as many as of {names.events} ({partitions[names.events]}), "
+            f"got {partitions[names.state]}: recreate {names.state}; a checkpoint lies beside what it stands for"
+        )
+    faults = [*_topic_faults(admin, needed), *_group_faults(admin, names.group)]
+    if faults:
+        raise SetupError("rights of the worker must cover what it does, got: " + "; ".join(faults))
+
+
+def _partitions(admin: AdminClient, bootstrap: str) -> dict[str, int]:
+    try:
+        found = admin.list_topics(timeout=ASK_S).topics
+    except KafkaException as exc:
+        raise SetupError(
+            f"bootstrap of the settings must be brokers that answer, got {bootstrap} ({exc.args[0].str()}): "
+            "check the address, security_protocol, user and password"
+        ) from exc
+    return {name: len(topic.partitions) for name, topic in found.items() if topic.error is None}
+
+
+def _topic_faults(admin: AdminClient, needed: Mapping[str, set[AclOperation]]) -> Iterable[str]:
+    asked = admin.describe_topics(
+        TopicCollection(list(needed)), include_authorized_operations=True, request_timeout=ASK_S
+    )
+    for name, future in asked.items():
+        granted = _granted(future)
+        for operation in sorted(needed[name] - granted, key=lambda one: one.name):
+            yield f"no {operation.name} on topic {name}: grant it to the worker's principal"
+
+
+def _group_faults(admin: AdminClient, group: str) -> Iterable[str]:
+    asked = admin.describe_consumer_groups([group], include_authorized_operations=True, request_timeout=ASK_S)
+    if READ not in _granted(asked[group]):
+        yield f"no READ on group {group}: grant it to the worker's principal"
+
+
+def _granted(future: Future[Any]) -> set[AclOperation]:
+    try:
+        return set(future.result().authorized_operations or ())
+    except KafkaException:
+        return set()
