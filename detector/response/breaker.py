@@ -83,9 +83,19 @@ class Ledger:
         """
         return bisect_left(self.starts, at + HOUR_S) - bisect_right(self.starts, at - HOUR_S)
 
-    def ask(self, settings: ResponseSettings, at: float) -> Verdict:
-        """Return whether one more agent may be contained at event time `at`."""
-        fleet, contained, begun = self.fleet, self.contained(at), self.begun(at)
+    def ask(self, settings: ResponseSettings, at: float, *, begins: bool = True) -> Verdict:
+        """Return whether one more agent may be contained from event time `at` on.
+
+        Parameters
+        ----------
+        settings : ResponseSettings
+            The caps.
+        at : float
+            When the containment begins; of one that is prolonged, when it would have ended.
+        begins : bool, default=True
+            False for a prolonged one: it counts in no hour's rate.
+        """
+        fleet, contained, begun = self.fleet, self.contained(at), self.begun(at) if begins else -1
         # The small term undoes the rounding of products such as 0.07 * 100.
         cap = max(settings.fleet_least, int(settings.fleet_share * fleet + 1e-9))
         why = None

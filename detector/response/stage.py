@@ -168,9 +168,11 @@ class ResponseStage:
         verdict = ledger.ask(self._office.settings, alert.time)
         if alert.agent_id in self._office.settings.protected:
             verdict = verdict._replace(why=f"{alert.agent_id} is protected: only a human contains it")
-        elif tier != "observe":
-            # Already among the contained: a stronger or longer term takes nobody else's freedom.
-            verdict = verdict._replace(why=None)
+        elif state is not None and tier != "observe":
+            # Already among the contained, so only what lies past its present end is new. That can
+            # pass the cap if the alert comes late and others have been contained since.
+            longer = ledger.ask(self._office.settings, end_of(state) or alert.time, begins=False)
+            verdict = verdict._replace(why=longer.why)
         return Standing(subject, state, tier, verdict)
 
     def _reason_to_skip(self, alert: Alert, tier: Tier, standing: Standing) -> str | None:

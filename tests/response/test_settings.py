@@ -1,0 +1,35 @@
+"""The [response] section: its defaults are careful, its faults are refused."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from detector.response.settings import ResponseSettings
+
+
+def test_the_defaults_only_shadow() -> None:
+    """Commanding is an explicit choice."""
+    settings = ResponseSettings()
+    assert settings.mode == "shadow"
+    assert (settings.limit_s, settings.isolate_s, settings.ack_deadline_s) == (3_600.0, 14_400.0, 5.0)
+    assert (settings.fleet_share, settings.fleet_least, settings.rate_per_hour) == (0.05, 1, 20)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"fleet_share": 0.0},
+        {"fleet_share": 1.5},
+        {"limit_s": 0.0},
+        {"isolate_s": float("inf")},
+        {"limit_score": float("nan")},
+        {"rate_per_hour": -1},
+        {"mode": "dry"},
+        {"unknown": 1},
+    ],
+)
+def test_a_faulty_section_is_refused(fault: dict[str, object]) -> None:
+    """What cannot be meant is not accepted."""
+    with pytest.raises(ValidationError):
+        ResponseSettings.model_validate(fault)
