@@ -34,6 +34,8 @@ class Entry(NamedTuple):
 COMMANDS: dict[str, Entry] = {
     "demo": Entry("detector.local.commands", "Watch a fleet, an attack, and the detector catching it."),
     "worker": Entry("detector.worker.commands", "Score agent events from Kafka; write alerts and commands."),
+    "topics": Entry("detector.worker.commands", "Make the Kafka topics a deployment needs."),
+    "worker-settings": Entry("detector.worker.commands", "List every setting of the worker and its variable."),
     "siem": Entry("detector.worker.commands", "Send alerts from Kafka to a SIEM over syslog."),
     "release": Entry("detector.worker.commands", "Lift an agent's quarantine, with a name and a reason."),
     "replay": Entry("detector.offline.commands", "Score recorded events without a broker."),
@@ -48,16 +50,10 @@ COMMANDS: dict[str, Entry] = {
 class LazyGroup(TyperGroup):
     """A group whose commands are listed from :data:`COMMANDS` and imported when called."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer's own Context
-        """Return the names, in the order a new user meets them."""
-        del ctx
-        return list(COMMANDS)
-
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:  # type: ignore[override]
-        """Return a stand-in that carries the name and the help line, or None."""
-        del ctx
-        entry = COMMANDS.get(cmd_name)
-        return None if entry is None else TyperCommand(name=cmd_name, help=entry.help)
+    def __init__(self, **attrs: Any) -> None:
+        # stand-ins carry the name and the help line, which is all that help and suggestions need
+        attrs["commands"] = {name: TyperCommand(name=name, help=entry.help) for name, entry in COMMANDS.items()}
+        super().__init__(**attrs)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:  # noqa: ANN401
         """Return the real command; this is where its module is imported."""
