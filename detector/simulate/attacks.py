@@ -13,7 +13,7 @@ from detector.simulate.agent import ZONES, agent_name, role_of
 from detector.simulate.catalogue import ROLES
 from detector.simulate.chance import Chance
 from detector.simulate.roles import Role, Tool
-from detector.simulate.session import Step, act
+from detector.simulate.session import Argument, Step, act
 from detector.simulate.targets import Scene
 from detector.simulate.words import word
 
@@ -24,8 +24,13 @@ KINDS: tuple[Kind, ...] = ("hijack", "credential_misuse", "lateral_movement", "r
 
 _PROBE = Tool("connect", "network", "", ("port",), 180, 400, 60)
 _UPLOAD = Tool("http_request", "network", "", ("method", "url"), 900, 300, 1800)
+_REMOTE = Tool("run_command", "tool_call", "", (), 160, 900, 420)
+_ASK = Tool("ask_agent", "message", "peer", ("question",), 340, 500, 400)
+_COPY = Tool("copy_records", "tool_call", "", ("rows",), 200, 2600, 900)
 _VAULT = Tool("read_secret", "auth", "", ("ttl_s",), 60, 220, 60)
 _HOSTS = ("sync", "cdn", "files", "drop")
+_PORTS = (22, 445, 3389, 5985)
+_COMMANDS = ("id; uname -a", "cat /etc/passwd", "ls -la /home", "env | sort", "ip route; arp -n")
 _STEALS = ("export.csv", "dump.sql", "keys.txt", "customers.jsonl", "mail.mbox")
 
 
@@ -90,36 +95,44 @@ def credential_misuse(scene: Scene, acts: list[Step], _strength: int) -> list[St
 def lateral_movement(scene: Scene, acts: list[Step], _strength: int) -> list[Step]:
     """Return the session with a fan-out: many agents never talked to, in other zones, and internal hosts probed."""
     chance, agent = scene.chance, scene.agent
-    ask = Tool("ask_agent", "message", "peer", ("question",), 340, 500, 400)
     zones = [zone for zone, _ in ZONES if zone != agent.zone]
     net = f"10.{chance.below(200)}.{chance.below(250)}"
     added: list[Step] = []
     for index in range(10 + chance.below(10)):
         if index % 2:
-            step = act(scene, ask, agent_name(chance.below(agent.fleet)))
+            step = act(scene, _ASK, agent_name(chance.below(agent.fleet)))
             step.peer_zone = zones[chance.below(len(zones))]
-        else:
-            step = act(scene, _PROBE, f"{net}.{2 + chance.below(250)}")
-            if chance.random() < 0.35:
-                step.outcome, step.received = "error", 0
+            added.append(step)
+            continue
+        host = f"{net}.{2 + chance.below(250)}"
+        probe = act(scene, _PROBE, host)
+        probe.args = [("port", _PORTS[chance.below(len(_PORTS))], "none")]
+        added.append(probe)
+        if chance.random() < 0.4:
+            probe.outcome, probe.received = "error", 0
+        elif chance.random() < 0.5:
+            run = act(scene, _REMOTE, host)
+            run.args = [("command", _COMMANDS[chance.below(len(_COMMANDS))], "none")]
+            added.append(run)
+    for step in added:
         step.origin = "none"
-        added.append(step)
     return _insert(acts, _middle(chance, acts), added)
 
 
 def runaway_loop(scene: Scene, acts: list[Step], _strength: int) -> list[Step]:
     """Return the session stuck in one call: same arguments again and again, a growing context, machine pace."""
     chance = scene.chance
-    at = _middle(chance, acts)
+    doing = [index for index, step in enumerate(acts) if step.tool.kind != "data_access"]
+    at = doing[chance.below(len(doing))] + 1 if doing else _middle(chance, acts)
     first = acts[at - 1]
     added: list[Step] = []
-    for index in range(40 + chance.below(40)):
-        args = [(name, value, origin) for name, value, origin in first.args if name != "attempt"]
+    for index in range(50 + chance.below(50)):
+        args: list[Argument] = [part for part in first.args if part[0] != "attempt"]
         added.append(
             Step(
                 first.tool, first.target, first.origin, [*args, ("attempt", index + 2, "none")], "ok",
                 ms=12.0 + 10.0 * chance.random(), sent=first.sent,
-                received=int(first.received * 1.02**index) + 400 + chance.below(60), peer_zone=first.peer_zone,
+                received=int((first.received + 2400) * 1.02**index) + chance.below(60), peer_zone=first.peer_zone,
                 is_terse=True,
             )
         )  # fmt: skip
@@ -132,24 +145,24 @@ def slow_drift(scene: Scene, acts: list[Step], strength: int) -> list[Step]:
     Parameters
     ----------
     strength : int
-        Sessions since the drift began: reads grow by a third each time, and every second session adds one
-        sensitive thing that is none of this agent's business.
+        Sessions since the drift began: reads grow by a third each time, and from the fourth session on each one
+        goes to a sensitive place it has not been to, and to the one before.
     """
-    chance = scene.chance
+    chance, size = scene.chance, 1.35 ** min(strength, 24)
     reads = _reads(scene.agent.role)
     added: list[Step] = []
     for _ in range(1 + min(strength, 6) // 3):
         read = act(scene, reads[chance.below(len(reads))])
-        read.received = int(read.received * 1.35 ** min(strength, 24))
+        read.received = int(read.received * size)
         added.append(read)
-    for number in range(min((strength + 1) // 2, 8)):
+    for number in range(max(strength - 5, 0), max(strength - 3, 0)):
         place = (scene.agent.own + 31 * number) % 4096
         if number % 2:
             step = act(scene, _VAULT, f"vault/{word(place)}/{word(place * 7)}-root")
         else:
-            step = act(scene, reads[place % len(reads)], f"restricted/{word(place)}/{word(place * 13)}")
+            step = act(scene, _COPY, f"restricted/{word(place)}/{word(place * 13)}")
+            step.received = int(step.received * size)
         step.origin = "none"
-        step.received = int(step.received * 1.2 ** min(strength, 24))
         added.append(step)
     return _insert(acts, len(acts) // 2, added)
 

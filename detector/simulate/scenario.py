@@ -147,6 +147,8 @@ class DemoSettings:
         Sessions of an agent in a day of history.
     pace : float
         Factor on durations, the same in both parts: sessions take seconds, not minutes.
+    origin_share : float
+        Share of agents whose events say where argument values came from.
     """
 
     agents: int = 200
@@ -155,6 +157,7 @@ class DemoSettings:
     rate: float = 240.0
     sessions_per_day: float = 5.0
     pace: float = 0.25
+    origin_share: float = 0.0
 
 
 def demo_scenario(seed: int, settings: DemoSettings | None = None, live_start: float = MONDAY) -> Scenario:
@@ -173,7 +176,9 @@ def demo_scenario(seed: int, settings: DemoSettings | None = None, live_start: f
     start = live_start - size.history_days * DAY_S
     drifting = live_start - min(_DRIFT_DAYS, size.history_days / 2.0) * DAY_S
     agents = dict(zip(KINDS, _distinct(Chance(seed, _CHOICE), size.agents, len(KINDS)), strict=True))
-    fleet = Fleet(size.agents, seed, start=start, pace=size.pace, upgrades=(start, live_start))
+    fleet = Fleet(
+        size.agents, seed, start=start, pace=size.pace, origin_share=size.origin_share, upgrades=(start, live_start)
+    )
     before = tuple(
         Injection("slow_drift", agents["slow_drift"], drifting + (step + 0.3) * (live_start - drifting) / _DRIFT_BEFORE,
                   step + 1)
@@ -200,7 +205,7 @@ def _live_attacks(seed: int, agents: dict[Kind, int], live_start: float, seconds
         at = live_start + seconds * (share + 0.04 * chance.random())
         repeats = 5 if kind == "slow_drift" else 1
         planned.extend(
-            Injection(kind, agents[kind], at + step * seconds / 9.0, _DRIFT_BEFORE + 1 + step)
+            Injection(kind, agents[kind], at + step * seconds / 9.0, _DRIFT_BEFORE + 2 + 2 * step)
             for step in range(repeats)
         )
     return tuple(planned)

@@ -15,6 +15,9 @@ Argument = tuple[str, Value, str]
 CONTEXT_LIMIT = 160_000
 """Tokens after which an agent's context is cut, as its harness does."""
 
+COUNTED = ("tool_call", "network", "message")
+"""Kinds whose calls say which attempt they are, as retrying harnesses do."""
+
 START = Tool("session_start", "lifecycle", "", (), 0, 0, 1)
 END = Tool("session_end", "lifecycle", "", (), 0, 0, 1)
 THINK = Tool("chat", "llm_call", "", (), 0, 0, 900)
@@ -81,6 +84,8 @@ def act(scene: Scene, tool: Tool, target: str | None = None) -> Step:
     for name in tool.args:
         make, source = ARGUMENTS[name]
         args.append((name, make(scene, target), source))
+    if tool.kind in COUNTED:
+        args.append(("attempt", 1, "none"))
     return Step(
         tool,
         target,
@@ -163,12 +168,17 @@ def _failed(scene: Scene, step: Step) -> list[Step]:
     """Return one to three failed tries of a step; the step itself then carries how often it was tried."""
     tries = 1 + scene.chance.popular(3, 2.5)
     failed = [
-        Step(step.tool, step.target, step.origin, [*step.args, ("attempt", number + 1, "none")], "error",
+        Step(step.tool, step.target, step.origin, _tried(step, number + 1), "error",
              step.ms * 0.6, step.sent, 90 + scene.chance.below(60))
         for number in range(tries)
     ]  # fmt: skip
-    step.args = [*step.args, ("attempt", tries + 1, "none")]
+    step.args = _tried(step, tries + 1)
     return failed
+
+
+def _tried(step: Step, attempt: int) -> list[Argument]:
+    """Return a step's arguments with this number of the attempt."""
+    return [*(part for part in step.args if part[0] != "attempt"), ("attempt", attempt, "none")]
 
 
 def complete(scene: Scene, acts: list[Step]) -> list[Step]:
