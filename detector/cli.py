@@ -50,7 +50,7 @@ COMMANDS: dict[str, Entry] = {
 class LazyGroup(TyperGroup):
     """A group whose commands are listed from :data:`COMMANDS` and imported when called."""
 
-    def __init__(self, **attrs: Any) -> None:
+    def __init__(self, **attrs: Any) -> None:  # noqa: ANN401 - handed on to typer as they come
         # stand-ins carry the name and the help line, which is all that help and suggestions need
         attrs["commands"] = {name: TyperCommand(name=name, help=entry.help) for name, entry in COMMANDS.items()}
         super().__init__(**attrs)
