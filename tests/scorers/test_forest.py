@@ -178,3 +178,11 @@ def test_plain_python_gives_what_the_compiled_kernel_gives() -> None:
         for flag in ("0", "1")
     ]
     assert outputs[0] == outputs[1] != b""
+
+
+def test_golden_scores_of_a_fixed_forest() -> None:
+    """A change of scores is a decision, not an accident (compared as the product uses them, to 1e-6)."""
+    forest = fit(((np.arange(600)[:, None] * 37 + np.arange(7) * 101) % 97) / 9.7)
+    found = scores_of(forest, np.array([[1.0] * 7, [9.9] * 7, [0, 0, 0, 20, 0, 0, 0], [5, 1, 7, 3, 9, 2, 4]]))
+    assert np.round(found, 6).tolist() == [0.547084, 0.653524, 0.664362, 0.592286]
+    assert np.round(flat.rank_evidence(forest, found), 6).tolist() == [0.589946, 3.079904, 3.079904, 1.093133]

@@ -240,3 +240,11 @@ def test_plain_python_gives_what_the_compiled_kernel_gives() -> None:
         for flag in ("0", "1")
     ]
     assert outputs[0] == outputs[1] != b""
+
+
+def test_golden_scores_of_a_fixed_stream() -> None:
+    """A change of scores is a decision, not an accident (compared as the product uses them, to 1e-6)."""
+    x = ((np.arange(300)[:, None] * 37 + np.arange(8) * 101) % 97) / 97
+    structure = half_space_structure(0)
+    out, _ = run(structure, half_space.allocate(structure, 1), np.zeros(300, np.int64), x)
+    assert np.round(out[250:256], 6).tolist() == [0.772397, 0.883868, 0.805468, 0.791181, 0.920894, 0.784957]
