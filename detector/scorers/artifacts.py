@@ -18,6 +18,7 @@ MAX_TEXT_BYTES = 64 * 2**10
 SHA256 = r"^[0-9a-f]{64}$"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 VERSION = re.compile(r"v[1-9][0-9]{0,5}")
+Status = Literal["experimental", "test", "stable", "deprecated"]
 DEFAULT_STRUCTURE = "half_space/default/v1"
 
 
@@ -27,6 +28,7 @@ class ForestManifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["forest/1"] = "forest/1"
+    status: Status = "experimental"
     sha256: str = Field(default="0" * 64, pattern=SHA256)
     columns: tuple[str, ...] = Field(min_length=1, max_length=255)
     rows: int = Field(ge=2)
@@ -42,6 +44,7 @@ class StructureManifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["half_space/1"] = "half_space/1"
+    status: Status = "stable"
     sha256: str = Field(default="0" * 64, pattern=SHA256)
     features: int = Field(ge=1)
     trees: int = Field(ge=1)

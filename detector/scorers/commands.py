@@ -109,8 +109,9 @@ def read_rows(file: Path) -> NDArray[np.floating]:
 
 def column_names(count: int) -> tuple[str, ...]:
     """Return the names of the residual features where there are seven columns, else plain numbers."""
-    residuals = ("num", "vol", "gap", "outcome", "fan_out", "events", "read_size")
-    return residuals if count == len(residuals) else tuple(f"column_{number}" for number in range(count))
+    from detector.features.memory import RESIDUALS
+
+    return RESIDUALS if count == len(RESIDUALS) else tuple(f"column_{number}" for number in range(count))
 
 
 def card_of(folder: Path, manifest: ForestManifest) -> str:

@@ -20,7 +20,7 @@ from detector.scorers.forest_fit import fit
 from detector.scorers.half_space import build
 
 FOREST = fit(np.random.default_rng(0).gamma(1.0, 1.0, (300, 7)), trees=5, samples=32)
-COLUMNS = ("num", "vol", "gap", "outcome", "fan_out", "events", "read_size")
+COLUMNS = ("number", "volume", "gap", "outcome", "fan_out", "position", "read_size")
 MANIFEST = artifacts.ForestManifest(columns=COLUMNS, rows=300, trees=5, samples=32, seed=0, scikit_learn="1.9.1")
 
 

@@ -35,7 +35,7 @@ def test_a_fitted_forest_is_written_and_shown(tmp_path: Path) -> None:
     folder = tmp_path / "mine" / "v1"
     assert "50 trees of depth 8 on 200 rows of 7" in run("fit", rows_file(tmp_path), "--out", folder)
     forest, manifest = load_forest(folder)
-    assert manifest.columns == ("num", "vol", "gap", "outcome", "fan_out", "events", "read_size")
+    assert manifest.columns == ("number", "volume", "gap", "outcome", "fan_out", "position", "read_size")
     shown = run("show", folder, "--rows", tmp_path / "rows.npz")
     assert manifest.sha256 in shown
     assert shown.count("evidence ") == 201
