@@ -1,1 +1,1 @@
-"""From a session's score to an incident: budget, folding and the explanation."""
+"""From the evidence of events to alerts within a budget, each with its reasons."""

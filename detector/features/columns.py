@@ -30,6 +30,8 @@ LLM_CALL = KINDS.index("llm_call")
 DATA_ACCESS = KINDS.index("data_access")
 SIZE, BYTES_OUT, ATTRIBUTE = 0, 1, 2
 UNKNOWN, USER, TOOL, NONE = 0, 1, 2, 3
+PLACE = ~np.uint64(0xFFF)
+"""Places and whole targets keep their low 12 bits clear: observations carry their notes there."""
 TARGET = hash_text("target")
 SESSION_END = hash_text("session_end")
 
@@ -61,8 +63,8 @@ def _key_table() -> np.ndarray:
 
 @njit(cache=True)
 def _place(buffer: np.ndarray, start: int, stop: int) -> int:
-    third = int(buffer[start + 2]) if stop - start > 2 else 0
-    return ((stop - start) * 131 + int(buffer[start]) * 29 + third * 7 + int(buffer[stop - 1]) * 211) % 4096
+    third = np.int64(buffer[start + 2]) if stop - start > 2 else 0
+    return ((stop - start) * 131 + np.int64(buffer[start]) * 29 + third * 7 + np.int64(buffer[stop - 1]) * 211) % 4096
 
 
 _KEYS = _key_table()
@@ -230,7 +232,7 @@ def _add_targets(buffer: np.ndarray, start: int, stop: int, columns: Columns, m:
         first, last = (start, end) if whole else _trim(buffer, start, end)
         columns.part[m, 0] = TARGET
         columns.part[m, 1] = hash_bytes(buffer, first, last, SEED)
-        columns.part[m, 2] = coarse_hash(buffer, first, last, room)
+        columns.part[m, 2] = coarse_hash(buffer, first, last, room) & PLACE
         columns.origin[m] = UNKNOWN
         columns.is_target[m] = True
         m += 1
@@ -254,7 +256,7 @@ def _add_items(
         if value != whole:
             columns.part[m, 0] = name
             columns.part[m, 1] = value
-            columns.part[m, 2] = shape_hash(buffer, first, last, room)
+            columns.part[m, 2] = shape_hash(buffer, first, last, room) & PLACE
             columns.origin[m] = UNKNOWN
             columns.is_target[m] = False
             m += 1
@@ -339,7 +341,7 @@ def _identify(buffer: np.ndarray, spans: np.ndarray, columns: Columns, i: int) -
     columns.ident[i, GROUP] = mix(group, tenant)
     columns.ident[i, SESSION] = mix(agent, hashes[_SESSION] + np.uint64(1))
     columns.ident[i, TOOL_NAME] = _LLM_TOOL if kind == LLM_CALL else hashes[_NAME]
-    columns.ident[i, WHOLE_TARGET] = hashes[_TARGET]
+    columns.ident[i, WHOLE_TARGET] = hashes[_TARGET] & PLACE
     columns.kind[i] = kind
     columns.outcome[i] = 1 if spans[_OUTCOME, 1] > 0 else 0
 
@@ -357,7 +359,7 @@ def _fill(buffer: np.ndarray, ignored: Ignored, columns: Columns) -> None:
         fields, at = wire.container_size(buffer, at)
         for _ in range(fields):
             start, stop = wire.text_span(buffer, at)
-            code = int(_KEYS[_place(buffer, start, stop)])
+            code = np.int64(_KEYS[_place(buffer, start, stop)])
             if code < _FIRST_SIZE:
                 start, at = wire.text_span(buffer, stop)
                 spans[code, 0] = start

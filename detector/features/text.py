@@ -33,7 +33,7 @@ def shape_hash(buffer: np.ndarray, start: int, stop: int, room: np.ndarray) -> n
     length = 0
     previous = -1
     for at in range(start, stop):
-        kind = _class(int(buffer[at]))
+        kind = _class(np.int64(buffer[at]))
         if kind == previous and kind in (65, 97, 57):
             continue
         if length == SHAPE_LENGTH:
@@ -84,7 +84,7 @@ def _is_ip(buffer: np.ndarray, start: int, stop: int) -> bool:
 def _small_hash(buffer: np.ndarray, start: int, stop: int, room: np.ndarray) -> np.uint64:
     """Return the hash of a value in small letters."""
     for at in range(start, stop):
-        byte = int(buffer[at])
+        byte = np.int64(buffer[at])
         room[at - start] = byte + 32 if 65 <= byte <= 90 else byte
     return hash_bytes(room, 0, stop - start, SEED)
 

@@ -15,7 +15,6 @@ import numpy as np
 from numba import njit
 
 NIL, FALSE, TRUE, FLOAT64 = 0xC0, 0xC2, 0xC3, 0xCB
-_EIGHT_BYTES = np.empty(1, np.float64)
 
 
 @njit(cache=True)
@@ -36,9 +35,9 @@ def text_span(buffer: np.ndarray, at: int) -> tuple[int, int]:
     if head == 0xD9:
         return at + 2, at + 2 + buffer[at + 1]
     if head == 0xDA:
-        return at + 3, at + 3 + int(big_endian(buffer, at + 1, 2))
+        return at + 3, at + 3 + np.int64(big_endian(buffer, at + 1, 2))
     if head == 0xDB:
-        return at + 5, at + 5 + int(big_endian(buffer, at + 1, 4))
+        return at + 5, at + 5 + np.int64(big_endian(buffer, at + 1, 4))
     return at, at
 
 
@@ -54,18 +53,15 @@ def container_size(buffer: np.ndarray, at: int) -> tuple[int, int]:
     """Return how many entries the array or map at ``at`` has, and where the first one starts."""
     head = buffer[at]
     if 0x80 <= head <= 0x9F:
-        return int(head & 0x0F), at + 1
+        return np.int64(head & 0x0F), at + 1
     wide = 4 if head in (0xDD, 0xDF) else 2
-    return int(big_endian(buffer, at + 1, wide)), at + 1 + wide
+    return np.int64(big_endian(buffer, at + 1, wide)), at + 1 + wide
 
 
 @njit(cache=True)
 def float_at(buffer: np.ndarray, at: int) -> float:
     """Return the 64-bit float whose eight bytes start at ``at``."""
-    cell = np.empty(8, np.uint8)
-    for k in range(8):
-        cell[k] = buffer[at + 7 - k]
-    return cell.view(np.float64)[0]
+    return np.uint64(big_endian(buffer, at, 8)).view(np.float64)
 
 
 @njit(cache=True)
@@ -106,7 +102,7 @@ def skip(buffer: np.ndarray, at: int) -> int:
     pending = 1
     while pending:
         pending -= 1
-        head = int(buffer[at])
+        head = np.int64(buffer[at])
         if is_text(buffer, at):
             at = text_span(buffer, at)[1]
         elif 0x80 <= head <= 0x9F or 0xDC <= head <= 0xDF:

@@ -1,1 +1,1 @@
-"""From many channels to one score: calibration and the weighted sum of evidence."""
+"""Channels become p-values, p-values evidence, evidence the score of an event."""

@@ -38,7 +38,7 @@ def find_row(index: Index, key: np.uint64) -> int:
     at = key & mask
     while keys[at] != 0:
         if keys[at] == key:
-            return int(index.row[at])
+            return np.int64(index.row[at])
         at = (at + np.uint64(1)) & mask
     return -1
 

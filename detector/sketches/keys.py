@@ -56,12 +56,12 @@ def allocate_keys(owners: int, slots: int, *, wide: bool) -> Keys:
 @njit(cache=True)
 def tick_of(now: float, probation_s: float) -> np.uint64:
     """Return the stamp of a time: 1 to 255."""
-    return np.uint64(1 + int(now * TICKS_OF_PROBATION / probation_s) % _TICKS)
+    return np.uint64(1 + np.int64(now * TICKS_OF_PROBATION / probation_s) % _TICKS)
 
 
 @njit(cache=True)
 def _is_ripe(stamp: np.uint64, tick: np.uint64) -> bool:
-    age = (int(tick) - int(stamp)) % _TICKS
+    age = (np.int64(tick) - np.int64(stamp)) % _TICKS
     return age > TICKS_OF_PROBATION
 
 
@@ -76,7 +76,7 @@ def _find(keys: Keys, owner: int, key: np.uint64) -> int:
     cells = keys.cells
     shift = np.uint64(8 + keys.count_bits)
     mark = _mark(keys, key)
-    base = int(key & np.uint64(cells.shape[1] // WAYS - 1)) * WAYS
+    base = np.int64(key & np.uint64(cells.shape[1] // WAYS - 1)) * WAYS
     for way in range(WAYS):
         if np.uint64(cells[owner, base + way]) >> shift == mark:
             return base + way
@@ -102,14 +102,14 @@ def count_of(keys: Keys, owner: int, key: np.uint64) -> int:
     cell = np.uint64(keys.cells[owner, slot])
     if cell & _LOW != 0:
         return 0
-    return int((cell >> _EIGHT) & ((_ONE << np.uint64(keys.count_bits)) - _ONE))
+    return np.int64((cell >> _EIGHT) & ((_ONE << np.uint64(keys.count_bits)) - _ONE))
 
 
 @njit(cache=True)
 def _victim(keys: Keys, owner: int, key: np.uint64, tick: np.uint64) -> int:
     """Return the slot a new key takes: a free one, else the oldest on probation, else the rarest."""
     cells = keys.cells
-    base = int(key & np.uint64(cells.shape[1] // WAYS - 1)) * WAYS
+    base = np.int64(key & np.uint64(cells.shape[1] // WAYS - 1)) * WAYS
     count_mask = (_ONE << np.uint64(keys.count_bits)) - _ONE
     best, best_rank = base, np.int64(1) << 40
     for way in range(WAYS):
@@ -118,7 +118,7 @@ def _victim(keys: Keys, owner: int, key: np.uint64, tick: np.uint64) -> int:
             return base + way
         stamp = cell & _LOW
         if stamp != 0:
-            rank = -np.int64((int(tick) - int(stamp)) % _TICKS) - 1
+            rank = -np.int64((np.int64(tick) - np.int64(stamp)) % _TICKS) - 1
         else:
             rank = np.int64((cell >> _EIGHT) & count_mask)
         if rank < best_rank:
@@ -158,7 +158,7 @@ def learn_key(keys: Keys, owner: int, key: np.uint64, tick: np.uint64) -> tuple[
             cell -= stamp
         count = (cell >> _EIGHT) & limit
     cells[owner, slot] = cell
-    return what, int(count)
+    return what, np.int64(count)
 
 
 @njit(cache=True)

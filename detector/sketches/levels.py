@@ -20,7 +20,7 @@ def _slot(levels: np.ndarray, owner: int, context: np.uint64) -> int:
     """Return the slot of a context, or minus one less than the slot it would take."""
     slots = levels.shape[1]
     tag = np.uint32(context >> np.uint64(32)) | np.uint32(1)
-    home = int(context % np.uint64(slots))
+    home = np.int64(context % np.uint64(slots))
     best = home
     for probe in range(PROBES):
         slot = (home + probe) % slots

@@ -39,7 +39,7 @@ def allocate_numbers(owners: int, cells: int, *, wide: bool) -> Numbers:
 
 @njit(cache=True)
 def _tag(numbers: Numbers, key: np.uint64) -> int:
-    return int(key >> (np.uint64(64) - np.uint64(8 * numbers.tag.itemsize))) | 1
+    return np.int64(key >> (np.uint64(64) - np.uint64(8 * numbers.tag.itemsize))) | 1
 
 
 @njit(cache=True)
@@ -48,7 +48,7 @@ def find_cell(numbers: Numbers, owner: int, key: np.uint64) -> int:
     tags = numbers.tag
     cells = tags.shape[1]
     tag = _tag(numbers, key)
-    home = int(key % np.uint64(cells))
+    home = np.int64(key % np.uint64(cells))
     for probe in range(PROBES):
         cell = (home + probe) % cells
         if tags[owner, cell] == tag:
@@ -77,7 +77,7 @@ def deviation(numbers: Numbers, owner: int, cell: int, x: float) -> float:
 def _claim(numbers: Numbers, owner: int, key: np.uint64) -> int:
     tags, moments = numbers.tag, numbers.moments
     cells = tags.shape[1]
-    home = int(key % np.uint64(cells))
+    home = np.int64(key % np.uint64(cells))
     best = home
     for probe in range(PROBES):
         cell = (home + probe) % cells

@@ -53,11 +53,11 @@ def log_rarity(rolling: Rolling, series: int, x: float, top: float, least: int) 
     that values past the largest one ever seen stay ordered. The tail needs ``least`` values.
     """
     ordered = rolling.ordered
-    used = int(rolling.used[series, 0])
+    used = np.int64(rolling.used[series, 0])
     share = (used - _below(ordered, series, used, x) + 0.5) / (used + 1.0)
     result = -math.log10(share)
     if used >= least:
-        many = max(int(top * used), 5)
+        many = max(np.int64(top * used), 5)
         edge = ordered[series, used - many]
         if x > edge:
             total = 0.0
@@ -69,12 +69,27 @@ def log_rarity(rolling: Rolling, series: int, x: float, top: float, least: int) 
 
 
 @njit(cache=True)
+def upper_quantile(rolling: Rolling, series: int, share: float, top: float) -> float:
+    """Return the level that a share of the remembered values reach; beyond the largest ``top`` share, by the tail."""
+    ordered = rolling.ordered
+    used = np.int64(rolling.used[series, 0])
+    many = max(np.int64(top * used), 5)
+    if share * used >= many:
+        return ordered[series, used - np.int64(share * used)]
+    edge = ordered[series, used - many]
+    total = 0.0
+    for k in range(used - many, used):
+        total += ordered[series, k]
+    return edge + max(total / many - edge, 1e-6) * math.log(many / (used * share))
+
+
+@njit(cache=True)
 def note_value(rolling: Rolling, series: int, x: float) -> None:
     """Remember a value, forgetting the oldest where the window is full."""
     ordered, ring = rolling.ordered, rolling.ring
     size = ordered.shape[1]
-    used = int(rolling.used[series, 0])
-    at = int(rolling.used[series, 1] % size)
+    used = np.int64(rolling.used[series, 0])
+    at = np.int64(rolling.used[series, 1] % size)
     if used == size:
         place = _below(ordered, series, used, ring[series, at])
         for k in range(place, used - 1):

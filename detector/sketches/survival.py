@@ -18,7 +18,7 @@ def allocate_survival(channels: int) -> np.ndarray:
 @njit(cache=True)
 def bin_of(x: float) -> int:
     """Return the bin of a value."""
-    return min(max(int(x * PER_UNIT), 0), BINS - 1)
+    return min(max(np.int64(x * PER_UNIT), 0), BINS - 1)
 
 
 @njit(cache=True)

@@ -31,7 +31,7 @@ def allocate_tails(owners: int, contexts: int, *, wide: bool) -> np.ndarray:
 @njit(cache=True)
 def _tag(tails: np.ndarray, context: np.uint64) -> int:
     bits = np.uint64(8 * tails.itemsize)
-    return int(context >> (np.uint64(64) - bits)) | 1
+    return np.int64(context >> (np.uint64(64) - bits)) | 1
 
 
 @njit(cache=True)
@@ -39,7 +39,7 @@ def find_context(tails: np.ndarray, owner: int, context: np.uint64) -> int:
     """Return the slot of a context, or -1."""
     slots = tails.shape[1]
     tag = _tag(tails, context)
-    home = int(context % np.uint64(slots))
+    home = np.int64(context % np.uint64(slots))
     for probe in range(PROBES):
         slot = (home + probe) % slots
         if tails[owner, slot, _TAG] == tag:
@@ -56,7 +56,7 @@ def _claim(tails: np.ndarray, owner: int, context: np.uint64) -> int:
     if slot >= 0:
         return slot
     slots = tails.shape[1]
-    home = int(context % np.uint64(slots))
+    home = np.int64(context % np.uint64(slots))
     best = home
     for probe in range(PROBES):
         slot = (home + probe) % slots
@@ -135,7 +135,7 @@ def move_mass(tails: np.ndarray, owner: int, context: np.uint64, before: int, af
     slot = _claim(tails, owner, context)
     if before > 0:
         bucket = _MASS + _bucket(tails, before)
-        tails[owner, slot, bucket] = max(int(tails[owner, slot, bucket]) - before, 0)
+        tails[owner, slot, bucket] = max(np.int64(tails[owner, slot, bucket]) - before, 0)
     tails[owner, slot, _MASS + _bucket(tails, after)] += after
 
 

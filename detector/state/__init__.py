@@ -1,1 +1,1 @@
-"""What is remembered: rows per agent, tables per peer group, snapshot and restore."""
+"""The memory of one partition: how it grows, how it is written down and read back."""
