@@ -1,0 +1,174 @@
+"""Recorded events through the pipeline and the response stage, without a broker; as Kafka would shard them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+from detector.errors import SetupError
+from detector.offline.partition import partition_of
+from detector.profile.model import Profile
+from detector.response.ladder import Levels, mode_of
+from detector.response.stage import ResponseStage
+from detector.schema.alert import Alert
+from detector.schema.command import Mode, PolicyLogEntry, PolicyState
+from detector.schema.record import Record
+
+TOPIC = "agent.events"
+"""Topic that stands in the evidence of replayed alerts."""
+
+
+class _Outcome(Protocol):
+    @property
+    def alerts(self) -> list[Alert]: ...
+
+    @property
+    def counts(self) -> Counter[str]: ...
+
+
+class Scoring(Protocol):
+    """One partition's pipeline, as far as a replay needs it."""
+
+    def process(self, records: list[Record]) -> _Outcome:
+        """Return what a micro-batch led to."""
+
+    def finish(self) -> _Outcome:
+        """Close the open sessions."""
+
+
+class _Key(msgspec.Struct, gc=False):
+    agent_id: str
+
+
+_key = msgspec.json.Decoder(_Key)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaySettings:
+    """How a stream is replayed.
+
+    Parameters
+    ----------
+    partitions : int
+        Partitions of the topic: each has a pipeline of its own and learns alone.
+    seed : int
+        Of the pipelines.
+    trusted_until : float, optional
+        Event time, epoch seconds, before which everything is learned.
+    mode : {"enforce", "shadow"}, optional
+        Of the commands; the profile's own if left out.
+    """
+
+    partitions: int = 1
+    seed: int = 0
+    trusted_until: float | None = None
+    mode: Mode | None = None
+
+    def __post_init__(self) -> None:
+        if self.partitions < 1:
+            message = f"partitions of a replay must be at least 1, got {self.partitions}; give the topic's number"
+            raise SetupError(message)
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What a stretch of events led to, in order.
+
+    Parameters
+    ----------
+    alerts : list of Alert
+        Alerts, and common-cause incidents of the response stage.
+    commands : list of PolicyState
+        What would stand on ``agent.policy``.
+    log : list of PolicyLogEntry
+        Every decision, hash-chained per tenant.
+    counts : Counter
+        What the pipelines counted.
+    """
+
+    alerts: list[Alert] = field(default_factory=list)
+    commands: list[PolicyState] = field(default_factory=list)
+    log: list[PolicyLogEntry] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def _pipeline(profile: Profile, settings: ReplaySettings) -> Scoring:
+    # imported here: the pipeline brings numba along, and help must not wait for it
+    from detector.pipeline import Pipeline
+
+    return Pipeline(profile, seed=settings.seed, trusted_until=settings.trusted_until)
+
+
+class Replay:
+    """A stream replayed batch by batch; the same lines give the same output.
+
+    Parameters
+    ----------
+    profile : Profile
+        What is watched, and what is done about it.
+    settings : ReplaySettings
+        Partitions, seed, trusted time, mode.
+    make : callable, optional
+        Makes the pipeline of one partition; the real one if left out.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        settings: ReplaySettings,
+        make: Callable[[Profile, ReplaySettings], Scoring] = _pipeline,
+    ) -> None:
+        self._pipelines = [make(profile, settings) for _ in range(settings.partitions)]
+        self._offsets = [0] * settings.partitions
+        levels = Levels.of(profile.response, profile.budget.alerts, profile.budget.quarantine)
+        mode = mode_of(profile.profile.status, settings.mode or profile.response.mode)
+        self._response = ResponseStage(profile.response, profile.id, levels, mode)
+
+    def feed(self, lines: Sequence[bytes]) -> Replayed:
+        """Return what some more events, one a line, led to.
+
+        Parameters
+        ----------
+        lines : sequence of bytes
+            In the order in which they were recorded; every partition keeps its own order.
+        """
+        count = len(self._pipelines)
+        shares: list[list[Record]] = [[] for _ in range(count)]
+        for line in lines:
+            key = None if count == 1 else _agent_of(line)
+            partition = 0 if key is None else partition_of(key, count)
+            shares[partition].append(Record(line, None, TOPIC, partition, self._offsets[partition]))
+            self._offsets[partition] += 1
+        return self._answer([pipeline.process(share) for pipeline, share in zip(self._pipelines, shares, strict=True)
+                             if share])  # fmt: skip
+
+    def finish(self) -> Replayed:
+        """Return what closing the open sessions led to; nothing may be fed after it."""
+        return self._answer([pipeline.finish() for pipeline in self._pipelines])
+
+    def _answer(self, outcomes: list[_Outcome]) -> Replayed:
+        """Return alerts in the order of event time, partition, and what the response stage makes of them."""
+        out = Replayed()
+        for outcome in outcomes:
+            out.counts.update(outcome.counts)
+        for alert in sorted((alert for outcome in outcomes for alert in outcome.alerts), key=lambda alert: alert.time):
+            decision = self._response.on_alert(alert)
+            out.alerts.append(alert)
+            out.log.append(decision.entry)
+            if decision.command is not None:
+                out.commands.append(decision.command)
+            if decision.incident is not None:
+                out.alerts.append(decision.incident)
+        return out
+
+
+def _agent_of(line: bytes) -> str | None:
+    """Return the agent of an event, or None for what is no event: it goes to the first partition and is refused."""
+    try:
+        return _key.decode(line).agent_id
+    except msgspec.DecodeError:
+        return None
