@@ -1,8 +1,8 @@
 """Checkpoints of one input partition: shards in two alternating slots and a manifest with the input offset.
 
 The manifest is written only after every shard and every output was acknowledged. It names, for each shard, the slot
-and the epoch it consists of, and the offset the state stands for: state and offset are one fact, without Kafka transactions.
-A crash between two writes leaves the previous manifest, and the slots it names, untouched.
+and the epoch it consists of, and the offset the state stands for: state and offset are one fact, without Kafka
+transactions. A crash between two writes leaves the previous manifest, and the slots it names, untouched.
 """
 
 from __future__ import annotations

@@ -61,8 +61,8 @@ def worker(
     """Score agent events from Kafka; write alerts, policy states and dead letters.
 
     Reads agent.events and agent.feedback, writes agent.alerts, agent.policy, agent.policy.log and agent.deadletter,
-    and keeps its state in <group>.state. Start as many as there are partitions; stop with SIGTERM: nothing is lost, also not
-    by kill -9.
+    and keeps its state in <group>.state. Start as many as there are partitions; stop with SIGTERM: nothing is lost,
+    also not by kill -9.
 
     Every setting is also an environment variable DETECTOR_<NAME> (DETECTOR_GROUP, DETECTOR_SASL_PASSWORD, ...) or a
     key of the TOML file; the command line wins, then the environment. `detector worker-settings` lists them all, SASL

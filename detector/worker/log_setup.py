@@ -63,6 +63,11 @@ def logging_config(level: str, *, is_json: bool) -> dict[str, Any]:
         "formatters": {"fields": formatter},
         "filters": {"thinned": {"()": Thinned}},
         "handlers": {"ours": handler, "clients": {**handler, "filters": ["thinned"]}},
-        "loggers": {"detector": {"level": level.upper(), "handlers": ["ours"], "propagate": False}},
+        "loggers": {
+            "detector": {"level": level.upper(), "handlers": ["ours"], "propagate": False},
+            # Faust names its services after the modules of our subclasses: their comings and goings are not news
+            "detector.worker.app": {"level": "WARNING", "handlers": ["clients"], "propagate": False},
+            "detector.worker.transport": {"level": "WARNING", "handlers": ["clients"], "propagate": False},
+        },
         "root": {"level": "WARNING", "handlers": ["clients"]},
     }

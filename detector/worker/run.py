@@ -82,6 +82,7 @@ def run_app(settings: WorkerSettings, parts: WorkerParts, folder: Path) -> int:
         loglevel="warn",
         logging_config=logging_config(settings.log_level, is_json=settings.log_json),
         redirect_stdouts=False,
+        quiet=True,
     )
     watch = threading.Thread(target=_end_a_stuck_stop, args=(app, worker, settings.stop_timeout_s), daemon=True)
     watch.start()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclOperation
 
@@ -95,8 +95,16 @@ def _topic_faults(admin: AdminClient, needed: Mapping[str, set[AclOperation]]) -
 
 def _group_faults(admin: AdminClient, group: str) -> Iterable[str]:
     asked = admin.describe_consumer_groups([group], include_authorized_operations=True, request_timeout=ASK_S)
-    if READ not in _granted(asked[group]):
-        yield f"no READ on group {group}: grant it to the worker's principal"
+    fault = f"no READ on group {group}: grant it to the worker's principal"
+    try:
+        granted = asked[group].result().authorized_operations
+    except KafkaException as exc:
+        # a group that has never been used is not described; the watchdog speaks if its READ is missing
+        if exc.args[0].code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+            yield fault
+        return
+    if granted is not None and READ not in granted:
+        yield fault
 
 
 def _granted(future: Future[Any]) -> set[AclOperation]:

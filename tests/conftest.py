@@ -1,0 +1,26 @@
+"""The broker of the test run: one real Kafka for all tests that need it, with topics of its own for each."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from detector.local.ladder import Broker, open_broker
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Broker]:
+    """One real Kafka for the whole run; tests are skipped aloud where none can be had (REQUIRE_KAFKA=1: fail)."""
+    said: list[str] = []
+    with open_broker(said.append) as broker:
+        if broker.rung == "embedded":
+            pytest.skip(f"needs a real Kafka; {said[-1]}")
+        yield broker
+
+
+@pytest.fixture
+def group() -> str:
+    """Return a consumer group, and topic prefix, that no other test uses."""
+    return f"t{uuid.uuid4().hex[:10]}"

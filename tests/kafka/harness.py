@@ -1,0 +1,185 @@
+"""A deployment on the test run's broker: own topics and group, worker processes, and what they wrote."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from detector.local.ladder import Broker
+from detector.local.topics import TopicNames, create_topics, topic_specs
+
+PATIENCE_S = 90.0
+
+
+class Read(NamedTuple):
+    """One record read back."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, bytes]
+
+
+class Deployment:
+    """Topics, group and workers of one test."""
+
+    def __init__(self, broker: Broker, group: str, folder: Path, partitions: int = 4) -> None:
+        self.broker, self.group, self.folder, self.partitions = broker, group, folder, partitions
+        self.names = TopicNames(f"{group}.", group)
+        self.client: dict[str, Any] = {"bootstrap.servers": broker.bootstrap, "log_level": 3}
+        create_topics(self.client, topic_specs(self.names, partitions))
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def produce(self, events: Iterable[tuple[bytes | None, bytes]], topic: str | None = None) -> int:
+        """Write keyed records as any producer with Kafka's default partitioner does; return how many."""
+        producer = Producer({**self.client, "partitioner": "murmur2_random", "enable.idempotence": True, "linger.ms": 20})
+        count = 0
+        for key, value in events:
+            while True:
+                try:
+                    producer.produce(topic or self.names.events, value, key)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+            count += 1
+        assert producer.flush(PATIENCE_S) == 0
+        return count
+
+    def read(self, topic: str) -> list[Read]:
+        """Return every record of a topic as it stands now, partition by partition."""
+        consumer = Consumer({**self.client, "group.id": "reader", "enable.auto.commit": False})
+        records: list[Read] = []
+        try:
+            for partition in range(len(consumer.list_topics(topic, timeout=PATIENCE_S).topics[topic].partitions)):
+                records += self._read_partition(consumer, topic, partition)
+        finally:
+            consumer.close()
+        return records
+
+    def _read_partition(self, consumer: Consumer, topic: str, partition: int) -> Iterator[Read]:
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=PATIENCE_S)
+        if high == low:
+            return
+        consumer.assign([TopicPartition(topic, partition, low)])
+        position = low
+        while position < high:
+            message = consumer.poll(PATIENCE_S)
+            assert message is not None, f"{topic}/{partition} did not answer"
+            assert message.error() is None, message.error()
+            position = message.offset() + 1
+            yield Read(
+                partition, message.offset(), message.key(), message.value(), dict(message.headers() or ())
+            )
+
+    def ends(self, topic: str) -> list[int]:
+        """Return the end offset of each partition."""
+        consumer = Consumer({**self.client, "group.id": "reader"})
+        try:
+            count = len(consumer.list_topics(topic, timeout=PATIENCE_S).topics[topic].partitions)
+            return [consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=30)[1] for p in range(count)]
+        finally:
+            consumer.close()
+
+    def committed(self) -> list[int]:
+        """Return what the group has committed of each event partition; 0 where nothing."""
+        consumer = Consumer({**self.client, "group.id": self.group, "enable.auto.commit": False})
+        try:
+            asked = [TopicPartition(self.names.events, p) for p in range(self.partitions)]
+            return [max(0, place.offset) for place in consumer.committed(asked, timeout=30)]
+        finally:
+            consumer.close()
+
+    def start(self, *command: str, **settings: str) -> subprocess.Popen[bytes]:
+        """Start a worker process; its log goes to a file named in failures."""
+        environment = {
+            **os.environ,
+            "DETECTOR_BOOTSTRAP": self.broker.bootstrap,
+            "DETECTOR_GROUP": self.group,
+            "DETECTOR_TOPIC_PREFIX": f"{self.group}.",
+            "DETECTOR_LISTEN_PORT": "0",
+            "DETECTOR_CHECKPOINT_INTERVAL_S": "0.5",
+            "DETECTOR_SESSION_TIMEOUT_S": "6",
+            **{f"DETECTOR_{name.upper()}": value for name, value in settings.items()},
+        }
+        log = self.folder / f"worker-{len(self.workers)}.log"
+        with log.open("wb") as file:
+            worker = subprocess.Popen(
+                command or (sys.executable, "-m", "detector", "worker"), env=environment, stdout=file, stderr=file
+            )
+        self.workers.append(worker)
+        return worker
+
+    def logs(self) -> str:
+        """Return the end of every worker's log."""
+        return "\n".join(f"--- {path.name}\n{path.read_text()[-3_000:]}" for path in sorted(self.folder.glob("*.log")))
+
+    def until(self, is_so: Callable[[], bool], what: str, within_s: float = PATIENCE_S) -> None:
+        """Return once a fact holds; fail with the workers' logs when it does not come, or a worker died on its own."""
+        end = time.monotonic() + within_s
+        while not is_so():
+            dead = [worker.returncode for worker in self.workers if worker.poll() not in {None, 0, -signal.SIGKILL}]
+            assert not dead, f"a worker ended with {dead} before: {what}\n{self.logs()}"
+            assert time.monotonic() < end, f"not within {within_s} s: {what}\n{self.logs()}"
+            time.sleep(0.1)  # the broker has no call that waits for another group's commit
+
+    def until_done(self, within_s: float = PATIENCE_S) -> None:
+        """Return once every event written so far is committed, that is: scored, published and checkpointed."""
+        ends = self.ends(self.names.events)
+        self.until(lambda: self.committed() == ends, f"events done, {ends}", within_s)
+
+    def until_by_tenant_done(self) -> None:
+        """Return once the response stage has answered every alert on the tenants' topic."""
+        self.until(lambda: self._behind(self.names.by_tenant) == 0, "by-tenant done")
+
+    def _behind(self, topic: str) -> int:
+        consumer = Consumer({**self.client, "group.id": self.group, "enable.auto.commit": False})
+        try:
+            ends = self.ends(topic)
+            asked = [TopicPartition(topic, p) for p in range(len(ends))]
+            committed = [max(0, place.offset) for place in consumer.committed(asked, timeout=30)]
+            return sum(ends) - sum(committed)
+        finally:
+            consumer.close()
+
+    def stop(self, worker: subprocess.Popen[bytes]) -> int:
+        """Ask a worker to stop as an operator does; return its exit status."""
+        worker.send_signal(signal.SIGTERM)
+        return worker.wait(60)
+
+    def close(self) -> None:
+        """Kill what still runs and remove the topics."""
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.kill()
+                worker.wait()
+        topics = [spec.name for spec in topic_specs(self.names)]
+        admin = AdminClient(self.client)  # held: a client that is collected takes its calls with it
+        for future in admin.delete_topics(topics, operation_timeout=30).values():
+            future.result()
+
+
+@contextmanager
+def deployment(broker: Broker, group: str, folder: Path, partitions: int = 4) -> Iterator[Deployment]:
+    """Yield a deployment and clean it up."""
+    made = Deployment(broker, group, folder, partitions)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def values(records: Iterable[Read]) -> list[dict[str, Any]]:
+    """Return the JSON values of records."""
+    return [json.loads(record.value or b"null") for record in records]

@@ -1,0 +1,188 @@
+"""Small fakes with the faces of what the worker is built on: a pipeline, an engine, a response stage."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from faust.types import TP
+
+from detector.schema.alert import Alert, Evidence, finding_uid
+from detector.schema.decode import Refusal, decode
+from detector.schema.event import Event
+from detector.schema.record import Record
+
+
+class FakeOutcome(NamedTuple):
+    scores: Any
+    alerts: Sequence[Alert]
+    refusals: Sequence[tuple[int, Refusal]]
+    counts: Mapping[str, int]
+
+
+class FakePipeline:
+    """Counts the events of each agent in one shard; an event named ``bad`` is an alert."""
+
+    def __init__(self, counts: Mapping[str, int] | None = None) -> None:
+        self.agents: Counter[str] = Counter(counts or {})
+        self.is_dirty = False
+
+    @classmethod
+    def restore(cls, shards: Mapping[str, bytes]) -> FakePipeline:
+        return cls(json.loads(shards["agents"])) if shards else cls()
+
+    def process(self, records: Sequence[Record]) -> FakeOutcome:
+        decoded = decode(records)
+        alerts = []
+        for event, index in zip(decoded.events, decoded.source, strict=True):
+            self.agents[event.agent_id] += 1
+            self.is_dirty = True
+            if event.name == "bad":
+                alerts.append(fake_alert(event, records[index], float(self.agents[event.agent_id])))
+        return FakeOutcome(np.zeros(len(decoded.events)), alerts, decoded.refusals, {"seen": len(decoded.events)})
+
+    def snapshot(self, full: bool = False) -> dict[str, bytes]:
+        if not self.is_dirty and not full:
+            return {}
+        self.is_dirty = False
+        return {"agents": json.dumps(self.agents, sort_keys=True).encode()}
+
+    def gauges(self) -> dict[str, float]:
+        return {"agents": float(len(self.agents))}
+
+
+class FakePipelines:
+    fingerprint = "fake/v1"
+
+    def new(self) -> FakePipeline:
+        return FakePipeline()
+
+    def restore(self, shards: Mapping[str, bytes]) -> FakePipeline:
+        return FakePipeline.restore(shards)
+
+
+def fake_alert(event: Event, record: Record, score: float) -> Alert:
+    """Return an alert on one event; its score is how many events of the agent came before, so lost state shows."""
+    ts = event.ts.timestamp()
+    tenant = event.tenant or "default"
+    evidence = Evidence(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        line=0,
+        event_id=event.event_id,
+        ts=ts,
+        kind=event.kind,
+        name=event.name,
+        target=event.target,
+        outcome=event.outcome,
+    )
+    return Alert(
+        finding_uid=finding_uid(tenant, event.agent_id, event.session_id, event.event_id, "fake", "fake/v1"),
+        counter=1,
+        activity="create",
+        tenant=tenant,
+        agent_id=event.agent_id,
+        agent_type=event.agent_type,
+        agent_version=None,
+        zone=None,
+        session_id=event.session_id,
+        profile="fake/v1",
+        detection="fake",
+        title="Bad",
+        time=ts,
+        first_seen=ts,
+        last_seen=ts,
+        event_id=event.event_id,
+        score=score,
+        threshold=1.0,
+        risk=50,
+        severity="medium",
+        events=1,
+        events_over=1,
+        contributions=(),
+        normal_if="not bad",
+        evidence=(evidence,),
+        asi=(),
+        atlas=(),
+        partition_agents=10,
+        partition=record.partition,
+    )
+
+
+class Sent(NamedTuple):
+    topic: str
+    key: bytes | None
+    value: bytes
+    partition: int | None
+    headers: list[tuple[str, bytes]]
+
+
+class FakeEngine:
+    """A broker in a list: records handed over are kept, acknowledgements come when told, commits can be refused."""
+
+    def __init__(self) -> None:
+        self.generation = 1
+        self.sent: list[Sent] = []
+        self.commits: list[dict[TP, int]] = []
+        self.crashes: list[BaseException] = []
+        self.refuse_commits = False
+        self.refuse_topic: str | None = None
+        self.fail_acknowledgements = False
+
+    async def send(
+        self, topic: str, key: bytes | None, value: bytes, partition: int | None, headers: list[tuple[str, bytes]]
+    ) -> Awaitable[Any]:
+        if topic == self.refuse_topic:
+            raise PermissionError(topic)
+        self.sent.append(Sent(topic, key, value, partition, headers))
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.fail_acknowledgements:
+            future.set_exception(PermissionError(topic))
+        else:
+            future.set_result(None)
+        return future
+
+    async def commit_checked(self, offsets: Mapping[TP, int], within_s: float) -> None:
+        if self.refuse_commits:
+            raise PermissionError("generation is over")
+        self.commits.append(dict(offsets))
+
+    def lag(self, tp: TP, next_offset: int) -> int | None:
+        return 0
+
+    async def crash(self, reason: BaseException) -> None:
+        self.crashes.append(reason)
+
+
+class FetchedRecord(NamedTuple):
+    """What aiokafka hands over."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+def event_bytes(agent: str, number: int, name: str = "search", **more: Any) -> bytes:
+    """Return one event as it stands on the wire."""
+    return json.dumps(
+        {
+            "event_id": f"{agent}-{number}",
+            "ts": f"2026-01-01T00:{number // 60 % 60:02d}:{number % 60:02d}Z",
+            "agent_id": agent,
+            "kind": "tool_call",
+            "name": name,
+            **more,
+        }
+    ).encode()
+
+
+def fetched(offset: int, value: bytes | None, key: bytes | None = None, partition: int = 0) -> FetchedRecord:
+    return FetchedRecord("agent.events", partition, offset, 1_767_225_600_000, key, value)

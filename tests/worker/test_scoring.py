@@ -1,0 +1,253 @@
+"""The scoring stage keeps state, outputs and offset together, whatever breaks off."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from detector.local.topics import TopicNames
+from detector.worker.checkpoint import CheckpointStore, Manifest, Remembered, key_of
+from detector.worker.health import Health
+from detector.worker.metrics import WorkerMetrics
+from detector.worker.scoring import ScoringParts, ScoringStage
+from detector.worker.transport import MicroBatch
+from tests.worker.fakes import FakeEngine, FakePipelines, event_bytes, fetched
+
+NAMES = TopicNames(group="g")
+PLACE = TP("agent.events", 0)
+
+
+class MemoryStore(CheckpointStore):
+    """The real store over a list instead of a topic."""
+
+    def __init__(self, engine: FakeEngine, topic: dict[bytes, bytes]) -> None:
+        async def send(name: str, key: bytes, value: bytes, partition: int) -> Awaitable[Any]:
+            acknowledgement = await engine.send(name, key, value, partition, [])
+            if not engine.fail_acknowledgements:
+                topic[key] = value
+            return acknowledgement
+
+        super().__init__("g.state", "g", key_of(None, "g"), send)
+        self._topic = topic
+
+    async def load(self, partitions: list[int], client: Mapping[str, Any]) -> dict[int, Remembered]:
+        return {partition: self._verified(partition, self._topic) for partition in partitions}
+
+
+def _stage(engine: FakeEngine, topic: dict[bytes, bytes]) -> ScoringStage:
+    async def put(batch: MicroBatch) -> None:
+        raise AssertionError("not used here")
+
+    store = MemoryStore(engine, topic)
+    parts = ScoringParts(
+        NAMES, engine, FakePipelines(), store, WorkerMetrics(), Health(5.0), lambda: 1_767_225_600.0, {}, micro_batch=4
+    )
+    return ScoringStage(parts, put)
+
+
+def _batch(*offsets: int, name: str = "search", generation: int = 1) -> MicroBatch:
+    return MicroBatch(PLACE, generation, [fetched(o, event_bytes("a", o, name), b"a") for o in offsets])
+
+
+def _run(scene: Callable[[FakeEngine, ScoringStage, dict[bytes, bytes]], Awaitable[None]]) -> FakeEngine:
+    engine = FakeEngine()
+    topic: dict[bytes, bytes] = {}
+
+    async def run() -> None:
+        stage = _stage(engine, topic)
+        await stage.take_over({0})
+        await scene(engine, stage, topic)
+
+    asyncio.run(run())
+    return engine
+
+
+def _remembered(engine: FakeEngine, topic: dict[bytes, bytes]) -> tuple[int, dict[str, int]]:
+    held = MemoryStore(engine, topic)._verified(0, topic)
+    return held.manifest.offset, json.loads(held.shards.get("agents", b"{}"))
+
+
+def test_an_alert_goes_to_the_soc_and_to_its_tenant() -> None:
+    """One alert is two records: OCSF keyed by agent, and whole keyed by tenant."""
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        await stage.process(_batch(0, name="bad"))
+
+    sent = _run(scene).sent
+    assert [(one.topic, one.key) for one in sent] == [("agent.alerts", b"a"), ("g.by-tenant", b"default")]
+    assert json.loads(sent[0].value)["class_uid"] == 2004
+    assert json.loads(sent[1].value)["agent_id"] == "a"
+
+
+def test_a_poison_record_becomes_a_dead_letter_and_the_rest_is_scored() -> None:
+    """Bytes, reason and place are kept; the neighbours are not touched."""
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        records = [fetched(5, event_bytes("a", 1), b"a"), fetched(6, b"{broken", b"k"), fetched(7, None, b"k")]
+        await stage.process(MicroBatch(PLACE, 1, records))
+        assert stage.owners[0].pipeline.gauges() == {"agents": 1.0}
+
+    sent = _run(scene).sent
+    assert [(one.topic, one.key, one.value) for one in sent] == [
+        ("agent.deadletter", b"k", b"{broken"),
+        ("agent.deadletter", b"k", b""),
+    ]
+    headers = dict(sent[0].headers)
+    assert headers["reason"] == b"not_json"
+    assert (headers["topic"], headers["partition"], headers["offset"]) == (b"agent.events", b"0", b"6")
+
+
+def test_a_checkpoint_makes_the_offset_committable_after_outputs_and_state() -> None:
+    """Nothing is durable before the checkpoint; afterwards state and offset agree."""
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        await stage.process(_batch(0, 1, 2, 3, 4, 5))
+        assert stage.durable == {}
+        await stage.checkpoint()
+        assert stage.durable == {PLACE: 6}
+        assert _remembered(engine, topic) == (6, {"a": 6})
+
+    engine = _run(scene)
+    assert engine.commits == [{PLACE: 0}]  # the fence: what was durable before
+
+
+def test_records_the_state_contains_are_skipped() -> None:
+    """After a restart the fetch begins earlier than the state: nothing counts twice."""
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        await stage.process(_batch(0, 1, 2))
+        await stage.make_durable()
+        again = _stage(engine, topic)
+        await again.take_over({0})
+        await again.process(_batch(0, 1, 2, 3, 4))
+        await again.process(_batch(3, 4, 5))
+        await again.make_durable()
+        assert _remembered(engine, topic) == (6, {"a": 6})
+
+    _run(scene)
+
+
+@pytest.mark.parametrize("what", ["send", "acknowledgement", "state"])
+def test_nothing_is_written_after_something_broke_off(what: str) -> None:
+    """A refused output or save leaves memory ahead: neither a crash nor a rebalance may write it."""
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        await stage.process(_batch(0, 1))
+        await stage.checkpoint()
+        durable = dict(topic)
+        if what == "send":
+            engine.refuse_topic = "agent.alerts"
+            with pytest.raises(PermissionError):
+                await stage.process(_batch(2, name="bad"))
+        else:
+            engine.fail_acknowledgements = True
+            await stage.process(_batch(2, name="bad" if what == "acknowledgement" else "search"))
+            await stage.checkpoint()
+            assert engine.crashes
+        engine.refuse_topic, engine.fail_acknowledgements = None, False
+        await stage.process(_batch(3))  # dropped: it is fetched again after the restart
+        await stage.make_durable()
+        await stage.checkpoint()
+        assert topic == durable
+        assert stage.durable == {PLACE: 2}
+
+    _run(scene)
+
+
+def test_a_refused_fence_writes_nothing_and_loses_nothing() -> None:
+    """A zombie's checkpoint is given up; if it was only a broker's restart, the next one contains it."""
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        await stage.process(_batch(0, 1))
+        engine.refuse_commits = True
+        await stage.checkpoint()
+        assert topic == {}
+        assert not engine.crashes
+        engine.refuse_commits = False
+        await stage.checkpoint()
+        assert _remembered(engine, topic) == (2, {"a": 2})
+
+    _run(scene)
+
+
+def test_a_batch_of_an_old_generation_is_dropped() -> None:
+    """What was fetched before a rebalance is fetched again after it."""
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        engine.generation = 2
+        await stage.process(_batch(0, 1, generation=1))
+        assert stage.owners[0].next_offset == 0
+
+    _run(scene)
+
+
+@pytest.mark.parametrize(("later", "is_kept"), [(2, True), (3, False)])
+def test_memory_is_kept_over_the_very_next_generation_only(later: int, is_kept: bool) -> None:
+    """Whoever missed a generation cannot know whether another owner went on."""
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        before = stage.owners[0]
+        engine.generation = later
+        await stage.take_over({0})
+        assert (stage.owners[0] is before) == is_kept
+
+    _run(scene)
+
+
+def test_a_partition_given_up_is_forgotten() -> None:
+    """Neither state, nor committable offset, nor metric stays of it."""
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        await stage.process(_batch(0))
+        await stage.checkpoint()
+        await stage.take_over(set())
+        assert (stage.owners, stage.durable) == ({}, {})
+        series = [one.labels for family in stage._parts.metrics.registry.collect() for one in family.samples]
+        assert not [labels for labels in series if labels.get("partition") == "0"]
+
+    _run(scene)
+
+
+def test_state_of_another_profile_is_not_continued() -> None:
+    """It restarts cold at the same offset, says so, and its next checkpoint is whole again."""
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        await stage.process(_batch(0, 1))
+        await stage.make_durable()
+        other = _stage(engine, topic)
+        other._parts.factory.fingerprint = "fake/v2"  # type: ignore[misc]  # the fake's is a plain attribute
+        await other.take_over({0})
+        assert other._parts.metrics.cold._value.get() == 1
+        await other.process(_batch(2, 3))
+        await other.make_durable()
+        assert _remembered(engine, topic) == (4, {"a": 2})
+
+    _run(scene)
+
+
+def test_no_metric_series_grows_with_agents() -> None:
+    """Ten agents and a thousand make the same series."""
+
+    def series(agents: int) -> int:
+        counted: list[int] = []
+
+        async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+            records = [fetched(n, event_bytes(f"a{n}", n, "bad"), f"a{n}".encode()) for n in range(agents)]
+            await stage.process(MicroBatch(PLACE, 1, records))
+            await stage.checkpoint()
+            counted.append(sum(len(family.samples) for family in stage._parts.metrics.registry.collect()))
+
+        _run(scene)
+        return counted[0]
+
+    assert series(10) == series(1_000)
+
+
+def test_an_empty_manifest_stands_for_the_beginning() -> None:
+    """Offset 0 of a manifest without epoch is not taken for progress."""
+    assert Manifest() == Manifest(0, 0, {}, "")
