@@ -145,7 +145,8 @@ def _response(profile: Profile) -> Iterator[Issue]:
             "error" if commands else "warning",
             "must be above zero with commands on, got 0: nothing could ever be isolated",
         )
-    if profile.limit_score > profile.isolate_score:
+    stated = response.limit_score is not None or response.isolate_score is not None
+    if stated and profile.limit_score > profile.isolate_score:
         yield Issue("response.limit_score", "error", f"must be at most isolate_score, got {profile.limit_score:g}")
     if response.fleet_least == 0 and response.rate_per_hour == 0:
         severity: Literal["error", "warning"] = "error" if commands else "warning"
