@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from detector.errors import DeliveryError
@@ -25,29 +26,24 @@ class FileSender:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._waiting: list[bytes] = []
         try:
-            number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            self._file: int | None = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         except OSError as error:
             raise _refused(path, error) from error
-        self._file = os.fdopen(number, "ab")
 
     def send(self, message: bytes) -> None:
-        """Write one message and a line feed; a message with a line feed inside is refused.
+        """Take one message, to be written at the next flush.
 
         Raises
         ------
         ValueError
             The message holds a line feed and would read as two.
-        DeliveryError
-            The disk did not take it.
         """
         if b"\n" in message:
             msg = "message of a file sink must be one line, got a line feed inside; encode it as ASCII JSON"
             raise ValueError(msg)
-        try:
-            self._file.write(message + b"\n")
-        except OSError as error:
-            raise _refused(self._path, error) from error
+        self._waiting.append(message + b"\n")
 
     def flush(self) -> None:
         """Return when everything sent so far is on the disk.
@@ -55,28 +51,45 @@ class FileSender:
         Raises
         ------
         DeliveryError
-            The disk did not take it; what was sent since the last flush may be missing.
+            The disk did not take it: the file is as it was at the last flush, and what was sent
+            since is forgotten. Send it again.
         """
+        data = b"".join(self._waiting)
+        self._waiting.clear()
+        if self._file is None or not data:
+            return
+        # A pipe or a device has no length to go back to.
+        before = os.fstat(self._file).st_size
         try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            _write(self._file, data)
         except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._file, before)
             raise _refused(self._path, error) from error
 
     def close(self) -> None:
         """Flush and close; further calls do nothing."""
-        if self._file.closed:
+        if self._file is None:
             return
         try:
             self.flush()
         finally:
-            self._file.close()
+            os.close(self._file)
+            self._file = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _write(number: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(number, rest) :]
+    with suppress(OSError):  # a pipe cannot be synced
+        os.fsync(number)
 
 
 def _refused(path: Path, error: OSError) -> DeliveryError:

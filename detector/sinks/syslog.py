@@ -1,14 +1,15 @@
-"""RFC 5424 messages: one alert, one line of printable ASCII, whatever an agent calls itself.
+r"""RFC 5424 messages: one alert, one line of printable ASCII, whatever an agent calls itself.
 
 The message is OCSF JSON in ASCII, so it is MSG-ANY of the RFC and carries **no byte order
 mark**: a mark is asked for before UTF-8 text only, and JSON parsers of receivers stumble over it.
 Strings in the structured data are escaped twice: as in JSON (so that line feeds, NUL and
-text-direction characters become ``\\uXXXX``), then as the RFC asks (``\\``, ``"`` and ``]``).
+text-direction characters become ``\uXXXX``), then as the RFC asks (``\``, ``"`` and ``]``).
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -116,7 +117,7 @@ def unescape(value: str) -> str:
     ValueError
         The value was not written by :func:`escape`.
     """
-    text = value.replace("\\]", "]").replace('\\"', '"').replace("\\\\", "\\")
+    text = re.sub(r'\\(["\\\]])', r"\1", value)
     decoded = json.loads(f'"{text}"')
     if not isinstance(decoded, str):
         msg = "value of a structured-data parameter must be text, got something else; was it edited on the way?"
