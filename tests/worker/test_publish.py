@@ -1,0 +1,38 @@
+"""What a micro-batch becomes on Kafka."""
+
+from __future__ import annotations
+
+from detector.local.topics import TopicNames
+from detector.schema.decode import Refusal
+from detector.schema.record import Record
+from detector.worker.publish import MAX_DEAD_LETTER_BYTES, dead_letter, outputs_of
+
+NAMES = TopicNames("p.", "g")
+
+
+def test_a_bad_line_of_a_record_says_which_line() -> None:
+    """NDJSON is refused line by line; the header holds the index."""
+    record = Record(b"{}\n{", b"a", "p.agent.events", 2, 41)
+    letter = dead_letter(record, Refusal("not_json", "event must be JSON", 1, b"{"), NAMES)
+    assert (letter.topic, letter.key, letter.value) == ("p.agent.deadletter", b"a", b"{")
+    assert dict(letter.headers) == {
+        "reason": b"not_json",
+        "detail": b"event must be JSON",
+        "topic": b"p.agent.events",
+        "partition": b"2",
+        "offset": b"41",
+        "line": b"1",
+    }
+
+
+def test_a_dead_letter_is_capped() -> None:
+    """A megabyte of poison is kept as 64 KiB, and a record refused whole has no line."""
+    raw = b"x" * 1_000_000
+    letter = dead_letter(Record(raw), Refusal("too_large", "too large", None, raw), NAMES)
+    assert len(letter.value) == MAX_DEAD_LETTER_BYTES
+    assert "line" not in dict(letter.headers)
+
+
+def test_a_quiet_batch_writes_nothing() -> None:
+    """Most batches do."""
+    assert outputs_of([], [], [Record(b"{}")], NAMES) == []

@@ -1,0 +1,109 @@
+"""Settings come from arguments, environment and file, and every fault is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from detector.errors import SetupError
+from detector.worker.clients import aiokafka_options, confluent_options, ssl_context
+from detector.worker.settings import WorkerSettings, load_settings
+
+
+def test_defaults_listen_on_loopback_and_shadow_nothing_by_themselves() -> None:
+    """Without settings: the local broker, metrics on 127.0.0.1, the profile's own mode."""
+    settings = load_settings()
+    assert (settings.bootstrap, settings.listen_host, settings.mode) == ("127.0.0.1:9092", "127.0.0.1", None)
+
+
+def test_the_command_line_wins_over_environment_and_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strongest first: argument, DETECTOR_..., TOML."""
+    file = tmp_path / "worker.toml"
+    file.write_text('group = "file"\ntopic_prefix = "file."\nseed = 5\n')
+    monkeypatch.setenv("DETECTOR_CONFIG", str(file))
+    monkeypatch.setenv("DETECTOR_TOPIC_PREFIX", "env.")
+    monkeypatch.setenv("DETECTOR_GROUP", "env")
+    settings = load_settings({"group": "argument", "mode": None})
+    assert (settings.group, settings.topic_prefix, settings.seed) == ("argument", "env.", 5)
+
+
+def test_names_of_topics_follow_prefix_and_group() -> None:
+    """Shared topics carry the prefix, internal ones the group."""
+    topics = WorkerSettings(topic_prefix="staging.", group="blue").topics
+    assert (topics.events, topics.state, topics.by_tenant) == ("staging.agent.events", "blue.state", "blue.by-tenant")
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"mode": "loud"}, r"mode \(DETECTOR_MODE\): .*'shadow' or 'enforce', got 'loud'"),
+        ({"listen_port": 70_000}, r"listen_port .* got 70000"),
+        ({"group": "a b"}, r"group \(DETECTOR_GROUP\)"),
+        ({"checkpoint_interval_s": 0}, r"checkpoint_interval_s .* greater than 0"),
+        ({"trusted_until": "yesterday"}, r"trusted_until"),
+        ({"security_protocol": "SASL_SSL"}, r"sasl_username and sasl_password must be set"),
+        ({"ssl_certificate": "c.pem"}, r"ssl_certificate and ssl_key must be set together"),
+        ({"unheard_of": 1}, r"unheard_of"),
+    ],
+)
+def test_a_fault_is_named_with_its_variable(given: dict[str, object], sentence: str) -> None:
+    """The message says which setting, by both its names, and what was found."""
+    with pytest.raises(SetupError, match=sentence):
+        load_settings(given)
+
+
+def test_an_unknown_key_of_the_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A misspelt key does not pass for a default."""
+    file = tmp_path / "worker.toml"
+    file.write_text("checkpoint_intervall_s = 5\n")
+    monkeypatch.setenv("DETECTOR_CONFIG", str(file))
+    with pytest.raises(SetupError, match="checkpoint_intervall_s"):
+        load_settings()
+
+
+@pytest.mark.parametrize(("text", "sentence"), [(None, "must be a TOML file"), ("= x", "must be TOML")])
+def test_a_file_that_is_none_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, sentence: str
+) -> None:
+    """A missing or broken file is said before anything starts."""
+    file = tmp_path / "worker.toml"
+    if text is not None:
+        file.write_text(text)
+    monkeypatch.setenv("DETECTOR_CONFIG", str(file))
+    with pytest.raises(SetupError, match=sentence):
+        load_settings()
+
+
+def test_no_secret_stands_in_an_error_or_a_representation() -> None:
+    """Passwords and keys do not reach a log."""
+    settings = WorkerSettings(
+        security_protocol="SASL_PLAINTEXT", sasl_username="w", sasl_password="hunter2", state_key="swordfish"
+    )
+    assert "hunter2" not in repr(settings)
+    assert "swordfish" not in repr(settings)
+    with pytest.raises(SetupError) as refused:
+        load_settings({"sasl_password": 12_345})
+    assert "12345" not in str(refused.value)
+
+
+def test_one_credential_is_spelt_for_each_client() -> None:
+    """SASL without TLS reaches librdkafka and aiokafka in their own words."""
+    settings = WorkerSettings(security_protocol="SASL_PLAINTEXT", sasl_username="w", sasl_password="p")
+    confluent, aiokafka = confluent_options(settings), aiokafka_options(settings)
+    assert (confluent["sasl.mechanism"], confluent["sasl.password"]) == ("SCRAM-SHA-512", "p")
+    assert (aiokafka["sasl_plain_username"], aiokafka["sasl_plain_password"]) == ("w", "p")
+    assert ssl_context(settings) is None
+
+
+def test_a_missing_certificate_is_named_before_the_start(tmp_path: Path) -> None:
+    """TLS with a file that is not there stops with a sentence, not in a client's thread."""
+    with pytest.raises(SetupError, match="PEM"):
+        ssl_context(WorkerSettings(security_protocol="SSL", ssl_ca=tmp_path / "none.pem"))
+
+
+def test_tls_refuses_what_is_older_than_1_2() -> None:
+    """The context does not fall back."""
+    context = ssl_context(WorkerSettings(security_protocol="SSL"))
+    assert context is not None
+    assert context.minimum_version.name == "TLSv1_2"
