@@ -40,7 +40,7 @@ COMMANDS: dict[str, Entry] = {
     "release": Entry("detector.worker.commands", "Lift an agent's quarantine, with a name and a reason."),
     "replay": Entry("detector.offline.commands", "Score recorded events without a broker."),
     "evaluate": Entry("detector.offline.commands", "Measure detection on a labelled stream."),
-    "simulate": Entry("detector.offline.commands", "Write a made-up fleet's events, with labelled attacks."),
+    "simulate": Entry("detector.local.simulating", "Write a made-up fleet's events, with labelled attacks."),
     "profile": Entry("detector.profile.commands", "List, show, lint and lock profiles.", is_group=True),
     "forest": Entry("detector.scorers.commands", "Fit and show isolation forests.", is_group=True),
     "broker": Entry("detector.local.commands", "Run a local one-node Kafka until interrupted."),

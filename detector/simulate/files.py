@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO
 
 from detector.simulate.render import Simulated, timestamp
 
@@ -33,11 +33,11 @@ class Labels:
     ----------
     live_start : float
         Epoch seconds; sessions that start before it are history.
-    events : TextIO, optional
+    events : text file, optional
         Where event labels are written, as they come.
     """
 
-    def __init__(self, live_start: float, events: TextIO | None = None) -> None:
+    def __init__(self, live_start: float, events: IO[str] | None = None) -> None:
         self._live_ms = int(live_start * 1000.0)
         self._sessions: dict[str, list[str | int]] = {}
         self._events = None if events is None else csv.writer(events, lineterminator="\n")

@@ -16,7 +16,9 @@ _CHOICE = 4
 _LIVE_SESSIONS = 1 << 20
 """Session numbers of the live part start here, so that they never meet those of the history."""
 
-_EVENTS_A_SESSION = 16.5
+EVENTS_A_SESSION = 16.5
+"""Mean events of an ordinary session, measured."""
+
 _DRIFT_SESSIONS = 12
 _DRIFT_DAYS = 3.0
 _DRIFT_BEFORE = 6
@@ -160,6 +162,18 @@ class DemoSettings:
     origin_share: float = 0.0
 
 
+def live_fleet(fleet: Fleet, rate: float, live_start: float, seconds: float) -> Fleet:
+    """Return the fleet at work around the clock from `live_start` on, at about so many events a second.
+
+    It goes on where `fleet` ends: same agents, other sessions.
+    """
+    return replace(
+        fleet, start=live_start, days=seconds / DAY_S, burst=1.0, is_scheduled=False, first_session=_LIVE_SESSIONS,
+        sessions_per_day=rate / EVENTS_A_SESSION / fleet.agents * DAY_S,
+        upgrades=fleet.upgrades or (fleet.start, fleet.end), injections=(),
+    )  # fmt: skip
+
+
 def demo_scenario(seed: int, settings: DemoSettings | None = None, live_start: float = MONDAY) -> Scenario:
     """Return the demo's story: the five kinds of attack on five agents, in a fleet with a history.
 
@@ -190,10 +204,9 @@ def demo_scenario(seed: int, settings: DemoSettings | None = None, live_start: f
     )  # fmt: skip
     span = max(size.live_seconds - _QUIET_S, 1.0)
     present = replace(
-        fleet, start=live_start, days=span / DAY_S, burst=1.0, is_scheduled=False, first_session=_LIVE_SESSIONS,
-        sessions_per_day=size.rate / _EVENTS_A_SESSION / size.agents * DAY_S,
+        live_fleet(fleet, size.rate, live_start, span),
         injections=_live_attacks(seed, agents, live_start, size.live_seconds),
-    )  # fmt: skip
+    )
     return _cut(past, present, live_start, size.live_seconds, drifting)
 
 
