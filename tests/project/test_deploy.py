@@ -276,3 +276,19 @@ def test_panels_do_not_lie_on_each_other() -> None:
         assert not cells & taken, panel["title"]
         taken |= cells
     assert len({panel["id"] for panel in panels}) == len(panels)
+
+
+def test_every_gauge_asked_for_is_one_the_pipeline_shows() -> None:
+    """``detector_pipeline{name="..."}`` names a gauge that exists."""
+    from detector.pipeline import Pipeline
+    from detector.profile.load import load_profile
+
+    shown = set(Pipeline(load_profile()).gauges())
+    asked = {
+        name
+        for file in QUERIES
+        for expression in _expressions(ROOT / file)
+        for name in re.findall(r'detector_pipeline\{[^}]*name="([a-z_]+)"', expression)
+    }
+    assert asked
+    assert asked <= shown
