@@ -44,7 +44,9 @@ class Deployment:
 
     def produce(self, events: Iterable[tuple[bytes | None, bytes]], topic: str | None = None) -> int:
         """Write keyed records as any producer with Kafka's default partitioner does; return how many."""
-        producer = Producer({**self.client, "partitioner": "murmur2_random", "enable.idempotence": True, "linger.ms": 20})
+        producer = Producer(
+            {**self.client, "partitioner": "murmur2_random", "enable.idempotence": True, "linger.ms": 20}
+        )
         count = 0
         for key, value in events:
             while True:
@@ -79,9 +81,7 @@ class Deployment:
             assert message is not None, f"{topic}/{partition} did not answer"
             assert message.error() is None, message.error()
             position = message.offset() + 1
-            yield Read(
-                partition, message.offset(), message.key(), message.value(), dict(message.headers() or ())
-            )
+            yield Read(partition, message.offset(), message.key(), message.value(), dict(message.headers() or ()))
 
     def ends(self, topic: str) -> list[int]:
         """Return the end offset of each partition."""
