@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
@@ -88,8 +89,11 @@ def _write(number: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(number, rest) :]
-    with suppress(OSError):  # a pipe cannot be synced
+    try:
         os.fsync(number)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # what cannot be synced is a pipe or a device
+            raise
 
 
 def _refused(path: Path, error: OSError) -> DeliveryError:
