@@ -55,7 +55,9 @@ Live = Annotated[
         rich_help_panel=OUT,
     ),
 ]
-ToKafka = Annotated[str | None, typer.Option(help="Brokers, host:port. [standard output]", rich_help_panel=OUT)]
+ToKafka = Annotated[
+    str | None, typer.Option(help="Brokers, host:port; standard output if left out.", rich_help_panel=OUT)
+]
 Topic = Annotated[str, typer.Option(help="Topic of the events.", rich_help_panel=OUT)]
 KafkaConfig = Annotated[
     list[str] | None,

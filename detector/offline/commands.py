@@ -1,0 +1,226 @@
+"""Commands of the offline floor: evaluate, replay; heavy imports happen inside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from typing import IO
+
+    from detector.offline.replay import Replayed
+
+app = typer.Typer()
+
+PROFILE = "Profile"
+INPUTS = "Inputs"
+OUTPUTS = "Outputs"
+_TOLD = 10
+"""Reasons of refusal and agents shown in a table; the JSON has them all."""
+
+ProfileName = Annotated[str, typer.Option("--profile", help="Profile, name/version.", rich_help_panel=PROFILE)]
+Models = Annotated[
+    Path | None,
+    typer.Option(help="Models folder; without it the one that is shipped.", file_okay=False, rich_help_panel=PROFILE),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything random.", rich_help_panel=PROFILE)]
+IsQuiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.", rich_help_panel=OUTPUTS)]
+
+
+@app.command("evaluate")
+def evaluate(
+    events: Annotated[Path, typer.Argument(help="Events, one JSON object a line; plain or .gz.")],
+    session_labels: Annotated[Path, typer.Argument(help="Session labels, CSV; plain or .gz.")],
+    meta: Annotated[Path, typer.Argument(help="Facts of the stream, JSON, with live_start.")],
+    event_labels: Annotated[
+        Path | None, typer.Option(help="Event labels, CSV: adds the event level.", rich_help_panel=INPUTS)
+    ] = None,
+    origin: Annotated[
+        Path | None, typer.Option(help="Origins of arguments, joined to the events.", rich_help_panel=INPUTS)
+    ] = None,
+    trusted_until: Annotated[
+        str | None,
+        typer.Option(
+            help="Event time before which everything is learned. META's live_start if left out.",
+            rich_help_panel=PROFILE,
+        ),
+    ] = None,
+    profile: ProfileName = "default/v1",
+    models: Models = None,
+    seed: Seed = 0,
+    draws: Annotated[
+        int, typer.Option("--bootstrap", min=0, help="Bootstrap samples; 0: no intervals.", rich_help_panel=OUTPUTS)
+    ] = 200,
+    gap_s: Annotated[
+        float,
+        typer.Option(min=0.0, help="Alarms of an agent closer than this are one episode.", rich_help_panel=OUTPUTS),
+    ] = 3_600.0,
+    is_json: Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=OUTPUTS)] = False,
+    quiet: IsQuiet = False,
+) -> None:
+    """Measure detection on a labelled stream: every event is scored before anything is learned from it.
+
+    Prints ranking (ROC-AUC, average precision, recall at a budget of harmless sessions alarmed) and what the alarms
+    cost against what was promised, with bootstrap intervals over sessions; by agent and by kind of attack too.
+    """
+    from detector.offline.core import Core
+    from detector.offline.evaluate import Inputs, Question
+    from detector.offline.evaluate import evaluate as measure
+    from detector.offline.labels import read_meta, seconds_of
+    from detector.offline.metrics import Resampling
+    from detector.profile.load import load_profile
+
+    loaded = load_profile(profile, models)
+    facts = read_meta(meta)
+    until = facts.live_start if trusted_until is None else seconds_of(trusted_until, "trusted-until of evaluate")
+    core = Core(loaded, seed, trusted_until=until)
+    question = Question(loaded.budget.alerts, Resampling(draws, seed), gap_s)
+    with _bar([events], is_shown=not quiet) as progress:
+        found = measure(core, Inputs(events, session_labels, event_labels, origin), question, progress)
+    report = {"stream": facts.name, "profile": loaded.id, "seed": seed, "trusted_until": until, **found}
+    if is_json:
+        typer.echo(json.dumps(report, indent=2, allow_nan=False))
+    else:
+        _show(report)
+
+
+@app.command("replay")
+def replay(
+    events: Annotated[
+        list[Path] | None, typer.Argument(help="Events, one JSON object a line; plain or .gz. Standard input if none.")
+    ] = None,
+    alerts: Annotated[
+        Path | None,
+        typer.Option(help="Write alerts (OCSF, JSON lines); standard output if left out.", rich_help_panel=OUTPUTS),
+    ] = None,
+    commands: Annotated[
+        Path | None, typer.Option(help="Write policy states (JSON lines).", rich_help_panel=OUTPUTS)
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option(help="Write the policy log (JSON lines).", rich_help_panel=OUTPUTS)
+    ] = None,
+    partitions: Annotated[
+        int, typer.Option(min=1, help="Shard as Kafka would: each partition learns alone.", rich_help_panel=INPUTS)
+    ] = 1,
+    trusted_until: Annotated[
+        str | None, typer.Option(help="Event time before which everything is learned.", rich_help_panel=PROFILE)
+    ] = None,
+    profile: ProfileName = "default/v1",
+    models: Models = None,
+    mode: Annotated[
+        Literal["shadow", "enforce"] | None,
+        typer.Option(help="Of the commands; the profile's if left out.", rich_help_panel=PROFILE),
+    ] = None,
+    seed: Seed = 0,
+    quiet: IsQuiet = False,
+) -> None:
+    """Score recorded events without a broker; write the alerts and commands a worker would have written.
+
+    The same events in the same order give the same output, and the same finding ids as Kafka with the same number of
+    partitions.
+    """
+    from contextlib import ExitStack
+    from itertools import chain
+
+    from detector.offline.labels import seconds_of
+    from detector.offline.replay import Replay, ReplaySettings
+    from detector.offline.sources import STDIN, batches, lines_of
+    from detector.profile.load import load_profile
+
+    until = None if trusted_until is None else seconds_of(trusted_until, "trusted-until of replay")
+    run = Replay(load_profile(profile, models), ReplaySettings(partitions, seed, until, mode))
+    paths = events or [STDIN]
+    with ExitStack() as open_files:
+        files = [None if path is None else open_files.enter_context(_created(path)) for path in (alerts, commands, log)]
+        progress = open_files.enter_context(_bar(paths, is_shown=not quiet))
+        lines = chain.from_iterable(lines_of(path, progress) for path in paths)
+        counts: dict[str, int] = {}
+        for batch in batches(lines):
+            _write(run.feed(batch), files, counts)
+        _write(run.finish(), files, counts)
+    typer.echo(", ".join(f"{name} {count}" for name, count in sorted(counts.items())), err=True)
+
+
+def _created(path: Path) -> IO[bytes]:
+    """Return a file open for writing, or a refusal that says which."""
+    from detector.errors import SetupError
+
+    try:
+        return path.open("wb")
+    except OSError as error:
+        message = f"path of the output must be a file that can be written, got {path}: {error.strerror}"
+        raise SetupError(message) from error
+
+
+def _write(out: Replayed, files: Sequence[IO[bytes] | None], counts: dict[str, int]) -> None:
+    """Write what a stretch led to, alerts to standard output where no file is named, and add to the counts."""
+    from detector.sinks.ocsf import encode
+
+    alerts, commands, log = files
+    for alert in out.alerts:
+        if alerts is None:
+            typer.echo(encode(alert))
+        else:
+            alerts.write(encode(alert) + b"\n")
+    for target, records in ((commands, out.commands), (log, out.log)):
+        if target is not None:
+            target.writelines(record.model_dump_json(by_alias=True).encode() + b"\n" for record in records)
+    for name, count in {"alerts": len(out.alerts), "commands": len(out.commands), **out.counts}.items():
+        counts[name] = counts.get(name, 0) + count
+
+
+def _bar(paths: list[Path], *, is_shown: bool) -> AbstractContextManager[Callable[[int], None]]:
+    """Return a progress bar over the bytes of the files, on standard error; it is told how many more were read."""
+    from contextlib import contextmanager
+
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from detector.offline.sources import size_of
+
+    @contextmanager
+    def bar() -> Iterator[Callable[[int], None]]:
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True, disable=not is_shown) as progress:
+            task = progress.add_task("scoring", total=size_of(paths))
+            yield lambda read: progress.advance(task, read)
+
+    return bar()
+
+
+def _show(report: dict[str, Any]) -> None:
+    """Print a report as tables."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    events = report["events"]
+    console.print(f"{report['stream']}  profile {report['profile']}, {events['scored']} of {events['n']} events scored")
+    for reason, count in list(events["refused"].items())[:_TOLD]:
+        console.print(f"  refused: {reason} {count}")
+    columns = ("roc_auc", "average_precision", "recall_at_0_5pct", "recall_at_1pct", "recall_at_5pct",
+               "benign_alarm_rate", "live_recall")  # fmt: skip
+    table = Table("", "n", "bad", "ROC-AUC", "avg. prec.", "R@0.5%", "R@1%", "R@5%", "false alarms", "found live")
+    rows = {"sessions": report["session"], **report["by_attack_kind"]}
+    if "event" in report:
+        rows["events"] = report["event"]
+    for name, row in rows.items():
+        table.add_row(name, str(row["n"]), str(row["positives"]), *(_cell(row, column) for column in columns))
+    console.print(table)
+    console.print(f"promised: {report['session']['promised_rate']:.2%} of sessions alarmed, "
+                  f"spent {report['session']['alarm_rate'] or 0.0:.2%}")  # fmt: skip
+    if "event" in report:
+        console.print("episodes {episodes}, windows {windows}".format(**report["event"]))
+
+
+def _cell(row: dict[str, Any], column: str) -> str:
+    value = row.get(column)
+    if value is None:
+        return "-"
+    interval = row["intervals"].get(column)
+    return f"{value:.3f}" if interval is None else f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
