@@ -1,0 +1,96 @@
+"""The two commands, and what stands around them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.project.sources import ROOT
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Return a folder that holds what ``make`` reads before anything is installed."""
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def _make(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    # a make around this test would hand its own options down
+    clean = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+    return subprocess.run(
+        ["make", "--no-print-directory", *args],
+        cwd=folder,
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def _python_that_says(folder: Path, version: tuple[int, int]) -> Path:
+    """Return an interpreter that takes itself for another version."""
+    stand_in = folder / "python"
+    pretend = f"import sys; sys.version_info = ({version[0]}, {version[1]}, 0, 'final', 0); exec(sys.argv[1])"
+    stand_in.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{pretend}" "$2"\n')
+    stand_in.chmod(stand_in.stat().st_mode | stat.S_IXUSR)
+    return stand_in
+
+
+@pytest.mark.parametrize("version", [(3, 10), (3, 14)])
+def test_a_python_that_cannot_work_is_refused_in_words(checkout: Path, version: tuple[int, int]) -> None:
+    """The message names the versions that do, what was found, and how to name another."""
+    run = _make(checkout, "install", f"PYTHON={_python_that_says(checkout, version)}")
+    assert run.returncode != 0
+    assert f"Python must be 3.11, 3.12 or 3.13, got {version[0]}.{version[1]}" in run.stderr
+    assert "make PYTHON=" in run.stderr
+    assert not (checkout / ".venv").exists()
+
+
+def test_a_make_without_a_target_lists_them(checkout: Path) -> None:
+    """``make`` alone explains itself and installs nothing."""
+    run = _make(checkout)
+    assert run.returncode == 0
+    for target in ("demo", "test", "lint", "bench", "clean", "help"):
+        assert f"\n{target} " in f"\n{run.stdout}"
+    assert not (checkout / ".venv").exists()
+
+
+@pytest.mark.parametrize("target", ["test", "demo", "lint"])
+def test_a_bare_checkout_is_installed_from_the_lock_first(checkout: Path, target: str) -> None:
+    """Hashes are required, nothing is resolved, nothing is built from source but ourselves."""
+    plan = _make(checkout, "--dry-run", target).stdout
+    assert "--require-hashes --no-deps --only-binary :all: -r requirements.lock" in plan
+    assert "--no-deps --no-build-isolation --editable ." in plan
+    assert plan.index("requirements.lock") < plan.index(".venv/bin/", plan.index("--editable"))
+
+
+def test_an_install_is_repeated_only_when_the_lock_changes(checkout: Path) -> None:
+    """The stamp stands for the lock: younger than it, nothing is installed; older, everything is."""
+    stamp = checkout / ".venv" / ".installed"
+    stamp.parent.mkdir()
+    stamp.touch()
+    for name in ("requirements.lock", "pyproject.toml"):
+        os.utime(checkout / name, (1_000, 1_000))
+    assert "pip" not in _make(checkout, "--dry-run", "demo").stdout
+    os.utime(stamp, (500, 500))
+    assert "pip" in _make(checkout, "--dry-run", "demo").stdout
+
+
+def test_what_a_change_must_pass_is_a_strict_script() -> None:
+    """``.ci/run`` is executable, stops at the first failure, and requires broker and rsyslog."""
+    script = ROOT / ".ci" / "run"
+    text = script.read_text(encoding="utf-8")
+    assert os.access(script, os.X_OK)
+    assert "set -euo pipefail" in text
+    assert "REQUIRE_KAFKA=1" in text
+    assert "REQUIRE_RSYSLOG=1" in text
+    assert subprocess.run(["bash", "-n", str(script)], check=False).returncode == 0
