@@ -1,14 +1,18 @@
-"""The broker of the test run: one real Kafka for all tests that need it, with topics of its own for each."""
+"""What every test shares: the chance of property tests, and one real Kafka with topics of its own for each test."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from detector.local.ladder import Broker, open_broker
 
+# a busy machine is no failure, and what fails in CI fails the same way on a desk
+hypothesis.settings.register_profile("house", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("house")
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Broker]:

@@ -91,7 +91,9 @@ def history(fleet: Fleet) -> list[bytes]:
         agent, role = agents[number % len(agents)]
         begin = fleet.start.timestamp() + number * fleet.every_s
         for at, body in _session(fleet, fleet.roles[role], chance, begin):
-            events.append((at, len(events), {**body, "agent_id": agent, "agent_type": role, "session_id": f"h{number}"}))
+            events.append(
+                (at, len(events), {**body, "agent_id": agent, "agent_type": role, "session_id": f"h{number}"})
+            )
     events.sort(key=lambda one: one[:2])
     return [encode({**body, "event_id": f"h{n}", "ts": rfc3339(at)}) for n, (at, _, body) in enumerate(events)]
 
