@@ -72,8 +72,14 @@ class Rsyslog:
         (self.folder / "pid").unlink(missing_ok=True)  # what a killed one leaves behind keeps the next from starting
         command = [self._binary, "-n", "-f", str(config), "-i", str(self.folder / "pid")]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until(lambda: port.is_file() and port.read_text() != "")
-        self.tcp = int(port.read_text())
+        if self.tcp == 0:  # it writes the file only when it may choose
+            wait_until(lambda: port.is_file() and port.read_text() != "")
+            self.tcp = int(port.read_text())
+        wait_until(self._answers)
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            return probe.connect_ex(("127.0.0.1", self.tcp)) == 0
 
     def stop(self, *, kill: bool = False) -> None:
         """Stop it: in order, or as a power cut would."""
