@@ -14,6 +14,7 @@ from detector.local.ladder import Broker, open_broker
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("house")
 
+
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Broker]:
     """One real Kafka for the whole run; tests are skipped aloud where none can be had (REQUIRE_KAFKA=1: fail)."""
