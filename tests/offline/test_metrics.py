@@ -1,0 +1,125 @@
+"""Ranking measures against plain definitions, and intervals that can be trusted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detector.offline.metrics import Ranking, Resampling, Sample, filled, roc_auc, summary
+
+
+def _sample(scores: list[float], labels: list[int]) -> Sample:
+    return Sample(np.array(scores, dtype=np.float64), np.array(labels, dtype=bool))
+
+
+def _recall_by_definition(scores: np.ndarray, labels: np.ndarray, share: float) -> float:
+    """Return recall at a threshold on harmless scores, ties taken in part."""
+    good, bad = np.sort(scores[~labels])[::-1], scores[labels]
+    threshold = good[min(int(share * len(good)), len(good) - 1)]
+    above, ties = (good > threshold).sum(), (good == threshold).sum()
+    part = min(max((share * len(good) - above) / max(ties, 1), 0.0), 1.0)
+    return float(((bad > threshold).sum() + part * (bad == threshold).sum()) / len(bad))
+
+
+coarse = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=60).filter(
+    lambda rows: {label for _, label in rows} == {False, True}
+)
+
+
+@given(rows=coarse)
+def test_the_area_is_the_share_of_pairs_in_order_with_ties_half(rows: list[tuple[int, bool]]) -> None:
+    """The definition, pair by pair."""
+    bad = [score for score, label in rows if label]
+    good = [score for score, label in rows if not label]
+    pairs = [(b > g) + 0.5 * (b == g) for b in bad for g in good]
+    found = roc_auc(np.array([s for s, _ in rows], dtype=float), np.array([y for _, y in rows]))
+    assert found == pytest.approx(np.mean(pairs))
+
+
+@given(rows=coarse)
+def test_recalls_follow_the_definition_with_ties_in_part(rows: list[tuple[int, bool]]) -> None:
+    """At every budget, as the mean over random orders of the ties."""
+    scores, labels = np.array([s for s, _ in rows], dtype=float), np.array([y for _, y in rows])
+    found = Ranking(Sample(scores, labels)).measure()
+    for name, share in (("recall_at_0_5pct", 0.005), ("recall_at_1pct", 0.01), ("recall_at_5pct", 0.05)):
+        assert found[name] == pytest.approx(_recall_by_definition(scores, labels, share))
+
+
+def test_average_precision_without_ties_is_the_mean_precision_at_every_hit() -> None:
+    """Hits at ranks 1, 3 and 4: (1 + 2/3 + 3/4) / 3."""
+    found = Ranking(_sample([9, 8, 7, 6, 5], [1, 0, 1, 1, 0])).measure()["average_precision"]
+    assert found == pytest.approx((1 + 2 / 3 + 3 / 4) / 3)
+
+
+def test_tied_scores_earn_no_more_than_chance() -> None:
+    """A score that says the same of everything ranks nothing: order in the file does not help."""
+    labels = np.arange(400) < 40
+    found = Ranking(Sample(np.zeros(400), labels)).measure()
+    assert found["roc_auc"] == 0.5
+    assert found["recall_at_5pct"] == pytest.approx(0.05)
+    assert (found["average_precision"] or 0) < 0.2
+
+
+@given(weights=st.lists(st.integers(0, 3), min_size=8, max_size=8).filter(lambda w: any(w[:3]) and any(w[3:])))
+def test_weights_count_like_copies(weights: list[int]) -> None:
+    """A thing of weight three measures as three of it, which is what a bootstrap does."""
+    scores, labels = np.array([5.0, 3.0, 1.0, 4.0, 3.0, 2.0, 0.0, 0.0]), np.array([1, 1, 1, 0, 0, 0, 0, 0], dtype=bool)
+    alarmed = scores > 2.5
+    weighted = Ranking(Sample(scores, labels, alarmed)).measure(np.array(weights, dtype=float))
+    copied = Ranking(Sample(*(np.repeat(part, weights) for part in (scores, labels, alarmed)))).measure()
+    for name, value in copied.items():
+        if name != "average_precision":  # copies are ties in random order: near, not equal
+            assert weighted[name] == pytest.approx(value), name
+
+
+def test_measures_that_a_sample_does_not_define_are_none() -> None:
+    """Without attacks there is no recall, and none is not zero."""
+    found = Ranking(Sample(np.array([1.0, 2.0]), np.array([False, False]), np.array([False, True]))).measure()
+    assert found["roc_auc"] is None
+    assert found["average_precision"] is None
+    assert found["live_recall"] is None
+    assert found["benign_alarm_rate"] == 0.5
+
+
+def test_alarm_rates_tell_harmless_from_bad() -> None:
+    """Two of four harmless alarmed, one of two attacks found, half of all."""
+    alarmed = np.array([True, True, False, False, True, False])
+    found = Ranking(Sample(np.arange(6.0), np.array([0, 0, 0, 0, 1, 1], dtype=bool), alarmed)).measure()
+    assert (found["benign_alarm_rate"], found["live_recall"], found["alarm_rate"]) == (0.5, 0.5, 0.5)
+
+
+def test_what_was_not_scored_counts_as_the_least_strange() -> None:
+    """NaN takes the smallest score; nothing scored at all is zero."""
+    assert filled(np.array([2.0, np.nan, 1.0])).tolist() == [2.0, 1.0, 1.0]
+    assert filled(np.array([np.nan])).tolist() == [0.0]
+
+
+def test_intervals_hold_the_estimate_and_repeat_with_the_seed() -> None:
+    """The same seed gives the same interval; it is neither empty nor the whole range."""
+    chance = np.random.default_rng(1)
+    labels = np.arange(600) < 60
+    sample = Sample(chance.normal(size=600) + labels, labels)
+    one, two = summary(sample, Resampling(100, 3)), summary(sample, Resampling(100, 3))
+    assert one == two
+    low, high = one["intervals"]["roc_auc"]
+    assert low < one["roc_auc"] < high
+    assert 0.03 < high - low < 0.2
+    assert one["n"], one["positives"] == (600, 60)
+
+
+def test_no_draws_give_no_intervals() -> None:
+    """The harmless twin: quick looks need none."""
+    assert summary(_sample([1, 2], [0, 1]), Resampling(0))["intervals"] == {}
+
+
+def test_events_of_a_session_are_drawn_together() -> None:
+    """A session copied a hundred times over in events is still one session: the interval stays wide."""
+    chance = np.random.default_rng(2)
+    units = np.repeat(np.arange(30), 100)
+    labels = units < 5
+    scores = np.repeat(chance.normal(size=30) + 1.5 * (np.arange(30) < 5), 100)
+    apart = summary(Sample(scores, labels), Resampling(80))["intervals"]["roc_auc"]
+    together = summary(Sample(scores, labels, None, units), Resampling(80))["intervals"]["roc_auc"]
+    assert together[1] - together[0] > 3 * (apart[1] - apart[0])
