@@ -1,0 +1,132 @@
+"""Evaluation: what is joined, what is counted, and that labels never reach the scoring side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from detector.offline.evaluate import Inputs, Question, evaluate, judge_sessions, score_stream
+from detector.offline.labels import SessionLabel
+from detector.offline.metrics import Resampling
+from tests.offline.stand_in import StandInCore, event
+
+SESSION_KEYS = {
+    "roc_auc", "average_precision", "recall_at_0_5pct", "recall_at_1pct", "recall_at_5pct", "benign_alarm_rate",
+    "promised_rate", "n", "positives", "intervals",
+}  # fmt: skip
+QUICK = Question(0.01, Resampling(20), 60.0)
+
+
+def _scored(number: int, session: str, score: float | None, agent: str = "a") -> bytes:
+    attributes = {} if score is None else {"score": score}
+    return event(number, session_id=session, agent_id=agent, attributes=attributes)
+
+
+@pytest.fixture
+def stream(tmp_path: Path) -> Inputs:
+    """Return a stream of 40 live sessions of two agents, four of them attacks of two kinds, and some history."""
+    lines, labels, marks = (
+        [],
+        ["session_id,agent_id,phase,label,attack_type"],
+        ["event_id,session_id,label,attack_type"],
+    )
+    for number in range(50):
+        phase, agent = ("history" if number < 10 else "live"), "ab"[number % 2]
+        kind = {20: "scan", 30: "scan", 41: "theft", 45: "theft"}.get(number, "")
+        labels.append(f"s{number},{agent},{phase},{int(bool(kind))},{kind}")
+        for step in range(3):
+            score = (3.0 if kind != "theft" else 1.5) if kind and step == 1 else number % 7 / 10
+            lines.append(_scored(number * 10 + step, f"s{number}", score, agent))
+            marks.append(f"e{number * 10 + step},s{number},{int(bool(kind) and step == 1)},{kind}")
+    lines.insert(7, b"no event")
+    (tmp_path / "events").write_bytes(b"\n".join(lines))
+    (tmp_path / "sessions.csv").write_text("\n".join(labels))
+    (tmp_path / "marks.csv").write_text("\n".join(marks))
+    return Inputs(tmp_path / "events", tmp_path / "sessions.csv", tmp_path / "marks.csv")
+
+
+def test_the_report_has_the_promised_keys_and_is_json(stream: Inputs) -> None:
+    """Sessions as a whole, by agent and by kind of attack: the same keys everywhere."""
+    report = evaluate(StandInCore(), stream, QUICK)
+    for row in (report["session"], *report["by_agent"].values(), *report["by_attack_kind"].values()):
+        assert set(row) >= SESSION_KEYS
+    assert set(report["by_agent"]) == {"a", "b"}
+    assert set(report["by_attack_kind"]) == {"scan", "theft"}
+    json.dumps(report, allow_nan=False)
+
+
+def test_only_live_sessions_count(stream: Inputs) -> None:
+    """Forty of fifty sessions, four attacks, all of them on top: two alarmed, none of the harmless."""
+    report = evaluate(StandInCore(), stream, QUICK)["session"]
+    assert (report["n"], report["positives"]) == (40, 4)
+    assert report["roc_auc"] == report["average_precision"] == report["recall_at_1pct"] == 1.0
+    assert (report["live_recall"], report["benign_alarm_rate"], report["alarm_rate"]) == (0.5, 0.0, 0.05)
+    assert report["promised_rate"] == 0.01
+    assert report["intervals"]["roc_auc"] == (1.0, 1.0)
+
+
+def test_kinds_are_held_against_all_that_is_harmless(stream: Inputs) -> None:
+    """A kind that is never alarmed shows as such."""
+    kinds = evaluate(StandInCore(), stream, QUICK)["by_attack_kind"]
+    assert [kinds[kind]["live_recall"] for kind in ("scan", "theft")] == [1.0, 0.0]
+    assert [kinds[kind]["n"] for kind in ("scan", "theft")] == [38, 38]
+
+
+def test_refused_lines_are_counted_with_their_reason(stream: Inputs) -> None:
+    """One line is no event; the rest is scored."""
+    assert evaluate(StandInCore(), stream, QUICK)["events"] == {"n": 151, "scored": 150, "refused": {"not_json": 1}}
+
+
+def test_event_labels_add_events_episodes_and_windows(stream: Inputs) -> None:
+    """Labelled events rank on top; two alarms, a hundred seconds apart, hit two of the four windows."""
+    found = evaluate(StandInCore(), stream, QUICK)["event"]
+    assert (found["n"], found["positives"]) == (120, 4)
+    assert found["roc_auc"] == 1.0
+    assert found["windows"] == {"n": 4, "hit": 2}
+    assert found["episodes"] == {"gap_s": 60.0, "n": 2, "right": 2, "false": 0}
+
+
+def test_events_without_session_count_under_their_agent() -> None:
+    """Some streams have no sessions: the agent stands for one."""
+    lines = [event(1, agent_id="x", attributes={"score": 3.0}), event(2, agent_id="y", attributes={"score": 1.0})]
+    labels = {name: SessionLabel("", "", True, name == "x", "k") for name in "xy"}
+    report = judge_sessions(score_stream(StandInCore(), lines), labels, QUICK)
+    assert report["session"]["roc_auc"] == 1.0
+    assert report["session"]["live_recall"] == 1.0
+    assert set(report["by_agent"]) == {"x", "y"}
+
+
+def test_a_session_without_a_score_ranks_last() -> None:
+    """Not scored is not strange, and not an error."""
+    lines = [_scored(1, "s1", 0.2), _scored(2, "s2", None), _scored(3, "s3", 0.5)]
+    labels = {name: SessionLabel("a", "", True, name == "s2", "k") for name in ("s1", "s2", "s3")}
+    assert judge_sessions(score_stream(StandInCore(), lines), labels, QUICK)["session"]["roc_auc"] == 0.25
+
+
+def test_the_core_is_finished_and_never_sees_a_label(stream: Inputs) -> None:
+    """The label files may change everything but the scores."""
+    core = StandInCore()
+    before = evaluate(core, stream, QUICK)["session"]
+    assert core.is_finished
+    text = stream.sessions.read_text()
+    stream.sessions.write_text(text.replace(",1,", ",0,"))
+    after = evaluate(StandInCore(), stream, QUICK)["session"]
+    assert before["alarm_rate"] == after["alarm_rate"]
+    assert after["roc_auc"] is None
+
+
+def test_origins_reach_the_scoring_side(stream: Inputs, tmp_path: Path) -> None:
+    """Joined to the events before they are scored."""
+    seen: list[bytes] = []
+
+    class Listening(StandInCore):
+        def process(self, records: list[bytes]) -> object:  # type: ignore[override]
+            seen.extend(records)
+            return super().process(records)
+
+    origin = tmp_path / "origin.jsonl"
+    origin.write_text('{"event_id": "e100", "arg_origin": {"target": "tool"}}\n')
+    evaluate(Listening(), Inputs(stream.events, stream.sessions, None, origin), QUICK)
+    assert [json.loads(line)["event_id"] for line in seen if b"arg_origin" in line] == ["e100"]
