@@ -13,10 +13,11 @@
 # %% [markdown]
 # # A tour: one stream, one agent, one alert
 #
-# This notebook replays a labelled stream through the same pipeline that the worker runs, and looks at what comes out: how
-# sessions score, what is usual for an agent, and what an alert says.
+# This notebook replays a labelled stream through the same pipeline that the worker runs, and looks at what comes
+# out: how sessions score, what is usual for an agent, and what an alert says.
 #
-# If `DETECTOR_DATA` names the folder of recorded streams, one of those is used; otherwise a simulated fleet stands in.
+# If `DETECTOR_DATA` names the folder of recorded streams, one of those is used; otherwise a simulated fleet
+# stands in.
 
 # %%
 import altair as alt
@@ -36,8 +37,9 @@ print(
 
 # %% [markdown]
 # ## Score it
-# Each event is scored before anything is learned from it. Until `live_start` the stream is trusted: everything is learned
-# and nothing alerts. After it the gate decides what a session may teach. Labels are joined only now, after scoring.
+# Each event is scored before anything is learned from it. Until `live_start` the stream is trusted: everything is
+# learned and nothing alerts. After it the gate decides what a session may teach. Labels are joined only now,
+# after scoring.
 
 # %%
 core = Core(profile, seed=0, trusted_until=stream.live_start)
@@ -52,8 +54,9 @@ print(f"{len(core.refusals)} refused; {len(now):,} live sessions, {now.is_attack
 
 # %% [markdown]
 # ## How sessions score
-# The score of a session is its strangest event's evidence. Harmless sessions pile up on the left; the tail is what a budget
-# is spent on. There is no point where the two part cleanly, which is why the detector promises a *share* and not a truth.
+# The score of a session is its strangest event's evidence. Harmless sessions pile up on the left; the tail is
+# what a budget is spent on. There is no point where the two part cleanly, which is why the detector promises a
+# *share* and not a truth.
 
 # %%
 shown = pd.concat([part.sample(min(len(part), 1_500), random_state=0) for _, part in now.groupby("kind")])
@@ -70,8 +73,8 @@ now.groupby("kind").score.describe()[["count", "25%", "50%", "75%", "max"]].roun
 
 # %% [markdown]
 # ## One agent's baseline
-# Take the agent behind the strongest alert on a real attack, and look at what it did before: which tools, which targets,
-# how far apart.
+# Take the agent behind the strongest alert on a real attack, and look at what it did before: which tools, which
+# targets, how far apart.
 
 # %%
 bad_sessions = set(now[now.is_attack].session_id)
@@ -101,8 +104,8 @@ alt.Chart(gaps.sample(min(len(gaps), 4_000), random_state=0)).mark_bar().encode(
 
 # %% [markdown]
 # ## The alert, explained
-# A score is no reason. An alert lists what added to it: the channel, what was observed, what would have been usual, who
-# says so (the agent's own history, its peers, the fleet, a model) and on how many observations.
+# A score is no reason. An alert lists what added to it: the channel, what was observed, what would have been
+# usual, who says so (the agent's own history, its peers, the fleet, a model) and on how many observations.
 
 # %%
 print(f"{alert.title}\nscore {alert.score:.2f}, threshold {alert.threshold:.2f}, risk {alert.risk}, {alert.severity}")
@@ -120,8 +123,8 @@ alt.Chart(why).mark_bar().encode(
 ).properties(width=420, height=180, title="Why")
 
 # %% [markdown]
-# Each piece of evidence names the record it stands in, so that an analyst can read the very bytes. In a replay, offsets
-# count lines; on Kafka they are Kafka's.
+# Each piece of evidence names the record it stands in, so that an analyst can read the very bytes. In a replay,
+# offsets count lines; on Kafka they are Kafka's.
 
 # %%
 pd.DataFrame([one.model_dump() for one in alert.evidence])[
@@ -130,8 +133,8 @@ pd.DataFrame([one.model_dump() for one in alert.evidence])[
 
 # %% [markdown]
 # ## What it cost
-# The budget is a share of closed sessions. This is what was promised and what was spent on harmless live sessions, and
-# how many attacks that bought. Attacks that were not found are part of the result.
+# The budget is a share of closed sessions. This is what was promised and what was spent on harmless live
+# sessions, and how many attacks that bought. Attacks that were not found are part of the result.
 
 # %%
 harmless, attacks = now[~now.is_attack], now[now.is_attack]

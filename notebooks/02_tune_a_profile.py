@@ -13,9 +13,9 @@
 # %% [markdown]
 # # Tune a profile: budget against recall
 #
-# A profile states how many alerts you are willing to read. This notebook shows what each budget buys on a labelled stream,
-# and writes a new version of the profile with the one you choose. The shipped version is never changed: alerts name the
-# profile they came from, and a name must keep its meaning.
+# A profile states how many alerts you are willing to read. This notebook shows what each budget buys on a
+# labelled stream, and writes a new version of the profile with the one you choose. The shipped version is never
+# changed: alerts name the profile they came from, and a name must keep its meaning.
 #
 # One stream is not your fleet. Choose on one, confirm **once** on another you have not looked at.
 
@@ -38,8 +38,8 @@ print(f"{stream.name}: {len(stream.lines):,} events; {base.id} promises {base.bu
 
 # %% [markdown]
 # ## What ranking allows
-# Score once, then move a threshold over the live sessions with labels in hand: the best any threshold could do at each
-# budget. The diagonal is what chance would find.
+# Score once, then move a threshold over the live sessions with labels in hand: the best any threshold could do at
+# each budget. The diagonal is what chance would find.
 
 # %%
 core = Core(base, seed=0, trusted_until=stream.live_start)
@@ -68,8 +68,8 @@ chance = (
 
 # %% [markdown]
 # ## What the detector does without labels
-# The live threshold sees no labels: it follows a quantile of recent sessions, attacks among them, and starts on thin
-# ground. So run the real thing at several budgets: a new profile version for each, in a folder of its own.
+# The live threshold sees no labels: it follows a quantile of recent sessions, attacks among them, and starts on
+# thin ground. So run the real thing at several budgets: a new profile version for each, in a folder of its own.
 
 # %%
 workshop = Path(tempfile.mkdtemp(prefix="profiles-"))
@@ -105,9 +105,9 @@ assert tried.recall.iloc[-1] >= tried.recall.iloc[0], "nor find fewer attacks"
 
 # %% [markdown]
 # ## Write the version you chose
-# The new version is *experimental*: it may not command anyone. To promote it, give it cases and a runbook, raise its status,
-# lock it with `detector profile lock`, and let somebody review it like code. Point `target_root` at your own models folder;
-# here it goes into a temporary one.
+# The new version is *experimental*: it may not command anyone. To promote it, give it cases and a runbook, raise
+# its status, lock it with `detector profile lock`, and let somebody review it like code. Point `target_root` at
+# your own models folder; here it goes into a temporary one.
 
 # %%
 chosen = new_version(
