@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from confluent_kafka import KafkaException, Producer
+
 from detector.errors import DeliveryError, SetupError
 from detector.simulate.render import Simulated
 
 FLUSH_S = 30.0
-_POLL_EVERY = 256
 
 
 class Writer(Protocol):
@@ -39,8 +40,6 @@ class KafkaWriter:
     """
 
     def __init__(self, bootstrap: str, topic: str, options: Mapping[str, Any] | None = None) -> None:
-        from confluent_kafka import KafkaException, Producer
-
         self._topic = topic
         self._fault: str | None = None
         settings: dict[str, Any] = {
@@ -64,7 +63,7 @@ class KafkaWriter:
         Raises
         ------
         DeliveryError
-            An earlier record was refused by the broker.
+            The client refused it, or the broker an earlier one.
         """
         while True:
             try:
@@ -72,6 +71,9 @@ class KafkaWriter:
             except BufferError:
                 # a full queue empties as the broker answers; poll waits for that
                 self._producer.poll(1.0)
+                self._complain()
+            except KafkaException as error:
+                self._fault = str(error)
                 self._complain()
             else:
                 self._producer.poll(0)
