@@ -142,6 +142,7 @@ def _stages(app: Any, settings: WorkerSettings, parts: WorkerParts) -> Built:  #
             reader,
             settings.micro_batch,
             settings.output_timeout_s,
+            settings.time_tolerance_s,
         ),
         channel.put,
     )

@@ -110,11 +110,15 @@ class CheckpointStore:
         new : Manifest
             Epoch, offset and fingerprint to write; its shards are filled in here.
         blobs : mapping
-            Shards that changed since ``previous``. All outputs up to the offset must have been acknowledged.
+            Shards that changed since ``previous``; an empty one is dropped from the state. All outputs up to the offset
+            must have been acknowledged.
         """
         slots = dict(previous.shards)
         acknowledgements = []
         for shard, payload in blobs.items():
+            if not payload:
+                slots.pop(shard, None)
+                continue
             before = slots.get(shard)
             slot = 1 - before.slot if before else 0  # never the slot the durable manifest names
             slots[shard] = Slot(new.epoch, slot)

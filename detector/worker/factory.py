@@ -34,7 +34,7 @@ class ProfilePipelines:
     profile : Profile
         As it was loaded.
     settings : WorkerSettings
-        Seed, ``trusted_until`` and time tolerance.
+        Seed and ``trusted_until``.
     """
 
     def __init__(self, profile: Profile, settings: WorkerSettings) -> None:

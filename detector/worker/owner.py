@@ -35,11 +35,11 @@ class Outcome(Protocol):
 class Pipeline(Protocol):
     """The pure object that scores; see ``detector/pipeline.py``."""
 
-    def process(self, records: Sequence[Record]) -> Outcome:
+    def process(self, records: Sequence[Record], tolerance_s: float | None = None) -> Outcome:
         """Return what a micro-batch brought."""
 
-    def snapshot(self, full: bool = False) -> dict[str, bytes]:
-        """Return the shards that changed since the last call, all of them if ``full``."""
+    def snapshot(self, *, full: bool = False) -> dict[str, bytes]:
+        """Return the shards that changed since the last call, all of them if ``full``; an empty one is to be dropped."""
 
     def gauges(self) -> Mapping[str, float]:
         """Return what a dashboard shows."""
@@ -102,9 +102,9 @@ class PartitionOwner:
         for at in range(start, len(records), most):
             yield list(records[at : at + most])
 
-    def process(self, records: Sequence[Record]) -> Outcome:
+    def process(self, records: Sequence[Record], tolerance_s: float | None = None) -> Outcome:
         """Return what the pipeline says; the state now contains the records."""
-        outcome = self.pipeline.process(records)
+        outcome = self.pipeline.process(records, tolerance_s)
         self.next_offset = records[-1].offset + 1
         return outcome
 

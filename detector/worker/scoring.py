@@ -83,6 +83,7 @@ class ScoringParts:
     reader: Mapping[str, Any]
     micro_batch: int = 512
     output_timeout_s: float = 60.0
+    tolerance_s: float | None = None
 
 
 class ScoringStage:
@@ -207,7 +208,7 @@ class ScoringStage:
 
     async def _score(self, owner: PartitionOwner, records: list[Record]) -> None:
         began = time.perf_counter()
-        outcome = owner.process(records)
+        outcome = owner.process(records, self._parts.tolerance_s)
         self._parts.metrics.batch_s.observe(time.perf_counter() - began)
         self._count(outcome, len(records))
         for output in outputs_of(outcome.alerts, outcome.refusals, records, self._parts.names):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -10,6 +11,8 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +21,9 @@ from confluent_kafka.admin import AdminClient
 
 from detector.local.ladder import Broker
 from detector.local.topics import TopicNames, create_topics, topic_specs
+from detector.schema.alert import Alert
+from detector.schema.record import Record
+from detector.worker.scoring import PipelineFactory
 
 PATIENCE_S = 90.0
 
@@ -183,3 +189,45 @@ def deployment(broker: Broker, group: str, folder: Path, partitions: int = 4) ->
 def values(records: Iterable[Read]) -> list[dict[str, Any]]:
     """Return the JSON values of records."""
     return [json.loads(record.value or b"null") for record in records]
+
+
+def stream(count: int) -> list[tuple[bytes, bytes]]:
+    """Return keyed events: the recorded agentdyn stream where DETECTOR_DATA has it, else a simulated fleet, said aloud.
+
+    ``REQUIRE_DATA=1`` makes a missing folder a failure.
+    """
+    folder = os.environ.get("DETECTOR_DATA")
+    if folder:
+        path = Path(folder) / "events" / "agentdyn-dev.jsonl.gz"
+        with gzip.open(path) as lines:
+            return [(json.loads(line)["agent_id"].encode(), line.rstrip()) for line in islice(lines, count)]
+    assert not os.environ.get("REQUIRE_DATA"), "REQUIRE_DATA is set and DETECTOR_DATA is not"
+    print("no DETECTOR_DATA: a simulated fleet instead of the recorded agents")  # noqa: T201 - said aloud
+    from detector.simulate.fleet import MONDAY, Fleet
+    from detector.simulate.scenario import plan_attacks
+
+    fleet = Fleet(30, 1, start=MONDAY, days=10.0, sessions_per_day=6.0)
+    attacked = replace(fleet, injections=plan_attacks(fleet, 3, MONDAY + 5 * 86_400.0))
+    return [(event.agent_id.encode(), event.value) for event in islice(attacked.stream(), count)]
+
+
+def replayed(deployed: Deployment, pipelines: PipelineFactory) -> list[Alert]:
+    """Return the alerts of an offline replay of what lies in the event topic, partition by partition."""
+    records = deployed.read(deployed.names.events)
+    alerts: list[Alert] = []
+    for partition in range(deployed.partitions):
+        pipeline = pipelines.new()
+        mine = [
+            Record(one.value or b"", one.key, deployed.names.events, partition, one.offset)
+            for one in records
+            if one.partition == partition
+        ]
+        for at in range(0, len(mine), 512):
+            alerts += pipeline.process(mine[at : at + 512]).alerts
+    return alerts
+
+
+def published(deployed: Deployment) -> list[Alert]:
+    """Return the alerts on the tenants' topic in the order the response stage met them, repeats included."""
+    records = deployed.read(deployed.names.by_tenant)
+    return [Alert.model_validate_json(one.value or b"") for one in records if one.headers.get("kind") == b"alert"]

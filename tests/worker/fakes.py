@@ -35,8 +35,8 @@ class FakePipeline:
     def restore(cls, shards: Mapping[str, bytes]) -> FakePipeline:
         return cls(json.loads(shards["agents"])) if shards else cls()
 
-    def process(self, records: Sequence[Record]) -> FakeOutcome:
-        decoded = decode(records)
+    def process(self, records: Sequence[Record], tolerance_s: float | None = None) -> FakeOutcome:
+        decoded = decode(records, tolerance_s)
         alerts = []
         for event, index in zip(decoded.events, decoded.source, strict=True):
             self.agents[event.agent_id] += 1
@@ -45,7 +45,7 @@ class FakePipeline:
                 alerts.append(fake_alert(event, records[index], float(self.agents[event.agent_id])))
         return FakeOutcome(np.zeros(len(decoded.events)), alerts, decoded.refusals, {"seen": len(decoded.events)})
 
-    def snapshot(self, full: bool = False) -> dict[str, bytes]:
+    def snapshot(self, *, full: bool = False) -> dict[str, bytes]:
         if not self.is_dirty and not full:
             return {}
         self.is_dirty = False

@@ -37,10 +37,12 @@ def _write(topic: Topic, rounds: list[dict[str, bytes]]) -> list[tuple[int, Mani
     """Write checkpoints; return after how many writes each was whole, its manifest, and the state it stands for."""
 
     async def run() -> list[tuple[int, Manifest, dict[str, bytes]]]:
-        store, manifest, state, facts = _store(topic), Manifest(), {}, [(0, Manifest(), {})]
+        store, manifest = _store(topic), Manifest()
+        state: dict[str, bytes] = {}
+        facts: list[tuple[int, Manifest, dict[str, bytes]]] = [(0, manifest, state)]
         for number, blobs in enumerate(rounds, start=1):
             manifest = await store.save(0, manifest, Manifest(number, number * 100), blobs)
-            state = {**state, **blobs}
+            state = {name: blob for name, blob in {**state, **blobs}.items() if blob}  # an empty shard is dropped
             facts.append((len(topic.log), manifest, state))
         return facts
 
