@@ -120,9 +120,9 @@ class Replay:
         self,
         profile: Profile,
         settings: ReplaySettings,
-        make: Callable[[Profile, ReplaySettings], Scoring] = _pipeline,
+        make: Callable[[Profile, ReplaySettings], Scoring] | None = None,
     ) -> None:
-        self._pipelines = [make(profile, settings) for _ in range(settings.partitions)]
+        self._pipelines = [(make or _pipeline)(profile, settings) for _ in range(settings.partitions)]
         self._offsets = [0] * settings.partitions
         levels = Levels.of(profile.response, profile.budget.alerts, profile.budget.quarantine)
         mode = mode_of(profile.profile.status, settings.mode or profile.response.mode)

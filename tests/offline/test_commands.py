@@ -1,0 +1,144 @@
+"""The commands ``detector evaluate`` and ``detector replay``."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from typer.testing import CliRunner
+
+from detector.errors import ProfileError, SetupError
+from detector.offline import replay
+from detector.offline.commands import app
+from detector.schema.command import PolicyLogEntry, PolicyState
+from tests.offline.stand_in import StandInCore, StandInPipeline, event
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def cores(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """Put a core into place whose scores stand in the events; return what cores were asked for."""
+    asked: list[dict[str, object]] = []
+
+    def make(profile: object, seed: int, trusted_until: float | None) -> StandInCore:
+        asked.append({"profile": profile.id, "seed": seed, "trusted_until": trusted_until})  # type: ignore[attr-defined]
+        return StandInCore()
+
+    module = ModuleType("detector.offline.core")
+    module.Core = make  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "detector.offline.core", module)
+    return asked
+
+
+@pytest.fixture
+def stream(tmp_path: Path) -> list[str]:
+    """Return the arguments of a small labelled stream: thirty sessions, two attacks, one of them alarmed."""
+    lines = [
+        event(n, session_id=f"s{n}", agent_id="ab"[n % 2], attributes={"score": {7: 3.0, 9: 1.5}.get(n, 0.1)})
+        for n in range(30)
+    ]
+    (tmp_path / "events.gz").write_bytes(gzip.compress(b"\n".join(lines)))
+    rows = [f"s{n},{'ab'[n % 2]},live,{int(n in (7, 9))},{'theft' if n in (7, 9) else ''}" for n in range(30)]
+    (tmp_path / "sessions.csv").write_text("\n".join(["session_id,agent_id,phase,label,attack_type", *rows]))
+    (tmp_path / "marks.csv").write_text("\n".join(["event_id,label", *(f"e{n},{int(n in (7, 9))}" for n in range(30))]))
+    (tmp_path / "meta.json").write_text('{"name": "small", "live_start": "2026-03-02T00:00:00Z"}')
+    return [str(tmp_path / name) for name in ("events.gz", "sessions.csv", "meta.json")]
+
+
+def test_evaluate_prints_json_with_the_promised_keys(cores: list[dict[str, object]], stream: list[str]) -> None:
+    """What other harnesses read; nothing else is on standard output."""
+    result = runner.invoke(app, ["evaluate", *stream, "--json", "--quiet", "--bootstrap", "10"])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report["session"]["roc_auc"] == 1.0
+    assert (report["session"]["n"], report["session"]["positives"]) == (30, 2)
+    assert report["session"]["promised_rate"] == 0.01
+    assert report["session"]["live_recall"] == 0.5
+    assert {"by_agent", "by_attack_kind", "events"} <= set(report)
+    assert "event" not in report
+
+
+def test_what_is_before_the_live_start_is_trusted_unless_told(
+    cores: list[dict[str, object]], stream: list[str]
+) -> None:
+    """META says it; --trusted-until wins."""
+    runner.invoke(app, ["evaluate", *stream, "--quiet", "--bootstrap", "0"])
+    runner.invoke(app, ["evaluate", *stream, "--quiet", "--bootstrap", "0", "--trusted-until", "5", "--seed", "3"])
+    assert [one["trusted_until"] for one in cores] == [1_772_409_600.0, 5.0]
+    assert [one["seed"] for one in cores] == [0, 3]
+
+
+def test_evaluate_shows_a_table(cores: list[dict[str, object]], stream: list[str], tmp_path: Path) -> None:
+    """Sessions, kinds and, with event labels, events, episodes and windows."""
+    args = ["evaluate", *stream, "--event-labels", str(tmp_path / "marks.csv"), "--quiet", "--bootstrap", "10"]
+    result = runner.invoke(app, args, env={"COLUMNS": "250"})
+    assert result.exit_code == 0, result.output
+    for word in ("small", "30 of 30 events", "theft", "1.000 [1.000, 1.000]", "promised: 1.00%", "windows"):
+        assert word in result.stdout
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_missing_file_is_refused_by_name(cores: list[dict[str, object]], stream: list[str], missing: int) -> None:
+    """One sentence, no traceback."""
+    stream[missing] += ".gone"
+    result = runner.invoke(app, ["evaluate", *stream, "--quiet"])
+    assert isinstance(result.exception, SetupError)
+    assert stream[missing] in str(result.exception)
+
+
+def test_an_unknown_profile_is_refused(cores: list[dict[str, object]], stream: list[str]) -> None:
+    """The message names those that exist."""
+    result = runner.invoke(app, ["evaluate", *stream, "--profile", "mine/v9"])
+    assert isinstance(result.exception, ProfileError)
+
+
+@pytest.fixture
+def pipelines(monkeypatch: pytest.MonkeyPatch) -> list[StandInPipeline]:
+    """Put pipelines into place that alert on scores of 2 and more."""
+    made: list[StandInPipeline] = []
+
+    def make(_profile: object, _settings: object) -> StandInPipeline:
+        made.append(StandInPipeline())
+        return made[-1]
+
+    monkeypatch.setattr(replay, "_pipeline", make)
+    return made
+
+
+def test_replay_writes_alerts_commands_and_log(
+    pipelines: list[StandInPipeline], stream: list[str], tmp_path: Path
+) -> None:
+    """Alerts as findings, policy states and log entries as they stand on their topics, one JSON object a line."""
+    files = {name: tmp_path / f"{name}.jsonl" for name in ("alerts", "commands", "log")}
+    args = [part for name, path in files.items() for part in (f"--{name}", str(path))]
+    result = runner.invoke(app, ["replay", stream[0], *args, "--partitions", "3", "--quiet"])
+    assert result.exit_code == 0, result.output
+    assert result.stdout == ""
+    findings = [json.loads(line) for line in files["alerts"].read_bytes().splitlines()]
+    assert [finding["class_uid"] for finding in findings] == [2004]
+    states = [PolicyState.model_validate_json(line) for line in files["commands"].read_bytes().splitlines()]
+    assert [state.mode for state in states] == ["shadow"]
+    entries = [PolicyLogEntry.model_validate_json(line) for line in files["log"].read_bytes().splitlines()]
+    assert [entry.digest() for entry in entries] == [entry.hash for entry in entries]
+    assert len(pipelines) == 3
+    assert "alerts 1, closed 3, commands 1, events 30" in result.stderr
+
+
+def test_replay_reads_standard_input_and_writes_alerts_to_standard_output(pipelines: list[StandInPipeline]) -> None:
+    """In a pipe, between others."""
+    text = b"\n".join(event(n, attributes={"score": 2.5 if n == 3 else 0.0}) for n in range(9))
+    result = runner.invoke(app, ["replay", "--quiet"], input=text)
+    assert result.exit_code == 0, result.output
+    assert [json.loads(line)["class_uid"] for line in result.stdout.splitlines()] == [2004]
+
+
+def test_an_output_that_cannot_be_written_is_refused(pipelines: list[StandInPipeline], stream: list[str]) -> None:
+    """Before anything is read."""
+    result = runner.invoke(app, ["replay", stream[0], "--alerts", "/no/such/folder/a.jsonl"])
+    assert isinstance(result.exception, SetupError)
+    assert "path of the output must be a file that can be written" in str(result.exception)
