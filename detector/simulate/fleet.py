@@ -25,6 +25,7 @@ DAY_S = 86_400.0
 
 _SESSION = 2
 _PLAN = 3
+_ROLL = 512
 _AHEAD = 20_000
 """Events planned at a time, about: bounds the memory of the generator."""
 
@@ -149,6 +150,26 @@ class Fleet:
             ready = bisect_left(waiting, (int(until * 1000.0),))
             yield from islice(waiting, ready)
             del waiting[:ready]
+        yield from waiting
+
+    def roll_call(self, gap_s: float = 1.0) -> Iterator[Simulated]:
+        """Yield one session of every agent, in time order: the shortest stream that touches a whole fleet.
+
+        Parameters
+        ----------
+        gap_s : float
+            Seconds of event time between the starts of one agent's session and the next one's.
+        """
+        waiting: list[Simulated] = []
+        for number in range(self.agents):
+            at = self.start + number * gap_s
+            if number % _ROLL == 0:
+                waiting.sort()
+                ready = bisect_left(waiting, (int(at * 1000.0),))
+                yield from islice(waiting, ready)
+                del waiting[:ready]
+            waiting.extend(self.session(number, self.first_session, at))
+        waiting.sort()
         yield from waiting
 
     def _work(self, plan: _Plan, waiting: list[Simulated], planned: tuple[int, float, Injection | None]) -> None:

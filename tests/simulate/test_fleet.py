@@ -139,3 +139,11 @@ def test_a_fleet_that_cannot_be_is_refused(name: str, value: float) -> None:
     """The message names the setting and its rule."""
     with pytest.raises(SetupError, match=f"{name} of the simulated fleet must be at least"):
         Fleet(**{name: value})  # type: ignore[arg-type]
+
+
+def test_a_roll_call_touches_every_agent_once_in_time_order() -> None:
+    """One whole session each, begun and ended."""
+    events = list(Fleet(agents=1_200, seed=3).roll_call(0.5))
+    assert all(one.ts_ms <= other.ts_ms for one, other in pairwise(events))
+    assert len({event.agent_id for event in events}) == len({event.session_id for event in events}) == 1_200
+    assert sum(b'"name":"session_end"' in event.value for event in events) == 1_200
