@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from detector.sinks.target import Target
 
 _LOOK_S: Final = 0.02  # between two looks at the send queue; a closing peer wakes us earlier
-_RETRY_S: Final = 5.0
+_RETRY_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,7 @@ class FeedbackDesk:
         if state is None or state.state == "released":
             held = "it was released before" if state else "no command names it"
             raise SetupError(f"agent {who.agent_id} of tenant {who.tenant} must be in quarantine, got none: {held}")
+        act = self._act(who, state.revision)
         # 2.
         with self._reader() as (consumer, places):
             ends = [
@@ -88,7 +89,6 @@ class FeedbackDesk:
                 for one in places(self._names.policy_log)
             ]
             # 3.
-            act = self._act(who, state.revision)
             self._write(act)
             # 4.
             consumer.assign(ends)
@@ -125,7 +125,7 @@ class FeedbackDesk:
 
     def _write(self, act: Release) -> None:
         faults: list[str] = []
-        producer = Producer({**self._kafka, "acks": "all", "message.timeout.ms": int(ASK_S * 1_000)})
+        producer = Producer({"message.timeout.ms": int(ASK_S * 1_000), **self._kafka, "acks": "all"})
         producer.produce(
             self._names.feedback,
             key=act.agent_id.encode(),

@@ -229,6 +229,7 @@ def _committed(kafka: dict[str, Any], topic: str, group: str) -> int:
     return sum(max(place.offset, 0) for place in places)
 
 
+@pytest.mark.slow
 def test_alerts_on_kafka_reach_a_real_rsyslog_that_is_killed_meanwhile(kafka: dict[str, Any], tmp_path: Path) -> None:
     """Kafka is the buffer: nothing is missing when the receiver is back."""
     server = Rsyslog(rsyslogd(), tmp_path)
