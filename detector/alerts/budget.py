@@ -3,8 +3,8 @@
 A session's score is the largest evidence of its events, corrected within narrow bounds for agents
 that are always odd, and known the moment it rises. It is held against the last sessions of this
 partition, unlabelled; so the threshold follows drift, and an attack wave larger than the budget is
-cut to the budget. Of the two voices the origin one has most of the budget: the plain one counts in
-proportion to the levels at which each would spend its share.
+cut to the budget. Of the two voices the origin one has most of the budget; evidence of the plain one
+counts as much as evidence of the origin voice that is as rare, each within its share.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from detector.features.memory import Agents
+from detector.features.memory import Memory
 from detector.fusion.combine import Evidence
-from detector.fusion.observe import JUDGED, Closes, Context
+from detector.fusion.observe import JUDGED, REPEATED, Closes, Context
 from detector.sketches.rolling import Rolling, allocate_rolling, log_rarity, note_value, upper_quantile
 
 PLAIN, ORIGIN, FUSED = range(3)
@@ -42,23 +42,17 @@ class Budget(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """What is known of open sessions and of the budget.
+    """Where the budget stands.
 
     Parameters
     ----------
-    best : ndarray of float64, shape (slots, 5)
-        Largest corrected evidence (plain, origin, fused), and uncorrected (plain, origin); -1 before any action.
-    passed : ndarray of int32, shape (slots, 2)
-        Level passed (QUIET, ALERT, QUARANTINE); events past the alert level.
     rolling : Rolling
         The last sessions' scores: plain, origin, fused.
-    totals : ndarray of float64, shape (6,)
+    totals : ndarray of float64, shape (5,)
         Sessions that count for the correction, their capped scores (plain, origin), closed
-        sessions, sessions that alerted, the plain voice's exchange rate.
+        sessions, sessions that alerted.
     """
 
-    best: np.ndarray
-    passed: np.ndarray
     rolling: Rolling
     totals: np.ndarray
 
@@ -76,6 +70,8 @@ class Verdicts(NamedTuple):
         ALERT or QUARANTINE where this event took its session past that level for the first time.
     plain_leads : ndarray of bool, shape (n,)
         Whether the plain voice gave the score.
+    over : ndarray of int32, shape (n,)
+        Events of the session past the alert level, this one included.
     closed_level : ndarray of uint8, shape (rows,)
     closed_rarity : ndarray of float64, shape (rows,)
     closed_over : ndarray of int32, shape (rows,)
@@ -86,14 +82,15 @@ class Verdicts(NamedTuple):
     rarity: np.ndarray
     passed: np.ndarray
     plain_leads: np.ndarray
+    over: np.ndarray
     closed_level: np.ndarray
     closed_rarity: np.ndarray
     closed_over: np.ndarray
 
 
-def allocate_standing(slots: int, window: int) -> Standing:
-    """Return a standing in which no session has acted yet."""
-    return Standing(np.full((slots, 5), -1.0), np.zeros((slots, 2), np.int32), allocate_rolling(3, window), np.zeros(6))
+def allocate_standing(window: int) -> Standing:
+    """Return a standing before any session has closed."""
+    return Standing(allocate_rolling(3, window), np.zeros(5))
 
 
 def allocate_verdicts(events: int, rows: int) -> Verdicts:
@@ -103,6 +100,7 @@ def allocate_verdicts(events: int, rows: int) -> Verdicts:
         rarity=np.zeros(events),
         passed=np.zeros(events, np.uint8),
         plain_leads=np.zeros(events, np.bool_),
+        over=np.zeros(events, np.int32),
         closed_level=np.zeros(rows, np.uint8),
         closed_rarity=np.zeros(rows),
         closed_over=np.zeros(rows, np.int32),
@@ -115,30 +113,30 @@ def _round(x: float) -> float:
 
 
 @njit(cache=True)
-def correction(budget: Budget, standing: Standing, agents: Agents, agent: int, voice: int) -> float:
+def correction(budget: Budget, standing: Standing, sums: np.ndarray, voice: int) -> float:
     """Return the factor for an agent: its fleet's mean session score to its own, shrunk and clipped."""
     total = standing.totals[0]
     if total <= budget.least // 2 or standing.totals[1 + voice] <= 0.0:
         return 1.0
     mean = standing.totals[1 + voice] / total
-    sessions, own = agents.sums[agent, 0], agents.sums[agent, 1 + voice]
+    sessions, own = sums[0], sums[1 + voice]
     shrunk = mean + (own - sessions * mean) / (sessions + budget.prior_sessions)
     factor = (mean / max(shrunk, 0.1 * mean)) ** budget.exponent
     return min(max(factor, budget.low), budget.high)
 
 
 @njit(cache=True)
-def _settle(budget: Budget, standing: Standing, agents: Agents, closes: Closes, row: int, out: Verdicts) -> None:
+def _settle(budget: Budget, standing: Standing, memory: Memory, closes: Closes, row: int, out: Verdicts) -> None:
     """Take a closed session into the windows and the means."""
-    slot, agent = np.int64(closes.slot[row]), np.int64(closes.agent[row])
-    best = standing.best[slot]
+    session, agent = memory.sessions[closes.slot[row]], memory.agents[closes.agent[row]]
+    best, passed, sums = session["best"], session["passed"], agent["sums"]
     rolling = standing.rolling
-    out.closed_level[row] = standing.passed[slot, 0]
-    out.closed_over[row] = standing.passed[slot, 1]
+    out.closed_level[row] = passed[0]
+    out.closed_over[row] = passed[1]
     out.closed_rarity[row] = 0.0
     totals = standing.totals
     totals[3] += 1.0
-    if standing.passed[slot, 0]:
+    if passed[0]:
         totals[4] += 1.0
     if best[FUSED] < 0.0:
         return
@@ -146,35 +144,41 @@ def _settle(budget: Budget, standing: Standing, agents: Agents, closes: Closes, 
     if totals[3] > budget.warm_sessions:
         for voice in range(3):
             note_value(rolling, voice, best[voice])
-        agents.sums[agent, 0] += 1.0
+        sums[0] += 1.0
         totals[0] += 1.0
         for voice in range(2):
             capped = min(best[3 + voice], budget.cap)
-            agents.sums[agent, 1 + voice] += capped
+            sums[1 + voice] += capped
             totals[1 + voice] += capped
-        totals[5] = _exchange(budget, rolling)
     best[:] = -1.0
-    standing.passed[slot, :] = 0
+    passed[:] = 0
 
 
 @njit(cache=True)
-def _exchange(budget: Budget, rolling: Rolling) -> float:
-    """Return what the plain voice's evidence is worth: the voices' levels at their shares of the budget."""
-    if rolling.used[PLAIN, 0] < budget.least:
+def _exchange(budget: Budget, rolling: Rolling, plain: float) -> float:
+    """Return what evidence of the plain voice is worth in evidence of the origin voice.
+
+    The level that the origin voice reaches as rarely, its larger share of the budget granted; 0
+    while either window is too young.
+    """
+    if rolling.used[PLAIN, 0] < budget.least or budget.origin_share >= 1.0:
         return 0.0
-    plain = upper_quantile(rolling, PLAIN, (1.0 - budget.origin_share) * budget.alerts, budget.tail)
-    origin = upper_quantile(rolling, ORIGIN, budget.origin_share * budget.alerts, budget.tail)
-    return origin / plain if plain > 0.0 else 0.0
+    share = 10.0 ** -log_rarity(rolling, PLAIN, plain, budget.tail, budget.least)
+    share *= budget.origin_share / (1.0 - budget.origin_share)
+    return upper_quantile(rolling, ORIGIN, share, budget.tail) if share < 1.0 else 0.0
 
 
 @njit(cache=True)
-def _judge(budget: Budget, standing: Standing, agents: Agents, context: Context, evidence: Evidence, i: int, out: Verdicts) -> None:
+def _judge(
+    budget: Budget, standing: Standing, memory: Memory, context: Context, evidence: Evidence, i: int, out: Verdicts
+) -> None:
     """Score an action and raise its session."""
-    slot, agent = np.int64(context.slot[i]), np.int64(context.agent[i])
-    best = standing.best[slot]
-    plain = evidence.total[i, PLAIN] * correction(budget, standing, agents, agent, PLAIN)
-    origin = evidence.total[i, ORIGIN] * correction(budget, standing, agents, agent, ORIGIN)
-    exchanged = plain * standing.totals[5]
+    session = memory.sessions[context.slot[i]]
+    sums = memory.agents[context.agent[i]]["sums"]
+    best, passed = session["best"], session["passed"]
+    plain = evidence.total[i, PLAIN] * correction(budget, standing, sums, PLAIN)
+    origin = evidence.total[i, ORIGIN] * correction(budget, standing, sums, ORIGIN)
+    exchanged = _exchange(budget, standing.rolling, plain)
     score = _round(max(origin, exchanged))
     out.score[i] = score
     out.plain_leads[i] = exchanged > origin
@@ -188,10 +192,11 @@ def _judge(budget: Budget, standing: Standing, agents: Agents, context: Context,
     out.rarity[i] = own
     if standing.rolling.used[FUSED, 0] < budget.least or own < -math.log10(budget.alerts):
         return
-    standing.passed[slot, 1] += 1
+    passed[1] += 1
+    out.over[i] = passed[1]
     level = QUARANTINE if own >= -math.log10(budget.quarantine) else ALERT
-    if rises and level > standing.passed[slot, 0]:
-        standing.passed[slot, 0] = level
+    if rises and level > passed[0]:
+        passed[0] = level
         out.passed[i] = level
 
 
@@ -199,7 +204,7 @@ def _judge(budget: Budget, standing: Standing, agents: Agents, context: Context,
 def judge(
     budget: Budget,
     standing: Standing,
-    agents: Agents,
+    memory: Memory,
     context: Context,
     evidence: Evidence,
     closes: Closes,
@@ -212,7 +217,7 @@ def judge(
     ----------
     budget : Budget
         Settings.
-    standing, agents : Standing, Agents
+    standing, memory : Standing, Memory
         Changed in place: open sessions, windows, means.
     context, evidence, closes : Context, Evidence, Closes
         What was found.
@@ -229,19 +234,20 @@ def judge(
     row = span[2]
     for i in range(span[0], span[1]):
         while row < closes.count[0] and closes.at[row] <= i:
-            _settle(budget, standing, agents, closes, row, out)
+            _settle(budget, standing, memory, closes, row, out)
             row += 1
-        out.score[i] = 0.0
+        out.score[i] = np.nan if context.state[i] == REPEATED else 0.0
         out.rarity[i] = 0.0
         out.passed[i] = QUIET
         out.plain_leads[i] = False
+        out.over[i] = 0
         if context.state[i] == JUDGED:
-            _judge(budget, standing, agents, context, evidence, i, out)
+            _judge(budget, standing, memory, context, evidence, i, out)
     return row
 
 
 @njit(cache=True)
-def settle_rest(budget: Budget, standing: Standing, agents: Agents, closes: Closes, row: int, out: Verdicts) -> None:
+def settle_rest(budget: Budget, standing: Standing, memory: Memory, closes: Closes, row: int, out: Verdicts) -> None:
     """Settle the closes from ``row`` on, where no events follow."""
     for k in range(row, closes.count[0]):
-        _settle(budget, standing, agents, closes, k, out)
+        _settle(budget, standing, memory, closes, k, out)

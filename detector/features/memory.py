@@ -1,7 +1,9 @@
 """What is remembered, laid out for the kernels: fixed rows an agent, tables a peer group, a pool of open sessions.
 
-Bytes an agent, with the default sizes: keys 2,048, numbers 896, transitions 576, everything else
-under 200; the index adds 24 to 48. Row 0 of the groups is the whole fleet of this partition.
+A row is one record of a structured array, so an agent is a stretch of bytes: cheap to visit, to
+write down and to move. With the default sizes an agent takes 3.7 kB (keys 2,048 bytes, numbers 896,
+transitions 576, the rest under 200) and 24 to 48 bytes of index. Row 0 of the groups is the fleet:
+all peer groups of this partition.
 """
 
 from __future__ import annotations
@@ -12,11 +14,9 @@ import numpy as np
 from numba import njit
 
 from detector.sketches.index import Index, allocate_index
-from detector.sketches.keys import Keys, allocate_keys
-from detector.sketches.levels import allocate_levels
-from detector.sketches.numbers import Numbers, allocate_numbers
+from detector.sketches.levels import COLUMNS
 from detector.sketches.survival import BINS, allocate_survival
-from detector.sketches.tails import allocate_tails
+from detector.sketches.tails import NARROW, WIDE
 
 FLEET = 0
 GATE_BINS = 24
@@ -32,9 +32,21 @@ NOVELTY, ARGUMENTS, COOCCURRENCE, TRANSITION, VOLUME, READ_SIZE, NUMBER, PAIR = 
 NOVELTY_ORIGIN, ARGUMENTS_ORIGIN, RARITY = range(8, 11)
 RESIDUALS = ("number", "volume", "gap", "outcome", "fan_out", "position", "read_size")
 
+SEEN_EVENTS, CLOSED, STILL_OPEN, RING = range(4)
+"""Columns of an agent's tally: events, closed sessions, open sessions, place in the ring of event ids."""
+TAUGHT, PAIRS, DISTINCT = range(3)
+"""Columns of a group's totals: sessions it learned from, pairs counted, distinct pairs (of the fleet)."""
+EVENTS, NOVEL, TOOLS, VALUES, OBSERVED = range(5)
+"""Columns of a session's count."""
+GATE, READ = range(2)
+"""Columns of a session's level: gate score; how much more than usual a read has brought."""
+OLDEST, NEWEST, FREE, OPEN = range(4)
+"""Columns of the pool's ends: least and most recently active session, first free slot, how many are open."""
+USED_AGENTS, USED_GROUPS = range(2)
+
 
 class Sizes(NamedTuple):
-    """Caps of the memories, from the profile's ``[memory]`` and ``[sessions]``."""
+    """Caps of the memories, from the profile's ``[memory]`` and ``[forest]``."""
 
     agent_keys: int
     agent_numbers: int
@@ -47,69 +59,72 @@ class Sizes(NamedTuple):
     forest_window: int
 
 
-class Agents(NamedTuple):
-    """One row an agent, shape (agents, …).
-
-    `tally`: events, closed sessions, open sessions, place in the ring of recent event ids.
-    `sums`: sessions, capped session scores of the plain and of the origin voice. `used`: rows taken.
-    """
-
-    index: Index
-    used: np.ndarray
-    name: np.ndarray
-    group: np.ndarray
-    seen: np.ndarray
-    tally: np.ndarray
-    first_open: np.ndarray
-    sums: np.ndarray
-    gate: np.ndarray
-    recent: np.ndarray
-    keys: Keys
-    numbers: Numbers
-    tails: np.ndarray
-
-
-class Groups(NamedTuple):
-    """One set of tables a peer group; `totals`: taught sessions, pairs counted, distinct pairs.
-
-    `used`: rows taken, the fleet's included; once all are, further groups share the last one.
-    """
-
-    index: Index
-    used: np.ndarray
-    name: np.ndarray
-    totals: np.ndarray
-    gate: np.ndarray
-    keys: Keys
-    counts: Keys
-    numbers: Numbers
-    tails: np.ndarray
-    levels: np.ndarray
-    origins: np.ndarray
+def agent_dtype(sizes: Sizes) -> np.dtype[np.void]:
+    """Return the layout of one agent; `sums`: sessions, and capped scores of the plain and the origin voice."""
+    return np.dtype(
+        [
+            ("name", np.uint64),
+            ("seen", np.float64),
+            ("sums", np.float64, (3,)),
+            ("tally", np.int32, (4,)),
+            ("group", np.int32),
+            ("first_open", np.int32),
+            ("keys", np.uint32, (sizes.agent_keys,)),
+            ("recent", np.uint32, (sizes.recent_ids,)),
+            ("number_moments", np.float32, (sizes.agent_numbers, 3)),
+            ("number_tags", np.uint16, (sizes.agent_numbers,)),
+            ("tails", np.uint16, (sizes.agent_tools, NARROW)),
+            ("gate", np.uint16, (GATE_BINS,)),
+        ],
+        align=True,
+    )
 
 
-class Sessions(NamedTuple):
-    """The pool of open sessions.
+def group_dtype(sizes: Sizes) -> np.dtype[np.void]:
+    """Return the layout of one peer group."""
+    contexts = sizes.group_contexts
+    return np.dtype(
+        [
+            ("name", np.uint64),
+            ("totals", np.int64, (3,)),
+            ("keys", np.uint64, (sizes.group_keys,)),
+            ("counts", np.uint64, (sizes.group_keys // 2,)),
+            ("gate", np.int32, (BINS + 1,)),
+            ("number_moments", np.float32, (sizes.group_numbers, 3)),
+            ("number_tags", np.uint32, (sizes.group_numbers,)),
+            ("tails", np.uint32, (contexts, WIDE)),
+            ("levels", np.uint32, (contexts, COLUMNS)),
+            ("origins", np.uint32, (contexts // 4, COLUMNS)),
+        ],
+        align=True,
+    )
 
-    `order`: neighbours in order of last activity; `ends`: the least and the most recently active,
-    the first free slot, how many are open. `count`: events, novel values, tools, values,
-    observations. `level`: gate score, read size. `chunk`: first and last chunk of observations.
-    """
 
-    index: Index
-    name: np.ndarray
-    agent: np.ndarray
-    started: np.ndarray
-    seen: np.ndarray
-    order: np.ndarray
-    ends: np.ndarray
-    sibling: np.ndarray
-    previous: np.ndarray
-    tools: np.ndarray
-    values: np.ndarray
-    count: np.ndarray
-    level: np.ndarray
-    chunk: np.ndarray
+SESSION = np.dtype(
+    [
+        ("name", np.uint64),
+        ("started", np.float64),
+        ("seen", np.float64),
+        ("level", np.float64, (2,)),
+        ("best", np.float64, (5,)),
+        ("previous", np.uint64, (2,)),
+        ("tools", np.uint64, (SESSION_TOOLS,)),
+        ("values", np.uint32, (SESSION_VALUES,)),
+        ("count", np.int32, (5,)),
+        ("passed", np.int32, (2,)),
+        ("agent", np.int32),
+        ("sibling", np.int32),
+        ("order", np.int32, (2,)),
+        ("chunk", np.int32, (2,)),
+    ],
+    align=True,
+)
+"""The layout of one open session.
+
+`best`: largest evidence so far, corrected (plain, origin, fused) and uncorrected (plain, origin), -1
+before any action; `passed`: level passed, events past it; `order`: neighbours by last activity;
+`sibling`: the agent's next open session; `chunk`: first and last chunk of observations.
+"""
 
 
 class Chunks(NamedTuple):
@@ -121,15 +136,36 @@ class Chunks(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """All that one partition remembers between two events, but for the models and the alerts.
+    """All that one partition remembers between two events, but for the models and the budget.
 
-    `survival`: histograms of the channels. `sample`: residuals the next forest is fitted on, as a
-    ring; `sampled`: how many ever went in. `clock`: the watermark.
+    Parameters
+    ----------
+    agents, groups, sessions : structured ndarrays
+        See :func:`agent_dtype`, :func:`group_dtype` and :data:`SESSION`.
+    agent_index, group_index, session_index : Index
+        From names to rows.
+    used : ndarray of int64, shape (2,)
+        Agents; groups, the fleet's row included. Once all rows are taken, further groups share the last.
+    ends : ndarray of int32, shape (4,)
+        Of the pool of sessions.
+    chunks : Chunks
+        Observations of open sessions.
+    survival : ndarray of int32
+        Histograms of the channels.
+    sample, sampled : ndarray
+        Residuals the next forest is fitted on, as a ring; how many ever went in.
+    clock : ndarray of float64, shape (1,)
+        The watermark, epoch seconds; 0 before any event.
     """
 
-    agents: Agents
-    groups: Groups
-    sessions: Sessions
+    agents: np.ndarray
+    groups: np.ndarray
+    sessions: np.ndarray
+    agent_index: Index
+    group_index: Index
+    session_index: Index
+    used: np.ndarray
+    ends: np.ndarray
     chunks: Chunks
     survival: np.ndarray
     sample: np.ndarray
@@ -137,62 +173,18 @@ class Memory(NamedTuple):
     clock: np.ndarray
 
 
-def allocate_agents(rows: int, sizes: Sizes) -> Agents:
-    """Return empty agent rows."""
-    return Agents(
-        index=allocate_index(2 * rows),
-        used=np.zeros(1, np.int64),
-        name=np.zeros(rows, np.uint64),
-        group=np.zeros(rows, np.int32),
-        seen=np.full(rows, np.nan),
-        tally=np.zeros((rows, 4), np.int32),
-        first_open=np.full(rows, -1, np.int32),
-        sums=np.zeros((rows, 3)),
-        gate=np.zeros((rows, GATE_BINS), np.uint16),
-        recent=np.zeros((rows, sizes.recent_ids), np.uint32),
-        keys=allocate_keys(rows, sizes.agent_keys, wide=False),
-        numbers=allocate_numbers(rows, sizes.agent_numbers, wide=False),
-        tails=allocate_tails(rows, sizes.agent_tools, wide=False),
-    )
+def blank_agents(rows: int, sizes: Sizes) -> np.ndarray:
+    """Return rows of agents nothing is known of; memory is taken only as rows are used."""
+    return np.zeros(rows, agent_dtype(sizes))
 
 
-def allocate_groups(rows: int, sizes: Sizes) -> Groups:
-    """Return empty group tables; row 0 is taken by the fleet."""
-    return Groups(
-        index=allocate_index(4 * rows),
-        used=np.ones(1, np.int64),
-        name=np.zeros(rows, np.uint64),
-        totals=np.zeros((rows, 3), np.int64),
-        gate=np.zeros((rows, BINS + 1), np.int32),
-        keys=allocate_keys(rows, sizes.group_keys, wide=True),
-        counts=allocate_keys(rows, sizes.group_keys // 2, wide=True),
-        numbers=allocate_numbers(rows, sizes.group_numbers, wide=True),
-        tails=allocate_tails(rows, sizes.group_contexts, wide=True),
-        levels=allocate_levels(rows, sizes.group_contexts),
-        origins=allocate_levels(rows, sizes.group_contexts),
-    )
-
-
-def allocate_sessions(slots: int) -> Sessions:
-    """Return a pool with every slot free."""
-    order = np.full((slots, 2), -1, np.int32)
-    order[:-1, 1] = np.arange(1, slots)
-    return Sessions(
-        index=allocate_index(4 * slots),
-        name=np.zeros(slots, np.uint64),
-        agent=np.zeros(slots, np.int32),
-        started=np.zeros(slots),
-        seen=np.zeros(slots),
-        order=order,
-        ends=np.array([-1, -1, 0, 0], np.int32),
-        sibling=np.full(slots, -1, np.int32),
-        previous=np.zeros((slots, 2), np.uint64),
-        tools=np.zeros((slots, SESSION_TOOLS), np.uint64),
-        values=np.zeros((slots, SESSION_VALUES), np.uint32),
-        count=np.zeros((slots, 5), np.int32),
-        level=np.zeros((slots, 2)),
-        chunk=np.full((slots, 2), -1, np.int32),
-    )
+def blank_sessions(slots: int, first: int) -> np.ndarray:
+    """Return free slots, chained from number `first` on; the last one ends the chain."""
+    sessions = np.zeros(slots, SESSION)
+    sessions["order"][:, 1] = np.arange(first + 1, first + slots + 1)
+    sessions["order"][-1, 1] = -1
+    sessions["best"] = -1.0
+    return sessions
 
 
 def allocate_chunks(chunks: int) -> Chunks:
@@ -205,9 +197,14 @@ def allocate_chunks(chunks: int) -> Chunks:
 def allocate_memory(sizes: Sizes) -> Memory:
     """Return an empty memory, small; :mod:`detector.state` lets it grow."""
     return Memory(
-        agents=allocate_agents(256, sizes),
-        groups=allocate_groups(4, sizes),
-        sessions=allocate_sessions(1024),
+        agents=blank_agents(256, sizes),
+        groups=np.zeros(4, group_dtype(sizes)),
+        sessions=blank_sessions(1024, 0),
+        agent_index=allocate_index(512),
+        group_index=allocate_index(16),
+        session_index=allocate_index(4096),
+        used=np.array([0, 1], np.int64),
+        ends=np.array([-1, -1, 0, 0], np.int32),
         chunks=allocate_chunks(4096),
         survival=allocate_survival(len(CHANNELS)),
         sample=np.zeros((sizes.forest_window, len(RESIDUALS)), np.float32),

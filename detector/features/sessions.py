@@ -5,131 +5,141 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from detector.features.memory import CHUNK, SESSION_TOOLS, SESSION_VALUES, Agents, Chunks, Sessions, give_chunks, take_chunk
+from detector.features.memory import (
+    CHUNK, CLOSED, FREE, NEWEST, OBSERVED, OLDEST, OPEN, SESSION_TOOLS, SESSION_VALUES, STILL_OPEN, TOOLS, VALUES,
+    Chunks, Memory, give_chunks, take_chunk,
+)  # fmt: skip
 from detector.sketches.index import drop_row, put_row
 
-OLDEST, NEWEST, FREE, OPEN = range(4)
-EVENTS, NOVEL, TOOLS, VALUES, OBSERVED = range(5)
-GATE, READ = range(2)
 _TARGET_BIT = np.uint32(1)
+_BEFORE, _AFTER = 0, 1
 
 
 @njit(cache=True)
-def _link_newest(sessions: Sessions, slot: int) -> None:
-    newest = np.int64(sessions.ends[NEWEST])
-    sessions.order[slot, 0] = newest
-    sessions.order[slot, 1] = -1
+def _link_newest(sessions: np.ndarray, ends: np.ndarray, slot: int) -> None:
+    newest = np.int64(ends[NEWEST])
+    order = sessions[slot]["order"]
+    order[_BEFORE] = newest
+    order[_AFTER] = -1
     if newest >= 0:
-        sessions.order[newest, 1] = slot
+        sessions[newest]["order"][_AFTER] = slot
     else:
-        sessions.ends[OLDEST] = slot
-    sessions.ends[NEWEST] = slot
+        ends[OLDEST] = slot
+    ends[NEWEST] = slot
 
 
 @njit(cache=True)
-def _unlink(sessions: Sessions, slot: int) -> None:
-    before, after = np.int64(sessions.order[slot, 0]), np.int64(sessions.order[slot, 1])
+def _unlink(sessions: np.ndarray, ends: np.ndarray, slot: int) -> None:
+    order = sessions[slot]["order"]
+    before, after = np.int64(order[_BEFORE]), np.int64(order[_AFTER])
     if before >= 0:
-        sessions.order[before, 1] = after
+        sessions[before]["order"][_AFTER] = after
     else:
-        sessions.ends[OLDEST] = after
+        ends[OLDEST] = after
     if after >= 0:
-        sessions.order[after, 0] = before
+        sessions[after]["order"][_BEFORE] = before
     else:
-        sessions.ends[NEWEST] = before
+        ends[NEWEST] = before
 
 
 @njit(cache=True)
-def open_session(sessions: Sessions, agents: Agents, name: np.uint64, agent: int, ts: float) -> int:
+def open_session(memory: Memory, name: np.uint64, agent: int, ts: float) -> int:
     """Return the slot of a new session; the caller has made sure that one is free."""
-    slot = np.int64(sessions.ends[FREE])
-    sessions.ends[FREE] = sessions.order[slot, 1]
-    sessions.ends[OPEN] += 1
-    sessions.name[slot] = name
-    sessions.agent[slot] = agent
-    sessions.started[slot] = ts
-    sessions.previous[slot, :] = 0
-    sessions.count[slot, :] = 0
-    sessions.level[slot, :] = 0.0
-    sessions.chunk[slot, :] = -1
-    sessions.sibling[slot] = agents.first_open[agent]
-    agents.first_open[agent] = slot
-    agents.tally[agent, 2] += 1
-    put_row(sessions.index, name, slot)
-    _link_newest(sessions, slot)
+    sessions, ends = memory.sessions, memory.ends
+    slot = np.int64(ends[FREE])
+    session, owner = sessions[slot], memory.agents[agent]
+    ends[FREE] = session["order"][_AFTER]
+    ends[OPEN] += 1
+    session["name"] = name
+    session["agent"] = agent
+    session["started"] = ts
+    session["previous"][:] = 0
+    session["count"][:] = 0
+    session["level"][:] = 0.0
+    session["chunk"][:] = -1
+    session["sibling"] = owner["first_open"] - 1
+    owner["first_open"] = slot + 1
+    owner["tally"][STILL_OPEN] += 1
+    put_row(memory.session_index, name, slot)
+    _link_newest(sessions, ends, slot)
     return slot
 
 
 @njit(cache=True)
-def touch_session(sessions: Sessions, slot: int, watermark: float) -> None:
+def touch_session(sessions: np.ndarray, ends: np.ndarray, slot: int, watermark: float) -> None:
     """Note that a session has just been active."""
-    sessions.seen[slot] = watermark
-    if sessions.ends[NEWEST] != slot:
-        _unlink(sessions, slot)
-        _link_newest(sessions, slot)
+    sessions[slot]["seen"] = watermark
+    if ends[NEWEST] != slot:
+        _unlink(sessions, ends, slot)
+        _link_newest(sessions, ends, slot)
 
 
 @njit(cache=True)
-def release_session(sessions: Sessions, agents: Agents, chunks: Chunks, slot: int) -> None:
+def release_session(memory: Memory, slot: int) -> None:
     """Give a closed session's slot and observations back."""
-    agent = np.int64(sessions.agent[slot])
-    if agents.first_open[agent] == slot:
-        agents.first_open[agent] = sessions.sibling[slot]
+    sessions, ends = memory.sessions, memory.ends
+    session = sessions[slot]
+    owner = memory.agents[session["agent"]]
+    at = np.int64(owner["first_open"]) - 1
+    if at == slot:
+        owner["first_open"] = session["sibling"] + 1
     else:
-        at = np.int64(agents.first_open[agent])
-        while sessions.sibling[at] != slot:
-            at = np.int64(sessions.sibling[at])
-        sessions.sibling[at] = sessions.sibling[slot]
-    agents.tally[agent, 1] += 1
-    agents.tally[agent, 2] -= 1
-    drop_row(sessions.index, sessions.name[slot])
-    _unlink(sessions, slot)
-    give_chunks(chunks, np.int64(sessions.chunk[slot, 0]), np.int64(sessions.chunk[slot, 1]))
-    sessions.order[slot, 1] = sessions.ends[FREE]
-    sessions.ends[FREE] = slot
-    sessions.ends[OPEN] -= 1
+        while sessions[at]["sibling"] != slot:
+            at = np.int64(sessions[at]["sibling"])
+        sessions[at]["sibling"] = session["sibling"]
+    owner["tally"][CLOSED] += 1
+    owner["tally"][STILL_OPEN] -= 1
+    drop_row(memory.session_index, session["name"])
+    _unlink(sessions, ends, slot)
+    give_chunks(memory.chunks, np.int64(session["chunk"][0]), np.int64(session["chunk"][1]))
+    session["order"][_AFTER] = ends[FREE]
+    ends[FREE] = slot
+    ends[OPEN] -= 1
 
 
 @njit(cache=True)
-def least_active(sessions: Sessions, agents: Agents, agent: int) -> int:
+def least_active(memory: Memory, agent: int) -> int:
     """Return the slot of an agent's least recently active open session."""
-    best = np.int64(agents.first_open[agent])
+    sessions = memory.sessions
+    best = np.int64(memory.agents[agent]["first_open"]) - 1
     at = best
     while at >= 0:
-        if sessions.seen[at] < sessions.seen[best]:
+        if sessions[at]["seen"] < sessions[best]["seen"]:
             best = at
-        at = np.int64(sessions.sibling[at])
+        at = np.int64(sessions[at]["sibling"])
     return best
 
 
 @njit(cache=True)
-def has_tool(sessions: Sessions, slot: int, tool: np.uint64) -> bool:
+def has_tool(session: np.void, tool: np.uint64) -> bool:
     """Return whether a tool was used in this session."""
-    for k in range(sessions.count[slot, TOOLS]):
-        if sessions.tools[slot, k] == tool:
+    tools = session["tools"]
+    for k in range(session["count"][TOOLS]):
+        if tools[k] == tool:
             return True
     return False
 
 
 @njit(cache=True)
-def note_tool(sessions: Sessions, slot: int, tool: np.uint64) -> None:
+def note_tool(session: np.void, tool: np.uint64) -> None:
     """Remember the tool of an action, and that it came last."""
-    sessions.previous[slot, 1] = sessions.previous[slot, 0]
-    sessions.previous[slot, 0] = tool
-    used = np.int64(sessions.count[slot, TOOLS])
-    if used < SESSION_TOOLS and not has_tool(sessions, slot, tool):
-        sessions.tools[slot, used] = tool
-        sessions.count[slot, TOOLS] = used + 1
+    previous, count = session["previous"], session["count"]
+    previous[1] = previous[0]
+    previous[0] = tool
+    used = np.int64(count[TOOLS])
+    if used < SESSION_TOOLS and not has_tool(session, tool):
+        session["tools"][used] = tool
+        count[TOOLS] = used + 1
 
 
 @njit(cache=True)
-def value_seen(sessions: Sessions, slot: int, value: np.uint64) -> tuple[bool, bool]:
+def value_seen(session: np.void, value: np.uint64) -> tuple[bool, bool]:
     """Return whether a value was used in this session at all, and whether as a target."""
     mark = np.uint32(value >> np.uint64(32)) | _TARGET_BIT
-    used = min(np.int64(sessions.count[slot, VALUES]), SESSION_VALUES)
+    values = session["values"]
     at_all = as_target = False
-    for k in range(used):
-        held = sessions.values[slot, k]
+    for k in range(min(np.int64(session["count"][VALUES]), SESSION_VALUES)):
+        held = values[k]
         if held | _TARGET_BIT == mark:
             at_all = True
             as_target = as_target or held == mark
@@ -137,33 +147,33 @@ def value_seen(sessions: Sessions, slot: int, value: np.uint64) -> tuple[bool, b
 
 
 @njit(cache=True)
-def note_value(sessions: Sessions, slot: int, value: np.uint64, is_target: bool) -> None:
+def note_value(session: np.void, value: np.uint64, is_target: bool) -> None:
     """Remember a value of this session, in place of the oldest where there is no room."""
-    at_all, as_target = value_seen(sessions, slot, value)
+    at_all, as_target = value_seen(session, value)
     if as_target or (at_all and not is_target):
         return
     mark = np.uint32(value >> np.uint64(32)) | _TARGET_BIT
-    used = np.int64(sessions.count[slot, VALUES])
-    sessions.values[slot, used % SESSION_VALUES] = mark if is_target else mark ^ _TARGET_BIT
-    sessions.count[slot, VALUES] = used + 1
+    count = session["count"]
+    used = np.int64(count[VALUES])
+    session["values"][used % SESSION_VALUES] = mark if is_target else mark ^ _TARGET_BIT
+    count[VALUES] = used + 1
 
 
 @njit(cache=True)
 def note_observation(
-    sessions: Sessions, chunks: Chunks, slot: int, words: tuple[np.uint64, np.uint64, np.uint64, np.uint64]
+    session: np.void, chunks: Chunks, words: tuple[np.uint64, np.uint64, np.uint64, np.uint64]
 ) -> None:
     """Remember one observation, to be learned when the session closes."""
-    place = np.int64(sessions.count[slot, OBSERVED]) % CHUNK
+    count, ends = session["count"], session["chunk"]
+    place = np.int64(count[OBSERVED]) % CHUNK
     if place == 0:
-        chunk = take_chunk(chunks)
-        last = np.int64(sessions.chunk[slot, 1])
-        if last < 0:
-            sessions.chunk[slot, 0] = chunk
+        taken = take_chunk(chunks)
+        if ends[1] < 0:
+            ends[0] = taken
         else:
-            chunks.following[last] = chunk
-        sessions.chunk[slot, 1] = chunk
-    cells = chunks.cells
-    chunk = np.int64(sessions.chunk[slot, 1])
+            chunks.following[ends[1]] = taken
+        ends[1] = taken
+    row = chunks.cells[ends[1], place]
     for k in range(4):
-        cells[chunk, place, k] = words[k]
-    sessions.count[slot, OBSERVED] += 1
+        row[k] = words[k]
+    count[OBSERVED] += 1

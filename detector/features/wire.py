@@ -69,13 +69,13 @@ def seconds_at(buffer: np.ndarray, at: int) -> float:
     """Return the timestamp extension at ``at`` in seconds since the epoch."""
     head = buffer[at]
     if head == 0xD6:
-        return float(big_endian(buffer, at + 2, 4))
+        return np.float64(big_endian(buffer, at + 2, 4))
     if head == 0xD7:
         packed = big_endian(buffer, at + 2, 8)
         whole = packed & ((np.uint64(1) << np.uint64(34)) - np.uint64(1))
-        return float(whole) + float(packed >> np.uint64(34)) * 1e-9
-    nanos = float(big_endian(buffer, at + 3, 4))
-    return float(np.int64(big_endian(buffer, at + 7, 8))) + nanos * 1e-9
+        return np.float64(whole) + np.float64(packed >> np.uint64(34)) * 1e-9
+    nanos = np.float64(big_endian(buffer, at + 3, 4))
+    return np.float64(np.int64(big_endian(buffer, at + 7, 8))) + nanos * 1e-9
 
 
 @njit(cache=True)

@@ -85,8 +85,8 @@ def ask_half_space(models: Models, context: Context, span: tuple[int, int], out:
         score = score_then_learn_one(models.structure, models.masses, group, x)
         if ready:
             place = min(max(np.int64(score * BINS), 0), BINS - 1)
-            out.half_space[i] = -math.log10(max(tail_p(models.survival, 0, place), 1e-7))
-            note_bin(models.survival, 0, place)
+            out.half_space[i] = -math.log10(max(tail_p(models.survival, place), 1e-7))
+            note_bin(models.survival, place)
 
 
 @njit(cache=True)

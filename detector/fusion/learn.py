@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from detector.features.memory import CHANNELS, CHUNK, RESIDUALS, Agents, Chunks, Groups, Memory, Sessions
-from detector.features.sessions import OBSERVED, TOOLS, note_observation
+from detector.features.memory import CHANNELS, CHUNK, DISTINCT, FLEET, OBSERVED, PAIRS, RESIDUALS, TAUGHT, TOOLS, Chunks, Memory
+from detector.features.sessions import note_observation
 from detector.scorers import novelty, sequence
 from detector.sketches.hashing import mix
-from detector.sketches.keys import KNOWN, PROMOTED, Keys, add_count, count_known, learn_key
+from detector.sketches.keys import KNOWN, PROMOTED, add_count, count_known, learn_key
 from detector.sketches.numbers import note_number
 from detector.sketches.survival import note_bin
 from detector.sketches.tails import move_mass, note_known, note_new
@@ -23,6 +23,8 @@ from detector.sketches.tails import move_mass, note_known, note_new
 NOTHING, HISTOGRAMS, EVERYTHING = 0, 1, 2
 """What a session may teach beside numbers."""
 
+TOP_ARGUMENTS = 3
+"""Arguments of one event whose bits add up."""
 PART, STEP, QUANTITY = np.uint64(1), np.uint64(2), np.uint64(3)
 _TYPE = np.uint64(15)
 _LEVEL, _FAILED, _FIRST, _ORIGIN, _IS_TARGET = (np.uint64(n) for n in (4, 7, 8, 9, 11))
@@ -32,17 +34,32 @@ _OF_AGENT = np.uint64(0xD1310BA698DFB5AC)
 
 
 class Scratch(NamedTuple):
-    """Which keys of the session being learned were already counted; forgotten by raising `turn`."""
+    """Room to work in.
+
+    `key`, `turn_of`, `turn`: which keys of the session being learned were already counted; forgotten
+    by raising the turn. `top`: the largest arguments of an event, for each voice; `best`: its most novel
+    target and argument; `bins`: the bins of its channels.
+    """
 
     key: np.ndarray
     turn_of: np.ndarray
     turn: np.ndarray
+    top: np.ndarray
+    best: np.ndarray
+    bins: np.ndarray
 
 
 def allocate_scratch(observations: int) -> Scratch:
     """Return room for the keys of a session of at most `observations` observations."""
     capacity = 1 << np.int64(np.ceil(np.log2(observations * 16)))
-    return Scratch(np.zeros(capacity, np.uint64), np.zeros(capacity, np.int64), np.zeros(1, np.int64))
+    return Scratch(
+        key=np.zeros(capacity, np.uint64),
+        turn_of=np.zeros(capacity, np.int64),
+        turn=np.zeros(1, np.int64),
+        top=np.zeros((2, TOP_ARGUMENTS)),
+        best=np.zeros(2),
+        bins=np.zeros(len(CHANNELS), np.uint8),
+    )
 
 
 @njit(cache=True)
@@ -62,132 +79,130 @@ def _is_first(scratch: Scratch, key: np.uint64) -> bool:
 
 @njit(cache=True)
 def note_part(
-    sessions: Sessions, chunks: Chunks, slot: int, tool: np.uint64, part: np.ndarray, notes: tuple[int, int, int, int, int]
+    session: np.void, chunks: Chunks, tool: np.uint64, part: np.ndarray, notes: tuple[int, int, int, int, int]
 ) -> None:
     """Remember a target part or an argument; ``notes``: level, failed, first in session, origin, is target."""
     level, failed, first, origin, is_target = notes
     word = (part[2] & _PLACE) | PART | (np.uint64(level) << _LEVEL) | (np.uint64(failed) << _FAILED)
     word |= (np.uint64(first) << _FIRST) | (np.uint64(origin) << _ORIGIN) | (np.uint64(is_target) << _IS_TARGET)
-    note_observation(sessions, chunks, slot, (tool, part[0], part[1], word))
+    note_observation(session, chunks, (tool, part[0], part[1], word))
 
 
 @njit(cache=True)
 def note_step(
-    sessions: Sessions, chunks: Chunks, slot: int, tool: np.uint64, target: np.uint64, failed: int,
+    session: np.void, chunks: Chunks, tool: np.uint64, target: np.uint64, failed: int,
     bins: np.ndarray, residual: np.ndarray,
 ) -> None:  # fmt: skip
     """Remember an action: what came before, its outcome, the bins of its channels and its residuals."""
     word = (target & _PLACE) | STEP | (np.uint64(failed) << _FAILED)
-    before = sessions.previous[slot]
-    note_observation(sessions, chunks, slot, (tool, before[0], before[1], word))
+    before = session["previous"]
+    note_observation(session, chunks, (tool, before[0], before[1], word))
     low = high = np.uint64(0)
     for k in range(8):
         low |= np.uint64(bins[k]) << np.uint64(8 * k)
     for k in range(8, len(CHANNELS)):
         high |= np.uint64(bins[k]) << np.uint64(8 * (k - 8))
-    note_observation(sessions, chunks, slot, (low, high, np.uint64(0), np.uint64(0)))
+    note_observation(session, chunks, (low, high, np.uint64(0), np.uint64(0)))
     words = residual.view(np.uint64)
-    note_observation(sessions, chunks, slot, (words[0], words[1], words[2], words[3]))
-    note_observation(sessions, chunks, slot, (words[4], words[5], words[6], np.uint64(0)))
+    note_observation(session, chunks, (words[0], words[1], words[2], words[3]))
+    note_observation(session, chunks, (words[4], words[5], words[6], np.uint64(0)))
 
 
 @njit(cache=True)
 def note_quantity(
-    sessions: Sessions, chunks: Chunks, slot: int, own_key: np.uint64, peer_key: np.uint64, x: float
+    session: np.void, chunks: Chunks, own_key: np.uint64, peer_key: np.uint64, x: float
 ) -> None:
     """Remember a number under the agent's key, the group's key, or both; 0 stands for no key."""
     bits = np.float64(x).view(np.uint64)
-    note_observation(sessions, chunks, slot, (own_key, peer_key, bits, QUANTITY))
+    note_observation(session, chunks, (own_key, peer_key, bits, QUANTITY))
 
 
 @njit(cache=True)
-def _learn_symbol(
-    keys: Keys, tails: np.ndarray, owner: int, context: np.uint64, symbol: np.uint64, tick: np.uint64
-) -> None:
-    """Count a symbol once in a context."""
-    what, count = learn_key(keys, owner, mix(context, symbol), tick)
+def _learn_symbol(owner: np.void, context: np.uint64, symbol: np.uint64, tick: np.uint64) -> None:
+    """Count a symbol once in a context of an agent or a peer group."""
+    tails = owner["tails"]
+    what, count = learn_key(owner["keys"], mix(context, symbol), tick)
     if what == KNOWN:
-        note_known(tails, owner, context, count)
+        note_known(tails, context, count)
         return
-    note_new(tails, owner, context)
+    note_new(tails, context)
     if what == PROMOTED:
-        move_mass(tails, owner, context, 0, count)
+        move_mass(tails, context, 0, count)
 
 
 @njit(cache=True)
 def _learn_part(
-    memory: Memory, scratch: Scratch, agent: int, group: int, row: np.ndarray, lesson: int, tick: np.uint64
+    fleet: np.void, group: np.void, agent: np.void, scratch: Scratch, row: np.ndarray, lesson: int, tick: np.uint64
 ) -> None:
     tool, name, value, word = row[0], row[1], row[2], row[3]
     place = word & _PLACE
-    own = memory.agents.keys
-    peers = memory.groups.keys
+    own, peers, levels = agent["keys"], group["keys"], group["levels"]
     exact = novelty.value_key(tool, name, value)
     if lesson < EVERYTHING:
         if _is_first(scratch, exact):
-            count_known(own, agent, exact)
-            count_known(peers, group, exact)
-            count_known(peers, group, novelty.any_tool_key(name, value))
-            count_known(peers, group, novelty.place_key(tool, name, place))
-            count_known(peers, group, novelty.any_place_key(name, place))
+            count_known(own, exact)
+            count_known(peers, exact)
+            count_known(peers, novelty.any_tool_key(name, value))
+            count_known(peers, novelty.place_key(tool, name, place))
+            count_known(peers, novelty.any_place_key(name, place))
         return
     if _is_first(scratch, exact):
-        learn_key(own, agent, exact, tick)
-        learn_key(peers, group, exact, tick)
+        learn_key(own, exact, tick)
+        learn_key(peers, exact, tick)
         for key in (
             novelty.any_tool_key(name, value),
             novelty.place_key(tool, name, place),
             novelty.any_place_key(name, place),
         ):
             if _is_first(scratch, key):
-                learn_key(peers, group, key, tick)
+                learn_key(peers, key, tick)
     level = np.int64((word >> _LEVEL) & np.uint64(7))
     first = (word >> _FIRST) & _ONE != 0
     origin = np.int64((word >> _ORIGIN) & np.uint64(3))
     if (word >> _IS_TARGET) & _ONE != 0:
         if first:
-            novelty.learn_target_level(memory.groups.levels, group, tool, np.int64((word >> _FAILED) & _ONE), level)
+            novelty.learn_target_level(fleet["levels"], levels, tool, np.int64((word >> _FAILED) & _ONE), level)
     else:
-        novelty.learn_argument_level(memory.groups.levels, group, tool, name, level)
+        novelty.learn_argument_level(levels, tool, name, level)
     if origin > 0 and first:
-        novelty.learn_origin(memory.groups.origins, group, tool, name, origin == 2)
+        novelty.learn_origin(group["origins"], tool, name, origin == 2)
 
 
 @njit(cache=True)
 def _learn_tools(
-    agents: Agents, groups: Groups, scratch: Scratch, agent: int, group: int, row: np.ndarray, tick: np.uint64
+    fleet: np.void, group: np.void, agent: np.void, scratch: Scratch, row: np.ndarray, tick: np.uint64
 ) -> None:
     """Learn transitions, outcome and pair of one action, each once a session."""
     tool, previous, before, word = row[0], row[1], row[2], row[3]
     anywhere, after_one = sequence.anywhere(), sequence.after_one(previous)
     for context in (anywhere, after_one):
         if _is_first(scratch, mix(context, tool)):
-            _learn_symbol(agents.keys, agents.tails, agent, context, tool, tick)
-            _learn_symbol(groups.keys, groups.tails, group, context, tool, tick)
+            _learn_symbol(agent, context, tool, tick)
+            _learn_symbol(group, context, tool, tick)
     context = sequence.after_two(before, previous)
     if _is_first(scratch, mix(context, tool)):
-        _learn_symbol(groups.keys, groups.tails, group, context, tool, tick)
+        _learn_symbol(group, context, tool, tick)
     symbol = sequence.OUTCOMES[np.int64((word >> _FAILED) & _ONE)]
     for context in (sequence.outcome_of(tool), sequence.outcome_anywhere()):
         if _is_first(scratch, mix(context, symbol)):
-            _learn_symbol(groups.keys, groups.tails, group, context, symbol, tick)
+            _learn_symbol(group, context, symbol, tick)
     pair = sequence.pair_key(tool, word & _PLACE)
     if _is_first(scratch, pair ^ _OF_AGENT):
-        if add_count(groups.counts, group, pair):
-            groups.totals[0, 2] += 1
-        groups.totals[group, 1] += 1
+        if add_count(group["counts"], pair):
+            fleet["totals"][DISTINCT] += 1
+        group["totals"][PAIRS] += 1
 
 
 @njit(cache=True)
-def _learn_together(groups: Groups, sessions: Sessions, group: int, slot: int) -> None:
+def _learn_together(group: np.void, session: np.void) -> None:
     """Learn which tools were used in one session."""
-    groups.totals[group, 0] += 1
-    used = np.int64(sessions.count[slot, TOOLS])
+    group["totals"][TAUGHT] += 1
+    counts, tools = group["counts"], session["tools"]
+    used = np.int64(session["count"][TOOLS])
     for a in range(used):
-        one = sessions.tools[slot, a]
-        add_count(groups.counts, group, sequence.session_tool_key(one))
+        add_count(counts, sequence.session_tool_key(tools[a]))
         for b in range(a + 1, used):
-            add_count(groups.counts, group, sequence.together_key(one, sessions.tools[slot, b]))
+            add_count(counts, sequence.together_key(tools[a], tools[b]))
 
 
 @njit(cache=True)
@@ -200,21 +215,21 @@ def _row(chunks: Chunks, chunk: int, place: int) -> tuple[int, int]:
 def _learn_bins(survival: np.ndarray, row: np.ndarray) -> None:
     for channel in range(len(CHANNELS)):
         word = row[0] if channel < 8 else row[1]
-        note_bin(survival, channel, np.int64((word >> np.uint64(8 * (channel % 8))) & np.uint64(255)))
+        note_bin(survival[channel], np.int64((word >> np.uint64(8 * (channel % 8))) & np.uint64(255)))
 
 
 @njit(cache=True)
-def _learn_sample(memory: Memory, first: np.ndarray, second: np.ndarray) -> None:
+def _learn_sample(sample: np.ndarray, sampled: np.ndarray, first: np.ndarray, second: np.ndarray) -> None:
     """Put an action's residuals into the sample of the next forest."""
-    place = memory.sampled[0] % len(memory.sample)
+    place = sampled[0] % len(sample)
     early, late = first.view(np.float64), second.view(np.float64)
     for k in range(len(RESIDUALS)):
-        memory.sample[place, k] = early[k] if k < 4 else late[k - 4]
-    memory.sampled[0] += 1
+        sample[place, k] = early[k] if k < 4 else late[k - 4]
+    sampled[0] += 1
 
 
 @njit(cache=True)
-def learn_session(memory: Memory, scratch: Scratch, slot: int, group: int, lesson: int, tick: np.uint64) -> None:
+def learn_session(memory: Memory, scratch: Scratch, slot: int, lesson: int, tick: np.uint64) -> None:
     """Learn from the observations of a session that closes.
 
     Parameters
@@ -223,31 +238,32 @@ def learn_session(memory: Memory, scratch: Scratch, slot: int, group: int, lesso
         Changed in place.
     scratch : Scratch
         Room for keys.
-    slot, group : int
-        The session and its agent's peer group.
+    slot : int
+        The session.
     lesson : int
         NOTHING, HISTOGRAMS or EVERYTHING.
     tick : uint64
         Time on the clock of probation.
     """
-    sessions, chunks = memory.sessions, memory.chunks
-    agent = np.int64(sessions.agent[slot])
+    chunks, session = memory.chunks, memory.sessions[slot]
+    agent = memory.agents[session["agent"]]
+    group, fleet = memory.groups[agent["group"]], memory.groups[FLEET]
     scratch.turn[0] += 1
-    chunk, place = np.int64(sessions.chunk[slot, 0]), 0
-    left = np.int64(sessions.count[slot, OBSERVED])
+    chunk, place = np.int64(session["chunk"][0]), 0
+    left = np.int64(session["count"][OBSERVED])
     while left > 0:
         row = chunks.cells[chunk, place]
         chunk, place = _row(chunks, chunk, place)
         left -= 1
         kind = row[3] & _TYPE
         if kind == PART:
-            _learn_part(memory, scratch, agent, group, row, lesson, tick)
+            _learn_part(fleet, group, agent, scratch, row, lesson, tick)
         elif kind == QUANTITY:
             x = np.uint64(row[2]).view(np.float64)
             if row[0] != 0:
-                note_number(memory.agents.numbers, agent, row[0], x)
+                note_number(agent["number_tags"], agent["number_moments"], row[0], x)
             if row[1] != 0:
-                note_number(memory.groups.numbers, group, row[1], x)
+                note_number(group["number_tags"], group["number_moments"], row[1], x)
         else:
             bins = chunks.cells[chunk, place]
             chunk, place = _row(chunks, chunk, place)
@@ -259,7 +275,7 @@ def learn_session(memory: Memory, scratch: Scratch, slot: int, group: int, lesso
             if lesson >= HISTOGRAMS:
                 _learn_bins(memory.survival, bins)
             if lesson == EVERYTHING:
-                _learn_tools(memory.agents, memory.groups, scratch, agent, group, row, tick)
-                _learn_sample(memory, first, second)
+                _learn_tools(fleet, group, agent, scratch, row, tick)
+                _learn_sample(memory.sample, memory.sampled, first, second)
     if lesson == EVERYTHING:
-        _learn_together(memory.groups, sessions, group, slot)
+        _learn_together(group, session)

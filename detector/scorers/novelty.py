@@ -16,7 +16,6 @@ import math
 import numpy as np
 from numba import njit
 
-from detector.features.memory import FLEET, Agents, Groups
 from detector.sketches.hashing import mix
 from detector.sketches.keys import is_known
 from detector.sketches.levels import back_off, note_level, root
@@ -52,23 +51,21 @@ def any_place_key(name: np.uint64, place: np.uint64) -> np.uint64:
 
 
 @njit(cache=True)
-def level_of(
-    agents: Agents, groups: Groups, agent: int, group: int, tool: np.uint64, part: np.ndarray, tick: np.uint64
-) -> int:
+def level_of(own: np.ndarray, peers: np.ndarray, tool: np.uint64, part: np.ndarray, tick: np.uint64) -> int:
     """Return the level of a value: 0 (this agent knows it) to 5 (nobody knows anything like it).
 
-    ``part`` holds the hashes of the argument's name, the value and its coarse place.
+    ``own`` and ``peers`` are the keys of agent and peer group; ``part`` holds the hashes of the argument's name, the value and its coarse place.
     """
     key = value_key(tool, part[0], part[1])
-    if is_known(agents.keys, agent, key, tick):
+    if is_known(own, key, tick):
         return 0
-    if is_known(groups.keys, group, key, tick):
+    if is_known(peers, key, tick):
         return 1
-    if is_known(groups.keys, group, any_tool_key(part[0], part[1]), tick):
+    if is_known(peers, any_tool_key(part[0], part[1]), tick):
         return 2
-    if is_known(groups.keys, group, place_key(tool, part[0], part[2]), tick):
+    if is_known(peers, place_key(tool, part[0], part[2]), tick):
         return 3
-    if is_known(groups.keys, group, any_place_key(part[0], part[2]), tick):
+    if is_known(peers, any_place_key(part[0], part[2]), tick):
         return 4
     return 5
 
@@ -79,60 +76,60 @@ def _outcome(context: np.uint64, failed: int) -> np.uint64:
 
 
 @njit(cache=True)
-def target_bits(levels: np.ndarray, group: int, tool: np.uint64, failed: int, level: int) -> float:
+def target_bits(fleet: np.ndarray, levels: np.ndarray, tool: np.uint64, failed: int, level: int) -> float:
     """Return the surprise of a target's level: (group, tool, outcome), (group, tool), (group, outcome), (outcome)."""
     if level == 0:
         return 0.0
     of_tool = mix(tool, _OF_TARGET)
-    p = back_off(levels, FLEET, _outcome(_OF_TARGET, failed), level, root(level))
-    p = back_off(levels, group, _outcome(_OF_TARGET, failed), level, p)
-    p = back_off(levels, group, of_tool, level, p)
-    p = back_off(levels, group, _outcome(mix(of_tool, _OF_TARGET), failed), level, p)
+    p = back_off(fleet, _outcome(_OF_TARGET, failed), level, root(level))
+    p = back_off(levels, _outcome(_OF_TARGET, failed), level, p)
+    p = back_off(levels, of_tool, level, p)
+    p = back_off(levels, _outcome(mix(of_tool, _OF_TARGET), failed), level, p)
     return -math.log2(p)
 
 
 @njit(cache=True)
-def argument_bits(levels: np.ndarray, group: int, tool: np.uint64, name: np.uint64, level: int) -> float:
+def argument_bits(levels: np.ndarray, tool: np.uint64, name: np.uint64, level: int) -> float:
     """Return the surprise of an argument's level: (group, tool, argument), (group, argument), (group)."""
     if level == 0:
         return 0.0
-    p = back_off(levels, group, _UNTOLD, level, root(level))
-    p = back_off(levels, group, name, level, p)
-    p = back_off(levels, group, mix(tool, name), level, p)
+    p = back_off(levels, _UNTOLD, level, root(level))
+    p = back_off(levels, name, level, p)
+    p = back_off(levels, mix(tool, name), level, p)
     return -math.log2(p)
 
 
 @njit(cache=True)
-def learn_target_level(levels: np.ndarray, group: int, tool: np.uint64, failed: int, level: int) -> None:
+def learn_target_level(fleet: np.ndarray, levels: np.ndarray, tool: np.uint64, failed: int, level: int) -> None:
     """Count the level of a target in its contexts."""
     of_tool = mix(tool, _OF_TARGET)
-    note_level(levels, FLEET, _outcome(_OF_TARGET, failed), level)
-    note_level(levels, group, _outcome(_OF_TARGET, failed), level)
-    note_level(levels, group, of_tool, level)
-    note_level(levels, group, _outcome(mix(of_tool, _OF_TARGET), failed), level)
+    note_level(fleet, _outcome(_OF_TARGET, failed), level)
+    note_level(levels, _outcome(_OF_TARGET, failed), level)
+    note_level(levels, of_tool, level)
+    note_level(levels, _outcome(mix(of_tool, _OF_TARGET), failed), level)
 
 
 @njit(cache=True)
-def learn_argument_level(levels: np.ndarray, group: int, tool: np.uint64, name: np.uint64, level: int) -> None:
+def learn_argument_level(levels: np.ndarray, tool: np.uint64, name: np.uint64, level: int) -> None:
     """Count the level of an argument in its contexts."""
-    note_level(levels, group, _UNTOLD, level)
-    note_level(levels, group, name, level)
-    note_level(levels, group, mix(tool, name), level)
+    note_level(levels, _UNTOLD, level)
+    note_level(levels, name, level)
+    note_level(levels, mix(tool, name), level)
 
 
 @njit(cache=True)
-def origin_bits(origins: np.ndarray, group: int, tool: np.uint64, name: np.uint64) -> float:
+def origin_bits(origins: np.ndarray, tool: np.uint64, name: np.uint64) -> float:
     """Return the surprise that this argument's value came from tool output."""
-    p = back_off(origins, group, _UNTOLD, 1, 0.5)
-    p = back_off(origins, group, name, 1, p)
-    p = back_off(origins, group, mix(tool, name), 1, p)
+    p = back_off(origins, _UNTOLD, 1, 0.5)
+    p = back_off(origins, name, 1, p)
+    p = back_off(origins, mix(tool, name), 1, p)
     return -math.log2(max(p, 1e-9))
 
 
 @njit(cache=True)
-def learn_origin(origins: np.ndarray, group: int, tool: np.uint64, name: np.uint64, from_tool: bool) -> None:
+def learn_origin(origins: np.ndarray, tool: np.uint64, name: np.uint64, from_tool: bool) -> None:
     """Count whether a value came from tool output."""
     level = 1 if from_tool else 0
-    note_level(origins, group, _UNTOLD, level)
-    note_level(origins, group, name, level)
-    note_level(origins, group, mix(tool, name), level)
+    note_level(origins, _UNTOLD, level)
+    note_level(origins, name, level)
+    note_level(origins, mix(tool, name), level)

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numba import njit
 
-from detector.features.memory import Agents, Groups, Sessions
-from detector.features.sessions import TOOLS, has_tool
+from detector.features.memory import TOOLS
+from detector.features.sessions import has_tool
 from detector.sketches.hashing import mix
 from detector.sketches.keys import count_of
 from detector.sketches.tails import blend
@@ -54,40 +54,33 @@ def outcome_anywhere() -> np.uint64:
 
 
 @njit(cache=True)
-def _peer_tail(groups: Groups, group: int, context: np.uint64, symbol: np.uint64, prior: float) -> float:
-    count = count_of(groups.keys, group, mix(context, symbol))
-    return blend(groups.tails, group, context, count, prior)
+def _tail(owner: np.void, context: np.uint64, symbol: np.uint64, prior: float) -> float:
+    """Return a symbol's tail probability with one owner, an agent or a peer group."""
+    count = count_of(owner["keys"], mix(context, symbol))
+    return blend(owner["tails"], context, count, prior)
 
 
 @njit(cache=True)
-def _own_tail(agents: Agents, agent: int, context: np.uint64, symbol: np.uint64, prior: float) -> float:
-    count = count_of(agents.keys, agent, mix(context, symbol))
-    return blend(agents.tails, agent, context, count, prior)
-
-
-@njit(cache=True)
-def transition_bits(
-    agents: Agents, groups: Groups, agent: int, group: int, previous: np.ndarray, tool: np.uint64
-) -> float:
+def transition_bits(agent: np.void, group: np.void, previous: np.ndarray, tool: np.uint64) -> float:
     """Return the surprise of a tool after the two before it.
 
     Backed off (group, two before), (agent, one before), (group, one before), (agent), (group).
     """
-    p = _peer_tail(groups, group, anywhere(), tool, 1.0)
-    p = _own_tail(agents, agent, anywhere(), tool, p)
+    p = _tail(group, anywhere(), tool, 1.0)
+    p = _tail(agent, anywhere(), tool, p)
     context = after_one(previous[0])
-    p = _peer_tail(groups, group, context, tool, p)
-    p = _own_tail(agents, agent, context, tool, p)
-    p = _peer_tail(groups, group, after_two(previous[1], previous[0]), tool, p)
+    p = _tail(group, context, tool, p)
+    p = _tail(agent, context, tool, p)
+    p = _tail(group, after_two(previous[1], previous[0]), tool, p)
     return -math.log2(p)
 
 
 @njit(cache=True)
-def outcome_bits(groups: Groups, group: int, tool: np.uint64, failed: int) -> float:
+def outcome_bits(group: np.void, tool: np.uint64, failed: int) -> float:
     """Return the surprise of an outcome of this tool among peers."""
     symbol = OUTCOMES[failed]
-    p = _peer_tail(groups, group, outcome_anywhere(), symbol, 1.0)
-    p = _peer_tail(groups, group, outcome_of(tool), symbol, p)
+    p = _tail(group, outcome_anywhere(), symbol, 1.0)
+    p = _tail(group, outcome_of(tool), symbol, p)
     return -math.log2(p)
 
 
@@ -105,20 +98,21 @@ def together_key(one: np.uint64, other: np.uint64) -> np.uint64:
 
 
 @njit(cache=True)
-def cooccurrence_bits(groups: Groups, sessions: Sessions, group: int, slot: int, tool: np.uint64) -> float:
+def cooccurrence_bits(group: np.void, session: np.void, tool: np.uint64) -> float:
     """Return how little a tool that is new in its session goes with the tools before it: mean surprise; else 0."""
-    if has_tool(sessions, slot, tool):
+    if has_tool(session, tool):
         return 0.0
-    taught = groups.totals[group, 0]
-    share = (count_of(groups.counts, group, session_tool_key(tool)) + 0.5) / (taught + 1.0)
-    used = np.int64(sessions.count[slot, TOOLS])
+    counts = group["counts"]
+    taught = group["totals"][0]
+    share = (count_of(counts, session_tool_key(tool)) + 0.5) / (taught + 1.0)
+    used = np.int64(session["count"][TOOLS])
     if used == 0:
         return -math.log2(min(share, 1.0))
     bits = 0.0
     for k in range(used):
-        other = sessions.tools[slot, k]
-        both = count_of(groups.counts, group, together_key(other, tool))
-        alone = count_of(groups.counts, group, session_tool_key(other))
+        other = session["tools"][k]
+        both = count_of(counts, together_key(other, tool))
+        alone = count_of(counts, session_tool_key(other))
         bits -= math.log2(min((both + 2.0 * share) / (alone + 2.0), 1.0))
     return bits / used
 
@@ -130,8 +124,8 @@ def pair_key(tool: np.uint64, target: np.uint64) -> np.uint64:
 
 
 @njit(cache=True)
-def pair_bits(groups: Groups, group: int, tool: np.uint64, target: np.uint64) -> float:
+def pair_bits(fleet: np.void, group: np.void, tool: np.uint64, target: np.uint64) -> float:
     """Return the surprise of a (tool, target) pair among peers, counted once a session."""
-    count = count_of(groups.counts, group, pair_key(tool, target))
-    distinct = max(groups.totals[0, 2], 50)
-    return -math.log2((count + 0.1) / (groups.totals[group, 1] + 0.1 * distinct + 1.0))
+    count = count_of(group["counts"], pair_key(tool, target))
+    distinct = max(fleet["totals"][2], 50)
+    return -math.log2((count + 0.1) / (group["totals"][1] + 0.1 * distinct + 1.0))

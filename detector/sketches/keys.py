@@ -1,6 +1,6 @@
 """Which keys an owner has used: fingerprints, counts and probation in four-way buckets.
 
-A cell packs fingerprint | count | stamp. A stamp of 0 means *known*; any other value is the
+The cells of one owner are an array, its length a power of two. A cell packs fingerprint | count | stamp. A stamp of 0 means *known*; any other value is the
 time of first sight on a clock of 255 ticks, sixteen to the probation time: a key counts as
 known once seventeen ticks have passed, that is after 1 to 1.06 probation times. A key seen
 again more than fifteen probation times later may have to wait once more.
@@ -12,8 +12,6 @@ A key of 16 bits is taken for a known one by chance in at most 4 of 65,536 probe
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -28,29 +26,9 @@ _LOW = np.uint64(255)
 NEW, WAITING, PROMOTED, KNOWN = 0, 1, 2, 3
 
 
-class Keys(NamedTuple):
-    """Cells of many owners.
-
-    Parameters
-    ----------
-    cells : ndarray of uint32 or uint64, shape (owners, slots)
-        `slots` is a power of two.
-    count_bits : int
-        Width of the count in a cell: 8 (narrow) or 24 (wide).
-    mark_bits : int
-        Width of the fingerprint: 16 (narrow) or 32 (wide).
-    """
-
-    cells: np.ndarray
-    count_bits: int
-    mark_bits: int
-
-
-def allocate_keys(owners: int, slots: int, *, wide: bool) -> Keys:
-    """Return empty cells: 4 bytes a slot, or 8 if `wide`."""
-    if wide:
-        return Keys(np.zeros((owners, slots), np.uint64), 24, 32)
-    return Keys(np.zeros((owners, slots), np.uint32), 8, 16)
+@njit(cache=True)
+def _count_bits(cells: np.ndarray) -> np.uint64:
+    return np.uint64(8 if cells.itemsize == 4 else 24)
 
 
 @njit(cache=True)
@@ -66,54 +44,52 @@ def _is_ripe(stamp: np.uint64, tick: np.uint64) -> bool:
 
 
 @njit(cache=True)
-def _mark(keys: Keys, key: np.uint64) -> np.uint64:
-    return (key >> np.uint64(64 - keys.mark_bits)) | _ONE
+def _mark(cells: np.ndarray, key: np.uint64) -> np.uint64:
+    return (key >> np.uint64(48 if cells.itemsize == 4 else 32)) | _ONE
 
 
 @njit(cache=True)
-def _find(keys: Keys, owner: int, key: np.uint64) -> int:
+def _find(cells: np.ndarray, key: np.uint64) -> int:
     """Return the slot that holds `key`, or -1."""
-    cells = keys.cells
-    shift = np.uint64(8 + keys.count_bits)
-    mark = _mark(keys, key)
-    base = np.int64(key & np.uint64(cells.shape[1] // WAYS - 1)) * WAYS
+    shift = _EIGHT + _count_bits(cells)
+    mark = _mark(cells, key)
+    base = np.int64(key & np.uint64(len(cells) // WAYS - 1)) * WAYS
     for way in range(WAYS):
-        if np.uint64(cells[owner, base + way]) >> shift == mark:
+        if np.uint64(cells[base + way]) >> shift == mark:
             return base + way
     return -1
 
 
 @njit(cache=True)
-def is_known(keys: Keys, owner: int, key: np.uint64, tick: np.uint64) -> bool:
+def is_known(cells: np.ndarray, key: np.uint64, tick: np.uint64) -> bool:
     """Return whether the key is known, or has served its probation."""
-    slot = _find(keys, owner, key)
+    slot = _find(cells, key)
     if slot < 0:
         return False
-    stamp = np.uint64(keys.cells[owner, slot]) & _LOW
+    stamp = np.uint64(cells[slot]) & _LOW
     return stamp == 0 or _is_ripe(stamp, tick)
 
 
 @njit(cache=True)
-def count_of(keys: Keys, owner: int, key: np.uint64) -> int:
+def count_of(cells: np.ndarray, key: np.uint64) -> int:
     """Return how often a known key was learned; 0 for any other."""
-    slot = _find(keys, owner, key)
+    slot = _find(cells, key)
     if slot < 0:
         return 0
-    cell = np.uint64(keys.cells[owner, slot])
+    cell = np.uint64(cells[slot])
     if cell & _LOW != 0:
         return 0
-    return np.int64((cell >> _EIGHT) & ((_ONE << np.uint64(keys.count_bits)) - _ONE))
+    return np.int64((cell >> _EIGHT) & ((_ONE << _count_bits(cells)) - _ONE))
 
 
 @njit(cache=True)
-def _victim(keys: Keys, owner: int, key: np.uint64, tick: np.uint64) -> int:
+def _victim(cells: np.ndarray, key: np.uint64, tick: np.uint64) -> int:
     """Return the slot a new key takes: a free one, else the oldest on probation, else the rarest."""
-    cells = keys.cells
-    base = np.int64(key & np.uint64(cells.shape[1] // WAYS - 1)) * WAYS
-    count_mask = (_ONE << np.uint64(keys.count_bits)) - _ONE
+    base = np.int64(key & np.uint64(len(cells) // WAYS - 1)) * WAYS
+    count_mask = (_ONE << _count_bits(cells)) - _ONE
     best, best_rank = base, np.int64(1) << 40
     for way in range(WAYS):
-        cell = np.uint64(cells[owner, base + way])
+        cell = np.uint64(cells[base + way])
         if cell == 0:
             return base + way
         stamp = cell & _LOW
@@ -127,7 +103,7 @@ def _victim(keys: Keys, owner: int, key: np.uint64, tick: np.uint64) -> int:
 
 
 @njit(cache=True)
-def learn_key(keys: Keys, owner: int, key: np.uint64, tick: np.uint64) -> tuple[int, int]:
+def learn_key(cells: np.ndarray, key: np.uint64, tick: np.uint64) -> tuple[int, int]:
     """Count a key once.
 
     Returns
@@ -138,14 +114,13 @@ def learn_key(keys: Keys, owner: int, key: np.uint64, tick: np.uint64) -> tuple[
     count : int
         Its count before this call (KNOWN), else its count with this call.
     """
-    cells = keys.cells
-    limit = (_ONE << np.uint64(keys.count_bits)) - _ONE
-    slot = _find(keys, owner, key)
+    limit = (_ONE << _count_bits(cells)) - _ONE
+    slot = _find(cells, key)
     if slot < 0:
-        slot = _victim(keys, owner, key, tick)
-        cells[owner, slot] = (_mark(keys, key) << np.uint64(8 + keys.count_bits)) | (_ONE << _EIGHT) | tick
+        slot = _victim(cells, key, tick)
+        cells[slot] = (_mark(cells, key) << _EIGHT + _count_bits(cells)) | (_ONE << _EIGHT) | tick
         return NEW, 1
-    cell = np.uint64(cells[owner, slot])
+    cell = np.uint64(cells[slot])
     stamp = cell & _LOW
     count = (cell >> _EIGHT) & limit
     if count < limit:
@@ -157,32 +132,32 @@ def learn_key(keys: Keys, owner: int, key: np.uint64, tick: np.uint64) -> tuple[
             what = PROMOTED
             cell -= stamp
         count = (cell >> _EIGHT) & limit
-    cells[owner, slot] = cell
+    cells[slot] = cell
     return what, np.int64(count)
 
 
 @njit(cache=True)
-def count_known(keys: Keys, owner: int, key: np.uint64) -> None:
+def count_known(cells: np.ndarray, key: np.uint64) -> None:
     """Count a key that is known; leave any other alone."""
-    slot = _find(keys, owner, key)
+    slot = _find(cells, key)
     if slot < 0:
         return
-    cell = np.uint64(keys.cells[owner, slot])
-    limit = (_ONE << np.uint64(keys.count_bits)) - _ONE
+    cell = np.uint64(cells[slot])
+    limit = (_ONE << _count_bits(cells)) - _ONE
     if cell & _LOW == 0 and (cell >> _EIGHT) & limit < limit:
-        keys.cells[owner, slot] = cell + (_ONE << _EIGHT)
+        cells[slot] = cell + (_ONE << _EIGHT)
 
 
 @njit(cache=True)
-def add_count(keys: Keys, owner: int, key: np.uint64) -> bool:
+def add_count(cells: np.ndarray, key: np.uint64) -> bool:
     """Count a key without probation; return whether it is new."""
-    slot = _find(keys, owner, key)
+    slot = _find(cells, key)
     if slot >= 0:
-        limit = (_ONE << np.uint64(keys.count_bits)) - _ONE
-        cell = np.uint64(keys.cells[owner, slot])
+        limit = (_ONE << _count_bits(cells)) - _ONE
+        cell = np.uint64(cells[slot])
         if (cell >> _EIGHT) & limit < limit:
-            keys.cells[owner, slot] = cell + (_ONE << _EIGHT)
+            cells[slot] = cell + (_ONE << _EIGHT)
         return False
-    slot = _victim(keys, owner, key, np.uint64(1))
-    keys.cells[owner, slot] = (_mark(keys, key) << np.uint64(8 + keys.count_bits)) | (_ONE << _EIGHT)
+    slot = _victim(cells, key, np.uint64(1))
+    cells[slot] = (_mark(cells, key) << _EIGHT + _count_bits(cells)) | (_ONE << _EIGHT)
     return True

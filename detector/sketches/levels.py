@@ -7,42 +7,39 @@ from numba import njit
 
 LEVELS = 6
 PROBES = 8
+COLUMNS = LEVELS + 2
+"""Tag, six levels, total; of uint32."""
 _TOTAL = LEVELS + 1
 
 
-def allocate_levels(owners: int, contexts: int) -> np.ndarray:
-    """Return empty contexts: uint32, shape (owners, contexts, 8): tag, six levels, total."""
-    return np.zeros((owners, contexts, LEVELS + 2), np.uint32)
-
-
 @njit(cache=True)
-def _slot(levels: np.ndarray, owner: int, context: np.uint64) -> int:
+def _slot(levels: np.ndarray, context: np.uint64) -> int:
     """Return the slot of a context, or minus one less than the slot it would take."""
-    slots = levels.shape[1]
+    slots = len(levels)
     tag = np.uint32(context >> np.uint64(32)) | np.uint32(1)
     home = np.int64(context % np.uint64(slots))
     best = home
     for probe in range(PROBES):
         slot = (home + probe) % slots
-        if levels[owner, slot, 0] == tag:
+        if levels[slot, 0] == tag:
             return slot
-        if levels[owner, slot, 0] == 0:
+        if levels[slot, 0] == 0:
             return -1 - slot
-        if levels[owner, slot, _TOTAL] < levels[owner, best, _TOTAL]:
+        if levels[slot, _TOTAL] < levels[best, _TOTAL]:
             best = slot
     return -1 - best
 
 
 @njit(cache=True)
-def back_off(levels: np.ndarray, owner: int, context: np.uint64, level: int, prior: float) -> float:
+def back_off(levels: np.ndarray, context: np.uint64, level: int, prior: float) -> float:
     """Return P(level or higher) in a context; `prior`, the coarser context's, weighs as two observations."""
-    slot = _slot(levels, owner, context)
+    slot = _slot(levels, context)
     if slot < 0:
         return prior
     above = 0
     for other in range(level, LEVELS):
-        above += levels[owner, slot, 1 + other]
-    return (above + 2.0 * prior) / (levels[owner, slot, _TOTAL] + 2.0)
+        above += levels[slot, 1 + other]
+    return (above + 2.0 * prior) / (levels[slot, _TOTAL] + 2.0)
 
 
 @njit(cache=True)
@@ -52,12 +49,12 @@ def root(level: int) -> float:
 
 
 @njit(cache=True)
-def note_level(levels: np.ndarray, owner: int, context: np.uint64, level: int) -> None:
+def note_level(levels: np.ndarray, context: np.uint64, level: int) -> None:
     """Count a level in a context; takes the least used neighbour's place where there is no room."""
-    slot = _slot(levels, owner, context)
+    slot = _slot(levels, context)
     if slot < 0:
         slot = -1 - slot
-        levels[owner, slot, :] = 0
-        levels[owner, slot, 0] = np.uint32(context >> np.uint64(32)) | np.uint32(1)
-    levels[owner, slot, 1 + level] += 1
-    levels[owner, slot, _TOTAL] += 1
+        levels[slot, :] = 0
+        levels[slot, 0] = np.uint32(context >> np.uint64(32)) | np.uint32(1)
+    levels[slot, 1 + level] += 1
+    levels[slot, _TOTAL] += 1

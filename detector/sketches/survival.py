@@ -22,21 +22,20 @@ def bin_of(x: float) -> int:
 
 
 @njit(cache=True)
-def tail_p(survival: np.ndarray, channel: int, place: int) -> float:
+def tail_p(survival: np.ndarray, place: int) -> float:
     """Return the mid-p-value of a bin: the share of values beyond it and half of those in it.
 
     Never below ``.5 / (n + 1)``; one half while nothing has been learned.
     """
-    total = survival[channel, 0]
+    total = survival[0]
     if total == 0:
         return 0.5
-    beyond = survival[channel, place + 1]
-    return (beyond + 0.5 * (survival[channel, place] - beyond) + 0.5) / (total + 1.0)
+    beyond = survival[place + 1]
+    return (beyond + 0.5 * (survival[place] - beyond) + 0.5) / (total + 1.0)
 
 
 @njit(cache=True)
-def note_bin(survival: np.ndarray, channel: int, place: int) -> None:
+def note_bin(survival: np.ndarray, place: int) -> None:
     """Count a value in its bin."""
-    row = survival[channel]
     for b in range(place + 1):
-        row[b] += 1
+        survival[b] += 1

@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import numpy as np
 
-from detector.alerts.budget import Standing
 from detector.features.memory import (
-    Agents, Chunks, Groups, Memory, Sessions, Sizes, allocate_agents, allocate_chunks, allocate_groups, allocate_sessions,
+    FREE, OLDEST, OPEN, USED_AGENTS, USED_GROUPS, Chunks, Memory, Sizes, allocate_chunks, blank_sessions,
 )  # fmt: skip
-from detector.sketches.index import Index, put_row
+from detector.sketches.index import Index, allocate_index, rebuild_index
 
 CHUNKS_PER_EVENT = 4
 """Chunks one event can fill at most: 96 observations, and one chunk begun."""
-
-T = TypeVar("T")
-
-
-def _move(old: T, new: T, rows: int) -> T:
-    """Return `new` with the first `rows` rows of every array of `old`; indices and single cells are left alone."""
-    for before, after in zip(old, new, strict=True):  # type: ignore[call-overload]
-        if isinstance(before, Index):
-            continue
-        if isinstance(before, tuple):
-            _move(before, after, rows)
-        elif isinstance(before, np.ndarray) and len(before) != len(after):
-            after[:rows] = before[:rows]
-        elif isinstance(before, np.ndarray):
-            after[:] = before
-    return new
-
-
-def enter_names(index: Index, name: np.ndarray, first: int, stop: int) -> None:
-    """Enter the names of rows ``first`` to ``stop - 1``."""
-    with np.errstate(over="ignore"):
-        for row in range(first, stop):
-            put_row(index, name[row], row)
 
 
 def _grown(need: int, have: int) -> int:
@@ -45,42 +19,64 @@ def _grown(need: int, have: int) -> int:
     return have
 
 
-def room_for_agents(agents: Agents, sizes: Sizes, need: int) -> Agents:
-    """Return rows for at least `need` agents."""
-    if need <= len(agents.name):
-        return agents
-    used = int(agents.used[0])
-    new = _move(agents, allocate_agents(_grown(need, len(agents.name)), sizes), used)
-    enter_names(new.index, new.name, 0, used)
+def _longer(rows: np.ndarray, length: int, used: int) -> np.ndarray:
+    """Return a longer array with the same first `used` rows; the rest takes no memory until it is used."""
+    new = np.zeros(length, rows.dtype)
+    new[:used] = rows[:used]
     return new
 
 
-def room_for_groups(groups: Groups, sizes: Sizes, need: int) -> Groups:
-    """Return tables for at least `need` groups, up to the cap."""
-    need = min(need, sizes.groups)
-    if need <= len(groups.name):
-        return groups
-    used = int(groups.used[0])
-    new = _move(groups, allocate_groups(min(_grown(need, len(groups.name)), sizes.groups), sizes), used)
-    enter_names(new.index, new.name, 1, used)
-    return new
+def index_of(rows: np.ndarray, capacity: int, first: int, used: int) -> Index:
+    """Return the index of the names of rows `first` to ``used - 1``."""
+    index = allocate_index(capacity)
+    names = np.zeros(used, np.uint64)
+    names[first:] = rows["name"][first:used]
+    with np.errstate(over="ignore"):
+        rebuild_index(index, names, used)
+    return index
 
 
-def room_for_sessions(sessions: Sessions, need: int) -> Sessions:
-    """Return slots for at least `need` open sessions; slots keep their numbers."""
-    old = len(sessions.name)
+def room_for_agents(memory: Memory, need: int) -> Memory:
+    """Return a memory with rows for at least `need` agents."""
+    if need <= len(memory.agents):
+        return memory
+    used = int(memory.used[USED_AGENTS])
+    length = _grown(need, len(memory.agents))
+    agents = _longer(memory.agents, length, used)
+    return memory._replace(agents=agents, agent_index=index_of(agents, 2 * length, 0, used))
+
+
+def room_for_groups(memory: Memory, need: int, most: int) -> Memory:
+    """Return a memory with tables for at least `need` groups, up to the cap."""
+    need = min(need, most)
+    if need <= len(memory.groups):
+        return memory
+    used = int(memory.used[USED_GROUPS])
+    length = min(_grown(need, len(memory.groups)), most)
+    groups = _longer(memory.groups, length, used)
+    return memory._replace(groups=groups, group_index=index_of(groups, _grown(4 * length, 16), 1, used))
+
+
+def room_for_sessions(memory: Memory, need: int) -> Memory:
+    """Return a memory with slots for at least `need` open sessions; slots keep their numbers."""
+    old = len(memory.sessions)
     if need <= old:
-        return sessions
+        return memory
     slots = _grown(need, old)
-    new = _move(sessions, allocate_sessions(slots), old)
-    new.order[old:-1, 1] = np.arange(old + 1, slots)
-    new.order[-1, 1] = sessions.ends[2]
-    new.ends[2] = old
-    slot = int(new.ends[0])
+    added = blank_sessions(slots - old, old)
+    added["order"][-1, 1] = memory.ends[FREE]
+    sessions = np.concatenate([memory.sessions, added])
+    ends = memory.ends.copy()
+    ends[FREE] = old
+    index = allocate_index(4 * slots)
+    names = np.zeros(slots, np.uint64)
+    slot = int(ends[OLDEST])
     while slot >= 0:
-        enter_names(new.index, new.name, slot, slot + 1)
-        slot = int(new.order[slot, 1])
-    return new
+        names[slot] = sessions["name"][slot]
+        slot = int(sessions["order"][slot, 1])
+    with np.errstate(over="ignore"):
+        rebuild_index(index, names, slots)
+    return memory._replace(sessions=sessions, session_index=index, ends=ends)
 
 
 def room_for_chunks(chunks: Chunks, need: int) -> Chunks:
@@ -98,21 +94,9 @@ def room_for_chunks(chunks: Chunks, need: int) -> Chunks:
     return new
 
 
-def room_for_standing(standing: Standing, slots: int) -> Standing:
-    """Return the standing of `slots` sessions."""
-    have = len(standing.passed)
-    if slots <= have:
-        return standing
-    best, passed = np.full((slots, standing.best.shape[1]), -1.0), np.zeros((slots, 2), np.int32)
-    best[:have], passed[:have] = standing.best, standing.passed
-    return standing._replace(best=best, passed=passed)
-
-
 def room_for_batch(memory: Memory, sizes: Sizes, events: int, new_groups: int) -> Memory:
     """Return a memory in which `events` more events find room, `new_groups` unknown peer groups among them."""
-    return memory._replace(
-        agents=room_for_agents(memory.agents, sizes, int(memory.agents.used[0]) + events),
-        groups=room_for_groups(memory.groups, sizes, int(memory.groups.used[0]) + new_groups),
-        sessions=room_for_sessions(memory.sessions, int(memory.sessions.ends[3]) + events),
-        chunks=room_for_chunks(memory.chunks, CHUNKS_PER_EVENT * events),
-    )
+    memory = room_for_agents(memory, int(memory.used[USED_AGENTS]) + events)
+    memory = room_for_groups(memory, int(memory.used[USED_GROUPS]) + new_groups, sizes.groups)
+    memory = room_for_sessions(memory, int(memory.ends[OPEN]) + events)
+    return memory._replace(chunks=room_for_chunks(memory.chunks, CHUNKS_PER_EVENT * events))

@@ -19,7 +19,7 @@ from detector.scorers.half_space import allocate as allocate_masses
 from detector.scorers.half_space import grow as grow_masses
 from detector.sketches.index import find_row
 from detector.sketches.survival import allocate_survival
-from detector.state.grow import room_for_batch, room_for_standing
+from detector.state.grow import room_for_batch
 from detector.state.refit import Refit
 from detector.state.settings import Settings, settings_of
 
@@ -58,9 +58,9 @@ class Partition:
         self.trusted_until = trusted_until
         self.settings: Settings = settings_of(profile, trusted_until)
         self.memory: Memory = allocate_memory(self.settings.sizes)
-        groups = len(self.memory.groups.name)
-        self.models = Models(structure, allocate_masses(structure, groups), allocate_survival(1))
-        self.standing: Standing = allocate_standing(len(self.memory.sessions.name), profile.budget.window)
+        groups = len(self.memory.groups)
+        self.models = Models(structure, allocate_masses(structure, groups), allocate_survival(1)[0])
+        self.standing: Standing = allocate_standing(profile.budget.window)
         self.refit = Refit(profile.forest.model_copy(update={"seed": profile.forest.seed + seed}))
         self.work = Workspace(
             columns=allocate_columns(),
@@ -74,14 +74,12 @@ class Partition:
 
     def make_room(self, events: int) -> None:
         """Grow every memory so that the next `events` events of the columns fit."""
-        groups = self.memory.groups
         names = np.unique(self.work.columns.ident[:events, GROUP])
-        unknown = sum(find_row(groups.index, name) < 0 for name in names)
+        unknown = sum(find_row(self.memory.group_index, name) < 0 for name in names)
         self.memory = room_for_batch(self.memory, self.settings.sizes, events, unknown)
-        slots, groups_now = len(self.memory.sessions.name), len(self.memory.groups.name)
-        self.standing = room_for_standing(self.standing, slots)
-        if groups_now > len(self.models.masses.seen):
-            self.models = self.models._replace(masses=grow_masses(self.models.masses, groups_now))
+        slots, groups = len(self.memory.sessions), len(self.memory.groups)
+        if groups > len(self.models.masses.seen):
+            self.models = self.models._replace(masses=grow_masses(self.models.masses, groups))
         rows = slots + BATCH
         if rows > len(self.work.closes.at):
             self.work.closes = allocate_closes(rows)
