@@ -195,7 +195,7 @@ def demo_scenario(seed: int, settings: DemoSettings | None = None, live_start: f
     )
     before = tuple(
         Injection("slow_drift", agents["slow_drift"], drifting + (step + 0.3) * (live_start - drifting) / _DRIFT_BEFORE,
-                  step + 1)
+                  1 + step // 2)
         for step in range(_DRIFT_BEFORE)
     )  # fmt: skip
     past = replace(
@@ -218,7 +218,7 @@ def _live_attacks(seed: int, agents: dict[Kind, int], live_start: float, seconds
         at = live_start + seconds * (share + 0.04 * chance.random())
         repeats = 5 if kind == "slow_drift" else 1
         planned.extend(
-            Injection(kind, agents[kind], at + step * seconds / 9.0, _DRIFT_BEFORE + 2 + 2 * step)
+            Injection(kind, agents[kind], at + step * seconds / 9.0, _DRIFT_BEFORE // 2 + 1 + 2 * step)
             for step in range(repeats)
         )
     return tuple(planned)
