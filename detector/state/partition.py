@@ -7,21 +7,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detector.alerts.budget import Standing, Verdicts, allocate_standing, allocate_verdicts
+from detector.alerts.budget import FUSED, Standing, Verdicts, allocate_standing, allocate_verdicts
+from detector.alerts.incidents import Policy
 from detector.features.columns import BATCH, GROUP, Columns, allocate_columns
-from detector.features.memory import Memory, allocate_memory
+from detector.features.memory import FLEET, OPEN, USED_AGENTS, USED_GROUPS, Memory, allocate_memory
 from detector.fusion.combine import Evidence, Models, allocate_evidence
 from detector.fusion.learn import Scratch, allocate_scratch
 from detector.fusion.observe import Closes, Context, allocate_closes, allocate_context, watermarks
 from detector.profile.model import Profile
+from detector.schema.alert import Alert
 from detector.scorers.artifacts import half_space_structure
 from detector.scorers.half_space import allocate as allocate_masses
 from detector.scorers.half_space import grow as grow_masses
 from detector.sketches.index import find_row
+from detector.sketches.rolling import upper_quantile
 from detector.sketches.survival import allocate_survival
 from detector.state.grow import room_for_batch
 from detector.state.refit import Refit
 from detector.state.settings import Settings, settings_of
+
+
+BLOCK = 64
+"""Agents in one shard of a snapshot."""
 
 
 @dataclass(slots=True)
@@ -61,6 +68,18 @@ class Partition:
         groups = len(self.memory.groups)
         self.models = Models(structure, allocate_masses(structure, groups), allocate_survival(1)[0])
         self.standing: Standing = allocate_standing(profile.budget.window)
+        self.incidents: dict[int, Alert] = {}
+        self.touched_blocks: set[int] = set()
+        self.touched_groups: set[int] = {0}
+        self.session_shards: set[str] = set()
+        self.forest_written = 0
+        self.policy = Policy(
+            profile=profile.id,
+            alerts=self.settings.budget.alerts,
+            quarantine=self.settings.budget.quarantine,
+            ignored=profile.features.ignored_attributes,
+            models=(profile.weights.forest, profile.weights.half_space),
+        )
         self.refit = Refit(profile.forest.model_copy(update={"seed": profile.forest.seed + seed}))
         self.work = Workspace(
             columns=allocate_columns(),
@@ -86,6 +105,15 @@ class Partition:
             self.work.verdicts = allocate_verdicts(BATCH, rows)
         self.work.closes.count[0] = 0
 
+    def note_touched(self, events: int) -> None:
+        """Remember whose rows the last batch changed, for the next snapshot."""
+        closes = int(self.work.closes.count[0])
+        agents = np.concatenate([self.work.context.agent[:events], self.work.closes.agent[:closes]])
+        groups = np.concatenate([self.work.context.group[:events], self.work.closes.group[:closes]])
+        self.touched_blocks.update((np.unique(agents) // BLOCK).tolist())
+        self.touched_groups.update(np.unique(groups[groups >= 0]).tolist())
+        self.touched_groups.add(FLEET)
+
     def spans(self, events: int) -> Iterator[tuple[int, int]]:
         """Yield the spans of a batch between which the forest changes or a fit begins."""
         memory = self.memory
@@ -98,3 +126,25 @@ class Partition:
                 stop = self.refit.cut(marks, start)
             yield start, stop
             start = stop
+
+    def gauges(self) -> dict[str, float]:
+        """Return the figures an operator watches.
+
+        Agents and peer groups known, sessions open, the evidence at which a session alerts (infinite
+        until enough have closed), the share of sessions promised and spent, forests fitted, the watermark.
+        """
+        budget, rolling, totals = self.settings.budget, self.standing.rolling, self.standing.totals
+        is_ready = rolling.used[FUSED, 0] >= budget.least
+        threshold = upper_quantile(rolling, FUSED, budget.alerts, budget.tail) if is_ready else float("inf")
+        return {
+            "agents": float(self.memory.used[USED_AGENTS]),
+            "groups": float(self.memory.used[USED_GROUPS] - 1),
+            "sessions_open": float(self.memory.ends[OPEN]),
+            "incidents_open": float(len(self.incidents)),
+            "threshold": float(threshold),
+            "promised": float(self.profile.budget.alerts),
+            "spent": float(totals[4] / totals[3]) if totals[3] else 0.0,
+            "sessions_closed": float(totals[3]),
+            "forest_fits": float(self.refit.fits),
+            "watermark": float(self.memory.clock[0]),
+        }

@@ -40,8 +40,8 @@ class Refit:
         What the coming forest is fitted on.
     due : float
         Watermark from which the coming forest serves; infinite if none is coming.
-    fits : int
-        Fits begun so far.
+    fits, served : int
+        Fits begun so far; forests that came into use.
     """
 
     settings: ForestSettings
@@ -50,6 +50,7 @@ class Refit:
     sample: np.ndarray | None = None
     due: float = float("inf")
     fits: int = 0
+    served: int = 0
     _future: Future[FlatForest] | None = field(default=None, repr=False)
 
     def cut(self, watermarks: np.ndarray, start: int) -> int:
@@ -74,6 +75,7 @@ class Refit:
         """
         if watermark >= self.due:
             self.forest = self._ready()
+            self.served += 1
             self.sample, self.due, self._future = None, float("inf"), None
         day = int(watermark // self.settings.refit_s)
         if self.day is not None and day != self.day and sampled >= self.settings.least:

@@ -1,0 +1,84 @@
+"""The whole detector as one object, for harnesses and notebooks: records in, one score an event out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from detector.pipeline import Outcome, Pipeline
+from detector.profile.load import load_profile
+from detector.profile.model import Profile
+from detector.schema.alert import Alert
+from detector.schema.decode import Refusal
+from detector.schema.record import Record
+
+
+class Core:
+    """Scores records in order, prequentially: each event by what was known before it.
+
+    Parameters
+    ----------
+    profile : Profile or str, default="default/v1"
+        What is watched, or the name of a shipped profile.
+    seed : int, default=0
+        Added to the profile's seeds.
+    trusted_until : float or None
+        Event time, epoch seconds, before which everything is learned and nothing alerts.
+
+    Attributes
+    ----------
+    alerts : list of Alert
+        So far.
+    refusals : list of (int, Refusal)
+        Place of the record among all given so far, and why it, or one line of it, is no event.
+    outcomes : Outcome
+        Of the last call.
+
+    Examples
+    --------
+    >>> core = Core()
+    >>> scores = core.process([b'{"event_id": "1"}'])
+    >>> bool(np.isnan(scores[0])), core.refusals[0][1].reason
+    (True, 'missing_field')
+    """
+
+    def __init__(
+        self, profile: Profile | str = "default/v1", seed: int = 0, trusted_until: float | None = None
+    ) -> None:
+        self.pipeline = Pipeline(
+            load_profile(profile) if isinstance(profile, str) else profile, seed, trusted_until
+        )
+        self.alerts: list[Alert] = []
+        self.refusals: list[tuple[int, Refusal]] = []
+        self.outcomes = Outcome()
+        self._records = 0
+
+    def process(self, records: Sequence[bytes]) -> np.ndarray:
+        """Return one score an event in input order: evidence, high is strange, 0 for events that are only context.
+
+        Parameters
+        ----------
+        records : sequence of bytes
+            One event each, or NDJSON of many.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_events,)
+            NaN for a refused or repeated one; the refused ones' reasons are in `refusals`.
+        """
+        return self.process_records([Record(value, offset=self._records + k) for k, value in enumerate(records)])
+
+    def process_records(self, records: Sequence[Record]) -> np.ndarray:
+        """Return the same of records that know where they stand."""
+        self.outcomes = self.pipeline.process(records)
+        self.alerts += self.outcomes.alerts
+        self.refusals += [(self._records + place, refusal) for place, refusal in self.outcomes.refusals]
+        self._records += len(records)
+        return self.outcomes.scores
+
+    def finish(self) -> Outcome:
+        """Return what comes of closing every open session."""
+        self.outcomes = self.pipeline.finish()
+        self.alerts += self.outcomes.alerts
+        return self.outcomes
