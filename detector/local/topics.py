@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -150,3 +151,13 @@ def create_topics(client: Mapping[str, Any], specs: Iterable[TopicSpec], replica
                 )
                 raise SetupError(msg) from exc
     return made
+
+
+def delete_topics(client: Mapping[str, Any], specs: Iterable[TopicSpec]) -> None:
+    """Remove topics; one that is not there, or may not be removed, is left."""
+    options: dict[str, Any] = {"log_level": 0, "error_cb": lambda _: None, **client}
+    admin = AdminClient(options)
+    asked = admin.delete_topics([spec.name for spec in specs], operation_timeout=ADMIN_S, request_timeout=ADMIN_S)
+    for future in asked.values():
+        with suppress(KafkaException):
+            future.result()

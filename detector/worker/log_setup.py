@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import logging.config
 import time
 from collections.abc import Callable
 from typing import Any
@@ -71,3 +72,8 @@ def logging_config(level: str, *, is_json: bool) -> dict[str, Any]:
         },
         "root": {"level": "WARNING", "handlers": ["clients"]},
     }
+
+
+def set_up_logging(level: str, *, is_json: bool) -> None:
+    """Log our fields at ``level`` and above to standard error."""
+    logging.config.dictConfig(logging_config(level, is_json=is_json))

@@ -39,7 +39,7 @@ class Pipeline(Protocol):
         """Return what a micro-batch brought."""
 
     def snapshot(self, *, full: bool = False) -> dict[str, bytes]:
-        """Return the shards that changed since the last call, all of them if ``full``; an empty one is to be dropped."""
+        """Return the shards that changed since the last call, all if ``full``; an empty one is to be dropped."""
 
     def gauges(self) -> Mapping[str, float]:
         """Return what a dashboard shows."""

@@ -21,7 +21,7 @@ from detector.response.stage import ResponseStage
 from detector.worker.clients import confluent_options
 from detector.worker.factory import ProfilePipelines, profile_of
 from detector.worker.health import Health, serve
-from detector.worker.log_setup import logging_config
+from detector.worker.log_setup import logging_config, set_up_logging
 from detector.worker.metrics import WorkerMetrics
 from detector.worker.parts import WorkerParts
 from detector.worker.responding import Stage
@@ -44,9 +44,7 @@ def run_worker(settings: WorkerSettings) -> int:
     DetectorError
         Something is missing before the start, or ended the worker; the message says what to do.
     """
-    import logging.config
-
-    logging.config.dictConfig(logging_config(settings.log_level, is_json=settings.log_json))
+    set_up_logging(settings.log_level, is_json=settings.log_json)
     check_broker(confluent_options(settings), settings.topics, has_admin=settings.broker == "kafka")
     profile = profile_of(settings)
     pipelines = ProfilePipelines(profile, settings)

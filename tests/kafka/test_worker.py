@@ -103,7 +103,7 @@ def test_nothing_is_missing_after_kill_9_of_the_worker(
             "killed too late to prove anything"
         )
         worker = deployed.start()
-        deployed.until(lambda: sum(deployed.committed()) > start, "progress after the crash")
+        deployed.until(lambda done=start: sum(deployed.committed()) > done, "progress after the crash")
     deployed.until_done()
     deployed.until_by_tenant_done()
     assert deployed.stop(worker) == 0, deployed.logs()
