@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import stamina
 
-from detector.errors import DeliveryError
+from detector.errors import DeliveryError, SetupError
 from detector.sinks.syslog import frame
 
 if TYPE_CHECKING:
@@ -67,11 +67,19 @@ def tls_context(ca: str | None = None, cert: str | None = None, key: str | None 
         File of trusted roots; None takes the machine's.
     cert, key : str or None
         Our own certificate, where the receiver asks for one.
+
+    Raises
+    ------
+    SetupError
+        A file is missing or no PEM file.
     """
-    context = ssl.create_default_context(cafile=ca)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if cert is not None:
-        context.load_cert_chain(cert, key)
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if cert is not None:
+            context.load_cert_chain(cert, key)
+    except OSError as error:
+        raise SetupError(f"ca, cert and key of siem must be readable PEM files, got {error}: correct them") from error
     return context
 
 

@@ -13,7 +13,7 @@ from typing import Self
 
 import pytest
 
-from detector.errors import DeliveryError
+from detector.errors import DeliveryError, SetupError
 from detector.sinks.sender import SenderOptions, SyslogSender, tls_context
 from detector.sinks.target import Target
 
@@ -227,6 +227,12 @@ def test_tls_closes_in_order_and_loses_nothing(certificate: tuple[Path, Path]) -
             sender.flush()
         receiver.wait_for(1)
     assert len(frames(receiver.connections[0])) == 5_000
+
+
+def test_missing_pem_files_are_told(tmp_path: Path) -> None:
+    """Before anything is sent."""
+    with pytest.raises(SetupError, match="must be readable PEM files"):
+        tls_context(str(tmp_path / "no.pem"))
 
 
 def test_a_receiver_that_cannot_prove_itself_gets_nothing(certificate: tuple[Path, Path]) -> None:
