@@ -17,7 +17,8 @@ import numpy as np
 from detector.alerts.budget import Standing
 from detector.errors import ArtifactError, StateError
 from detector.features.memory import (
-    CHUNK, FREE, NEWEST, OBSERVED, OLDEST, OPEN, SESSION, USED_AGENTS, USED_GROUPS, Memory, allocate_chunks, blank_sessions,
+    CHUNK, FREE, NEWEST, OBSERVED, OLDEST, OPEN, SESSION, SESSION_TOOLS, SESSION_VALUES, STILL_OPEN, TOOLS, USED_AGENTS,
+    USED_GROUPS, VALUES, Memory, allocate_chunks, blank_sessions,
 )  # fmt: skip
 from detector.schema.alert import Alert
 from detector.scorers.codec import from_bytes, to_bytes
@@ -83,7 +84,7 @@ def snapshot_partition(state: Partition, *, full: bool) -> dict[str, bytes]:
     agents, groups = int(memory.used[USED_AGENTS]), int(memory.used[USED_GROUPS])
     blocks = range(math.ceil(agents / BLOCK)) if full else sorted(state.touched_blocks)
     rows = range(groups) if full else sorted(state.touched_groups)
-    shards = {f"agents/{b:06}": pack({"rows": memory.agents[b * BLOCK : min((b + 1) * BLOCK, agents)]}) for b in blocks}
+    shards = {f"agents/{b:06}": _agent_block(memory, b * BLOCK, min((b + 1) * BLOCK, agents)) for b in blocks}
     for row in rows:
         group = memory.groups[row : row + 1]
         first = {name: group[name][0] for name in _FIRST_HALF}
@@ -103,6 +104,14 @@ def snapshot_partition(state: Partition, *, full: bool) -> dict[str, bytes]:
     state.touched_blocks.clear()
     state.touched_groups.clear()
     return shards
+
+
+def _agent_block(memory: Memory, first: int, stop: int) -> bytes:
+    """Return rows of agents, without what only says where their open sessions lie."""
+    rows = memory.agents[first:stop].copy()
+    rows["first_open"] = 0
+    rows["tally"][:, STILL_OPEN] = 0
+    return pack({"rows": rows})
 
 
 def _core(state: Partition) -> bytes:
@@ -134,6 +143,8 @@ def _session_shards(state: Partition) -> dict[str, bytes]:
         rows = memory.sessions[slots].copy()
         rows["sibling"] = [rank.get(int(s), -1) for s in rows["sibling"]]
         rows["order"], rows["chunk"] = 0, 0
+        rows["tools"][np.arange(SESSION_TOOLS) >= rows["count"][:, TOOLS, None]] = 0
+        rows["values"][np.arange(SESSION_VALUES) >= rows["count"][:, VALUES, None]] = 0
         pieces = [_observations(memory, slot) for slot in slots]
         shards.update(_session_pieces(f"sessions/{first // _SESSIONS_A_SHARD:04}", rows, np.concatenate(pieces)))
     stale = {name: b"" for name in state.session_shards if name not in shards}
@@ -225,8 +236,6 @@ def _restore_rows(state: Partition, held: Mapping[str, bytes]) -> None:
         name = f"agents/{block:06}"
         rows = unpack(name, held[name], {"rows": memory.agents.dtype})[0]["rows"]
         memory.agents[block * BLOCK : block * BLOCK + len(rows)] = rows
-    memory.agents["first_open"][:agents] = 0
-    memory.agents["tally"][:agents, 2] = 0
     for row in range(groups):
         first = unpack("group", held[f"groups/{row:04}/a"])[0]
         rest = unpack("group", held[f"groups/{row:04}/b"])[0]
@@ -285,6 +294,6 @@ def _restore_siblings(state: Partition) -> None:
     named = {int(s) for s in rows["sibling"]}
     for slot, row in enumerate(rows):
         owner = memory.agents[int(row["agent"])]
-        owner["tally"][2] += 1
+        owner["tally"][STILL_OPEN] += 1
         if slot not in named:
             owner["first_open"] = slot + 1
