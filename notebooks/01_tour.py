@@ -28,6 +28,9 @@ from detector.offline.evaluate import score_stream
 from detector.offline.study import events_of, gaps_of, open_stream, sessions_of
 from detector.profile.load import load_profile
 
+alt.renderers.enable("png")  # drawn here, without a browser or a network
+pd.set_option("display.max_colwidth", None)
+
 stream = open_stream("agentdyn")
 profile = load_profile("default/v1")
 live = pd.Timestamp(stream.live_start, unit="s", tz="UTC")
@@ -109,7 +112,7 @@ alt.Chart(gaps.sample(min(len(gaps), 4_000), random_state=0)).mark_bar().encode(
 
 # %%
 print(f"{alert.title}\nscore {alert.score:.2f}, threshold {alert.threshold:.2f}, risk {alert.risk}, {alert.severity}")
-print(f"normal if: {alert.normal_if}")
+print(alert.normal_if)
 assert alert.contributions, "an alert without a reason is no alert"
 why = pd.DataFrame([one.model_dump() for one in alert.contributions])
 why[["channel", "value", "observed", "expected", "voice", "n"]]

@@ -32,6 +32,8 @@ from detector.offline.study import open_stream, recall_by_budget, sessions_of
 from detector.profile.load import load_profile
 from detector.profile.versions import new_version
 
+alt.renderers.enable("png")  # drawn here, without a browser or a network
+
 stream = open_stream("agentdyn_noisy")
 base = load_profile("default/v1")
 print(f"{stream.name}: {len(stream.lines):,} events; {base.id} promises {base.budget.alerts:.1%} of sessions")
