@@ -110,7 +110,7 @@ def _end_a_stuck_stop(app: Any, worker: Any, within_s: float) -> None:  # noqa: 
     """End the process when a stop that began does not end: a client without credentials waits for ever."""
     while not (app.should_stop or worker.should_stop):
         time.sleep(0.5)  # the flag belongs to another loop; there is nothing to wait on from a thread
-    time.sleep(within_s)
+    time.sleep(within_s)  # a deadline, and nothing else: an orderly end leaves the process before it
     sys.stderr.write(f"detector: the stop took more than {within_s:.0f} s; ended. Nothing is lost, start it again\n")
     sys.stderr.flush()
     os._exit(EXIT_STUCK)
