@@ -3,51 +3,64 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 app = typer.Typer(rich_markup_mode="markdown")
 
 KAFKA = "Kafka"
-TLS = "TLS of the receiver"
-
-Bootstrap = Annotated[
-    str | None,
-    typer.Option(help="Brokers, host:port, comma-separated. (default: 127.0.0.1:9092)", rich_help_panel=KAFKA),
-]
-Prefix = Annotated[str | None, typer.Option(help="Stands before every topic name.", rich_help_panel=KAFKA)]
-Group = Annotated[
-    str | None, typer.Option(help="Consumer group of the worker. (default: detector)", rich_help_panel=KAFKA)
-]
+SYSLOG = "Syslog"
 
 
 @app.command("siem")
 def siem(  # noqa: PLR0913 - one parameter per option of the command line
     to: Annotated[
         str,
-        typer.Option(
-            help="syslog+tcp://HOST:PORT, syslog+udp://..., syslog+tls://... or file:///PATH.", show_default=False
-        ),
+        typer.Option(help="Receiver: syslog://HOST:PORT, syslog+tls://..., syslog+udp://... or file:///PATH."),
     ],
-    siem_group: Annotated[str, typer.Option(help="Consumer group of this receiver.", rich_help_panel=KAFKA)] = "siem",
-    bootstrap: Bootstrap = None,
-    topic_prefix: Prefix = None,
-    hostname: Annotated[str | None, typer.Option(help="Hostname the messages carry. (default: this machine's)")] = None,
+    bootstrap: Annotated[
+        str | None,
+        typer.Option(help="Brokers, host:port, comma-separated. (default: 127.0.0.1:9092)", rich_help_panel=KAFKA),
+    ] = None,
+    topic_prefix: Annotated[
+        str | None, typer.Option(help="Stands before every topic name.", rich_help_panel=KAFKA)
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Consumer group, one per receiver. (default: <group>.siem)", rich_help_panel=KAFKA),
+    ] = None,
+    first: Annotated[
+        Literal["earliest", "latest"],
+        typer.Option(help="Where a group that was never here begins.", rich_help_panel=KAFKA),
+    ] = "earliest",
     confirm: Annotated[
-        bool, typer.Option(help="End the connection after each batch and wait until it was read: slower, loses less.")
+        bool,
+        typer.Option(
+            "--confirm",
+            help="End the connection after each batch and wait until the receiver has read to its end.",
+            rich_help_panel=SYSLOG,
+        ),
     ] = False,
-    ca: Annotated[Path | None, typer.Option(help="PEM file of the trusted authorities.", rich_help_panel=TLS)] = None,
-    certificate: Annotated[Path | None, typer.Option(help="PEM file of our certificate.", rich_help_panel=TLS)] = None,
-    key: Annotated[Path | None, typer.Option(help="PEM file of its key.", rich_help_panel=TLS)] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(help="PEM file of roots trusted for TLS. (default: the machine's)", rich_help_panel=SYSLOG),
+    ] = None,
+    cert: Annotated[Path | None, typer.Option(help="PEM file of our own certificate.", rich_help_panel=SYSLOG)] = None,
+    key: Annotated[Path | None, typer.Option(help="PEM file of its key.", rich_help_panel=SYSLOG)] = None,
+    hostname: Annotated[
+        str | None, typer.Option(help="Host name in the messages. (default: this machine's)", rich_help_panel=SYSLOG)
+    ] = None,
+    facility: Annotated[int, typer.Option(min=0, max=23, help="16 is local0.", rich_help_panel=SYSLOG)] = 16,
+    enterprise: Annotated[
+        int, typer.Option(min=0, help="Private enterprise number; the default is for examples.", rich_help_panel=SYSLOG)
+    ] = 32_473,
 ) -> None:
-    """Send alerts from Kafka to a SIEM over syslog (RFC 5424, OCSF inside).
+    """Send alerts from Kafka to a SIEM, until stopped with SIGTERM or Ctrl-C.
 
-    A consumer of agent.alerts with its own group: Kafka is the buffer while the SIEM is away. Offsets are committed
-    after a batch was handed over. Plain TCP cannot tell what a receiver lost when it died; --confirm, or a receiver
-    that reads Kafka itself, closes that gap. Drop repeats by finding_info.uid and metadata.sequence.
-
-    Credentials of Kafka come from the worker's settings, `DETECTOR_...` (`detector worker-settings`).
+    Reads agent.alerts with a consumer group of its own and commits what the receiver has taken: a receiver that is
+    down loses nothing, and is sent the last alerts again when it is back (drop repeats by finding and counter).
+    Brokers and credentials are those of the worker's settings.
     """
     import signal
     import socket
@@ -64,47 +77,49 @@ def siem(  # noqa: PLR0913 - one parameter per option of the command line
     settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix})
     set_up_logging(settings.log_level, is_json=settings.log_json)
     target = parse_target(to)
-    files = [str(path) if path else None for path in (ca, certificate, key)]
-    tls = tls_context(*files) if target.transport == "tls" else None
+    files = tuple(None if path is None else str(path) for path in (ca, cert, key))
     options = SiemOptions(
-        settings.topics.alerts,
-        target,
-        Header(hostname or socket.gethostname()),
-        SenderOptions(confirm=confirm, tls=tls),
+        topic=settings.topics.alerts,
+        target=target,
+        header=Header(socket.gethostname() if hostname is None else hostname, facility, enterprise),
+        sender=SenderOptions(confirm=confirm, tls=tls_context(*files) if target.transport == "tls" else None),
     )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run_siem(confluent_options(settings), options, stop, group=siem_group)
+    run_siem(confluent_options(settings), options, stop, group=group or f"{settings.group}.siem", first=first)
 
 
 @app.command("release")
 def release(  # noqa: PLR0913 - one parameter per option of the command line
-    agent: Annotated[str, typer.Argument(help="Agent whose quarantine is lifted.", show_default=False)],
-    by: Annotated[str, typer.Option(help="Your name; stands in the log.", show_default=False)],
-    reason: Annotated[str, typer.Option(help="Why; stands in the log.", show_default=False)],
+    agent: Annotated[str, typer.Argument(help="Id of the agent, as in its events.")],
+    by: Annotated[str, typer.Option(help="Who answers for it.")],
+    reason: Annotated[str, typer.Option(help="Why; it stands in the audit log.")],
     tenant: Annotated[str, typer.Option(help="Tenant of the agent.")] = "default",
-    wait: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for the worker's answer.")] = 30.0,
-    bootstrap: Bootstrap = None,
-    topic_prefix: Prefix = None,
-    group: Group = None,
+    timeout: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for the answer.")] = 15.0,
+    bootstrap: Annotated[
+        str | None, typer.Option(help="Brokers, host:port, comma-separated. (default: 127.0.0.1:9092)")
+    ] = None,
+    topic_prefix: Annotated[str | None, typer.Option(help="Stands before every topic name.")] = None,
 ) -> None:
-    """Lift an agent's quarantine, with a name and a reason.
+    """Lift an agent's quarantine, in a person's name.
 
-    Writes a release for exactly the state that stands now to agent.feedback, and waits until the response stage has
-    answered. Exit status 1 if it refused, or did not answer in time (the request is kept and answered later).
+    Shows what stands, writes the release to agent.feedback for exactly that state, and waits until the response stage
+    has answered in agent.policy.log. Exit status: 0 released; 1 not released, the reason is shown; 3 written, but no
+    worker has answered yet.
     """
     from detector.worker.clients import confluent_options
     from detector.worker.feedback import FeedbackDesk, Who
     from detector.worker.settings import load_settings
 
-    settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix, "group": group})
+    settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix})
     desk = FeedbackDesk(confluent_options(settings), settings.topics)
-    done = desk.release(Who(agent, by, reason, tenant), wait)
-    if done.entry is None:
-        typer.echo(
-            f"no answer within {wait:.0f} s: the release is kept; is a worker running? See /readyz of one.", err=True
-        )
+    outcome = desk.release(Who(agent, by, reason, tenant), timeout)
+    state, entry = outcome.state, outcome.entry
+    typer.echo(f"stood     {state.tier} ({state.mode}), revision {state.revision}, finding {state.reason.finding_uid}")
+    if entry is None:
+        typer.echo(f"written   no worker has answered within {timeout:g} s; it is done when one runs", err=True)
+        raise typer.Exit(3)
+    typer.echo(f"{entry.decision:<10}{entry.detail}")
+    if entry.decision != "released":
         raise typer.Exit(1)
-    typer.echo(f"{done.entry.decision}: {done.entry.subject}, tier was {done.state.tier}. {done.entry.detail}")
-    raise typer.Exit(int(done.entry.decision != "released"))
