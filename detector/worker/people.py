@@ -46,7 +46,9 @@ def siem(  # noqa: PLR0913 - one parameter per option of the command line
         Path | None,
         typer.Option(help="PEM file of roots trusted for TLS. (default: the machine's)", rich_help_panel=SYSLOG),
     ] = None,
-    cert: Annotated[Path | None, typer.Option(help="PEM file of our own certificate.", rich_help_panel=SYSLOG)] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="PEM file of our own certificate.", rich_help_panel=SYSLOG)
+    ] = None,
     key: Annotated[Path | None, typer.Option(help="PEM file of its key.", rich_help_panel=SYSLOG)] = None,
     hostname: Annotated[
         str | None, typer.Option(help="Host name in the messages. (default: this machine's)", rich_help_panel=SYSLOG)
@@ -77,7 +79,7 @@ def siem(  # noqa: PLR0913 - one parameter per option of the command line
     settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix})
     set_up_logging(settings.log_level, is_json=settings.log_json)
     target = parse_target(to)
-    files = tuple(None if path is None else str(path) for path in (ca, cert, key))
+    files = tuple(None if path is None else str(path) for path in (ca, certificate, key))
     options = SiemOptions(
         topic=settings.topics.alerts,
         target=target,
