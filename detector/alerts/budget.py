@@ -5,6 +5,9 @@ that are always odd, and known the moment it rises. It is held against the last 
 partition, unlabelled; so the threshold follows drift, and an attack wave larger than the budget is
 cut to the budget. Of the two voices the origin one has most of the budget; evidence of the plain one
 counts as much as evidence of the origin voice that is as rare, each within its share.
+
+Rank alone would make an alarm of nothing in a fleet whose sessions are all alike: there the
+evidence must also pass a floor, twice what an event has in which every channel is ordinary.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ _ROUND = 1e6
 
 
 class Budget(NamedTuple):
-    """Settings: shares of closed sessions, and how they are kept."""
+    """Settings: shares of closed sessions, and how they are kept; `floor`: evidence below which nothing alerts."""
 
     alerts: float
     quarantine: float
@@ -39,6 +42,7 @@ class Budget(NamedTuple):
     high: float
     prior_sessions: float
     cap: float
+    floor: float
 
 
 class Standing(NamedTuple):
@@ -190,7 +194,7 @@ def _judge(
     best[4] = max(best[4], _round(evidence.total[i, ORIGIN]))
     own = _round(log_rarity(standing.rolling, FUSED, score, budget.tail, budget.least))
     out.rarity[i] = own
-    if standing.rolling.used[FUSED, 0] < budget.least or own < -math.log10(budget.alerts):
+    if standing.rolling.used[FUSED, 0] < budget.least or score < budget.floor or own < -math.log10(budget.alerts):
         return
     passed[1] += 1
     out.over[i] = passed[1]

@@ -14,6 +14,9 @@ from detector.schema.event import Event
 LEAD = 5
 """Most contributions an alert carries."""
 
+ORDINARY = 0.5
+"""-log10 p up to which a channel says nothing: three events in ten go further."""
+
 _LEVELS = (
     "used before by this agent",
     "new to this agent, known to its peers",
@@ -98,10 +101,12 @@ def contributions_of(seen: Seen, ignored: tuple[str, ...], models: tuple[float, 
     values = {name: float(v) for name, v in zip(CHANNELS, seen.weights * seen.logs * seen.factor, strict=True)}
     values["forest"] = models[0] * seen.forest * seen.factor
     values["half_space"] = models[1] * seen.half_space * seen.factor
+    logs = dict(zip((*CHANNELS, "forest", "half_space"), (*seen.logs, seen.forest, seen.half_space), strict=True))
     parts, numbers = parts_of(seen.event, ignored), numbers_of(seen.event, ignored)
-    ranked = sorted((name for name in values if values[name] >= 0.01), key=lambda name: -values[name])  # noqa: PLR2004
+    ranked = sorted((name for name in values if values[name] > 0.0), key=lambda name: -values[name])
+    odd = [name for name in ranked if logs[name] > ORDINARY]
     found: dict[str, Contribution] = {}
-    for channel in ranked:
+    for channel in odd or ranked[:1]:
         name = channel.removesuffix("_origin")
         bits = float(seen.bits[CHANNELS.index(channel)]) if channel in CHANNELS else 0.0
         observed, expected, voice, n = _words(name, seen, parts, numbers, bits)

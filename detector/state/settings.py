@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from detector.alerts.budget import Budget
@@ -72,12 +74,12 @@ def settings_of(profile: Profile, trusted_until: float | None) -> Settings:
             read=risk.read,
             no_tool_origin=risk.no_tool_origin,
         ),
-        budget=_budget(profile),
+        budget=_budget(profile, plain.tolist()),
         ignored=ignored_names(profile.features.ignored_attributes),
     )
 
 
-def _budget(profile: Profile) -> Budget:
+def _budget(profile: Profile, plain: Sequence[float]) -> Budget:
     """Return the budget's settings; a share of zero is kept by a level nothing reaches."""
     budget, correction = profile.budget, profile.agent_correction
     return Budget(
@@ -92,4 +94,5 @@ def _budget(profile: Profile) -> Budget:
         high=correction.high,
         prior_sessions=float(correction.prior_sessions),
         cap=correction.cap,
+        floor=2.0 * math.log10(2.0) * (sum(plain) + profile.weights.forest + profile.weights.half_space),
     )
