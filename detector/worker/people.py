@@ -13,50 +13,61 @@ KAFKA = "Kafka"
 SYSLOG = "Syslog"
 
 
+Bootstrap = Annotated[
+    str | None,
+    typer.Option(help="Brokers, host:port, comma-separated. (default: 127.0.0.1:9092)", rich_help_panel=KAFKA),
+]
+Prefix = Annotated[str | None, typer.Option(help="Stands before every topic name.", rich_help_panel=KAFKA)]
+Receiver = Annotated[
+    str, typer.Option(help="Receiver: syslog://HOST:PORT, syslog+tls://..., syslog+udp://... or file:///PATH.")
+]
+Reader = Annotated[
+    str | None,
+    typer.Option(
+        help="Consumer group, one per receiver. (default: the worker's, with .siem behind)", rich_help_panel=KAFKA
+    ),
+]
+First = Annotated[
+    Literal["earliest", "latest"],
+    typer.Option(help="Where a group that was never here begins.", rich_help_panel=KAFKA),
+]
+Confirm = Annotated[
+    bool,
+    typer.Option(
+        "--confirm",
+        help="End the connection after each batch and wait until the receiver has read to its end.",
+        rich_help_panel=SYSLOG,
+    ),
+]
+Roots = Annotated[
+    Path | None,
+    typer.Option(help="PEM file of roots trusted for TLS. (default: the machine's)", rich_help_panel=SYSLOG),
+]
+Certificate = Annotated[Path | None, typer.Option(help="PEM file of our own certificate.", rich_help_panel=SYSLOG)]
+Key = Annotated[Path | None, typer.Option(help="PEM file of its key.", rich_help_panel=SYSLOG)]
+Hostname = Annotated[
+    str | None, typer.Option(help="Host name in the messages. (default: this machine's)", rich_help_panel=SYSLOG)
+]
+Facility = Annotated[int, typer.Option(min=0, max=23, help="16 is local0.", rich_help_panel=SYSLOG)]
+Enterprise = Annotated[
+    int, typer.Option(min=0, help="Private enterprise number; the default is for examples.", rich_help_panel=SYSLOG)
+]
+
+
 @app.command("siem")
 def siem(  # noqa: PLR0913 - one parameter per option of the command line
-    to: Annotated[
-        str,
-        typer.Option(help="Receiver: syslog://HOST:PORT, syslog+tls://..., syslog+udp://... or file:///PATH."),
-    ],
-    bootstrap: Annotated[
-        str | None,
-        typer.Option(help="Brokers, host:port, comma-separated. (default: 127.0.0.1:9092)", rich_help_panel=KAFKA),
-    ] = None,
-    topic_prefix: Annotated[
-        str | None, typer.Option(help="Stands before every topic name.", rich_help_panel=KAFKA)
-    ] = None,
-    group: Annotated[
-        str | None,
-        typer.Option(help="Consumer group, one per receiver. (default: <group>.siem)", rich_help_panel=KAFKA),
-    ] = None,
-    first: Annotated[
-        Literal["earliest", "latest"],
-        typer.Option(help="Where a group that was never here begins.", rich_help_panel=KAFKA),
-    ] = "earliest",
-    confirm: Annotated[
-        bool,
-        typer.Option(
-            "--confirm",
-            help="End the connection after each batch and wait until the receiver has read to its end.",
-            rich_help_panel=SYSLOG,
-        ),
-    ] = False,
-    ca: Annotated[
-        Path | None,
-        typer.Option(help="PEM file of roots trusted for TLS. (default: the machine's)", rich_help_panel=SYSLOG),
-    ] = None,
-    certificate: Annotated[
-        Path | None, typer.Option(help="PEM file of our own certificate.", rich_help_panel=SYSLOG)
-    ] = None,
-    key: Annotated[Path | None, typer.Option(help="PEM file of its key.", rich_help_panel=SYSLOG)] = None,
-    hostname: Annotated[
-        str | None, typer.Option(help="Host name in the messages. (default: this machine's)", rich_help_panel=SYSLOG)
-    ] = None,
-    facility: Annotated[int, typer.Option(min=0, max=23, help="16 is local0.", rich_help_panel=SYSLOG)] = 16,
-    enterprise: Annotated[
-        int, typer.Option(min=0, help="Private enterprise number; the default is for examples.", rich_help_panel=SYSLOG)
-    ] = 32_473,
+    to: Receiver,
+    bootstrap: Bootstrap = None,
+    topic_prefix: Prefix = None,
+    group: Reader = None,
+    first: First = "earliest",
+    confirm: Confirm = False,
+    ca: Roots = None,
+    certificate: Certificate = None,
+    key: Key = None,
+    hostname: Hostname = None,
+    facility: Facility = 16,
+    enterprise: Enterprise = 32_473,
 ) -> None:
     """Send alerts from Kafka to a SIEM, until stopped with SIGTERM or Ctrl-C.
 
@@ -99,10 +110,8 @@ def release(  # noqa: PLR0913 - one parameter per option of the command line
     reason: Annotated[str, typer.Option(help="Why; it stands in the audit log.")],
     tenant: Annotated[str, typer.Option(help="Tenant of the agent.")] = "default",
     timeout: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for the answer.")] = 15.0,
-    bootstrap: Annotated[
-        str | None, typer.Option(help="Brokers, host:port, comma-separated. (default: 127.0.0.1:9092)")
-    ] = None,
-    topic_prefix: Annotated[str | None, typer.Option(help="Stands before every topic name.")] = None,
+    bootstrap: Bootstrap = None,
+    topic_prefix: Prefix = None,
 ) -> None:
     """Lift an agent's quarantine, in a person's name.
 
