@@ -56,7 +56,8 @@ class Header(BaseModel):
 class Repeat(BaseModel):
     """A line that stands for many events: `event` again and again, `every_s` seconds apart, some values growing.
 
-    A string's ``{}`` is filled with the number of the repetition, from 1.
+    `grow` names numbers, dotted below the event (``attributes.rows``), and their factors. A string's ``{}`` is filled
+    with the number of the repetition, from 1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -134,25 +135,66 @@ def _events(path: Path, header: Header, lines: Sequence[str], at: float) -> list
     return events
 
 
-def run_case(profile: Profile, case: Case, batch: int = BATCH) -> Result:
-    """Return what a case gives under a profile: quiet days first, trusted, then the events under test."""
+class Days(NamedTuple):
+    """Quiet days a pipeline has seen, as the shards of its snapshot, and what it refused of them."""
+
+    shards: dict[str, bytes]
+    refused: list[str]
+
+
+def live_through(profile: Profile, case: Case) -> Days:
+    """Return the quiet days of a case, seen under a profile: cases that share them need them once."""
     pipeline = Pipeline(profile, seed=0, trusted_until=case.trusted_until)
-    records = [Record(value, None, TOPIC, 0, offset) for offset, value in enumerate(case.before + case.events)]
-    alerts: list[Alert] = []
-    faults: list[str] = []
-    for start in range(0, len(records), batch):
-        outcome = pipeline.process(records[start : start + batch])
-        alerts += outcome.alerts
-        faults += [f"event {start + index} must be an event, got {one.reason}" for index, one in outcome.refusals]
+    _, refused = _feed(pipeline, case.before, 0, BATCH)
+    return Days(pipeline.snapshot(full=True), refused)
+
+
+def run_case(profile: Profile, case: Case, days: Days | None = None, batch: int = BATCH) -> Result:
+    """Return what a case gives under a profile: quiet days first, trusted, then the events under test.
+
+    Parameters
+    ----------
+    profile : Profile
+        What is checked.
+    case : Case
+        What it is checked with.
+    days : Days or None
+        The case's quiet days if they were lived through before; None lives through them now.
+    batch : int, default=256
+        Events a micro-batch; changes nothing.
+    """
+    days = days or live_through(profile, case)
+    pipeline = Pipeline.restore(profile, days.shards, seed=0, trusted_until=case.trusted_until)
+    alerts, refused = _feed(pipeline, case.events, len(case.before), batch)
     alerts += pipeline.finish().alerts
     found = [alert for alert in alerts if alert.session_id in case.header.sessions]
-    faults += _verdict(case.header, found)
+    faults = [*days.refused, *refused, *_verdict(case.header, found)]
     return Result(case.header.case, case.header.expect, faults, found)
 
 
 def run_cases(profile: Profile, folder: Path) -> list[Result]:
     """Return the results of every case in a folder, by name."""
-    return [run_case(profile, read_case(path)) for path in sorted(folder.glob("*.jsonl"))]
+    lived: dict[str, Days] = {}
+    results = []
+    for path in sorted(folder.glob("*.jsonl")):
+        case = read_case(path)
+        if case.header.history not in lived:
+            lived[case.header.history] = live_through(profile, case)
+        results.append(run_case(profile, case, lived[case.header.history]))
+    return results
+
+
+def _feed(pipeline: Pipeline, values: Sequence[bytes], offset: int, batch: int) -> tuple[list[Alert], list[str]]:
+    """Return the alerts on events that stand at `offset` and after, and a fault for each that was refused."""
+    records = [Record(value, None, TOPIC, 0, number) for number, value in enumerate(values, start=offset)]
+    alerts: list[Alert] = []
+    faults: list[str] = []
+    for start in range(0, len(records), batch):
+        outcome = pipeline.process(records[start : start + batch])
+        alerts += outcome.alerts
+        refused = ((records[start + index].offset, one.reason) for index, one in outcome.refusals)
+        faults += [f"event {number} must be an event, got {reason}" for number, reason in refused]
+    return alerts, faults
 
 
 def checked_profile(name: str = DEFAULT, root: Path | None = None) -> Profile:
@@ -195,8 +237,14 @@ def _expanded(line: Body) -> Iterator[Body]:
         return
     form = Repeat.model_validate(line)
     for number in range(form.repeat):
-        grown = {name: round(form.event[name] * factor**number, 3) for name, factor in form.grow.items()}
-        yield {**_filled(form.event, number + 1), **grown, "after_s": form.every_s}
+        body: Body = _filled(form.event, number + 1)
+        for path, factor in form.grow.items():
+            *parents, name = path.split(".")
+            place = body
+            for parent in parents:
+                place = place[parent]
+            place[name] = round(place[name] * factor**number, 3)
+        yield {**body, "after_s": form.every_s}
 
 
 def _filled(value: Any, number: int) -> Any:  # noqa: ANN401 - any JSON value
