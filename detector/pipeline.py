@@ -112,9 +112,7 @@ class Pipeline:
         state, outcome = self.state, Outcome()
         state.make_room(0)
         close_all(state.memory, state.settings.rules, state.work.scratch, state.work.closes)
-        settle_rest(
-            state.settings.budget, state.standing, state.memory, state.work.closes, 0, state.work.verdicts
-        )
+        settle_rest(state.settings.budget, state.standing, state.memory, state.work.closes, 0, state.work.verdicts)
         follow_incidents(state, None, outcome.alerts, outcome.counts)
         return outcome
 

@@ -134,13 +134,31 @@ def _words(
     target = f" on {seen.event.target!r}" if seen.event.target is not None else ""
     words: dict[str, tuple[str, str, Voice, int]] = {
         "cooccurrence": (
-            f"{tool} after other tools of this session", f"tools that go with {tool} in sessions of its peers", "peers", peers,
+            f"{tool} after other tools of this session",
+            f"tools that go with {tool} in sessions of its peers",
+            "peers",
+            peers,
         ),
         "transition": (f"{tool} right after the two tools before it", "a tool that usually follows them", "own", own),
         "pair": (f"{tool}{target}", f"pairs its peers use; this one is {bits:.1f} bits rare", "peers", peers),
-        "read_size": (f"an earlier read {bits:.1f} standard deviations above usual", "reads of usual size", "peers", peers),
-        "rarity": ("a value taken from tool output", f"values from elsewhere; this is {bits:.1f} bits rare", "peers", peers),
-        "forest": ("an odd mix of sizes, gaps, outcome and reach", "mixes like those of recent events", "forest", peers),
+        "read_size": (
+            f"an earlier read {bits:.1f} standard deviations above usual",
+            "reads of usual size",
+            "peers",
+            peers,
+        ),
+        "rarity": (
+            "a value taken from tool output",
+            f"values from elsewhere; this is {bits:.1f} bits rare",
+            "peers",
+            peers,
+        ),
+        "forest": (
+            "an odd mix of sizes, gaps, outcome and reach",
+            "mixes like those of recent events",
+            "forest",
+            peers,
+        ),
         "half_space": ("an odd mix of channels", "mixes like those of its peers", "half_space", peers),
     }  # fmt: skip
     return words[channel]

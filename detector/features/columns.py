@@ -244,7 +244,13 @@ def _add_targets(buffer: np.ndarray, start: int, stop: int, columns: Columns, m:
 
 @njit(cache=True)
 def _add_items(
-    buffer: np.ndarray, span: tuple[int, int], name: np.uint64, whole: np.uint64, columns: Columns, m: int, room: np.ndarray
+    buffer: np.ndarray,
+    span: tuple[int, int],
+    name: np.uint64,
+    whole: np.uint64,
+    columns: Columns,
+    m: int,
+    room: np.ndarray,
 ) -> int:
     """Write the items of a string argument, less any that repeats the target; return the next free part."""
     start, stop = span

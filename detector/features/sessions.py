@@ -6,8 +6,22 @@ import numpy as np
 from numba import njit
 
 from detector.features.memory import (
-    CHUNK, CLOSED, FREE, NEWEST, OBSERVED, OLDEST, OPEN, SESSION_TOOLS, SESSION_VALUES, STILL_OPEN, TOOLS, VALUES,
-    Chunks, Memory, give_chunks, take_chunk,
+    CHUNK,
+    CLOSED,
+    FREE,
+    NEWEST,
+    OBSERVED,
+    OLDEST,
+    OPEN,
+    SESSION_TOOLS,
+    SESSION_VALUES,
+    STILL_OPEN,
+    TOOLS,
+    VALUES,
+    Chunks,
+    Memory,
+    give_chunks,
+    take_chunk,
 )  # fmt: skip
 from detector.sketches.index import drop_row, put_row
 

@@ -11,7 +11,19 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from detector.features.memory import CHANNELS, CHUNK, DISTINCT, FLEET, OBSERVED, PAIRS, RESIDUALS, TAUGHT, TOOLS, Chunks, Memory
+from detector.features.memory import (
+    CHANNELS,
+    CHUNK,
+    DISTINCT,
+    FLEET,
+    OBSERVED,
+    PAIRS,
+    RESIDUALS,
+    TAUGHT,
+    TOOLS,
+    Chunks,
+    Memory,
+)
 from detector.features.sessions import note_observation
 from detector.scorers import novelty, sequence
 from detector.sketches.hashing import mix
@@ -109,9 +121,7 @@ def note_step(
 
 
 @njit(cache=True)
-def note_quantity(
-    session: np.void, chunks: Chunks, own_key: np.uint64, peer_key: np.uint64, x: float
-) -> None:
+def note_quantity(session: np.void, chunks: Chunks, own_key: np.uint64, peer_key: np.uint64, x: float) -> None:
     """Remember a number under the agent's key, the group's key, or both; 0 stands for no key."""
     bits = np.float64(x).view(np.uint64)
     note_observation(session, chunks, (own_key, peer_key, bits, QUANTITY))

@@ -14,12 +14,30 @@ from numba import njit
 from detector.features import memory as mem
 from detector.features import sessions as ses
 from detector.features.columns import (
-    AGENT, BATCH, EVENT_ID, GROUP, LIFECYCLE, LLM_CALL, SESSION, SESSION_END, TOOL, TOOL_NAME, WHOLE_TARGET,
-    BYTES_OUT, Columns,
+    AGENT,
+    BATCH,
+    BYTES_OUT,
+    EVENT_ID,
+    GROUP,
+    LIFECYCLE,
+    LLM_CALL,
+    SESSION,
+    SESSION_END,
+    TOOL,
+    TOOL_NAME,
+    WHOLE_TARGET,
+    Columns,
 )  # fmt: skip
 from detector.features.memory import Chunks, Memory
 from detector.fusion.learn import (
-    EVERYTHING, HISTOGRAMS, NOTHING, Scratch, learn_session, note_part, note_quantity, note_step,
+    EVERYTHING,
+    HISTOGRAMS,
+    NOTHING,
+    Scratch,
+    learn_session,
+    note_part,
+    note_quantity,
+    note_step,
 )  # fmt: skip
 from detector.scorers import novelty, sequence, volume
 from detector.sketches.index import find_row, put_row
@@ -84,7 +102,7 @@ class Context(NamedTuple):
     residual : ndarray of float64, shape (n, 7)
         What the forest looks at.
     which : ndarray of int32, shape (n, 4)
-        Part with the most novel target, part with the most novel argument, largest number, largest attribute; -1 for none.
+        Part with the most novel target, part with the most novel argument, largest size, largest attribute; -1: none.
     level : ndarray of uint8, shape (n, 2)
         Novelty levels of the two parts.
     number : ndarray of float64, shape (n, 2, 3)
@@ -426,7 +444,9 @@ def _look_at_reading(at: Place, columns: Columns, i: int) -> None:
 
 
 @njit(cache=True)
-def _calibrate(at: Place, rules: Rules, survival: np.ndarray, failed: bool, bits: np.ndarray, logs: np.ndarray, bins: np.ndarray) -> None:
+def _calibrate(
+    at: Place, rules: Rules, survival: np.ndarray, failed: bool, bits: np.ndarray, logs: np.ndarray, bins: np.ndarray
+) -> None:
     """Write -log10 p of every channel, and raise the session's gate score."""
     for channel in range(len(bins)):
         place = bin_of(bits[channel])
@@ -440,7 +460,14 @@ def _calibrate(at: Place, rules: Rules, survival: np.ndarray, failed: bool, bits
 
 @njit(cache=True)
 def _observe_action(
-    at: Place, rules: Rules, survival: np.ndarray, columns: Columns, out: Context, i: int, scratch: Scratch, tick: np.uint64
+    at: Place,
+    rules: Rules,
+    survival: np.ndarray,
+    columns: Columns,
+    out: Context,
+    i: int,
+    scratch: Scratch,
+    tick: np.uint64,
 ) -> None:
     """Write what memory makes of an action, and remember the action with its session."""
     count = at.session["count"]
@@ -481,7 +508,13 @@ def _blank(out: Context, i: int) -> None:
 
 @njit(cache=True)
 def observe(
-    memory: Memory, rules: Rules, scratch: Scratch, columns: Columns, span: tuple[int, int], out: Context, closes: Closes
+    memory: Memory,
+    rules: Rules,
+    scratch: Scratch,
+    columns: Columns,
+    span: tuple[int, int],
+    out: Context,
+    closes: Closes,
 ) -> None:
     """Write what memory makes of the events of a span, in order; sessions that end on the way are learned from.
 

@@ -46,9 +46,7 @@ class Core:
     def __init__(
         self, profile: Profile | str = "default/v1", seed: int = 0, trusted_until: float | None = None
     ) -> None:
-        self.pipeline = Pipeline(
-            load_profile(profile) if isinstance(profile, str) else profile, seed, trusted_until
-        )
+        self.pipeline = Pipeline(load_profile(profile) if isinstance(profile, str) else profile, seed, trusted_until)
         self.alerts: list[Alert] = []
         self.refusals: list[tuple[int, Refusal]] = []
         self.outcomes = Outcome()

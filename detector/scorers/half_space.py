@@ -241,7 +241,7 @@ def score_then_learn_one(structure: Structure, masses: Masses, group: int, x: Fl
 
 
 @njit(cache=True, nogil=True)
-def _run(  # noqa: PLR0913 - a kernel takes its arrays apart
+def _run(
     structure: Structure,
     masses: Masses,
     groups: NDArray[np.int64],
@@ -254,7 +254,7 @@ def _run(  # noqa: PLR0913 - a kernel takes its arrays apart
         out[row] = score_then_learn_one(structure, masses, groups[row], x[row])
 
 
-def score_then_learn(  # noqa: PLR0913 - a kernel takes its arrays apart
+def score_then_learn(
     structure: Structure,
     masses: Masses,
     groups: NDArray[np.int64],

@@ -54,7 +54,8 @@ def any_place_key(name: np.uint64, place: np.uint64) -> np.uint64:
 def level_of(own: np.ndarray, peers: np.ndarray, tool: np.uint64, part: np.ndarray, tick: np.uint64) -> int:
     """Return the level of a value: 0 (this agent knows it) to 5 (nobody knows anything like it).
 
-    ``own`` and ``peers`` are the keys of agent and peer group; ``part`` holds the hashes of the argument's name, the value and its coarse place.
+    ``own`` and ``peers`` are the keys of agent and peer group; ``part`` holds the hashes of the
+    argument's name, the value and its coarse place.
     """
     key = value_key(tool, part[0], part[1])
     if is_known(own, key, tick):

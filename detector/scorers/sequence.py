@@ -1,4 +1,4 @@
-"""Sequence: is this the tool that follows, and do these tools go together in one session?"""
+"""Sequence: whether this is the tool that follows, and whether these tools go together in one session."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """Which keys an owner has used: fingerprints, counts and probation in four-way buckets.
 
-The cells of one owner are an array, its length a power of two. A cell packs fingerprint | count | stamp. A stamp of 0 means *known*; any other value is the
-time of first sight on a clock of 255 ticks, sixteen to the probation time: a key counts as
-known once seventeen ticks have passed, that is after 1 to 1.06 probation times. A key seen
-again more than fifteen probation times later may have to wait once more.
+The cells of one owner are an array, its length a power of two. A cell packs fingerprint | count |
+stamp. A stamp of 0 means *known*; any other value is the time of first sight on a clock of 255
+ticks, sixteen to the probation time: a key counts as known once seventeen ticks have passed, that
+is after 1 to 1.06 probation times. A key seen again more than fifteen probation times later may
+have to wait once more.
 
 Narrow cells (uint32: 16-bit fingerprint, 8-bit count) serve agents, wide ones (uint64: 32 and
 24 bits) serve peer groups. A full bucket gives up its oldest key on probation, else the known

@@ -7,6 +7,7 @@ cell: count, capped at `MEMORY`; mean; variance).
 from __future__ import annotations
 
 import math
+
 import numpy as np
 from numba import njit
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from detector.features.memory import (
-    FREE, OLDEST, OPEN, USED_AGENTS, USED_GROUPS, Chunks, Memory, Sizes, allocate_chunks, blank_sessions,
+    FREE,
+    OLDEST,
+    OPEN,
+    USED_AGENTS,
+    USED_GROUPS,
+    Chunks,
+    Memory,
+    Sizes,
+    allocate_chunks,
+    blank_sessions,
 )  # fmt: skip
 from detector.sketches.index import Index, allocate_index, rebuild_index
 

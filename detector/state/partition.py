@@ -26,7 +26,6 @@ from detector.state.grow import room_for_batch
 from detector.state.refit import Refit
 from detector.state.settings import Settings, settings_of
 
-
 BLOCK = 64
 """Agents in one shard of a snapshot."""
 
@@ -58,9 +57,7 @@ class Partition:
 
     def __init__(self, profile: Profile, seed: int = 0, trusted_until: float | None = None) -> None:
         shape = profile.half_space
-        structure = half_space_structure(
-            shape.seed + seed, trees=shape.trees, height=shape.height, window=shape.window
-        )
+        structure = half_space_structure(shape.seed + seed, trees=shape.trees, height=shape.height, window=shape.window)
         self.profile = profile
         self.trusted_until = trusted_until
         self.settings: Settings = settings_of(profile, trusted_until)

@@ -89,6 +89,7 @@ class Refit:
     def begin(self) -> None:
         """Begin the fit on the sample at hand (also after a restart, which remembers the sample)."""
         settings = self.settings
+        assert self.sample is not None  # noqa: S101 - a fit is begun on the sample just taken or restored
         self._future = _background().submit(fit, self.sample, settings.trees, settings.samples, settings.seed)
 
     def _ready(self) -> FlatForest:

@@ -17,8 +17,23 @@ import numpy as np
 from detector.alerts.budget import Standing
 from detector.errors import ArtifactError, StateError
 from detector.features.memory import (
-    CHUNK, FREE, NEWEST, OBSERVED, OLDEST, OPEN, SESSION, SESSION_TOOLS, SESSION_VALUES, STILL_OPEN, TOOLS, USED_AGENTS,
-    USED_GROUPS, VALUES, Memory, allocate_chunks, blank_sessions,
+    CHUNK,
+    FREE,
+    NEWEST,
+    OBSERVED,
+    OLDEST,
+    OPEN,
+    SESSION,
+    SESSION_TOOLS,
+    SESSION_VALUES,
+    STILL_OPEN,
+    TOOLS,
+    USED_AGENTS,
+    USED_GROUPS,
+    VALUES,
+    Memory,
+    allocate_chunks,
+    blank_sessions,
 )  # fmt: skip
 from detector.schema.alert import Alert
 from detector.scorers.codec import from_bytes, to_bytes
@@ -61,7 +76,9 @@ def unpack(
         size = int.from_bytes(shard[:4], "big")
         head = msgspec.msgpack.decode(shard[4 : 4 + size], type=_Head)
     except msgspec.DecodeError as error:
-        raise StateError(f"header of shard {name} must be readable, got {error}; the partition restarts cold") from error
+        raise StateError(
+            f"header of shard {name} must be readable, got {error}; the partition restarts cold"
+        ) from error
     if head.version != VERSION:
         raise StateError(f"version of shard {name} must be {VERSION}, got {head.version}; the partition restarts cold")
     at = 4 + size
@@ -192,13 +209,17 @@ def restore_partition(state: Partition, shards: Mapping[str, bytes]) -> None:
     """
     held = {name: shard for name, shard in shards.items() if shard}
     if "core" not in held or "sample" not in held:
-        raise StateError("shards of a snapshot must hold core and sample, got " + (", ".join(sorted(held)[:5]) or "none"))
+        raise StateError(
+            "shards of a snapshot must hold core and sample, got " + (", ".join(sorted(held)[:5]) or "none")
+        )
     try:
         _restore_core(state, held)
         _restore_rows(state, held)
         _restore_sessions(state, held)
     except (KeyError, ValueError, IndexError, TypeError, ArtifactError) as error:
-        raise StateError(f"shards of a snapshot must fit this profile, got {error!r}; the partition restarts cold") from error
+        raise StateError(
+            f"shards of a snapshot must fit this profile, got {error!r}; the partition restarts cold"
+        ) from error
 
 
 def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
@@ -257,7 +278,7 @@ def _restore_sessions(state: Partition, held: Mapping[str, bytes]) -> None:
     observed = np.concatenate([np.empty((0, 4), np.uint64), *(t["observed"] for t in tables if "observed" in t)])
     counts = rows["count"][:, OBSERVED].astype(np.int64)
     needs = -(-counts // CHUNK)
-    slots = max(len(state.memory.sessions), 1 << int(len(rows)).bit_length())
+    slots = max(len(state.memory.sessions), 1 << len(rows).bit_length())
     sessions = blank_sessions(slots, 0)
     chunks = allocate_chunks(max(len(state.memory.chunks.following), 1 << int(needs.sum()).bit_length()))
     at = taken = 0
