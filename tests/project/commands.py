@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from detector.cli import COMMANDS, load
 
@@ -28,3 +29,14 @@ def problems_of_command(words: Sequence[str]) -> list[str]:
     known = {flag for option in command.params for flag in (*option.opts, *option.secondary_opts)} | {"--help", "-h"}
     given = [word.split("=")[0] for word in rest if word.startswith("-") and word != "-"]
     return [f"no option {flag!r} of {words[0]}" for flag in given if flag not in known]
+
+
+@cache
+def options_of_all_commands() -> frozenset[str]:
+    """Return every option of every command, and those of the program itself."""
+    found = {"--help", "--version"}
+    for name in COMMANDS:
+        command = load(name)
+        for one in getattr(command, "commands", {"": command}).values():
+            found.update(flag for option in one.params for flag in (*option.opts, *option.secondary_opts))
+    return frozenset(found)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project.commands import problems_of_command
+from tests.project.commands import options_of_all_commands, problems_of_command
 from tests.project.sources import ROOT, name_of
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -40,6 +40,13 @@ def test_every_quoted_command_is_understood(path: Path) -> None:
     """A reader can paste what the document shows."""
     problems = {tuple(words): problems_of_command(words) for words in _commands(path, "detector")}
     assert {words: found for words, found in problems.items() if found} == {}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_every_option_named_in_passing_is_one_of_ours(path: Path) -> None:
+    """An option in running text is an option of some command, also when no command stands beside it."""
+    named = set(re.findall(r"`(--[a-z-]+)", path.read_text("utf-8")))
+    assert named - options_of_all_commands() == set()
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
