@@ -42,6 +42,7 @@ COMMANDS: dict[str, Entry] = {
     "evaluate": Entry("detector.offline.commands", "Measure detection on a labelled stream."),
     "simulate": Entry("detector.local.simulating", "Write a made-up fleet's events, with labelled attacks."),
     "profile": Entry("detector.profile.commands", "List, show, lint and lock profiles.", is_group=True),
+    "cases": Entry("detector.checks.commands", "Run the cases of a profile: what must alert, what must stay quiet."),
     "forest": Entry("detector.scorers.commands", "Fit and show isolation forests.", is_group=True),
     "broker": Entry("detector.local.commands", "Run a local one-node Kafka until interrupted."),
 }

@@ -1,0 +1,45 @@
+"""The command that runs cases says what held and fails where one does not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from detector.checks.cases import cases_folder
+from detector.checks.commands import app
+
+
+def one_case(models: Path, expect: str) -> None:
+    """Write a profile into a models folder whose only case holds an ordinary event."""
+    folder = models / "profiles" / "default" / "v1"
+    shutil.copytree(cases_folder().parent, folder, ignore=shutil.ignore_patterns("*.jsonl"))
+    header = {"case": "one", "expect": expect, "sessions": ["live"], "why": "w", "twin": "two", "history": "fleet.json"}
+    event = {"agent_id": "support-1", "agent_type": "support", "session_id": "live", "kind": "llm_call", "name": "chat"}
+    text = f"{json.dumps(header)}\n{json.dumps(event)}\n"
+    (folder / "cases" / "one.jsonl").write_text(text, encoding="utf-8")
+
+
+def test_a_case_that_holds_is_told(tmp_path: Path) -> None:
+    """Exit status 0."""
+    one_case(tmp_path, "quiet")
+    result = CliRunner().invoke(app, ["cases", "default/v1", "--models", str(tmp_path)])
+    assert (result.exit_code, result.output.split()[:2]) == (0, ["holds", "quiet"])
+
+
+def test_a_case_that_does_not_hold_fails_with_its_fault(tmp_path: Path) -> None:
+    """Exit status 1."""
+    one_case(tmp_path, "alert")
+    result = CliRunner().invoke(app, ["cases", "default/v1", "--models", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "fails" in result.output
+    assert "session live must raise an alert" in result.output
+
+
+def test_a_profile_without_cases_is_told(tmp_path: Path) -> None:
+    """It is no success that nothing was asked."""
+    one_case(tmp_path, "quiet")
+    (tmp_path / "profiles/default/v1/cases/one.jsonl").unlink()
+    assert "has no cases" in CliRunner().invoke(app, ["cases", "--models", str(tmp_path)]).output
