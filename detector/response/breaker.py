@@ -21,7 +21,7 @@ class Verdict(NamedTuple):
     why : str or None
         Reason to hold, in words; None lets it pass.
     contained : int
-        Agents contained at or after the time asked about, before this one.
+        Agents contained at some moment of the term asked about, before this one.
     fleet : int
         Agents known to the partitions heard of.
     """
@@ -38,13 +38,14 @@ class Verdict(NamedTuple):
 
 @dataclass(slots=True)
 class Ledger:
-    """What one tenant has in containment, kept as two sorted lists.
+    """What one tenant has in containment, kept as three sorted lists.
 
-    Memory: two floats per agent ever contained, one integer per partition of the input.
+    Memory: three floats per agent ever contained, one integer per partition of the input.
     Every figure is a function of the policy states and the fleet sizes, so a restart that
     reads the policy topic continues with the same numbers.
     """
 
+    begins: list[float] = field(default_factory=list)
     ends: list[float] = field(default_factory=list)
     starts: list[float] = field(default_factory=list)
     partitions: dict[int, int] = field(default_factory=dict)
@@ -64,7 +65,9 @@ class Ledger:
         for state, enter in ((old, False), (new, True)):
             if state is None:
                 continue
-            for times, moment in ((self.ends, end_of(state)), (self.starts, state.contained_since)):
+            end, start = end_of(state), state.contained_since
+            begin = None if end is None else (state.effective_at if start is None else start)
+            for times, moment in ((self.begins, begin), (self.ends, end), (self.starts, start)):
                 if moment is None:
                     continue
                 if enter:
@@ -72,9 +75,14 @@ class Ledger:
                 else:
                     del times[bisect_left(times, moment)]
 
-    def contained(self, at: float) -> int:
-        """Return how many agents are contained at `at` or will still be then."""
-        return len(self.ends) - bisect_right(self.ends, at)
+    def contained(self, begin: float, end: float) -> int:
+        """Return how many agents are contained at some moment of a term, an upper bound on any one moment.
+
+        Terms that begin after it do not count: a partition that lags behind the others by days is not
+        judged by what they contained since.
+        """
+        # Whatever begins at or after `end` also ends after `begin`, so it can be taken off as a number.
+        return len(self.ends) - bisect_right(self.ends, begin) - (len(self.begins) - bisect_left(self.begins, end))
 
     def begun(self, at: float) -> int:
         """Return how many agents' containment began within an hour of `at`, on either side.
@@ -83,19 +91,19 @@ class Ledger:
         """
         return bisect_left(self.starts, at + HOUR_S) - bisect_right(self.starts, at - HOUR_S)
 
-    def ask(self, settings: ResponseSettings, at: float, *, begins: bool = True) -> Verdict:
-        """Return whether one more agent may be contained from event time `at` on.
+    def ask(self, settings: ResponseSettings, begin: float, end: float, *, is_new: bool = True) -> Verdict:
+        """Return whether one more agent may be contained for a term of event time.
 
         Parameters
         ----------
         settings : ResponseSettings
             The caps.
-        at : float
-            When the containment begins; of one that is prolonged, when it would have ended.
-        begins : bool, default=True
+        begin, end : float
+            The term; of a containment that is prolonged, what is added to it.
+        is_new : bool, default=True
             False for a prolonged one: it counts in no hour's rate.
         """
-        fleet, contained, begun = self.fleet, self.contained(at), self.begun(at) if begins else -1
+        fleet, contained, begun = self.fleet, self.contained(begin, end), self.begun(begin) if is_new else -1
         # The small term undoes the rounding of products such as 0.07 * 100.
         cap = max(settings.fleet_least, int(settings.fleet_share * fleet + 1e-9))
         why = None

@@ -85,6 +85,11 @@ def duration_s(settings: ResponseSettings, tier: Tier) -> float:
     return settings.isolate_s if tier == "isolate" else settings.limit_s
 
 
+def term_s(settings: ResponseSettings, tier: Tier) -> float:
+    """Return how long an agent is constrained in all: an isolation is followed by a limit."""
+    return duration_s(settings, tier) + (settings.limit_s if tier == "isolate" else 0.0)
+
+
 def mode_of(status: str, asked: Mode) -> Mode:
     """Return the mode a profile may run in: only a stable one may command.
 

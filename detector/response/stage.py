@@ -15,6 +15,7 @@ Break off anywhere and start again: a command that stands is recognised by its c
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote
@@ -22,7 +23,7 @@ from urllib.parse import unquote
 from detector.response import chain, commands, common_cause
 from detector.response.breaker import Ledger, Verdict, end_of
 from detector.response.commands import Office, Standing
-from detector.response.ladder import RANK, duration_s
+from detector.response.ladder import RANK, duration_s, term_s
 from detector.schema.command import Decided, Mode, PolicyLogEntry, PolicyState, Tier, command_id, subject_of
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class ResponseStage:
         tenant = alert.tenant or DEFAULT_TENANT
         if alert.detection != common_cause.DETECTION:
             self._ledgers[tenant].hear(alert.partition, alert.partition_agents)
-        standing = self._standing(alert)
+        standing = self._standing(alert, tier)
         idle = self._reason_to_skip(alert, tier, standing)
         if idle is not None:
             return Decision(None, self._log(alert, standing.subject, "skipped", idle), None)
@@ -153,26 +154,28 @@ class ResponseStage:
             return Decision(None, self._log_at(act.tenant, subject, said, (act.id, at, detail, None)), None)
         ledger = self._ledgers[act.tenant]
         ends = end_of(state) if state is not None and self._counts(state) else None
-        others = ledger.contained(at) - (1 if ends is not None and ends > at else 0)
+        others = ledger.contained(at, math.inf) - (1 if ends is not None and ends > at else 0)
         verdict = Verdict(None, others, ledger.fleet)
         command = commands.release(self._office, act, at, Standing(subject, state, "observe", verdict))
         self._enter(act.tenant, command)
         return Decision(command, self._log_at(act.tenant, subject, said, (act.id, at, detail, command)), None)
 
-    def _standing(self, alert: Alert) -> Standing:
+    def _standing(self, alert: Alert, asked: Tier) -> Standing:
         subject = subject_of(alert.tenant, alert.agent_id)
         state = self._states.get(subject)
         counts = state is not None and self._counts(state)
         tier: Tier = state.tier_at(alert.time) if state is not None and counts else "observe"
-        ledger = self._ledgers[alert.tenant or DEFAULT_TENANT]
-        verdict = ledger.ask(self._office.settings, alert.time)
-        if alert.agent_id in self._office.settings.protected:
+        ledger, settings = self._ledgers[alert.tenant or DEFAULT_TENANT], self._office.settings
+        end = alert.time + term_s(settings, asked)
+        verdict = ledger.ask(settings, alert.time, end)
+        if alert.agent_id in settings.protected:
             verdict = verdict._replace(why=f"{alert.agent_id} is protected: only a human contains it")
         elif state is not None and tier != "observe":
             # Already among the contained, so only what lies past its present end is new. That can
             # pass the cap if the alert comes late and others have been contained since.
-            longer = ledger.ask(self._office.settings, end_of(state) or alert.time, begins=False)
-            verdict = verdict._replace(why=longer.why)
+            now_ends = end_of(state) or alert.time
+            longer = ledger.ask(settings, now_ends, max(end, now_ends), is_new=False)
+            verdict = verdict._replace(why=longer.why if end > now_ends else None)
         return Standing(subject, state, tier, verdict)
 
     def _reason_to_skip(self, alert: Alert, tier: Tier, standing: Standing) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detector.response.breaker import Ledger, end_of
+from detector.response.breaker import Ledger, Verdict, end_of
 from detector.response.settings import ResponseSettings
 from detector.schema.command import Breaker, Constraints, Issuer, PolicyState, Reason
 
@@ -36,12 +36,16 @@ def _ledger(fleet: int, *states: PolicyState) -> Ledger:
     return ledger
 
 
+def _ask(ledger: Ledger, settings: ResponseSettings, at: float) -> Verdict:
+    return ledger.ask(settings, at, at + 10.0)
+
+
 def test_the_share_of_the_fleet_is_capped() -> None:
     """Two of forty is five per cent: the third waits, the second does not."""
     settings = ResponseSettings(fleet_share=0.05)
     one, two = _state(0.0, 100.0), _state(1.0, 100.0)
-    assert _ledger(40, one).ask(settings, 50.0).why is None
-    held = _ledger(40, one, two).ask(settings, 50.0)
+    assert _ask(_ledger(40, one), settings, 50.0).why is None
+    held = _ask(_ledger(40, one, two), settings, 50.0)
     assert held.why == "2 of 40 agents are contained, at most 2 may be without a human"
     assert held.share == 0.05
 
@@ -49,33 +53,41 @@ def test_the_share_of_the_fleet_is_capped() -> None:
 def test_a_small_fleet_may_always_contain_the_least_number() -> None:
     """Five per cent of ten agents is nobody, and one attacker must still be stopped."""
     settings = ResponseSettings(fleet_share=0.05, fleet_least=1)
-    assert _ledger(10).ask(settings, 0.0).why is None
-    assert _ledger(10, _state(0.0, 100.0)).ask(settings, 0.0).why is not None
+    assert _ask(_ledger(10), settings, 0.0).why is None
+    assert _ask(_ledger(10, _state(0.0, 100.0)), settings, 0.0).why is not None
 
 
 def test_a_product_that_rounds_down_loses_nobody() -> None:
     """0.07 * 100 is 7.000000000000001, 0.29 * 100 is 28.999999999999996: both mean what they say."""
     settings = ResponseSettings(fleet_share=0.29)
     states = [_state(float(index), 9e9) for index in range(28)]
-    assert _ledger(100, *states).ask(settings.model_copy(update={"rate_per_hour": 99}), 0.0).why is None
+    assert _ask(_ledger(100, *states), settings.model_copy(update={"rate_per_hour": 99}), 0.0).why is None
 
 
 def test_an_ended_containment_makes_room() -> None:
     """The end itself is outside the term."""
     settings = ResponseSettings(fleet_share=0.01)
     ledger = _ledger(100, _state(0.0, 100.0))
-    assert ledger.ask(settings, 99.9).why is not None
-    assert ledger.ask(settings, 100.0).why is None
+    assert _ask(ledger, settings, 99.9).why is not None
+    assert _ask(ledger, settings, 100.0).why is None
+
+
+def test_what_begins_after_the_term_does_not_count() -> None:
+    """A partition that lags by days is not judged by what the others contained since."""
+    settings = ResponseSettings(fleet_share=0.01)
+    ledger = _ledger(100, _state(10_000.0, 13_600.0))
+    assert ledger.ask(settings, 0.0, 10_000.0).why is None
+    assert ledger.ask(settings, 0.0, 10_000.1).why is not None
 
 
 def test_the_rate_is_capped_in_any_hour() -> None:
     """Also for an alert that comes late: the hour after it counts as well as the one before."""
     settings = ResponseSettings(fleet_share=1.0, rate_per_hour=1)
     ledger = _ledger(100, _state(10_000.0, 10_001.0))
-    assert ledger.ask(settings, 13_599.0).why is not None
-    assert ledger.ask(settings, 6_401.0).why is not None
-    assert ledger.ask(settings, 13_600.0).why is None
-    assert ledger.ask(settings, 6_400.0).why is None
+    assert _ask(ledger, settings, 13_599.0).why is not None
+    assert _ask(ledger, settings, 6_401.0).why is not None
+    assert _ask(ledger, settings, 13_600.0).why is None
+    assert _ask(ledger, settings, 6_400.0).why is None
 
 
 def test_a_released_agent_makes_room_but_stays_in_the_hour() -> None:
@@ -84,7 +96,7 @@ def test_a_released_agent_makes_room_but_stays_in_the_hour() -> None:
     new = _state(0.0, None, state="released", tier="observe", revision=2)
     ledger = _ledger(100, old)
     ledger.replace(old, new)
-    assert ledger.contained(1.0) == 0
+    assert ledger.contained(1.0, 2.0) == 0
     assert ledger.begun(1.0) == 1
 
 
