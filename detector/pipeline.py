@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from detector.alerts.budget import judge, settle_rest
-from detector.features.columns import BATCH, fill_columns
+from detector.features.columns import BATCH
+from detector.features.fill import fill_columns
+from detector.fusion.closing import close_all
 from detector.fusion.combine import ask_half_space, combine
-from detector.fusion.observe import close_all, observe
+from detector.fusion.observe import observe
 from detector.profile.model import Profile
 from detector.schema.alert import Alert
 from detector.schema.decode import Decoded, Refusal, decode
@@ -25,7 +27,8 @@ from detector.schema.record import Record
 from detector.scorers.forest import evidence as ask_forest
 from detector.state.partition import Partition
 from detector.state.report import Found, follow_incidents, scores_of
-from detector.state.snapshot import restore_partition, snapshot_partition
+from detector.state.restore import restore_partition
+from detector.state.snapshot import snapshot_partition
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from numba import njit
 
 from detector.features.memory import Memory
 from detector.fusion.combine import Evidence
-from detector.fusion.observe import JUDGED, REPEATED, Closes, Context
+from detector.fusion.context import JUDGED, REPEATED, Closes, Context
 from detector.sketches.rolling import Rolling, allocate_rolling, log_rarity, note_value, upper_quantile
 
 PLAIN, ORIGIN, FUSED = range(3)

@@ -16,7 +16,7 @@ from numba import njit
 
 from detector.features import memory as mem
 from detector.features.columns import DATA_ACCESS, Columns
-from detector.fusion.observe import JUDGED, NO_ORIGIN, OTHER_ORIGIN, Context
+from detector.fusion.context import JUDGED, NO_ORIGIN, OTHER_ORIGIN, Context
 from detector.scorers.half_space import Masses, Structure, is_ready, score_then_learn_one
 from detector.sketches.survival import BINS, note_bin, tail_p
 

@@ -1,4 +1,4 @@
-"""Events against memory: what each channel makes of them, and what a session teaches when it closes.
+"""Events against memory: what each channel makes of them.
 
 Score first, learn later: an event changes nothing but its own session until that session closes.
 """
@@ -6,7 +6,6 @@ Score first, learn later: an event changes nothing but its own session until tha
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -15,7 +14,6 @@ from detector.features import memory as mem
 from detector.features import sessions as ses
 from detector.features.columns import (
     AGENT,
-    BATCH,
     BYTES_OUT,
     EVENT_ID,
     GROUP,
@@ -27,155 +25,27 @@ from detector.features.columns import (
     TOOL_NAME,
     WHOLE_TARGET,
     Columns,
-)  # fmt: skip
-from detector.features.memory import Chunks, Memory
-from detector.fusion.learn import (
-    EVERYTHING,
-    HISTOGRAMS,
-    NOTHING,
-    Scratch,
-    learn_session,
-    note_part,
-    note_quantity,
-    note_step,
-)  # fmt: skip
+)
+from detector.features.memory import Memory
+from detector.fusion.closing import advance, close_idle, close_session, session_slot
+from detector.fusion.context import (
+    AT_END,
+    JUDGED,
+    NO_ORIGIN,
+    OTHER_ORIGIN,
+    REPEATED,
+    TOOL_ORIGIN,
+    UNJUDGED,
+    Closes,
+    Context,
+    Place,
+    Rules,
+)
+from detector.fusion.learn import Scratch, note_part, note_quantity, note_step
 from detector.scorers import novelty, sequence, volume
 from detector.sketches.index import find_row, put_row
 from detector.sketches.keys import tick_of
-from detector.sketches.survival import bin_of, note_bin, tail_p
-
-UNJUDGED, JUDGED, REPEATED = 0, 1, 2
-"""States of an event: context only (or a lifecycle event), scored, a repeated event id."""
-NO_ORIGIN, OTHER_ORIGIN, TOOL_ORIGIN = 0, 1, 2
-_GATE_PER_UNIT = 8.0
-_ROOM = 96
-"""Observations that must fit into a session before it takes another event: the most one event can leave."""
-AT_END, AT_IDLE, AT_AGE, AT_SIZE, AT_CROWD, AT_FINISH = range(6)
-"""Why a session was closed."""
-
-
-class Rules(NamedTuple):
-    """Settings of the kernels, from the profile; times in seconds."""
-
-    idle_s: float
-    age_s: float
-    step_s: float
-    probation_s: float
-    trusted_until: float
-    gate_p: float
-    histogram_p: float
-    warm_sessions: int
-    agent_prior: float
-    not_ok: float
-    other_origin: float
-    echo: float
-    gate_context: float
-    open_per_agent: int
-    observations: int
-    open_sessions: int
-    chunks: int
-
-
-class Place(NamedTuple):
-    """Where an event falls: its agent, peer group, the fleet, its session, and the pool of observations."""
-
-    agent: np.void
-    group: np.void
-    fleet: np.void
-    session: np.void
-    chunks: Chunks
-
-
-class Context(NamedTuple):
-    """What memory makes of n events; row i belongs to event i.
-
-    Parameters
-    ----------
-    state : ndarray of uint8
-        UNJUDGED, JUDGED or REPEATED.
-    slot, agent, group : ndarray of int32
-        Where session, agent and peer group are kept; -1 for a repeated event.
-    origin : ndarray of uint8
-        NO_ORIGIN (nothing known), OTHER_ORIGIN or TOOL_ORIGIN (some value came from tool output).
-    bits, logs : ndarray of float64, shape (n, 11)
-        Each channel's raw value and -log10 of its calibrated p-value.
-    residual : ndarray of float64, shape (n, 7)
-        What the forest looks at.
-    which : ndarray of int32, shape (n, 4)
-        Part with the most novel target, part with the most novel argument, largest size, largest attribute; -1: none.
-    level : ndarray of uint8, shape (n, 2)
-        Novelty levels of the two parts.
-    number : ndarray of float64, shape (n, 2, 3)
-        Of the two numbers: deviation, the mean it was held against (log2), observations behind that mean.
-    known : ndarray of int64, shape (n, 4)
-        Closed sessions of the agent, sessions its peers learned from, agents, events of the session before.
-    """
-
-    state: np.ndarray
-    slot: np.ndarray
-    agent: np.ndarray
-    group: np.ndarray
-    origin: np.ndarray
-    bits: np.ndarray
-    logs: np.ndarray
-    residual: np.ndarray
-    which: np.ndarray
-    level: np.ndarray
-    number: np.ndarray
-    known: np.ndarray
-
-
-class Closes(NamedTuple):
-    """Sessions closed during a batch, in order.
-
-    `at`: index of the event before which the session closed; `events` in it; `lesson` it
-    taught; `reason` it closed; `seen`: when it was last active. `count`: how many rows are used.
-    """
-
-    at: np.ndarray
-    slot: np.ndarray
-    agent: np.ndarray
-    group: np.ndarray
-    name: np.ndarray
-    events: np.ndarray
-    lesson: np.ndarray
-    reason: np.ndarray
-    seen: np.ndarray
-    count: np.ndarray
-
-
-def allocate_context(events: int = BATCH) -> Context:
-    """Return room for what memory makes of a micro-batch."""
-    return Context(
-        state=np.zeros(events, np.uint8),
-        slot=np.zeros(events, np.int32),
-        agent=np.zeros(events, np.int32),
-        group=np.zeros(events, np.int32),
-        origin=np.zeros(events, np.uint8),
-        bits=np.zeros((events, len(mem.CHANNELS))),
-        logs=np.zeros((events, len(mem.CHANNELS))),
-        residual=np.zeros((events, len(mem.RESIDUALS))),
-        which=np.zeros((events, 4), np.int32),
-        level=np.zeros((events, 2), np.uint8),
-        number=np.zeros((events, 2, 3)),
-        known=np.zeros((events, 4), np.int64),
-    )
-
-
-def allocate_closes(rows: int) -> Closes:
-    """Return room for `rows` closed sessions: as many as may be open, and one for each event."""
-    return Closes(
-        at=np.zeros(rows, np.int32),
-        slot=np.zeros(rows, np.int32),
-        agent=np.zeros(rows, np.int32),
-        group=np.zeros(rows, np.int32),
-        name=np.zeros(rows, np.uint64),
-        events=np.zeros(rows, np.int32),
-        lesson=np.zeros(rows, np.uint8),
-        reason=np.zeros(rows, np.uint8),
-        seen=np.zeros(rows),
-        count=np.zeros(1, np.int64),
-    )
+from detector.sketches.survival import bin_of, tail_p
 
 
 @njit(cache=True)
@@ -217,123 +87,6 @@ def _is_repeated(agent: np.void, event_id: np.uint64) -> bool:
     recent[place] = mark
     tally[mem.RING] = (place + 1) % len(recent)
     return False
-
-
-@njit(cache=True)
-def _own_gate_place(own: np.ndarray, score: float) -> int:
-    return min(np.int64(score * 2.0), len(own) - 1)
-
-
-@njit(cache=True)
-def _gate_p(fleet: np.void, group: np.void, agent: np.void, score: float, prior: float) -> float:
-    """Return the p-value of a gate score: the fleet's, then the group's, then the agent's own."""
-    gate = fleet["gate"]
-    place = min(np.int64(score * _GATE_PER_UNIT), len(gate) - 2)
-    p = tail_p(gate, place)
-    gate = group["gate"]
-    beyond = gate[place + 1]
-    p = (beyond + 0.5 * (gate[place] - beyond) + prior * p) / (gate[0] + prior)
-    own = agent["gate"]
-    place = _own_gate_place(own, score)
-    total = 0
-    mass = 0.5 * own[place]
-    for k in range(len(own)):
-        total += own[k]
-        if k > place:
-            mass += own[k]
-    return (mass + prior * p) / (total + prior)
-
-
-@njit(cache=True)
-def _note_gate(fleet: np.void, group: np.void, agent: np.void, score: float) -> None:
-    place = min(np.int64(score * _GATE_PER_UNIT), len(fleet["gate"]) - 2)
-    note_bin(fleet["gate"], place)
-    note_bin(group["gate"], place)
-    own = agent["gate"]
-    place = _own_gate_place(own, score)
-    if own[place] == 65_535:
-        for k in range(len(own)):
-            own[k] //= 2
-    own[place] += 1
-
-
-@njit(cache=True)
-def _lesson(memory: Memory, rules: Rules, session: np.void) -> int:
-    """Return what a session that closes may teach, by how strange it was for this agent, its peers and the fleet."""
-    agent = memory.agents[session["agent"]]
-    group, fleet = memory.groups[agent["group"]], memory.groups[mem.FLEET]
-    score = session["level"][mem.GATE]
-    is_trusted = session["started"] < rules.trusted_until
-    is_warm = fleet["gate"][0] >= rules.warm_sessions
-    p = _gate_p(fleet, group, agent, score, rules.agent_prior)
-    _note_gate(fleet, group, agent, score)
-    if is_trusted or not is_warm or p > rules.gate_p:
-        return EVERYTHING
-    return HISTOGRAMS if p > rules.histogram_p else NOTHING
-
-
-@njit(cache=True)
-def _close(memory: Memory, rules: Rules, scratch: Scratch, closes: Closes, slot: int, at: int, reason: int) -> None:
-    """Close a session: decide what it teaches, learn that, note the close, give its room back."""
-    session = memory.sessions[slot]
-    lesson = _lesson(memory, rules, session)
-    learn_session(memory, scratch, slot, lesson, tick_of(memory.clock[0], rules.probation_s))
-    row = closes.count[0]
-    closes.at[row] = at
-    closes.slot[row] = slot
-    closes.agent[row] = session["agent"]
-    closes.group[row] = memory.agents[session["agent"]]["group"]
-    closes.name[row] = session["name"]
-    closes.events[row] = session["count"][mem.EVENTS]
-    closes.lesson[row] = lesson
-    closes.reason[row] = reason
-    closes.seen[row] = session["seen"]
-    closes.count[0] += 1
-    ses.release_session(memory, slot)
-
-
-@njit(cache=True)
-def _close_idle(memory: Memory, rules: Rules, scratch: Scratch, closes: Closes, at: int) -> None:
-    """Close every session that has been idle too long."""
-    oldest = np.int64(memory.ends[mem.OLDEST])
-    while oldest >= 0 and memory.sessions[oldest]["seen"] + rules.idle_s < memory.clock[0]:
-        _close(memory, rules, scratch, closes, oldest, at, AT_IDLE)
-        oldest = np.int64(memory.ends[mem.OLDEST])
-
-
-@njit(cache=True)
-def _is_crowded(memory: Memory, rules: Rules) -> bool:
-    """Return whether the pool of open sessions, or of their observations, is full."""
-    used = len(memory.chunks.following) - memory.chunks.free[1]
-    is_full = memory.ends[mem.OPEN] >= rules.open_sessions or used >= rules.chunks
-    return memory.ends[mem.OPEN] > 0 and is_full
-
-
-@njit(cache=True)
-def _must_close(memory: Memory, rules: Rules, slot: int) -> int:
-    """Return why an open session must close before it takes another event; -1 if it need not."""
-    session = memory.sessions[slot]
-    if session["count"][mem.OBSERVED] + _ROOM > rules.observations:
-        return AT_SIZE
-    return AT_AGE if memory.clock[0] - session["started"] > rules.age_s else -1
-
-
-@njit(cache=True)
-def _session_slot(
-    memory: Memory, rules: Rules, scratch: Scratch, closes: Closes, agent: int, name: np.uint64, i: int, ts: float
-) -> tuple[int, bool]:
-    """Return the open session of an event and whether it is new; a session past its caps closes first."""
-    slot = find_row(memory.session_index, name)
-    if slot >= 0:
-        reason = _must_close(memory, rules, slot)
-        if reason < 0:
-            return slot, False
-        _close(memory, rules, scratch, closes, slot, i, reason)
-    if memory.agents[agent]["tally"][mem.STILL_OPEN] >= rules.open_per_agent:
-        _close(memory, rules, scratch, closes, ses.least_active(memory, agent), i, AT_CROWD)
-    while _is_crowded(memory, rules):
-        _close(memory, rules, scratch, closes, np.int64(memory.ends[mem.OLDEST]), i, AT_CROWD)
-    return ses.open_session(memory, name, agent, ts), True
 
 
 @njit(cache=True)
@@ -549,14 +302,14 @@ def observe(
         agent["group"] = group
         agent["tally"][mem.SEEN_EVENTS] += 1
         out.group[i] = group
-        _close_idle(memory, rules, scratch, closes, i)
+        close_idle(memory, rules, scratch, closes, i)
         name, kind = columns.ident[i, SESSION], columns.kind[i]
         if kind == LIFECYCLE and columns.ident[i, TOOL_NAME] == SESSION_END:
             slot = find_row(memory.session_index, name)
             if slot >= 0:
-                _close(memory, rules, scratch, closes, slot, i, AT_END)
+                close_session(memory, rules, scratch, closes, slot, i, AT_END)
             continue
-        slot = _session_slot(memory, rules, scratch, closes, row, name, i, ts)[0]
+        slot = session_slot(memory, rules, scratch, closes, row, name, i, ts)[0]
         ses.touch_session(memory.sessions, memory.ends, slot, memory.clock[0])
         out.slot[i] = slot
         if kind == LIFECYCLE:
@@ -579,30 +332,3 @@ def _observe_one(memory: Memory, rules: Rules, scratch: Scratch, columns: Column
         tick = tick_of(memory.clock[0], rules.probation_s)
         _observe_action(at, rules, memory.survival, columns, out, i, scratch, tick)
     session["count"][mem.EVENTS] += 1
-
-
-@njit(cache=True)
-def advance(clock: np.ndarray, ts: float, step_s: float) -> None:
-    """Move the watermark to an event's time; one event moves it by at most a step."""
-    if clock[0] == 0.0:
-        clock[0] = ts
-    elif ts > clock[0]:
-        clock[0] = min(ts, clock[0] + step_s)
-
-
-@njit(cache=True)
-def watermarks(clock: float, ts: np.ndarray, step_s: float) -> np.ndarray:
-    """Return the watermark as each event of a batch will find it."""
-    held = np.array([clock])
-    out = np.empty(len(ts))
-    for i in range(len(ts)):
-        advance(held, ts[i], step_s)
-        out[i] = held[0]
-    return out
-
-
-@njit(cache=True)
-def close_all(memory: Memory, rules: Rules, scratch: Scratch, closes: Closes) -> None:
-    """Close every open session, least recently active first."""
-    while memory.ends[mem.OLDEST] >= 0:
-        _close(memory, rules, scratch, closes, np.int64(memory.ends[mem.OLDEST]), 0, AT_FINISH)

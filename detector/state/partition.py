@@ -11,9 +11,10 @@ from detector.alerts.budget import FUSED, Standing, Verdicts, allocate_standing,
 from detector.alerts.incidents import Policy
 from detector.features.columns import BATCH, GROUP, Columns, allocate_columns
 from detector.features.memory import FLEET, OPEN, USED_AGENTS, USED_GROUPS, Memory, allocate_memory
+from detector.fusion.closing import watermarks
 from detector.fusion.combine import Evidence, Models, allocate_evidence
+from detector.fusion.context import Closes, Context, allocate_closes, allocate_context
 from detector.fusion.learn import Scratch, allocate_scratch
-from detector.fusion.observe import Closes, Context, allocate_closes, allocate_context, watermarks
 from detector.profile.model import Profile
 from detector.schema.alert import Alert
 from detector.scorers.artifacts import half_space_structure

@@ -11,8 +11,8 @@ import numpy as np
 from detector.alerts.explain import Seen
 from detector.alerts.incidents import Passing, closed, created, raised
 from detector.features.columns import SESSION
+from detector.fusion.context import AT_CROWD, AT_SIZE, JUDGED, REPEATED
 from detector.fusion.learn import EVERYTHING, HISTOGRAMS
-from detector.fusion.observe import AT_CROWD, AT_SIZE, JUDGED, REPEATED
 from detector.schema.alert import Alert
 from detector.schema.decode import Decoded
 from detector.schema.event import Event

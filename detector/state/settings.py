@@ -10,7 +10,7 @@ from detector.alerts.budget import Budget
 from detector.features.columns import Ignored, ignored_names
 from detector.features.memory import Sizes
 from detector.fusion.combine import Weights, voice_weights
-from detector.fusion.observe import Rules
+from detector.fusion.context import Rules
 from detector.profile.model import Profile
 
 GATE_CONTEXT = 0.3

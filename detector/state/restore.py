@@ -1,0 +1,152 @@
+"""Shards of a snapshot become a partition that goes on where it left off."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from detector.alerts.budget import Standing
+from detector.errors import ArtifactError, StateError
+from detector.features.memory import (
+    CHUNK,
+    FREE,
+    NEWEST,
+    OBSERVED,
+    OLDEST,
+    OPEN,
+    SESSION,
+    STILL_OPEN,
+    USED_AGENTS,
+    USED_GROUPS,
+    allocate_chunks,
+    blank_sessions,
+)
+from detector.schema.alert import Alert
+from detector.scorers.codec import from_bytes
+from detector.sketches.index import allocate_index, rebuild_index
+from detector.state.grow import index_of, room_for_agents, room_for_groups
+from detector.state.partition import BLOCK, Partition
+from detector.state.shards import unpack
+
+
+def restore_partition(state: Partition, shards: Mapping[str, bytes]) -> None:
+    """Bring a fresh partition to where the shards of a snapshot left off.
+
+    Raises
+    ------
+    StateError
+        If a shard is missing or does not fit this profile.
+    """
+    held = {name: shard for name, shard in shards.items() if shard}
+    if "core" not in held or "sample" not in held:
+        raise StateError(
+            "shards of a snapshot must hold core and sample, got " + (", ".join(sorted(held)[:5]) or "none")
+        )
+    try:
+        _restore_core(state, held)
+        _restore_rows(state, held)
+        _restore_sessions(state, held)
+    except (KeyError, ValueError, IndexError, TypeError, ArtifactError) as error:
+        raise StateError(
+            f"shards of a snapshot must fit this profile, got {error!r}; the partition restarts cold"
+        ) from error
+
+
+def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
+    arrays, facts = unpack("core", held["core"])
+    if facts["profile"] != state.profile.id:
+        raise StateError(f"profile of a snapshot must be {state.profile.id}, got {facts['profile']}")
+    memory, refit = state.memory, state.refit
+    for name in ("used", "survival", "sampled", "clock"):
+        getattr(memory, name)[...] = arrays[name]
+    memory.sample[...] = unpack("sample", held["sample"])[0]["sample"]
+    state.models.survival[...] = arrays["half_space"]
+    standing: Standing = state.standing
+    standing.rolling.ordered[...] = arrays["ordered"]
+    standing.rolling.ring[...] = arrays["ring"]
+    standing.rolling.used[...] = arrays["windowed"]
+    standing.totals[...] = arrays["totals"]
+    state.incidents = {int(name): Alert.model_validate(alert) for name, alert in facts["incidents"].items()}
+    refit.day, refit.fits = facts["day"], facts["fits"]
+    if "forest" in held:
+        refit.forest = from_bytes(held["forest"])
+    if "coming" in held:
+        coming, about = unpack("coming", held["coming"])
+        refit.sample, refit.due = coming["sample"].copy(), about["due"]
+        refit.begin()
+
+
+def _restore_rows(state: Partition, held: Mapping[str, bytes]) -> None:
+    agents, groups = int(state.memory.used[USED_AGENTS]), int(state.memory.used[USED_GROUPS])
+    memory = room_for_agents(state.memory._replace(used=np.array([0, 1], np.int64)), agents)
+    memory = room_for_groups(memory, groups, state.settings.sizes.groups)
+    state.memory = memory._replace(used=np.array([agents, groups], np.int64))
+    state.make_room(0)
+    memory, masses = state.memory, state.models.masses
+    for block in range(math.ceil(agents / BLOCK)):
+        name = f"agents/{block:06}"
+        rows = unpack(name, held[name], {"rows": memory.agents.dtype})[0]["rows"]
+        memory.agents[block * BLOCK : block * BLOCK + len(rows)] = rows
+    for row in range(groups):
+        first = unpack("group", held[f"groups/{row:04}/a"])[0]
+        rest = unpack("group", held[f"groups/{row:04}/b"])[0]
+        for name in memory.groups.dtype.names or ():
+            memory.groups[name][row] = (first if name in first else rest)[name]
+        masses.reference[row], masses.latest[row] = rest["reference"], rest["latest"]
+        masses.seen[row] = rest["seen"]
+    state.memory = memory._replace(
+        agent_index=index_of(memory.agents, len(memory.agent_index.key), 0, agents),
+        group_index=index_of(memory.groups, len(memory.group_index.key), 1, groups),
+    )
+
+
+def _restore_sessions(state: Partition, held: Mapping[str, bytes]) -> None:
+    """Lay the open sessions out anew: slot by order of activity, chunks one after another."""
+    names = sorted(name for name in held if name.startswith("sessions/"))
+    tables = [unpack(n, held[n], {"rows": SESSION})[0] for n in names]
+    rows = np.concatenate([np.empty(0, SESSION), *(t["rows"] for t in tables if "rows" in t)])
+    observed = np.concatenate([np.empty((0, 4), np.uint64), *(t["observed"] for t in tables if "observed" in t)])
+    counts = rows["count"][:, OBSERVED].astype(np.int64)
+    needs = -(-counts // CHUNK)
+    slots = max(len(state.memory.sessions), 1 << len(rows).bit_length())
+    sessions = blank_sessions(slots, 0)
+    chunks = allocate_chunks(max(len(state.memory.chunks.following), 1 << int(needs.sum()).bit_length()))
+    at = taken = 0
+    for slot, row in enumerate(rows):
+        session = sessions[slot]
+        for field in SESSION.names or ():
+            if field not in ("order", "chunk"):
+                session[field] = row[field]
+        need = int(needs[slot])
+        session["order"] = (slot - 1, slot + 1 if slot + 1 < len(rows) else -1)
+        session["chunk"] = (taken, taken + need - 1) if need else (-1, -1)
+        piece = chunks.cells[taken : taken + need].reshape(-1, 4)
+        piece[: counts[slot]] = observed[at : at + counts[slot]]
+        if need:
+            chunks.following[taken + need - 1] = -1
+        at, taken = at + int(counts[slot]), taken + need
+    chunks.free[:] = (taken, len(chunks.following) - taken)
+    ends = np.zeros(4, np.int32)
+    ends[OLDEST], ends[NEWEST] = (0, len(rows) - 1) if len(rows) else (-1, -1)
+    ends[FREE], ends[OPEN] = len(rows), len(rows)
+    index = allocate_index(4 * slots)
+    with np.errstate(over="ignore"):
+        rebuild_index(index, sessions["name"], len(rows))
+    state.memory = state.memory._replace(sessions=sessions, session_index=index, ends=ends, chunks=chunks)
+    _restore_siblings(state)
+    state.session_shards = set(names)
+    state.make_room(0)
+
+
+def _restore_siblings(state: Partition) -> None:
+    """Find the head of each agent's chain of open sessions: the one no other names as its next."""
+    memory = state.memory
+    rows = memory.sessions[: int(memory.ends[OPEN])]
+    named = {int(s) for s in rows["sibling"]}
+    for slot, row in enumerate(rows):
+        owner = memory.agents[int(row["agent"])]
+        owner["tally"][STILL_OPEN] += 1
+        if slot not in named:
+            owner["first_open"] = slot + 1

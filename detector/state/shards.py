@@ -1,0 +1,64 @@
+"""A shard: arrays and plain facts as bytes, with a header that says what they are.
+
+The header is MessagePack: version, name, dtype and shape of each array, and what is no array.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from detector.errors import StateError
+
+VERSION = 1
+
+
+def pack(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any] | None = None) -> bytes:
+    """Return arrays and plain facts as one shard."""
+    whole = {name: np.array(array, order="C") for name, array in arrays.items()}
+    forms = [(name, array.dtype.str if array.dtype.names is None else "", array.shape) for name, array in whole.items()]
+    head = msgspec.msgpack.encode({"version": VERSION, "arrays": forms, "facts": facts or {}})
+    return b"".join([len(head).to_bytes(4, "big"), head, *(array.tobytes() for array in whole.values())])
+
+
+class _Head(msgspec.Struct, forbid_unknown_fields=True):
+    version: int
+    arrays: list[tuple[str, str, tuple[int, ...]]]
+    facts: dict[str, Any]
+
+
+def unpack(
+    name: str, shard: bytes, dtypes: Mapping[str, np.dtype[Any]] | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the arrays and facts of a shard; structured arrays take their layout from `dtypes`.
+
+    Raises
+    ------
+    StateError
+        If the bytes are not a shard of this version.
+    """
+    try:
+        size = int.from_bytes(shard[:4], "big")
+        head = msgspec.msgpack.decode(shard[4 : 4 + size], type=_Head)
+    except msgspec.DecodeError as error:
+        raise StateError(
+            f"header of shard {name} must be readable, got {error}; the partition restarts cold"
+        ) from error
+    if head.version != VERSION:
+        raise StateError(f"version of shard {name} must be {VERSION}, got {head.version}; the partition restarts cold")
+    at = 4 + size
+    arrays = {}
+    for field, form, shape in head.arrays:
+        dtype = np.dtype(form) if form else (dtypes or {}).get(field)
+        length = math.prod(shape) * (dtype.itemsize if dtype is not None else 0)
+        if dtype is None or dtype.hasobject or at + length > len(shard):
+            raise StateError(f"array {field} of shard {name} must fit this profile; the partition restarts cold")
+        arrays[field] = np.frombuffer(shard, dtype, math.prod(shape), at).reshape(shape)
+        at += length
+    if at != len(shard):
+        raise StateError(f"length of shard {name} must be {at}, got {len(shard)}; the partition restarts cold")
+    return arrays, head.facts
