@@ -62,9 +62,17 @@ def snapshot_partition(state: Partition, *, full: bool) -> dict[str, bytes]:
     return shards
 
 
+def _clean(rows: np.ndarray) -> np.ndarray:
+    """Return a copy whose padding is zero: what numpy leaves between fields would make equal states differ."""
+    copy = np.zeros(len(rows), rows.dtype)
+    for field in rows.dtype.names or ():
+        copy[field] = rows[field]
+    return copy
+
+
 def _agent_block(memory: Memory, first: int, stop: int) -> bytes:
     """Return rows of agents, without what only says where their open sessions lie."""
-    rows = memory.agents[first:stop].copy()
+    rows = _clean(memory.agents[first:stop])
     rows["first_open"] = 0
     rows["tally"][:, STILL_OPEN] = 0
     return pack({"rows": rows})
@@ -96,7 +104,7 @@ def _session_shards(state: Partition) -> dict[str, bytes]:
     shards: dict[str, bytes] = {}
     for first in range(0, len(order), _SESSIONS_A_SHARD):
         slots = order[first : first + _SESSIONS_A_SHARD]
-        rows = memory.sessions[slots].copy()
+        rows = _clean(memory.sessions[slots])
         rows["sibling"] = [rank.get(int(s), -1) for s in rows["sibling"]]
         rows["order"], rows["chunk"] = 0, 0
         rows["tools"][np.arange(SESSION_TOOLS) >= rows["count"][:, TOOLS, None]] = 0
