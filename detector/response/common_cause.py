@@ -78,7 +78,7 @@ def incident(office: Office, alert: Alert, verdict: Verdict, episode: Episode) -
         session_id=None,
         profile=alert.profile,
         detection=DETECTION,
-        title=f"{'Shadow: ' if shadow else ''}{held} agents held for a human: {why}",
+        title=f"{'Shadow: ' if shadow else ''}{held} {'agent' if held == 1 else 'agents'} held for a human: {why}",
         time=alert.time,
         first_seen=alert.first_seen,
         last_seen=alert.last_seen,
