@@ -19,7 +19,8 @@ VERSION = 1
 
 def pack(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any] | None = None) -> bytes:
     """Return arrays and plain facts as one shard."""
-    whole = {name: np.array(array, order="C") for name, array in arrays.items()}
+    # a copy of a structured array has garbage between its fields: only what is not contiguous may be copied
+    whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     forms = [(name, array.dtype.str if array.dtype.names is None else "", array.shape) for name, array in whole.items()]
     head = msgspec.msgpack.encode({"version": VERSION, "arrays": forms, "facts": facts or {}})
     return b"".join([len(head).to_bytes(4, "big"), head, *(array.tobytes() for array in whole.values())])
