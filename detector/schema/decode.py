@@ -122,12 +122,37 @@ def _record(batch: Decoded, index: int, record: Record, tolerance_s: float | Non
     elif not value.strip():
         detail = "record must hold an event, got nothing"
         batch.refusals.append((index, Refusal("empty", detail, None, value[:MAX_RAW_BYTES])))
+    elif b"\n" not in value:
+        _one(batch, index, record, tolerance_s, None)
+    elif tolerance_s is None and _plain_lines(batch, index, record):
+        return
     elif b"\n" not in value.rstrip() or _is_one_document(value):
         _one(batch, index, record, tolerance_s, None)
     else:
         for number, part in enumerate(value.split(b"\n")):
             if part.strip():
                 _one(batch, index, record._replace(value=part), tolerance_s, number)
+
+
+def _plain_lines(batch: Decoded, index: int, record: Record) -> bool:
+    """Take a record of which every line is one well-formed event of the key's agent; return whether it was one.
+
+    An event written over several lines is none, as its lines are no events.
+    """
+    lines = [(number, part) for number, part in enumerate(record.value.split(b"\n")) if part and not part.isspace()]
+    try:
+        events = [_strict(part) for _, part in lines]
+        owner = None if record.key is None else record.key.decode()
+    except _REFUSED:
+        return False
+    if max((len(part) for _, part in lines), default=0) > MAX_EVENT_BYTES:
+        return False
+    if owner is not None and any(event.agent_id != owner for event in events):
+        return False
+    batch.events.extend(events)
+    batch.source.extend([index] * len(events))
+    batch.line.extend([number for number, _ in lines])
+    return True
 
 
 def _is_one_document(value: bytes) -> bool:

@@ -60,15 +60,19 @@ def examine(raw: bytes) -> tuple[StrictEvent, list[str]]:
         the event: it goes into logs.
     """
     document = _parse(raw)
-    _bound(document)
-    if not isinstance(document, dict):
-        raise EventError("wrong_type", "event must be a JSON object, got another JSON value")
-    _version(document)
     try:
         event = _lenient(raw)
     except msgspec.ValidationError as error:
+        # refused it is in any case; the order of questions only decides under which name
+        _bound(document)
+        if not isinstance(document, dict):
+            raise EventError("wrong_type", "event must be a JSON object, got another JSON value") from None
+        _version(document)
         raise _named(str(error)) from None
-    return msgspec.convert(event, StrictEvent, from_attributes=True), _unknown(document)
+    # the decoder bounded what it knows and passed over the rest
+    unknown = _unknown(document)
+    _bound(unknown)
+    return msgspec.convert(event, StrictEvent, from_attributes=True), _names(unknown)
 
 
 def _parse(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value may stand in a record
@@ -117,10 +121,15 @@ def _bound(document: object) -> None:
                 below.extend(value.values())
             elif isinstance(value, list):
                 below.extend(value)
-        depth += any(isinstance(value, dict | list) for value in level)
+        depth += any(map(_is_container, level))
         if depth > MAX_DEPTH:
             raise EventError("too_deep", f"depth of event must be at most {MAX_DEPTH}, got more")
         level = below
+
+
+def _is_container(value: object) -> bool:
+    """Return whether a JSON value holds others."""
+    return type(value) is dict or type(value) is list
 
 
 def _version(document: dict[str, object]) -> None:
@@ -157,11 +166,18 @@ _RULES: Final = {
 }
 
 
-def _unknown(document: dict[str, object]) -> list[str]:
-    """Return the names of fields this version does not know, cut to a bounded length."""
-    names = [name[:_MAX_NAME] for name in document if name not in _KNOWN]
+def _unknown(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document without what this version knows; known parents stay around unknown fields."""
+    unknown = {name: document[name] for name in document if name not in _KNOWN}
     for parent, known in _NESTED.items():
         inner = document.get(parent)
-        if isinstance(inner, dict):
-            names.extend(f"{parent}.{name}"[:_MAX_NAME] for name in inner if name not in known)
+        if inner is not None:
+            unknown[parent] = {name: inner[name] for name in inner if name not in known}
+    return unknown
+
+
+def _names(unknown: dict[str, Any]) -> list[str]:
+    """Return the dotted names of unknown fields, cut to a bounded length."""
+    names = [name[:_MAX_NAME] for name in unknown if name not in _NESTED]
+    names.extend(f"{parent}.{name}"[:_MAX_NAME] for parent in _NESTED for name in unknown.get(parent, ()))
     return names
