@@ -181,8 +181,10 @@ class ResponseStage:
     def _reason_to_skip(self, alert: Alert, tier: Tier, standing: Standing) -> str | None:
         """Return why nothing is to be done, or None."""
         state = standing.state
-        if alert.detection == common_cause.DETECTION or alert.activity == "close":
-            return "nobody's act: an incident of the fleet, or the end of a finding"
+        if alert.detection == common_cause.DETECTION:
+            return "the breaker's own incident"
+        if alert.activity == "close":
+            return "the finding is closed: its session has ended"
         if tier == "observe":
             return f"score {alert.score:.3f} is below the ladder ({self._levels.limit:.3f})"
         if state is None:

@@ -1,77 +1,16 @@
-"""An alert with everything filled in, to be varied by the tests."""
+"""An alert to vary, for every test of this room."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from detector.schema.alert import Alert, Contribution, Evidence, finding_uid
-
-
-def _alert(agent: str = "agent-1", score: float = 2.1, time: float = 1_000.0, **changes: Any) -> Alert:
-    session = changes.pop("session_id", "s-1")
-    event = changes.pop("event_id", "e-1")
-    tenant = changes.pop("tenant", "acme")
-    values: dict[str, Any] = {
-        "finding_uid": finding_uid(tenant, agent, session, event, "behaviour.session", "default/v1"),
-        "counter": 1,
-        "activity": "create",
-        "tenant": tenant,
-        "agent_id": agent,
-        "agent_type": "support",
-        "agent_version": "1.4",
-        "zone": "eu",
-        "session_id": session,
-        "profile": "default/v1",
-        "detection": "behaviour.session",
-        "title": "Unusual session",
-        "time": time,
-        "first_seen": time - 10.0,
-        "last_seen": time,
-        "event_id": event,
-        "score": score,
-        "threshold": 2.0,
-        "risk": 80,
-        "severity": "high",
-        "events": 12,
-        "events_over": 2,
-        "contributions": (
-            Contribution(
-                channel="novelty",
-                value=1.5,
-                bits=9.0,
-                observed="send_money to iban-9",
-                expected="one of 3 known targets",
-                voice="own",
-                n=40,
-            ),
-        ),
-        "normal_if": "a target it has used before",
-        "evidence": (
-            Evidence(
-                topic="agent.events",
-                partition=1,
-                offset=7,
-                line=0,
-                event_id=event,
-                ts=time,
-                kind="tool_call",
-                name="send_money",
-                target="iban-9",
-                outcome="ok",
-            ),
-        ),
-        "asi": ("ASI02",),
-        "atlas": ("AML.T0086",),
-        "partition_agents": 100,
-        "partition": 0,
-    }
-    return Alert(**{**values, **changes})
+from detector.schema.alert import Alert
+from tests.sinks.alerts import make
 
 
 @pytest.fixture(scope="session")
 def make_alert() -> Callable[..., Alert]:
     """Return a factory of alerts: agent, score and event time first, anything else by name."""
-    return _alert
+    return make
