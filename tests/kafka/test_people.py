@@ -87,18 +87,14 @@ def test_a_worker_killed_after_its_command_repeats_nothing_but_the_log(deployed:
 
 def test_alerts_reach_a_real_rsyslog(deployed: Deployment, tmp_path: Path) -> None:
     """From the command line: its own consumer group, RFC 5424, stopped by SIGTERM."""
-    server = Rsyslog(rsyslogd(), tmp_path)
-    server.start()
     for number in range(20):
         _alert(deployed, f"agent-{number}", number)
-    target = f"syslog://127.0.0.1:{server.tcp}"
-    command = [sys.executable, "-m", "detector", "siem", "--to", target, "--hostname", "soc-1", "--confirm"]
-    siem = deployed.start(*command)
-    try:
+    with Rsyslog(rsyslogd(), tmp_path) as server:
+        target = f"syslog://127.0.0.1:{server.tcp}"
+        command = [sys.executable, "-m", "detector", "siem", "--to", target, "--hostname", "soc-1", "--confirm"]
+        siem = deployed.start(*command)
         deployed.until(lambda: len(server.lines()) == 20, "alerts at rsyslog")
         assert deployed.stop(siem) == 0, deployed.logs()
-    finally:
-        server.stop()
     bodies = [json.loads(line) for line in server.lines("body.log")]
     assert {body["resources"][0]["uid"] for body in bodies} == {f"agent-{number}" for number in range(20)}
     assert all(b" soc-1 agent-behaviour-detector - finding-" in line for line in server.lines())

@@ -28,10 +28,8 @@ NASTY = [
 @pytest.fixture
 def rsyslog(tmp_path: Path) -> Iterator[Rsyslog]:
     """Return a running rsyslogd."""
-    server = Rsyslog(rsyslogd(), tmp_path)
-    server.start()
-    yield server
-    server.stop()
+    with Rsyslog(rsyslogd(), tmp_path) as server:
+        yield server
 
 
 def _nasty(make_alert: MakeAlert) -> list[bytes]:

@@ -232,25 +232,23 @@ def _committed(kafka: dict[str, Any], topic: str, group: str) -> int:
 @pytest.mark.slow
 def test_alerts_on_kafka_reach_a_real_rsyslog_that_is_killed_meanwhile(kafka: dict[str, Any], tmp_path: Path) -> None:
     """Kafka is the buffer: nothing is missing when the receiver is back."""
-    server = Rsyslog(rsyslogd(), tmp_path)
-    server.start()
-    options = SiemOptions("alerts-rsyslog", Target("tcp", "127.0.0.1", server.tcp), batch=20)
-
-    def has(count: int) -> bool:
-        return {json.loads(line)["count"] for line in server.lines("body.log")} >= set(range(count))
-
     _produce(kafka, "alerts-rsyslog", range(100))
     stop = threading.Event()
-    thread = threading.Thread(target=run_siem, args=(kafka, options, stop), kwargs={"group": "siem"})
-    thread.start()
-    try:
-        wait_until(lambda: has(100))
-        server.stop(kill=True)
-        _produce(kafka, "alerts-rsyslog", range(100, 200))
-        server.start()
-        wait_until(lambda: has(200))
-    finally:
-        stop.set()
-        thread.join(30.0)
-        server.stop()
+    with Rsyslog(rsyslogd(), tmp_path) as server:
+        options = SiemOptions("alerts-rsyslog", Target("tcp", "127.0.0.1", server.tcp), batch=20)
+
+        def has(count: int) -> bool:
+            return {json.loads(line)["count"] for line in server.lines("body.log")} >= set(range(count))
+
+        thread = threading.Thread(target=run_siem, args=(kafka, options, stop), kwargs={"group": "siem"})
+        thread.start()
+        try:
+            wait_until(lambda: has(100))
+            server.stop(kill=True)
+            _produce(kafka, "alerts-rsyslog", range(100, 200))
+            server.start()
+            wait_until(lambda: has(200))
+        finally:
+            stop.set()
+            thread.join(30.0)
     assert _committed(kafka, "alerts-rsyslog", "siem") == 200
