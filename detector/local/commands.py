@@ -13,7 +13,7 @@ app = typer.Typer(rich_markup_mode="markdown")
 @app.command("demo")
 def demo(
     seed: Annotated[int, typer.Option(min=0, help="Seed of fleet and attacks: the same seed is the same story.")] = 1,
-    view: Annotated[bool, typer.Option(help="Live view in the terminal; off: one line a second.")] = True,
+    view: Annotated[bool, typer.Option(help="Live view in the terminal; off: lines.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     keep: Annotated[Path | None, typer.Option(help="Keep logs and summary in this folder.")] = None,
 ) -> None:

@@ -19,11 +19,12 @@ from detector.simulate.scenario import Scenario
 SHOWN_ALERTS = 10
 SHOWN_COMMANDS = 6
 RATE_OVER_S = 3.0
+PRINT_S = 5.0
 COLOURS = {"Critical": "bold red", "High": "red", "Medium": "yellow", "Low": "cyan"}
 
 
 class View:
-    """What the operator looks at; without a terminal, one line a second.
+    """What the operator looks at; without a terminal, lines.
 
     Parameters
     ----------
@@ -38,10 +39,11 @@ class View:
         self._live = Live(console=console, refresh_per_second=4, transient=True) if has_view else None
         self._seen: deque[tuple[float, int]] = deque()
         self._printed = 0.0
+        self._alerts_told = self._commands_told = 0
 
     def say(self, text: str) -> None:
         """Show one line that stays."""
-        self._console.print(text, highlight=False)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -62,12 +64,20 @@ class View:
         rate = (after - before) / (last - first) if last > first else 0.0
         head = f"{phase}   sent {sent:,}   scored {facts.records:,}   {rate:,.0f} events/s"
         if self._live is None:
-            if now - self._printed >= 1.0:
-                self._printed = now
-                self.say(f"{head}   alerts {len(facts.alerts)}   commands {len(facts.commands)}")
+            self._tell(head, now, facts)
             return
         parts: list[RenderableType] = [Text(head, style="bold"), _attacks(scenario, facts)]
         self._live.update(Group(*parts, _alerts(scenario, facts), _commands(facts)))
+
+    def _tell(self, head: str, now: float, facts: Facts) -> None:
+        for alert in list(facts.alerts.values())[self._alerts_told :]:
+            self.say(f"  alert {alert.score:.2f} {alert.severity} {alert.agent_id}: {alert.why}")
+        for one in facts.commands[self._commands_told :]:
+            self.say(f"  command {one.state} {one.tier} {one.agent_id} ({one.mode})")
+        self._alerts_told, self._commands_told = len(facts.alerts), len(facts.commands)
+        if now - self._printed >= PRINT_S:
+            self._printed = now
+            self.say(f"{head}   alerts {len(facts.alerts)}   commands {len(facts.commands)}")
 
 
 def _attacks(scenario: Scenario, facts: Facts) -> Table:
@@ -100,11 +110,11 @@ def _commands(facts: Facts) -> Table:
 
 def summary_panel(summary: Summary) -> Panel:
     """Return the summary as it is shown at the end."""
-    table = Table("attack", "agent", "found", "time to detect", "quarantined", expand=True)
+    table = Table("attack", "agent", "found", "after", "tier")
     for one in summary.attacks:
         mark = Text("found", style="green") if one.is_found else Text("missed", style="bold red")
         took = "" if one.detect_s is None else f"{one.detect_s:.1f} s"
-        table.add_row(one.kind, one.agent_id, mark, took, one.tier or "no")
+        table.add_row(one.kind, one.agent_id, mark, took, one.tier or "-")
     found = sum(one.is_found for one in summary.attacks)
     tally = (
         f"injected {len(summary.attacks)}, found {found}, missed {len(summary.attacks) - found}; "

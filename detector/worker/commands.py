@@ -70,8 +70,8 @@ def worker(
     also not by kill -9.
 
     Every setting is also an environment variable `DETECTOR_<NAME>` (`DETECTOR_GROUP`, `DETECTOR_SASL_PASSWORD`, ...)
-    or a key of the TOML file; the command line wins, then the environment. `detector worker-settings` lists them all, SASL
-    and TLS included.
+    or a key of the TOML file; the command line wins, then the environment. `detector worker-settings` lists them
+    all, SASL and TLS included.
     """
     import os
 
