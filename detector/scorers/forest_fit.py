@@ -80,7 +80,8 @@ def flatten(model: Any, rows: NDArray[np.float32]) -> FlatForest:  # noqa: ANN40
     feature, threshold = np.zeros(shape, np.uint8), np.full(shape, np.inf, np.float32)
     value = np.zeros((len(fitted), 2**depth), np.float64)
     # scikit-learn's own tables, private as they are: worked out again here they could differ in the last bit
-    lengths = zip(fitted, model._decision_path_lengths, model._average_path_length_per_tree, strict=True)  # noqa: SLF001
+    paths, averages = model._decision_path_lengths, model._average_path_length_per_tree  # noqa: SLF001
+    lengths = zip(fitted, paths, averages, strict=True)
     for row, (tree, steps, rest) in enumerate(lengths):
         bottom = _unfold(tree, feature[row], threshold[row])
         value[row] = (steps + rest - 1.0)[bottom]  # scikit-learn's own order of addition

@@ -26,7 +26,7 @@ def cores(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     asked: list[dict[str, object]] = []
 
     def make(profile: object, seed: int, trusted_until: float | None) -> StandInCore:
-        asked.append({"profile": profile.id, "seed": seed, "trusted_until": trusted_until})  # type: ignore[attr-defined]
+        asked.append({"profile": profile.id, "seed": seed, "trusted_until": trusted_until})
         return StandInCore()
 
     module = ModuleType("detector.offline.core")
