@@ -82,6 +82,8 @@ class LocalKafka:
         Port of the listener on 127.0.0.1; a free one if None. Kept over restarts on the same folder.
     say : callable, optional
         Is told what is downloaded and started.
+    extra : str, optional
+        Further lines of ``server.properties``; they win over ours.
 
     Raises
     ------
@@ -89,8 +91,11 @@ class LocalKafka:
         No Java, no jars, the folder is in use, or the broker does not come up.
     """
 
-    def __init__(self, folder: Path, port: int | None = None, say: Callable[[str], None] = _silent) -> None:
+    def __init__(
+        self, folder: Path, port: int | None = None, say: Callable[[str], None] = _silent, extra: str = ""
+    ) -> None:
         self.folder = Path(folder).resolve()
+        self.extra = extra
         self.say = say
         self.port = port or _free_port()
         self._guard: subprocess.Popen[bytes] | None = None
@@ -170,7 +175,7 @@ class LocalKafka:
             self.port = int(text.split("advertised.listeners=PLAINTEXT://127.0.0.1:")[1].split()[0])
             return
         (self.folder / "log4j2.properties").write_text(LOGGING.format(folder=self.folder), encoding="utf-8")
-        text = PROPERTIES.format(port=self.port, controller_port=_free_port(), folder=self.folder)
+        text = PROPERTIES.format(port=self.port, controller_port=_free_port(), folder=self.folder) + self.extra
         draft = properties.with_suffix(".new")
         draft.write_text(text, encoding="utf-8")
         # 22 characters of URL-safe base64 that never begin with '-', which would read as an option

@@ -13,7 +13,7 @@ from confluent_kafka.admin._acl import AclOperation
 from detector.errors import SetupError
 from detector.local.topics import TopicNames
 
-ASK_S = 20.0
+ASK_S = 15.0
 
 READ, WRITE = AclOperation.READ, AclOperation.WRITE
 

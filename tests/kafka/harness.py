@@ -116,7 +116,7 @@ class Deployment:
             "DETECTOR_TOPIC_PREFIX": f"{self.group}.",
             "DETECTOR_LISTEN_PORT": "0",
             "DETECTOR_CHECKPOINT_INTERVAL_S": "0.5",
-            "DETECTOR_SESSION_TIMEOUT_S": "6",
+            "DETECTOR_SESSION_TIMEOUT_S": "3",
             **{f"DETECTOR_{name.upper()}": value for name, value in settings.items()},
         }
         log = self.folder / f"worker-{len(self.workers)}.log"
