@@ -13,7 +13,7 @@ from detector.simulate.agent import ZONES, agent_name, role_of
 from detector.simulate.catalogue import ROLES
 from detector.simulate.chance import Chance
 from detector.simulate.roles import Role, Tool
-from detector.simulate.session import Argument, Step, act
+from detector.simulate.session import COUNTED, Argument, Step, act
 from detector.simulate.targets import Scene
 from detector.simulate.words import word
 
@@ -80,10 +80,12 @@ def credential_misuse(scene: Scene, acts: list[Step], _strength: int) -> list[St
     other = others[chance.below(len(others))]
     known = {tool.name for tool in agent.role.tools}
     foreign = [tool for tool in other.tools if tool.family and tool.name not in known]
+    acting = [tool for tool in foreign if tool.kind != "data_access"] or foreign
     victim = _agent_of(scene, other)
     added: list[Step] = []
     for index in range(5 + chance.below(6)):
-        step = act(scene, foreign[chance.below(len(foreign))])
+        tools = acting if index % 2 else foreign
+        step = act(scene, tools[chance.below(len(tools))])
         step.credential = f"cred-{victim}"
         step.origin = "none"
         if chance.random() < (0.8 if index < 2 else 0.3):
@@ -120,10 +122,14 @@ def lateral_movement(scene: Scene, acts: list[Step], _strength: int) -> list[Ste
 
 
 def runaway_loop(scene: Scene, acts: list[Step], _strength: int) -> list[Step]:
-    """Return the session stuck in one call: same arguments again and again, a growing context, machine pace."""
+    """Return the session stuck in an action that takes no effect: same arguments, growing context, machine pace."""
     chance = scene.chance
-    doing = [index for index, step in enumerate(acts) if step.tool.kind != "data_access"]
-    at = doing[chance.below(len(doing))] + 1 if doing else _middle(chance, acts)
+    doing = [index for index, step in enumerate(acts) if step.tool.kind in COUNTED]
+    if doing:
+        at = doing[chance.below(len(doing))] + 1
+    else:
+        at = len(acts) + 1
+        acts = [*acts, act(scene, next(tool for tool in scene.agent.role.tools if tool.kind in COUNTED))]
     first = acts[at - 1]
     added: list[Step] = []
     for index in range(50 + chance.below(50)):
@@ -132,7 +138,7 @@ def runaway_loop(scene: Scene, acts: list[Step], _strength: int) -> list[Step]:
             Step(
                 first.tool, first.target, first.origin, [*args, ("attempt", index + 2, "none")], "ok",
                 ms=12.0 + 10.0 * chance.random(), sent=first.sent,
-                received=int((first.received + 2400) * 1.02**index) + chance.below(60), peer_zone=first.peer_zone,
+                received=int((2.0 * first.received + 4000) * 1.04**index) + chance.below(60), peer_zone=first.peer_zone,
                 is_terse=True,
             )
         )  # fmt: skip

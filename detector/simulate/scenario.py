@@ -26,10 +26,10 @@ _QUIET_S = 15.0
 """No ordinary session starts in the last seconds of the live part, so that most can end."""
 
 _OFFSETS: dict[Kind, float] = {
-    "hijack": 0.24,
+    "hijack": 0.10,
     "credential_misuse": 0.34,
     "lateral_movement": 0.44,
-    "runaway_loop": 0.16,
+    "runaway_loop": 0.20,
     "slow_drift": 0.05,
 }
 """Kind -> when it starts, as a share of the live part."""
@@ -153,7 +153,7 @@ class DemoSettings:
         Share of agents whose events say where argument values came from.
     """
 
-    agents: int = 200
+    agents: int = 400
     history_days: float = 10.0
     live_seconds: float = 90.0
     rate: float = 240.0
