@@ -23,7 +23,7 @@ from detector.fusion.combine import Evidence
 from detector.fusion.context import JUDGED, REPEATED, Closes, Context
 from detector.sketches.rolling import Rolling, allocate_rolling, log_rarity, note_value, upper_quantile
 
-PLAIN, ORIGIN, FUSED = range(3)
+PLAIN, ORIGIN, FUSED = (np.int64(voice) for voice in range(3))
 QUIET, ALERT, QUARANTINE = 0, 1, 2
 _ROUND = 1e6
 

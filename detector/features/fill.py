@@ -59,7 +59,7 @@ def _key_table() -> np.ndarray:
     codes |= {"ts": _TS, "attributes": _ATTRIBUTES, "arg_origin": _ORIGIN}
     table = np.full(4096, _FREE, np.uint8)
     for name in Event.__struct_fields__:
-        place = _place.py_func(np.frombuffer(name.encode(), np.uint8), 0, len(name))
+        place = _place_of(name)
         if table[place] != _FREE:
             msg = f"field names must fall into places of their own, got a second one at {place} for {name}"
             raise ValueError(msg)
@@ -73,10 +73,16 @@ def _place(buffer: np.ndarray, start: int, stop: int) -> int:
     return ((stop - start) * 131 + np.int64(buffer[start]) * 29 + third * 7 + np.int64(buffer[stop - 1]) * 211) % 4096
 
 
+def _place_of(name: str) -> int:
+    """Return the place of a name; plain Python, so that an import compiles nothing."""
+    plain = getattr(_place, "py_func", _place)  # the bare function itself where NUMBA_DISABLE_JIT=1
+    return int(plain(np.frombuffer(name.encode(), np.uint8), 0, len(name)))
+
+
 _KEYS = _key_table()
 _KIND_OF = np.zeros(4096, np.uint8)
 for _code, _name in enumerate(KINDS):
-    _KIND_OF[_place.py_func(np.frombuffer(_name.encode(), np.uint8), 0, len(_name))] = _code
+    _KIND_OF[_place_of(_name)] = _code
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -278,8 +284,8 @@ def _identify(buffer: np.ndarray, spans: np.ndarray, columns: Columns, i: int) -
 def _fill(buffer: np.ndarray, ignored: Ignored, columns: Columns) -> None:
     room = np.empty(2048, np.uint8)
     spans = np.zeros((_FIRST_SIZE, 2), np.int64)
-    events, at = wire.container_size(buffer, 0)
-    m = k = 0
+    events, at = wire.container_size(buffer, np.int64(0))
+    m = k = np.int64(0)
     for i in range(events):
         spans[:, :] = 0
         first_part, first_number = m, k

@@ -9,7 +9,7 @@ from detector.sketches.hashing import SEED, hash_bytes, mix
 
 SHAPE_LENGTH = 14
 _IP, _DOMAIN, _FOLDER, _HOST, _SHAPE, _NOTHING = (np.uint64(n) for n in range(1, 7))
-_AT, _DOT, _SLASH, _COMMA, _SPACE, _TILDE, _COLON = (ord(c) for c in "@./, ~:")
+_AT, _DOT, _SLASH, _COMMA, _SPACE, _TILDE, _COLON = (np.int64(ord(c)) for c in "@./, ~:")
 
 
 @njit(cache=True)
@@ -41,7 +41,7 @@ def shape_hash(buffer: np.ndarray, start: int, stop: int, room: np.ndarray) -> n
         room[length] = kind
         length += 1
         previous = kind
-    return hash_bytes(room, 0, length, SEED)
+    return hash_bytes(room, np.int64(0), length, SEED)
 
 
 @njit(cache=True)
@@ -86,7 +86,7 @@ def _small_hash(buffer: np.ndarray, start: int, stop: int, room: np.ndarray) -> 
     for at in range(start, stop):
         byte = np.int64(buffer[at])
         room[at - start] = byte + 32 if 65 <= byte <= 90 else byte
-    return hash_bytes(room, 0, stop - start, SEED)
+    return hash_bytes(room, np.int64(0), stop - start, SEED)
 
 
 @njit(cache=True)

@@ -35,9 +35,9 @@ def text_span(buffer: np.ndarray, at: int) -> tuple[int, int]:
     if head == 0xD9:
         return at + 2, at + 2 + buffer[at + 1]
     if head == 0xDA:
-        return at + 3, at + 3 + np.int64(big_endian(buffer, at + 1, 2))
+        return at + 3, at + 3 + np.int64(big_endian(buffer, at + 1, np.int64(2)))
     if head == 0xDB:
-        return at + 5, at + 5 + np.int64(big_endian(buffer, at + 1, 4))
+        return at + 5, at + 5 + np.int64(big_endian(buffer, at + 1, np.int64(4)))
     return at, at
 
 
@@ -61,7 +61,7 @@ def container_size(buffer: np.ndarray, at: int) -> tuple[int, int]:
 @njit(cache=True)
 def float_at(buffer: np.ndarray, at: int) -> float:
     """Return the 64-bit float whose eight bytes start at ``at``."""
-    return np.uint64(big_endian(buffer, at, 8)).view(np.float64)
+    return np.uint64(big_endian(buffer, at, np.int64(8))).view(np.float64)
 
 
 @njit(cache=True)
@@ -69,13 +69,13 @@ def seconds_at(buffer: np.ndarray, at: int) -> float:
     """Return the timestamp extension at ``at`` in seconds since the epoch."""
     head = buffer[at]
     if head == 0xD6:
-        return np.float64(big_endian(buffer, at + 2, 4))
+        return np.float64(big_endian(buffer, at + 2, np.int64(4)))
     if head == 0xD7:
-        packed = big_endian(buffer, at + 2, 8)
+        packed = big_endian(buffer, at + 2, np.int64(8))
         whole = packed & ((np.uint64(1) << np.uint64(34)) - np.uint64(1))
         return np.float64(whole) + np.float64(packed >> np.uint64(34)) * 1e-9
-    nanos = np.float64(big_endian(buffer, at + 3, 4))
-    return np.float64(np.int64(big_endian(buffer, at + 7, 8))) + nanos * 1e-9
+    nanos = np.float64(big_endian(buffer, at + 3, np.int64(4)))
+    return np.float64(np.int64(big_endian(buffer, at + 7, np.int64(8)))) + nanos * 1e-9
 
 
 @njit(cache=True)

@@ -162,4 +162,4 @@ def session_slot(
 def close_all(memory: Memory, rules: Rules, scratch: Scratch, closes: Closes) -> None:
     """Close every open session, least recently active first."""
     while memory.ends[mem.OLDEST] >= 0:
-        close_session(memory, rules, scratch, closes, np.int64(memory.ends[mem.OLDEST]), 0, AT_FINISH)
+        close_session(memory, rules, scratch, closes, np.int64(memory.ends[mem.OLDEST]), np.int64(0), AT_FINISH)

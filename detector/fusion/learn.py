@@ -49,7 +49,7 @@ class Scratch(NamedTuple):
     """Room to work in.
 
     `key`, `turn_of`, `turn`: which keys of the session being learned were already counted; forgotten
-    by raising the turn. `top`: the largest arguments of an event, for each voice; `best`: its most novel
+    by raising `turn[0]`; `turn[1]` says how much of the room is used. `top`: the largest arguments of an event, for each voice; `best`: its most novel
     target and argument; `bins`: the bins of its channels.
     """
 
@@ -67,7 +67,7 @@ def allocate_scratch(observations: int) -> Scratch:
     return Scratch(
         key=np.zeros(capacity, np.uint64),
         turn_of=np.zeros(capacity, np.int64),
-        turn=np.zeros(1, np.int64),
+        turn=np.zeros(2, np.int64),
         top=np.zeros((2, TOP_ARGUMENTS)),
         best=np.zeros(2),
         bins=np.zeros(len(CHANNELS), np.uint8),
@@ -77,8 +77,7 @@ def allocate_scratch(observations: int) -> Scratch:
 @njit(cache=True)
 def _is_first(scratch: Scratch, key: np.uint64) -> bool:
     """Return whether a key comes up for the first time in this session."""
-    mask = np.uint64(len(scratch.key) - 1)
-    turn = scratch.turn[0]
+    mask, turn = np.uint64(scratch.turn[1]), scratch.turn[0]
     at = key & mask
     while scratch.turn_of[at] == turn:
         if scratch.key[at] == key:
@@ -87,6 +86,16 @@ def _is_first(scratch: Scratch, key: np.uint64) -> bool:
     scratch.key[at] = key
     scratch.turn_of[at] = turn
     return True
+
+
+@njit(cache=True)
+def _begin(scratch: Scratch, observed: int) -> None:
+    """Forget all keys, and use no more of the room than a session of this many observations can fill."""
+    size = 64
+    while size < 16 * observed:
+        size *= 2
+    scratch.turn[0] += 1
+    scratch.turn[1] = min(size, len(scratch.key)) - 1
 
 
 @njit(cache=True)
@@ -137,7 +146,7 @@ def _learn_symbol(owner: np.void, context: np.uint64, symbol: np.uint64, tick: n
         return
     note_new(tails, context)
     if what == PROMOTED:
-        move_mass(tails, context, 0, count)
+        move_mass(tails, context, np.int64(0), count)
 
 
 @njit(cache=True)
@@ -258,8 +267,8 @@ def learn_session(memory: Memory, scratch: Scratch, slot: int, lesson: int, tick
     chunks, session = memory.chunks, memory.sessions[slot]
     agent = memory.agents[session["agent"]]
     group, fleet = memory.groups[agent["group"]], memory.groups[FLEET]
-    scratch.turn[0] += 1
-    chunk, place = np.int64(session["chunk"][0]), 0
+    _begin(scratch, np.int64(session["count"][OBSERVED]))
+    chunk, place = np.int64(session["chunk"][0]), np.int64(0)
     left = np.int64(session["count"][OBSERVED])
     while left > 0:
         row = chunks.cells[chunk, place]
