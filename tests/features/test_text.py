@@ -20,8 +20,10 @@ structured = st.sampled_from(
     [
         "10.0.0.1", "10.0.0.77", "10.0.1.1", "1.2.3", "1.2.3.4.5", "1..2.3", "a@b.example", "c@B.Example,d@x.example",
         "@", "a@", "/etc/passwd", "/etc/ssh/sshd", "/etc/ssh/keys/a", "/", "//", "///", "~", "~/a/b/c", "./a/b", ".a/b",
-        "https://api.corp.example/v1", "https://www.api.corp.example", "http://x", "://a.b", "a://b.c d", "api.corp.example",
-        "HTTP://a.b", "x.", ".", "..", "file name.txt", "report-2024", "report-1999", "Report-1", "calendar event", "12", "A1",
+        "https://api.corp.example/v1", "https://www.api.corp.example",
+        "http://x", "://a.b", "a://b.c d", "api.corp.example",
+        "HTTP://a.b", "x.", ".", "..", "file name.txt", "report-2024", "report-1999", "Report-1",
+        "calendar event", "12", "A1",
     ]
 )  # fmt: skip
 targets = st.one_of(signs, structured)
@@ -41,7 +43,7 @@ def coarse(target: str) -> tuple[str, str]:
     if re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+", target):
         return "network", target.rsplit(".", 1)[0]
     if "@" in target:
-        return "domain", target.rsplit("@", 1)[1].split(",")[0].lower()
+        return "domain", target.rsplit("@", 1)[1].split(",", maxsplit=1)[0].lower()
     if target[0] in "/~" or target.startswith("./"):
         pieces = target.split("/")
         return "folder", "/".join(pieces[:3] if len(pieces) > 3 else pieces[:2])
