@@ -15,8 +15,9 @@ from detector.errors import SetupError
 from detector.worker.checkpoint import CheckpointStore, key_of
 from detector.worker.clients import aiokafka_options, faust_credentials
 from detector.worker.parts import Built, WorkerParts
+from detector.worker.ports import Engine
 from detector.worker.responding import Message, RespondingParts, ResponseProcessor
-from detector.worker.scoring import Engine, ScoringParts, ScoringStage
+from detector.worker.scoring import ScoringParts, ScoringStage
 from detector.worker.settings import WorkerSettings
 from detector.worker.transport import BatchSink, BatchTransport, MicroBatch, partitions_of
 

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from detector.clock import Clock
 from detector.worker.health import Health
 from detector.worker.metrics import WorkerMetrics
+from detector.worker.ports import Engine, PipelineFactory
 from detector.worker.responding import ResponseProcessor, Stage
-from detector.worker.scoring import Engine, PipelineFactory, ScoringStage
+from detector.worker.scoring import ScoringStage
 
 
 @dataclass(frozen=True, slots=True)

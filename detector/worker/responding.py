@@ -22,8 +22,8 @@ from detector.schema.feedback import Release, feedback_adapter
 from detector.worker.health import Health
 from detector.worker.log_reader import read_to_end
 from detector.worker.metrics import WorkerMetrics
+from detector.worker.ports import Engine
 from detector.worker.publish import KIND, KIND_FEEDBACK, MAX_DEAD_LETTER_BYTES, Output, alert_outputs
-from detector.worker.scoring import Engine
 
 log = structlog.get_logger("detector.response")
 

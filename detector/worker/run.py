@@ -82,6 +82,7 @@ def run_app(settings: WorkerSettings, parts: WorkerParts, folder: Path) -> int:
         redirect_stdouts=False,
         quiet=True,
     )
+    worker.spinner = None  # it would write cursor codes into a log
     watch = threading.Thread(target=_end_a_stuck_stop, args=(app, worker, settings.stop_timeout_s), daemon=True)
     watch.start()
     try:

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from faust.types import TP
@@ -22,7 +22,8 @@ from detector.schema.record import Record
 from detector.worker.checkpoint import CheckpointStore, Manifest, Remembered
 from detector.worker.health import Health
 from detector.worker.metrics import WorkerMetrics
-from detector.worker.owner import Outcome, PartitionOwner, Pipeline, Snapshot
+from detector.worker.owner import Outcome, PartitionOwner, Snapshot
+from detector.worker.ports import Engine, PipelineFactory
 from detector.worker.publish import outputs_of
 from detector.worker.transport import MicroBatch
 
@@ -31,42 +32,6 @@ log = structlog.get_logger("detector.scoring")
 FENCE_S = 10.0
 MOST_OUTSTANDING = 10_000
 """Outputs waiting for their acknowledgement before scoring waits for them too."""
-
-
-class PipelineFactory(Protocol):
-    """Makes pipelines of one profile."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Profile and seed; state of another fingerprint is not continued."""
-
-    def new(self) -> Pipeline:
-        """Return a pipeline that has seen nothing."""
-
-    def restore(self, shards: Mapping[str, bytes]) -> Pipeline:
-        """Return the pipeline whose snapshot these shards are; StateError if they cannot be it."""
-
-
-class Engine(Protocol):
-    """What the stage needs of Faust."""
-
-    @property
-    def generation(self) -> int:
-        """Generation of the group."""
-
-    async def send(
-        self, topic: str, key: bytes | None, value: bytes, partition: int | None, headers: list[tuple[str, bytes]]
-    ) -> Awaitable[Any]:
-        """Hand a record to the producer; what comes back is its acknowledgement."""
-
-    async def commit_checked(self, offsets: Mapping[TP, int], within_s: float) -> None:
-        """Commit and raise if the group does not accept it."""
-
-    def lag(self, tp: TP, next_offset: int) -> int | None:
-        """Return how many records are still to be read, None if not known."""
-
-    async def crash(self, reason: BaseException) -> None:
-        """End the worker."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from detector.local.ladder import Broker
 from detector.local.topics import TopicNames, create_topics, topic_specs
 from detector.schema.alert import Alert
 from detector.schema.record import Record
-from detector.worker.scoring import PipelineFactory
+from detector.worker.ports import PipelineFactory
 
 PATIENCE_S = 90.0
 

@@ -1,0 +1,46 @@
+"""What the stages need of others: pipelines of a profile, and a broker behind Faust; fakes have the same faces."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Any, Protocol
+
+from faust.types import TP
+
+from detector.worker.owner import Pipeline
+
+
+class PipelineFactory(Protocol):
+    """Makes pipelines of one profile."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Profile and seed; state of another fingerprint is not continued."""
+
+    def new(self) -> Pipeline:
+        """Return a pipeline that has seen nothing."""
+
+    def restore(self, shards: Mapping[str, bytes]) -> Pipeline:
+        """Return the pipeline whose snapshot these shards are; StateError if they cannot be it."""
+
+
+class Engine(Protocol):
+    """What the stage needs of Faust."""
+
+    @property
+    def generation(self) -> int:
+        """Generation of the group."""
+
+    async def send(
+        self, topic: str, key: bytes | None, value: bytes, partition: int | None, headers: list[tuple[str, bytes]]
+    ) -> Awaitable[Any]:
+        """Hand a record to the producer; what comes back is its acknowledgement."""
+
+    async def commit_checked(self, offsets: Mapping[TP, int], within_s: float) -> None:
+        """Commit and raise if the group does not accept it."""
+
+    def lag(self, tp: TP, next_offset: int) -> int | None:
+        """Return how many records are still to be read, None if not known."""
+
+    async def crash(self, reason: BaseException) -> None:
+        """End the worker."""
