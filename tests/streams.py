@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from detector.features.memory import CHANNELS
 from detector.pipeline import Outcome, Pipeline
 from detector.profile.load import load_profile
 from detector.profile.model import Profile
@@ -81,6 +82,16 @@ class Script:
         return [*body, self.event("session_end", kind="lifecycle", session_id=session_id, **common)]
 
 
+def quiet(script: Script, days: float) -> list[bytes]:
+    """Return the beats of another agent through days of rest: an event moves the watermark by a day at most."""
+    values = []
+    for _ in range(int(days / 0.25)):
+        script.now += 0.25 * DAY_S
+        values.append(script.event("beat", kind="lifecycle", agent_id="clock", agent_type="clock", session_id="clock"))
+    script.now += (days % 0.25) * DAY_S
+    return values
+
+
 def ordinary(script: Script, sessions: int, first: int = 0, agents: int = 3) -> list[bytes]:
     """Return sessions of a few clerks who do the same few things every time, ten minutes apart."""
     values: list[bytes] = []
@@ -98,6 +109,28 @@ def ordinary(script: Script, sessions: int, first: int = 0, agents: int = 3) -> 
         values += script.session(f"s-{number}", steps, agent_id=f"a-{number % agents}")
         script.now += 600.0
     return values
+
+
+def trained(script: Script, **sections: Any) -> Pipeline:
+    """Return a pipeline that trusts four days of ordinary sessions, up to the script's time."""
+    values = [*ordinary(script, 40), *quiet(script, 1.5), *ordinary(script, 200, first=40)]
+    pipeline = Pipeline(quick(**sections), trusted_until=script.now)
+    feed(pipeline, values)
+    return pipeline
+
+
+class Look:
+    """What the kernels saw of the last events given to a pipeline, one row an event."""
+
+    def __init__(self, pipeline: Pipeline, values: Sequence[bytes]) -> None:
+        self.outcome = feed(pipeline, values)
+        work, n = pipeline.state.work, len(values)
+        self.bits = {name: work.context.bits[:n, k].copy() for k, name in enumerate(CHANNELS)}
+        self.logs = {name: work.context.logs[:n, k].copy() for k, name in enumerate(CHANNELS)}
+        self.level = work.context.level[:n].copy()
+        self.residual = work.context.residual[:n].copy()
+        self.total = work.evidence.total[:n].copy()
+        self.factor = work.evidence.factor[:n].copy()
 
 
 def digest_free(alerts: Sequence[Any]) -> list[str]:
