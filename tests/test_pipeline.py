@@ -16,7 +16,7 @@ from detector.features.memory import OPEN
 from detector.pipeline import Pipeline
 from detector.schema.record import Record
 from detector.simulate.fleet import DAY_S, MONDAY
-from tests.streams import Script, feed, fleet_stream, ordinary, quick, records_of
+from tests.streams import Script, feed, fleet_stream, ordinary, quick, records_of, trained
 
 PROFILE = quick()
 STREAM = records_of(fleet_stream())
@@ -360,3 +360,19 @@ def test_alerts_carry_where_their_bytes_stand() -> None:
         for evidence in alert.evidence:
             assert evidence.topic == "events"
             assert json.loads(STREAM[evidence.offset].value)["event_id"] == evidence.event_id
+
+
+@pytest.mark.parametrize("year", [None, 1970])
+def test_an_agent_that_sets_its_clock_back_is_not_taken_for_trusted_history(year: int | None) -> None:
+    """It alerts and is withheld as it would with a clock that is right."""
+    script = Script()
+    pipeline = trained(script)
+    feed(pipeline, ordinary(script, 3, first=300))
+    clock = {} if year is None else {"ts": f"{year}-01-01T00:00:00Z"}
+    odd = [
+        {"name": "exfiltrate", "target": f"https://d{n}.evil.example", "attributes": {"a": f"Zz{n}!"}, **clock}
+        for n in range(5)
+    ]
+    outcome = feed(pipeline, script.session("odd", odd, agent_id="a-1"))
+    assert [alert.activity for alert in outcome.alerts][-1] == "close"
+    assert outcome.counts["sessions_withheld"] == 1

@@ -132,7 +132,7 @@ def _is_crowded(memory: Memory, rules: Rules) -> bool:
 
 
 @njit(cache=True)
-def _mustclose_session(memory: Memory, rules: Rules, slot: int) -> int:
+def _must_close(memory: Memory, rules: Rules, slot: int) -> int:
     """Return why an open session must close before it takes another event; -1 if it need not."""
     session = memory.sessions[slot]
     if session["count"][mem.OBSERVED] + _ROOM > rules.observations:
@@ -147,7 +147,7 @@ def session_slot(
     """Return the open session of an event and whether it is new; a session past its caps closes first."""
     slot = find_row(memory.session_index, name)
     if slot >= 0:
-        reason = _mustclose_session(memory, rules, slot)
+        reason = _must_close(memory, rules, slot)
         if reason < 0:
             return slot, False
         close_session(memory, rules, scratch, closes, slot, i, reason)
@@ -155,7 +155,8 @@ def session_slot(
         close_session(memory, rules, scratch, closes, ses.least_active(memory, agent), i, AT_CROWD)
     while _is_crowded(memory, rules):
         close_session(memory, rules, scratch, closes, np.int64(memory.ends[mem.OLDEST]), i, AT_CROWD)
-    return ses.open_session(memory, name, agent, ts), True
+    # a clock set back must not pass for trusted history
+    return ses.open_session(memory, name, agent, max(ts, memory.clock[0])), True
 
 
 @njit(cache=True)

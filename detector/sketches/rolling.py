@@ -50,14 +50,15 @@ def log_rarity(rolling: Rolling, series: int, x: float, top: float, least: int) 
     """Return -log10 of the share of remembered values at least as large as `x`.
 
     Beyond the largest ``top`` share an exponential tail with their mean excess carries on, so
-    that values past the largest one ever seen stay ordered. The tail needs ``least`` values.
+    that values past the largest one ever seen stay ordered. The tail needs ``least`` values; a
+    ``top`` of 0 is none.
     """
     ordered = rolling.ordered
     used = np.int64(rolling.used[series, 0])
     share = (used - _below(ordered, series, used, x) + 0.5) / (used + 1.0)
     result = -math.log10(share)
-    if used >= least:
-        many = max(np.int64(top * used), 5)
+    if used >= least and top > 0.0:
+        many = min(max(np.int64(top * used), 5), used)
         edge = ordered[series, used - many]
         if x > edge:
             total = 0.0
@@ -73,9 +74,9 @@ def upper_quantile(rolling: Rolling, series: int, share: float, top: float) -> f
     """Return the level that a share of the remembered values reach; beyond the largest ``top`` share, by the tail."""
     ordered = rolling.ordered
     used = np.int64(rolling.used[series, 0])
-    many = max(np.int64(top * used), 5)
-    if share * used >= many:
-        return ordered[series, used - np.int64(share * used)]
+    many = min(max(np.int64(top * used), 5), used)
+    if share * used >= many or top <= 0.0:
+        return ordered[series, used - max(np.int64(share * used), 1)]
     edge = ordered[series, used - many]
     total = 0.0
     for k in range(used - many, used):

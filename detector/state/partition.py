@@ -71,6 +71,7 @@ class Partition:
         self.touched_groups: set[int] = {0}
         self.session_shards: set[str] = set()
         self.forest_written = 0
+        self.marks = np.empty(0)
         self.policy = Policy(
             profile=profile.id,
             alerts=self.settings.budget.alerts,
@@ -116,6 +117,7 @@ class Partition:
         """Yield the spans of a batch between which the forest changes or a fit begins."""
         memory = self.memory
         marks = watermarks(memory.clock[0], self.work.columns.ts[:events], self.settings.rules.step_s)
+        self.marks = marks
         start = 0
         while start < events:
             stop = self.refit.cut(marks, start)

@@ -87,7 +87,8 @@ def _passing(state: Partition, found: Found, i: int) -> Alert | None:
     """Return the alert of an event that took its session past a level; None within the trusted history."""
     event = found.events[i]
     work, policy = state.work, state.policy
-    if state.trusted_until is not None and event.ts.timestamp() < state.trusted_until:
+    now = max(event.ts.timestamp(), float(state.marks[i]))  # a clock set back must not pass for trusted history
+    if state.trusted_until is not None and now < state.trusted_until:
         return None
     place = found.start + i
     passing = Passing(

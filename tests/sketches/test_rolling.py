@@ -95,3 +95,20 @@ def test_quantile_and_rarity_undo_each_other_in_the_tail() -> None:
     for share in (0.01, 0.001, 1e-4):
         level = upper_quantile(rolling, 1, share, 0.05)
         assert log_rarity(rolling, 1, level, 0.05, 40) == pytest.approx(-math.log10(share), abs=1e-6)
+
+
+def test_without_a_tail_nothing_is_rarer_than_the_window_reaches() -> None:
+    """A tail of 0 is switched off: the largest value ever is one in so many, and so is all beyond it."""
+    rolling = filled([float(x) for x in range(60)])
+    assert log_rarity(rolling, 1, 1e9, 0.0, 20) == pytest.approx(-math.log10(0.5 / 61))
+    assert log_rarity(rolling, 1, 1e9, 0.1, 20) > 30.0
+    assert upper_quantile(rolling, 1, 1e-9, 0.0) == 59.0
+    assert upper_quantile(rolling, 1, 0.5, 0.0) == 30.0
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_a_window_of_a_few_values_is_read_within_its_bounds(n: int) -> None:
+    """A tail asked for before there are five values takes what there are."""
+    rolling = filled([float(x + 1) for x in range(n)])
+    assert 0.0 <= log_rarity(rolling, 1, 0.5, 0.1, 1) < log_rarity(rolling, 1, 50.0, 0.1, 1) < math.inf
+    assert 1.0 <= upper_quantile(rolling, 1, 1.0, 0.1) <= upper_quantile(rolling, 1, 1e-6, 0.1) < math.inf
