@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from detector.errors import SetupError
 from detector.local.demo_facts import Watch, figures, is_ready
 from detector.local.demo_summary import Run, Summary, summarise
 from detector.local.demo_view import View, summary_panel
+from detector.local.kafka import free_port
 from detector.local.ladder import Broker, open_broker
 from detector.local.produce import KafkaWriter
 from detector.local.topics import TopicNames, create_topics, delete_topics, topic_specs
@@ -114,7 +114,7 @@ class Worker:
 
     def __init__(self, broker: Broker, names: TopicNames, scenario: Scenario, folder: Path) -> None:
         self.log = folder / "worker.log"
-        self.port = _free_port()
+        self.port = free_port()
         trusted = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(scenario.drift_start))
         self._environment = {
             **os.environ,
@@ -255,9 +255,3 @@ class Play:
             self._asked = now
             self._watch.facts.figures = figures(self._worker.port) or self._watch.facts.figures
             self._view.show(phase, self._sent, self._scenario, self._watch.facts)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from detector.local.kafka import free_port
 from detector.local.ladder import Broker
 from detector.local.topics import create_topics, topic_specs
 from detector.profile.load import load_profile
+from detector.response.chain import verify
 from detector.schema.alert import Alert
-from detector.schema.command import PolicyState
+from detector.schema.command import PolicyLogEntry, PolicyState
 from detector.schema.record import Record
 from detector.worker.checkpoint import CheckpointStore, key_of
 from detector.worker.factory import ProfilePipelines
@@ -62,14 +65,26 @@ def _assert_equal_to_replay(deployed: Deployment, pipelines: ProfilePipelines) -
     assert expected.keys() <= soc
 
 
+def _log(deployed: Deployment) -> list[PolicyLogEntry]:
+    return [PolicyLogEntry.model_validate_json(one.value or b"") for one in deployed.read(deployed.names.policy_log)]
+
+
+def _get(port: int, path: str) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+        return str(answer.read().decode())
+
+
 def test_kafka_output_equals_offline_replay(
     deployed: Deployment, events: list[tuple[bytes, bytes]], pipelines: ProfilePipelines
 ) -> None:
     """Alerts, policy states and dead letters are those of the pure pipeline; SIGTERM leaves nothing undone."""
-    worker = deployed.start()
+    port = free_port()
+    worker = deployed.start(listen_port=str(port))
     deployed.produce([*events[: EVENTS // 2], *POISON, *events[EVENTS // 2 :]])
     deployed.until_done()
     deployed.until_by_tenant_done()
+    assert _get(port, "/readyz") == "ok\n"
+    assert f"detector_records_total {EVENTS + len(POISON)}.0" in _get(port, "/metrics")
     assert deployed.stop(worker) == 0, deployed.logs()
     _assert_equal_to_replay(deployed, pipelines)
     # the response stage, given the same alerts in the same order, decides the same
@@ -78,8 +93,7 @@ def test_kafka_output_equals_offline_replay(
     decisions = [stage.on_alert(alert) for alert in published(deployed)]
     written = [PolicyState.model_validate_json(one.value or b"") for one in deployed.read(deployed.names.policy)]
     assert written == [decision.command for decision in decisions if decision.command is not None]
-    log = [json.loads(one.value or b"")["hash"] for one in deployed.read(deployed.names.policy_log)]
-    assert log == [decision.entry.hash for decision in decisions]
+    assert _log(deployed) == [decision.entry for decision in decisions]
     # nothing was written twice, and every poisoned record is kept with its reason
     letters = deployed.read(deployed.names.deadletter)
     assert sorted(letter.value or b"" for letter in letters) == sorted(value for _, value in POISON)
@@ -109,6 +123,7 @@ def test_nothing_is_missing_after_kill_9_of_the_worker(
     assert deployed.stop(worker) == 0, deployed.logs()
     _assert_equal_to_replay(deployed, pipelines)
     _assert_state_equal_to_replay(deployed, pipelines)
+    assert verify(_log(deployed)) == []
 
 
 def test_an_orderly_restart_repeats_nothing(
@@ -147,6 +162,7 @@ def test_two_workers_share_the_group(
     assert deployed.stop(first) == 0, deployed.logs()
     assert 0 < len(_partitions(logs[1])[-1]) < 4
     _assert_equal_to_replay(deployed, pipelines)
+    assert verify(_log(deployed)) == []
 
 
 def _partitions(log: Path) -> list[list[int]]:

@@ -1,0 +1,50 @@
+"""How a worker ends: with a sentence, and not never."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from detector.errors import DeliveryError, SetupError
+from detector.worker.run import EXIT_STUCK, _told
+
+STUCK = """
+import time
+from types import SimpleNamespace
+from detector.worker.run import _end_a_stuck_stop
+_end_a_stuck_stop(SimpleNamespace(should_stop=True), SimpleNamespace(should_stop=False), 0.1)
+"""
+
+
+def test_a_stop_that_gets_stuck_is_ended_with_a_status_of_its_own() -> None:
+    """A client whose password was rotated waits for ever; the process does not."""
+    ran = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == EXIT_STUCK
+    assert "Nothing is lost, start it again" in ran.stderr
+
+
+def test_what_ended_the_worker_is_told_in_one_sentence() -> None:
+    """Our own errors speak for themselves; a client's is put into words."""
+    ours = SetupError("say this")
+    assert _told(ours) is ours
+    told = _told(PermissionError("agent.alerts"))
+    assert isinstance(told, DeliveryError)
+    assert "PermissionError: agent.alerts" in str(told)
+
+
+@pytest.mark.parametrize("command", ["worker", "worker-settings", "topics", "siem", "release", "demo", "broker"])
+def test_help_is_quick_and_imports_no_engine(command: str) -> None:
+    """Nobody waits for Faust, numba, river or scikit-learn to read a line of help."""
+    code = (
+        "import sys\n"
+        "from detector.cli import main\n"
+        f"sys.argv = ['detector', {command!r}, '--help']\n"
+        "try:\n    main()\nexcept SystemExit as ended:\n    assert not ended.code\n"
+        "heavy = {'faust', 'numba', 'river', 'sklearn', 'confluent_kafka'} & sys.modules.keys()\n"
+        "assert not heavy, heavy\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "Usage: detector" in ran.stdout
