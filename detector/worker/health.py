@@ -52,7 +52,7 @@ class Health:
         self.partitions = None
         self.is_policy_restored = False
 
-    def checkpointed(self, _: float) -> None:
+    def checkpointed(self) -> None:
         """Say that everything is durable."""
         self._checkpoint = self.monotonic()
 

@@ -206,18 +206,20 @@ class ScoringStage:
 
     async def checkpoint(self) -> None:
         """Make every partition durable; a failure ends the worker, a refused fence waits for the next time."""
+        is_durable = True
         for owner in list(self.owners.values()):
             async with self._busy:
                 snapshot = owner.snapshot() if self.owners.get(owner.partition) is owner else None
             if snapshot is None:
                 continue
             try:
-                await self._persist(owner, snapshot)
+                is_durable &= await self._persist(owner, snapshot)
             except Exception as exc:
                 log.exception("checkpoint broke off", partition=owner.partition)
                 await self._parts.engine.crash(exc)
                 return
-        self._parts.health.checkpointed(self._parts.clock())
+        if is_durable:
+            self._parts.health.checkpointed()
 
     async def make_durable(self) -> None:
         """Checkpoint everything before partitions are given up and before the worker stops.
@@ -231,17 +233,18 @@ class ScoringStage:
             if isinstance(result, Exception):
                 await self._parts.engine.crash(result)
 
-    async def _persist(self, owner: PartitionOwner, snapshot: Snapshot) -> None:
+    async def _persist(self, owner: PartitionOwner, snapshot: Snapshot) -> bool:
+        """Tell whether the snapshot became durable; False if the group did not accept it."""
         async with owner.saving:
             if owner.has_failed:
-                return
+                return False
             try:
-                await self._steps(owner, snapshot)
+                return await self._steps(owner, snapshot)
             except BaseException:
                 owner.has_failed = True
                 raise
 
-    async def _steps(self, owner: PartitionOwner, snapshot: Snapshot) -> None:
+    async def _steps(self, owner: PartitionOwner, snapshot: Snapshot) -> bool:
         """Make one partition durable, in this order, which is the promise.
 
         1. Fence: commit the offset that is durable already; a worker that lost the partition is refused and writes
@@ -255,7 +258,7 @@ class ScoringStage:
         # 1.
         if not await self._commits({tp: max(owner.manifest.offset, owner.first)}):
             owner.give_back(snapshot)
-            return
+            return False
         # 2.
         await self._acknowledged(snapshot.outputs)
         # 3.
@@ -270,6 +273,7 @@ class ScoringStage:
         metrics.checkpoint_time.set(self._parts.clock())
         metrics.offset.labels(owner.partition).set(snapshot.offset)
         metrics.show(owner.partition, owner.pipeline.gauges())
+        return True
 
     async def _acknowledged(self, outputs: Sequence[Awaitable[Any]]) -> None:
         if outputs:

@@ -207,7 +207,7 @@ def stream(count: int) -> list[tuple[bytes, bytes]]:
     from detector.simulate.scenario import plan_attacks
 
     fleet = Fleet(30, 1, start=MONDAY, days=10.0, sessions_per_day=6.0)
-    attacked = replace(fleet, injections=plan_attacks(fleet, 3, MONDAY + 5 * 86_400.0))
+    attacked = replace(fleet, injections=plan_attacks(fleet, 3, MONDAY + 2 * 86_400.0))
     return [(event.agent_id.encode(), event.value) for event in islice(attacked.stream(), count)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -163,6 +164,26 @@ def test_two_workers_share_the_group(
     assert 0 < len(_partitions(logs[1])[-1]) < 4
     _assert_equal_to_replay(deployed, pipelines)
     assert verify(_log(deployed)) == []
+
+
+def test_a_zombie_writes_nothing_over_the_new_owner(
+    deployed: Deployment, events: list[tuple[bytes, bytes]], pipelines: ProfilePipelines
+) -> None:
+    """Stopped until another worker has its partitions, then woken under load: its checkpoints are refused."""
+    half = EVENTS // 2
+    zombie = deployed.start()
+    deployed.produce(events[:half])
+    deployed.until(lambda: sum(deployed.committed()) > 0, "a first checkpoint")
+    zombie.send_signal(signal.SIGSTOP)
+    heir = deployed.start()
+    logs = [deployed.folder / f"worker-{number}.log" for number in (0, 1)]
+    deployed.until(lambda: [len(share) for share in _partitions(logs[1])][-1:] == [4], "the heir has all partitions")
+    deployed.produce(events[half:])
+    zombie.send_signal(signal.SIGCONT)
+    deployed.until_done()
+    deployed.until_by_tenant_done()
+    assert [deployed.stop(worker) for worker in (zombie, heir)] == [0, 0], deployed.logs()
+    _assert_equal_to_replay(deployed, pipelines)
 
 
 def _partitions(log: Path) -> list[list[int]]:

@@ -64,7 +64,7 @@ def test_an_old_checkpoint_takes_readiness_away(health: Health, clock: Clock) ->
     clock.now += 2
     health.beat()
     assert "61 s old" in (health.why_not_ready() or "")
-    health.checkpointed(0.0)
+    health.checkpointed()
     assert health.why_not_ready() is None
 
 
