@@ -14,7 +14,7 @@ UNJUDGED, JUDGED, REPEATED = 0, 1, 2
 """States of an event: context only (or a lifecycle event), scored, a repeated event id."""
 NO_ORIGIN, OTHER_ORIGIN, TOOL_ORIGIN = 0, 1, 2
 AT_END, AT_IDLE, AT_AGE, AT_SIZE, AT_CROWD, AT_FINISH = (np.int64(reason) for reason in range(6))
-"""Why a session was closed; numpy integers, because numba compiles a kernel anew for every literal it is called with."""
+"""Why a session was closed; numpy integers, for numba compiles a kernel anew for every literal it is called with."""
 
 
 class Rules(NamedTuple):
