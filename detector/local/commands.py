@@ -26,8 +26,11 @@ def demo(
     Exit status 1 if an attack went unseen, the exfiltrating agent was not quarantined, alarms went over the budget, or
     time ran out; 2 if something could not be started.
     """
+    import signal
+
     from detector.local.demo import DemoOptions, run_demo
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     raise typer.Exit(run_demo(DemoOptions(seed=seed, has_view=view, is_json=as_json, keep=keep)))
 
 

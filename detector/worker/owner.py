@@ -16,8 +16,8 @@ class Outcome(Protocol):
     """What the pipeline says of a micro-batch."""
 
     @property
-    def scores(self) -> Any:  # noqa: ANN401 - ndarray of float64, shape (n_events,)
-        """One score per event."""
+    def scores(self) -> Any:  # noqa: ANN401 - ndarray of float64, shape (n_events + n_refused,)
+        """One score per event and refused line."""
 
     @property
     def alerts(self) -> Sequence[Alert]:

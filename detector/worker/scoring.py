@@ -187,7 +187,7 @@ class ScoringStage:
     def _count(self, outcome: Outcome, n_records: int) -> None:
         metrics = self._parts.metrics
         metrics.records.inc(n_records)
-        metrics.events.inc(len(outcome.scores))
+        metrics.events.inc(len(outcome.scores) - len(outcome.refusals))
         for _, refusal in outcome.refusals:
             metrics.refused.labels(refusal.reason).inc()
         for name, count in outcome.counts.items():

@@ -86,6 +86,7 @@ def test_kafka_output_equals_offline_replay(
     deployed.until_by_tenant_done()
     assert _get(port, "/readyz") == "ok\n"
     assert f"detector_records_total {EVENTS + len(POISON)}.0" in _get(port, "/metrics")
+    assert f"detector_events_total {EVENTS}.0" in _get(port, "/metrics")
     assert deployed.stop(worker) == 0, deployed.logs()
     _assert_equal_to_replay(deployed, pipelines)
     # the response stage, given the same alerts in the same order, decides the same

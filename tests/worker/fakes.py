@@ -43,7 +43,12 @@ class FakePipeline:
             self.is_dirty = True
             if event.name == "bad":
                 alerts.append(fake_alert(event, records[index], float(self.agents[event.agent_id])))
-        return FakeOutcome(np.zeros(len(decoded.events)), alerts, decoded.refusals, {"seen": len(decoded.events)})
+        return FakeOutcome(
+            np.zeros(len(decoded.events) + len(decoded.refusals)),
+            alerts,
+            decoded.refusals,
+            {"seen": len(decoded.events)},
+        )
 
     def snapshot(self, *, full: bool = False) -> dict[str, bytes]:
         if not self.is_dirty and not full:

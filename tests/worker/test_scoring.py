@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from faust.types import TP
+from prometheus_client import generate_latest
 
 from detector.local.topics import TopicNames
 from detector.worker.checkpoint import CheckpointStore, Manifest, Remembered, key_of
@@ -91,6 +92,7 @@ def test_a_poison_record_becomes_a_dead_letter_and_the_rest_is_scored() -> None:
         records = [fetched(5, event_bytes("a", 1), b"a"), fetched(6, b"{broken", b"k"), fetched(7, None, b"k")]
         await stage.process(MicroBatch(PLACE, 1, records))
         assert stage.owners[0].pipeline.gauges() == {"agents": 1.0}
+        assert "detector_events_total 1.0" in generate_latest(stage._parts.metrics.registry).decode()
 
     sent = _run(scene).sent
     assert [(one.topic, one.key, one.value) for one in sent] == [
