@@ -11,7 +11,7 @@ import numpy as np
 from detector.alerts.explain import Seen
 from detector.alerts.incidents import Passing, closed, created, raised
 from detector.features.columns import SESSION
-from detector.fusion.context import AT_CROWD, AT_SIZE, JUDGED, REPEATED
+from detector.fusion.context import AT_CROWD, AT_SIZE, JUDGED, OTHER_ORIGIN, REPEATED
 from detector.fusion.learn import EVERYTHING, HISTOGRAMS
 from detector.schema.alert import Alert
 from detector.schema.decode import Decoded
@@ -128,12 +128,14 @@ def _seen(state: Partition, event: Event, i: int) -> Seen:
     context, columns = work.context, work.columns
     parts, numbers = int(columns.parts_end[i]), int(columns.numbers_end[i])
     which = context.which[i]
+    is_plain = bool(work.verdicts.plain_leads[i]) or not context.origin[i]
+    is_discounted = not is_plain and context.origin[i] == OTHER_ORIGIN
     return Seen(
         event=event,
         bits=context.bits[i],
         logs=context.logs[i],
-        weights=weights.plain if work.verdicts.plain_leads[i] or not context.origin[i] else weights.origin,
-        factor=float(work.evidence.factor[i]),
+        weights=weights.plain if is_plain else weights.origin,
+        factor=float(work.evidence.factor[i]) * (weights.no_tool_origin if is_discounted else 1.0),
         forest=float(work.evidence.forest[i]),
         half_space=float(work.evidence.half_space[i]),
         part=(int(which[0]) - parts, int(which[1]) - parts),
