@@ -17,7 +17,7 @@ def found() -> dict[str, object]:
     return frozen()
 
 
-@pytest.mark.parametrize("what", ["scores", "alerts", "state", "final"])
+@pytest.mark.parametrize("what", ["scores", "alerts", "state"])
 def test_the_pipeline_gives_what_was_frozen(found: dict[str, object], what: str) -> None:
     """Scores to a millionth, alerts by id and counter, state by digest: same lock file, same processor family."""
     kept = json.loads(FILE.read_text(encoding="ascii"))
