@@ -27,7 +27,7 @@ from detector.state.grow import room_for_batch
 from detector.state.refit import Refit
 from detector.state.settings import Settings, settings_of
 
-BLOCK = 64
+BLOCK = 8
 """Agents in one shard of a snapshot."""
 
 

@@ -1,7 +1,7 @@
 """State as bytes: shards that can be written one by one, and read back into the same state.
 
 A shard is a header (MessagePack: name, dtype and shape of each array, and what is no array) and the
-arrays' bytes. Agents go in blocks of 64 rows, a peer group in two shards; open sessions, in order of
+arrays' bytes. Agents go in blocks of eight rows, a peer group in two shards; open sessions, in order of
 activity, are written anew each time. Two states that will behave alike give the same full snapshot.
 """
 
