@@ -183,7 +183,8 @@ class LocalKafka:
         tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(draft), "--ignore-formatted"]
         ran = subprocess.run([*command, *tool], capture_output=True, text=True, timeout=START_S, check=False)
         if ran.returncode:
-            last = (ran.stderr or ran.stdout).strip().splitlines()[-1:]
+            said = [line for line in (ran.stderr or ran.stdout).splitlines() if line and not line.startswith("\tat ")]
+            last = said[-1:]  # without the stack: its last frame is always the same
             msg = f"folder of the local Kafka must be formattable, got {self.folder} ({last}): free the disk"
             raise SetupError(msg)
         draft.rename(properties)
