@@ -48,10 +48,9 @@ _OF_AGENT = np.uint64(0xD1310BA698DFB5AC)
 class Scratch(NamedTuple):
     """Room to work in.
 
-    `key`, `turn_of`, `turn`: which keys of the session being learned were already counted; forgotten
-    by raising `turn[0]`; `turn[1]` says how much of the room is used. `top`: the largest arguments of
-    an event, for each voice; `best`: its most novel target and argument; `bins`: the bins of its
-    channels.
+    `key`, `turn_of`, `turn`: which keys of the session being learned were already counted; forgotten by raising
+    `turn[0]`; `turn[1]` says how much of the room is used. `top`: the largest arguments of an event, for each voice;
+    `best`: its most novel target and argument; `bins`: the bins of its channels.
     """
 
     key: np.ndarray
