@@ -2,7 +2,8 @@
 
 Both read the same events from the same four partitions, one after the other; the broker is the
 machine's other load. The worker decodes, scores, publishes alerts and checkpoints; the loop throws
-away what it fetched. Checkpoints are two seconds apart (the default is five). Figures are CPU microseconds an event, and events a second by the wall clock.
+away what it fetched. Checkpoints are two seconds apart (the default is five). Figures are CPU microseconds an event,
+and events a second by the wall clock.
 """
 
 from __future__ import annotations
