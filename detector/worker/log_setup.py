@@ -54,8 +54,14 @@ def logging_config(level: str, *, is_json: bool) -> dict[str, Any]:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    renderer: Any = structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer(colors=False)
-    last = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+    # plain tracebacks: the pretty ones show local variables, and with them payloads and passwords
+    text = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    renderer: Any = structlog.processors.JSONRenderer() if is_json else text
+    last = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        renderer,
+    ]
     formatter = {"()": structlog.stdlib.ProcessorFormatter, "foreign_pre_chain": shared, "processors": last}
     handler = {"class": "logging.StreamHandler", "formatter": "fields", "stream": "ext://sys.stderr"}
     return {

@@ -30,12 +30,15 @@ from detector.worker.startup import check_broker
 
 log = structlog.get_logger("detector.worker")
 
+EXIT_CRASHED = 2
+"""Exit status of a refusal or a crash, as the command line gives it for every error of ours."""
+AFTER_CRASH_S = 10.0
 EXIT_STUCK = 3
 """Exit status when an orderly stop took too long; nothing is lost, the next start goes on from the checkpoint."""
 
 
 def run_worker(settings: WorkerSettings) -> int:
-    """Return the exit status: 0 after an orderly stop, 1 after a crash, 3 if the stop got stuck.
+    """Return the exit status: 0 after an orderly stop; a crash is raised, and a stop that gets stuck ends with 3.
 
     Checks topics and rights, loads the profile, compiles the kernels, and only then joins the group.
 
@@ -108,10 +111,16 @@ def _told(fault: BaseException) -> DetectorError:
 
 
 def _end_a_stuck_stop(app: Any, worker: Any, within_s: float) -> None:  # noqa: ANN401
-    """End the process when a stop that began does not end: a client without credentials waits for ever."""
-    while not (app.should_stop or worker.should_stop):
-        time.sleep(0.5)  # the flag belongs to another loop; there is nothing to wait on from a thread
-    time.sleep(within_s)  # a deadline, and nothing else: an orderly end leaves the process before it
-    sys.stderr.write(f"detector: the stop took more than {within_s:.0f} s; ended. Nothing is lost, start it again\n")
+    """End the process when a stop that began does not end: a client without credentials or rights waits for ever.
+
+    After a crash there is nothing left to save, so little time is given and the reason is told.
+    """
+    while app.fault is None and not (app.should_stop or worker.should_stop):
+        time.sleep(0.5)  # the flags belong to another loop; there is nothing to wait on from a thread
+    # a deadline, and nothing else: an orderly end leaves the process before it
+    time.sleep(within_s if app.fault is None else min(within_s, AFTER_CRASH_S))
+    fault = app.fault
+    late = f"the stop took more than {within_s:.0f} s; nothing is lost, start it again"
+    sys.stderr.write(f"detector: {late if fault is None else _told(fault)}\n")
     sys.stderr.flush()
-    os._exit(EXIT_STUCK)
+    os._exit(EXIT_STUCK if fault is None else EXIT_CRASHED)

@@ -3,8 +3,35 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
+
+import pytest
 
 from detector.worker.log_setup import Thinned
+
+LEAK = """
+import logging
+from detector.worker.log_setup import set_up_logging
+set_up_logging("info", is_json={is_json})
+def act():
+    payload = "top " + "secret"
+    try:
+        raise ValueError("boom")
+    except ValueError:
+        logging.getLogger({name!r}).exception("it broke")
+act()
+"""
+
+
+@pytest.mark.parametrize("is_json", [True, False])
+@pytest.mark.parametrize("name", ["detector.scoring", "faust"])
+def test_a_logged_traceback_shows_no_local_variables(name: str, is_json: bool) -> None:
+    """Payloads and passwords stand in local variables; the log gets the error, not them."""
+    code = LEAK.format(name=name, is_json=is_json)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert "ValueError: boom" in ran.stderr
+    assert "top secret" not in ran.stderr
 
 
 def _record(text: str, *values: object) -> logging.LogRecord:

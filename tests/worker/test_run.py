@@ -8,21 +8,29 @@ import sys
 import pytest
 
 from detector.errors import DeliveryError, SetupError
-from detector.worker.run import EXIT_STUCK, _told
+from detector.worker.run import EXIT_CRASHED, EXIT_STUCK, _told
 
 STUCK = """
 import time
 from types import SimpleNamespace
 from detector.worker.run import _end_a_stuck_stop
-_end_a_stuck_stop(SimpleNamespace(should_stop=True), SimpleNamespace(should_stop=False), 0.1)
+_end_a_stuck_stop(SimpleNamespace(should_stop=True, fault={fault}), SimpleNamespace(should_stop=False), 0.1)
 """
 
 
-def test_a_stop_that_gets_stuck_is_ended_with_a_status_of_its_own() -> None:
-    """A client whose password was rotated waits for ever; the process does not."""
-    ran = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=60, check=False)
-    assert ran.returncode == EXIT_STUCK
-    assert "Nothing is lost, start it again" in ran.stderr
+@pytest.mark.parametrize(
+    ("fault", "status", "sentence"),
+    [
+        ("None", EXIT_STUCK, "nothing is lost, start it again"),
+        ("PermissionError('agent.alerts')", EXIT_CRASHED, "got PermissionError: agent.alerts"),
+    ],
+)
+def test_a_stop_that_gets_stuck_is_ended_and_says_why(fault: str, status: int, sentence: str) -> None:
+    """A client whose password was rotated, or whose rights are gone, waits for ever; the process does not."""
+    code = STUCK.format(fault=fault)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == status
+    assert sentence in ran.stderr
 
 
 def test_what_ended_the_worker_is_told_in_one_sentence() -> None:
