@@ -69,7 +69,7 @@ class Partition:
         self.incidents: dict[int, Alert] = {}
         self.touched_blocks: set[int] = set()
         self.touched_groups: set[int] = {0}
-        self.session_shards: set[str] = set()
+        self.rewritten: set[str] = set()
         self.forest_written = 0
         self.marks = np.empty(0)
         self.policy = Policy(

@@ -28,7 +28,7 @@ from detector.scorers.codec import from_bytes
 from detector.sketches.index import allocate_index, rebuild_index
 from detector.state.grow import index_of, room_for_agents, room_for_groups
 from detector.state.partition import BLOCK, Partition
-from detector.state.shards import unpack
+from detector.state.shards import join, unpack
 
 
 def restore_partition(state: Partition, shards: Mapping[str, bytes]) -> None:
@@ -39,7 +39,7 @@ def restore_partition(state: Partition, shards: Mapping[str, bytes]) -> None:
     StateError
         If a shard is missing or does not fit this profile.
     """
-    held = {name: shard for name, shard in shards.items() if shard}
+    held = join({name: shard for name, shard in shards.items() if shard})
     if "core" not in held or "sample" not in held:
         raise StateError(
             "shards of a snapshot must hold core and sample, got " + (", ".join(sorted(held)[:5]) or "none")
@@ -68,7 +68,9 @@ def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
     standing.rolling.ring[...] = arrays["ring"]
     standing.rolling.used[...] = arrays["windowed"]
     standing.totals[...] = arrays["totals"]
-    state.incidents = {int(name): Alert.model_validate(alert) for name, alert in facts["incidents"].items()}
+    for shard in sorted(name for name in held if name.startswith("incidents/")):
+        alerts = unpack(shard, held[shard])[1]
+        state.incidents.update({int(name): Alert.model_validate(alert) for name, alert in alerts.items()})
     refit.day, refit.fits = facts["day"], facts["fits"]
     if "forest" in held:
         refit.forest = from_bytes(held["forest"])
@@ -136,7 +138,7 @@ def _restore_sessions(state: Partition, held: Mapping[str, bytes]) -> None:
         rebuild_index(index, sessions["name"], len(rows))
     state.memory = state.memory._replace(sessions=sessions, session_index=index, ends=ends, chunks=chunks)
     _restore_siblings(state)
-    state.session_shards = set(names)
+    state.rewritten = {name for name in held if name.startswith(("sessions/", "incidents/"))}
     state.make_room(0)
 
 

@@ -63,3 +63,41 @@ def unpack(
     if at != len(shard):
         raise StateError(f"length of shard {name} must be {at}, got {len(shard)}; the partition restarts cold")
     return arrays, head.facts
+
+
+_CUT = b"cut:"
+
+
+def cut(shards: Mapping[str, bytes], most: int) -> dict[str, bytes]:
+    """Return the shards with none larger than `most` bytes: a larger one becomes a note of its pieces, and these."""
+    out: dict[str, bytes] = {}
+    for name, shard in shards.items():
+        if len(shard) <= most:
+            out[name] = shard
+            continue
+        pieces = [shard[at : at + most] for at in range(0, len(shard), most)]
+        out[name] = _CUT + str(len(pieces)).encode()
+        out |= {f"{name}~{number}": piece for number, piece in enumerate(pieces)}
+    return out
+
+
+def join(shards: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the shards with those that were cut made whole; pieces left over from a larger one are ignored.
+
+    Raises
+    ------
+    StateError
+        If a piece is missing.
+    """
+    whole: dict[str, bytes] = {}
+    for name, shard in shards.items():
+        if "~" in name:
+            continue
+        whole[name] = shard
+        if shard.startswith(_CUT) and shard[len(_CUT) :].isdigit():
+            names = [f"{name}~{number}" for number in range(int(shard[len(_CUT) :]))]
+            missing = [piece for piece in names if piece not in shards]
+            if missing:
+                raise StateError(f"pieces of shard {name} must all be there, got none of {missing[0]}")
+            whole[name] = b"".join(shards[piece] for piece in names)
+    return whole

@@ -26,11 +26,12 @@ from detector.features.memory import (
 )  # fmt: skip
 from detector.scorers.codec import to_bytes
 from detector.state.partition import BLOCK, Partition
-from detector.state.shards import pack
+from detector.state.shards import cut, pack
 
 MOST_BYTES = 900_000
 """No shard is larger: a record of a state topic is at most a megabyte."""
 _SESSIONS_A_SHARD = 64
+_INCIDENTS_A_SHARD = 32
 _FIRST_HALF = ("name", "totals", "keys", "counts", "gate")
 
 
@@ -49,7 +50,7 @@ def snapshot_partition(state: Partition, *, full: bool) -> dict[str, bytes]:
         rest |= {"reference": masses.reference[row], "latest": masses.latest[row], "seen": masses.seen[row]}
         shards[f"groups/{row:04}/a"] = pack(first)
         shards[f"groups/{row:04}/b"] = pack(rest)
-    shards |= _session_shards(state)
+    shards |= _rewritten(state)
     shards["core"] = _core(state)
     shards["sample"] = pack({"sample": memory.sample})
     coming = state.refit.sample
@@ -59,7 +60,7 @@ def snapshot_partition(state: Partition, *, full: bool) -> dict[str, bytes]:
         state.forest_written = state.refit.served
     state.touched_blocks.clear()
     state.touched_groups.clear()
-    return shards
+    return cut(shards, MOST_BYTES)
 
 
 def _clean(rows: np.ndarray) -> np.ndarray:
@@ -91,9 +92,24 @@ def _core(state: Partition) -> bytes:
         "windowed": standing.rolling.used,
         "totals": standing.totals,
     }
-    incidents = {str(name): alert.model_dump(mode="json") for name, alert in sorted(state.incidents.items())}
-    facts = {"day": state.refit.day, "fits": state.refit.fits, "incidents": incidents, "profile": state.profile.id}
-    return pack(arrays, facts)
+    return pack(arrays, {"day": state.refit.day, "fits": state.refit.fits, "profile": state.profile.id})
+
+
+def _rewritten(state: Partition) -> dict[str, bytes]:
+    """Return what is written anew each time: open sessions and incidents; shards no longer needed are empty."""
+    shards = _session_shards(state) | _incident_shards(state)
+    stale = {name: b"" for name in state.rewritten if name not in shards}
+    state.rewritten = set(shards)
+    return shards | stale
+
+
+def _incident_shards(state: Partition) -> dict[str, bytes]:
+    """Return the alerts of open sessions by session name, so many to a shard that none becomes too large."""
+    held = [(str(name), alert.model_dump(mode="json")) for name, alert in sorted(state.incidents.items())]
+    pieces = range(0, len(held), _INCIDENTS_A_SHARD)
+    return {
+        f"incidents/{at // _INCIDENTS_A_SHARD:05}": pack({}, dict(held[at : at + _INCIDENTS_A_SHARD])) for at in pieces
+    }
 
 
 def _session_shards(state: Partition) -> dict[str, bytes]:
@@ -111,9 +127,7 @@ def _session_shards(state: Partition) -> dict[str, bytes]:
         rows["values"][np.arange(SESSION_VALUES) >= rows["count"][:, VALUES, None]] = 0
         pieces = [_observations(memory, slot) for slot in slots]
         shards.update(_session_pieces(f"sessions/{first // _SESSIONS_A_SHARD:04}", rows, np.concatenate(pieces)))
-    stale = {name: b"" for name in state.session_shards if name not in shards}
-    state.session_shards = set(shards)
-    return shards | stale
+    return shards
 
 
 def _session_pieces(name: str, rows: np.ndarray, observed: np.ndarray) -> dict[str, bytes]:
