@@ -193,34 +193,55 @@ def _bar(paths: list[Path], *, is_shown: bool) -> AbstractContextManager[Callabl
     return bar()
 
 
+_COLUMNS = {
+    "roc_auc": "AUC",
+    "average_precision": "AP",
+    "recall_at_0_5pct": "R@.5%",
+    "recall_at_1pct": "R@1%",
+    "recall_at_5pct": "R@5%",
+    "benign_alarm_rate": "false",
+    "live_recall": "found",
+}
+"""Figures of the table: their key and their heading."""
+
+
 def _show(report: dict[str, Any]) -> None:
-    """Print a report as tables."""
+    """Print a report as a table that fits 80 columns, the intervals below it."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(highlight=False)
     events = report["events"]
     console.print(f"{report['stream']}  profile {report['profile']}, {events['scored']} of {events['n']} events scored")
     for reason, count in list(events["refused"].items())[:_TOLD]:
         console.print(f"  refused: {reason} {count}")
-    columns = ("roc_auc", "average_precision", "recall_at_0_5pct", "recall_at_1pct", "recall_at_5pct",
-               "benign_alarm_rate", "live_recall")  # fmt: skip
-    table = Table("", "n", "bad", "ROC-AUC", "avg. prec.", "R@0.5%", "R@1%", "R@5%", "false alarms", "found live")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("", overflow="fold")
+    for heading in ("n", "bad", *_COLUMNS.values()):
+        table.add_column(heading, justify="right", no_wrap=True)
     rows = {"sessions": report["session"], **report["by_attack_kind"]}
     if "event" in report:
         rows["events"] = report["event"]
     for name, row in rows.items():
-        table.add_row(name, str(row["n"]), str(row["positives"]), *(_cell(row, column) for column in columns))
+        table.add_row(name, str(row["n"]), str(row["positives"]), *(_figure(row.get(column)) for column in _COLUMNS))
     console.print(table)
+    console.print("R@1%: recall when 1 % of harmless sessions alarm. false, found: what alarmed live.")
+    intervals = report["session"]["intervals"]
+    known = [f"{heading} {_range(intervals[key])}" for key, heading in _COLUMNS.items() if intervals.get(key)]
+    if known:
+        console.print("sessions, 95 % intervals: " + ", ".join(known))
     console.print(f"promised: {report['session']['promised_rate']:.2%} of sessions alarmed, "
                   f"spent {report['session']['alarm_rate'] or 0.0:.2%}")  # fmt: skip
     if "event" in report:
-        console.print("episodes {episodes}, windows {windows}".format(**report["event"]))
+        episodes, windows = report["event"]["episodes"], report["event"]["windows"]
+        console.print(f"episodes of alarms: {episodes['n']}, {episodes['right']} right and {episodes['false']} false; "
+                      f"windows hit: {windows['hit']} of {windows['n']}")  # fmt: skip
 
 
-def _cell(row: dict[str, Any], column: str) -> str:
-    value = row.get(column)
-    if value is None:
-        return "-"
-    interval = row["intervals"].get(column)
-    return f"{value:.3f}" if interval is None else f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _range(interval: list[float]) -> str:
+    return f"{interval[0]:.3f}-{interval[1]:.3f}"
