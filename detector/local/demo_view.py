@@ -16,8 +16,11 @@ from detector.local.demo_facts import Facts
 from detector.local.demo_summary import Summary, alerts_of
 from detector.simulate.scenario import Scenario
 
-SHOWN_ALERTS = 10
-SHOWN_COMMANDS = 6
+MOST_ALERTS = 12
+MOST_COMMANDS = 6
+LEAST_SHOWN = 2
+FRAME_LINES = 17
+"""Titles, headers and borders of the three tables, and the line above them."""
 RATE_OVER_S = 3.0
 PRINT_S = 5.0
 COLOURS = {"Critical": "bold red", "High": "red", "Medium": "yellow", "Low": "cyan"}
@@ -67,7 +70,10 @@ class View:
             self._tell(head, now, facts)
             return
         parts: list[RenderableType] = [Text(head, style="bold"), _attacks(scenario, facts)]
-        self._live.update(Group(*parts, _alerts(scenario, facts), _commands(facts)))
+        room = self._console.height - len(scenario.attacks) - FRAME_LINES
+        commands = min(MOST_COMMANDS, max(LEAST_SHOWN, room // 3))
+        alerts = min(MOST_ALERTS, max(LEAST_SHOWN, room - commands))
+        self._live.update(Group(*parts, _alerts(scenario, facts, alerts), _commands(facts, commands)))
 
     def _tell(self, head: str, now: float, facts: Facts) -> None:
         for alert in list(facts.alerts.values())[self._alerts_told :]:
@@ -90,10 +96,10 @@ def _attacks(scenario: Scenario, facts: Facts) -> Table:
     return table
 
 
-def _alerts(scenario: Scenario, facts: Facts) -> Table:
+def _alerts(scenario: Scenario, facts: Facts, most: int) -> Table:
     table = Table("time", "severity", "agent", "score", "why", title="Alerts", expand=True)
     bad = {session for attack in scenario.attacks for session in attack.session_ids}
-    for alert in list(facts.alerts.values())[-SHOWN_ALERTS:]:
+    for alert in list(facts.alerts.values())[-most:]:
         agent = Text(alert.agent_id, style="bold" if alert.session_id in bad else "")
         clock = time.strftime("%H:%M:%S", time.localtime(alert.at))
         severity = Text(alert.severity, style=COLOURS.get(alert.severity, ""))
@@ -101,9 +107,9 @@ def _alerts(scenario: Scenario, facts: Facts) -> Table:
     return table
 
 
-def _commands(facts: Facts) -> Table:
+def _commands(facts: Facts, most: int) -> Table:
     table = Table("time", "agent", "state", "tier", "mode", title="Commands on agent.policy", expand=True)
-    for one in facts.commands[-SHOWN_COMMANDS:]:
+    for one in facts.commands[-most:]:
         table.add_row(time.strftime("%H:%M:%S", time.localtime(one.at)), one.agent_id, one.state, one.tier, one.mode)
     return table
 

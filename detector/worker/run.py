@@ -58,6 +58,8 @@ def run_worker(settings: WorkerSettings) -> int:
     server = None
     if settings.listen_port:
         server = serve((settings.listen_host, settings.listen_port), parts.health, parts.metrics.registry)
+    if settings.state_key is None:
+        log.warning("state_key is not set: checkpoints are guarded against accidents, not against forgers")
     log.info("worker starts", group=settings.group, profile=profile.id, mode=profile.response.mode)
     try:
         with tempfile.TemporaryDirectory(prefix="detector-worker-") as folder:
