@@ -119,8 +119,8 @@ def _end_a_stuck_stop(app: Any, worker: Any, within_s: float) -> None:  # noqa: 
     """
     while app.fault is None and not (app.should_stop or worker.should_stop):
         time.sleep(0.5)  # the flags belong to another loop; there is nothing to wait on from a thread
-    # a deadline, and nothing else: an orderly end leaves the process before it
-    time.sleep(within_s if app.fault is None else min(within_s, AFTER_CRASH_S))
+    limit_s = within_s if app.fault is None else min(within_s, AFTER_CRASH_S)
+    time.sleep(limit_s)  # a deadline, and nothing else: an orderly end leaves the process before it
     fault = app.fault
     late = f"the stop took more than {within_s:.0f} s; nothing is lost, start it again"
     sys.stderr.write(f"detector: {late if fault is None else _told(fault)}\n")
