@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from detector.local.ladder import Broker
@@ -25,6 +25,8 @@ from detector.schema.alert import Alert
 from detector.schema.record import Record
 from detector.worker.ports import PipelineFactory
 
+MOVING = {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
+"""What a broker says of a young group while its coordinator is being found."""
 PATIENCE_S = 90.0
 
 
@@ -101,9 +103,18 @@ class Deployment:
     def committed(self) -> list[int]:
         """Return what the group has committed of each event partition; 0 where nothing."""
         consumer = Consumer({**self.client, "group.id": self.group, "enable.auto.commit": False})
+        asked = [TopicPartition(self.names.events, p) for p in range(self.partitions)]
+        end = time.monotonic() + PATIENCE_S
         try:
-            asked = [TopicPartition(self.names.events, p) for p in range(self.partitions)]
-            return [max(0, place.offset) for place in consumer.committed(asked, timeout=30)]
+            while True:
+                try:
+                    return [max(0, place.offset) for place in consumer.committed(asked, timeout=30)]
+                except KafkaException as exc:
+                    if exc.args[0].code() not in MOVING or time.monotonic() > end:
+                        raise
+                    time.sleep(
+                        0.1
+                    )  # the group is being given its coordinator; the client has no call that waits for it
         finally:
             consumer.close()
 
