@@ -114,7 +114,7 @@ class Deployment:
                         raise
                     time.sleep(
                         0.1
-                    )  # the group is being given its coordinator; the client has no call that waits for it
+                    )  # the coordinator is being chosen; no call of the client waits for it
         finally:
             consumer.close()
 
