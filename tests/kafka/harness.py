@@ -112,9 +112,7 @@ class Deployment:
                 except KafkaException as exc:
                     if exc.args[0].code() not in MOVING or time.monotonic() > end:
                         raise
-                    time.sleep(
-                        0.1
-                    )  # the coordinator is being chosen; no call of the client waits for it
+                    time.sleep(0.1)  # the coordinator is being chosen; no call of the client waits for it
         finally:
             consumer.close()
 
