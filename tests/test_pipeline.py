@@ -225,6 +225,30 @@ def test_a_session_with_a_clock_years_ahead_closes_like_any_other() -> None:
     assert pipeline.gauges()["sessions_open"] == 0
 
 
+def test_a_first_event_from_2099_stops_no_clock() -> None:
+    """The next agent's event takes the watermark back, and the session it opened closes like any other."""
+    script = Script()
+    pipeline = make()
+    feed(pipeline, [far(script, 2099, agent_id="odd", session_id="odd")] * 2)
+    script.now += 2 * DAY_S
+    feed(pipeline, ordinary(script, 2, first=2))
+    assert abs(pipeline.gauges()["watermark"] - script.now) <= DAY_S
+    assert pipeline.gauges()["sessions_open"] <= 1
+    script.now += DAY_S / 2
+    feed(pipeline, ordinary(script, 2, first=4))
+    assert pipeline.gauges()["sessions_open"] == 0
+
+
+def test_a_watermark_two_agents_confirmed_falls_back_no_more() -> None:
+    """One agent whose clock is a week behind changes nothing."""
+    script = Script()
+    pipeline = make()
+    feed(pipeline, ordinary(script, 4))
+    before = pipeline.gauges()["watermark"]
+    feed(pipeline, [far(script, 1970, agent_id="odd", session_id="odd")])
+    assert pipeline.gauges()["watermark"] == before
+
+
 def test_open_sessions_of_one_agent_stay_below_their_cap() -> None:
     """The least active one closes, is counted, and the next is scored."""
     script = Script()

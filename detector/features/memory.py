@@ -43,6 +43,8 @@ GATE, READ = range(2)
 OLDEST, NEWEST, FREE, OPEN = range(4)
 """Columns of the pool's ends: least and most recently active session, first free slot, how many are open."""
 USED_AGENTS, USED_GROUPS = range(2)
+NOW, CONFIRMED, SET_BY = range(3)
+"""Columns of the clock."""
 
 
 class Sizes(NamedTuple):
@@ -154,8 +156,8 @@ class Memory(NamedTuple):
         Histograms of the channels.
     sample, sampled : ndarray
         Residuals the next forest is fitted on, as a ring; how many ever went in.
-    clock : ndarray of float64, shape (1,)
-        The watermark, epoch seconds; 0 before any event.
+    clock : ndarray of float64, shape (3,)
+        The watermark, epoch seconds, 0 before any event; whether it is confirmed; a mark of the agent that set it.
     """
 
     agents: np.ndarray
@@ -198,7 +200,7 @@ def allocate_memory(sizes: Sizes) -> Memory:
     """Return an empty memory, small; :mod:`detector.state` lets it grow."""
     return Memory(
         agents=blank_agents(256, sizes),
-        groups=np.zeros(4, group_dtype(sizes)),
+        groups=np.zeros(min(4, sizes.groups), group_dtype(sizes)),
         sessions=blank_sessions(1024, 0),
         agent_index=allocate_index(512),
         group_index=allocate_index(16),
@@ -209,7 +211,7 @@ def allocate_memory(sizes: Sizes) -> Memory:
         survival=allocate_survival(len(CHANNELS)),
         sample=np.zeros((sizes.forest_window, len(RESIDUALS)), np.float32),
         sampled=np.zeros(1, np.int64),
-        clock=np.zeros(1),
+        clock=np.zeros(3),
     )
 
 

@@ -7,7 +7,7 @@ from numba import njit
 
 from detector.features import memory as mem
 from detector.features import sessions as ses
-from detector.features.memory import Memory
+from detector.features.memory import CONFIRMED, NOW, SET_BY, Memory
 from detector.fusion.context import AT_AGE, AT_CROWD, AT_FINISH, AT_IDLE, AT_SIZE, Closes, Rules
 from detector.fusion.learn import EVERYTHING, HISTOGRAMS, NOTHING, Scratch, learn_session
 from detector.sketches.index import find_row
@@ -20,22 +20,44 @@ _ROOM = 96
 
 
 @njit(cache=True)
-def advance(clock: np.ndarray, ts: float, step_s: float) -> None:
-    """Move the watermark to an event's time; one event moves it by at most a step."""
-    if clock[0] == 0.0:
-        clock[0] = ts
-    elif ts > clock[0]:
-        clock[0] = min(ts, clock[0] + step_s)
+def advance(clock: np.ndarray, ts: float, agent: np.uint64, step_s: float) -> bool:
+    """Move the watermark to an event's time; return whether it fell back.
+
+    One event moves it by at most a step. The first event of all sets it; until an event of another
+    agent, within a step of it, has confirmed it, an event more than a step behind takes it back: a
+    first event from 2099 stops nobody's clock.
+    """
+    mark = np.float64(agent >> np.uint64(12)) + 1.0
+    if clock[NOW] == 0.0 or (clock[CONFIRMED] == 0.0 and ts < clock[NOW] - step_s):
+        fell = clock[NOW] != 0.0
+        clock[NOW], clock[SET_BY] = ts, mark
+        return fell
+    if abs(ts - clock[NOW]) <= step_s and mark != clock[SET_BY]:
+        clock[CONFIRMED] = 1.0
+    if ts > clock[NOW]:
+        clock[NOW] = min(ts, clock[NOW] + step_s)
+    return False
 
 
 @njit(cache=True)
-def watermarks(clock: float, ts: np.ndarray, step_s: float) -> np.ndarray:
+def fall_back(memory: Memory) -> None:
+    """Bring the sessions that are open back to a watermark that fell."""
+    slot = np.int64(memory.ends[mem.OLDEST])
+    while slot >= 0:
+        session = memory.sessions[slot]
+        session["seen"] = memory.clock[NOW]
+        session["started"] = min(session["started"], memory.clock[NOW])
+        slot = np.int64(session["order"][1])
+
+
+@njit(cache=True)
+def watermarks(clock: np.ndarray, ts: np.ndarray, agents: np.ndarray, step_s: float) -> np.ndarray:
     """Return the watermark as each event of a batch will find it."""
-    held = np.array([clock])
+    held = clock.copy()
     out = np.empty(len(ts))
     for i in range(len(ts)):
-        advance(held, ts[i], step_s)
-        out[i] = held[0]
+        advance(held, ts[i], agents[i], step_s)
+        out[i] = held[NOW]
     return out
 
 
@@ -99,7 +121,7 @@ def close_session(
     """Close a session: decide what it teaches, learn that, note the close, give its room back."""
     session = memory.sessions[slot]
     lesson = _lesson(memory, rules, session)
-    learn_session(memory, scratch, slot, lesson, tick_of(memory.clock[0], rules.probation_s))
+    learn_session(memory, scratch, slot, lesson, tick_of(memory.clock[NOW], rules.probation_s))
     row = closes.count[0]
     closes.at[row] = at
     closes.slot[row] = slot
@@ -118,7 +140,7 @@ def close_session(
 def close_idle(memory: Memory, rules: Rules, scratch: Scratch, closes: Closes, at: int) -> None:
     """Close every session that has been idle too long."""
     oldest = np.int64(memory.ends[mem.OLDEST])
-    while oldest >= 0 and memory.sessions[oldest]["seen"] + rules.idle_s < memory.clock[0]:
+    while oldest >= 0 and memory.sessions[oldest]["seen"] + rules.idle_s < memory.clock[NOW]:
         close_session(memory, rules, scratch, closes, oldest, at, AT_IDLE)
         oldest = np.int64(memory.ends[mem.OLDEST])
 
@@ -137,7 +159,7 @@ def _must_close(memory: Memory, rules: Rules, slot: int) -> int:
     session = memory.sessions[slot]
     if session["count"][mem.OBSERVED] + _ROOM > rules.observations:
         return AT_SIZE
-    return AT_AGE if memory.clock[0] - session["started"] > rules.age_s else -1
+    return AT_AGE if memory.clock[NOW] - session["started"] > rules.age_s else -1
 
 
 @njit(cache=True)
@@ -156,7 +178,7 @@ def session_slot(
     while _is_crowded(memory, rules):
         close_session(memory, rules, scratch, closes, np.int64(memory.ends[mem.OLDEST]), i, AT_CROWD)
     # a clock set back must not pass for trusted history
-    return ses.open_session(memory, name, agent, max(ts, memory.clock[0])), True
+    return ses.open_session(memory, name, agent, max(ts, memory.clock[NOW])), True
 
 
 @njit(cache=True)

@@ -27,7 +27,7 @@ from detector.features.columns import (
     Columns,
 )
 from detector.features.memory import Memory
-from detector.fusion.closing import advance, close_idle, close_session, session_slot
+from detector.fusion.closing import advance, close_idle, close_session, fall_back, session_slot
 from detector.fusion.context import (
     AT_END,
     JUDGED,
@@ -291,7 +291,8 @@ def observe(
     for i in range(span[0], span[1]):
         _blank(out, i)
         ts = columns.ts[i]
-        advance(memory.clock, ts, rules.step_s)
+        if advance(memory.clock, ts, columns.ident[i, AGENT], rules.step_s):
+            fall_back(memory)
         row = _agent_row(memory, columns.ident[i, AGENT])
         out.agent[i] = row
         agent = memory.agents[row]
@@ -310,7 +311,7 @@ def observe(
                 close_session(memory, rules, scratch, closes, slot, i, AT_END)
             continue
         slot = session_slot(memory, rules, scratch, closes, row, name, i, ts)[0]
-        ses.touch_session(memory.sessions, memory.ends, slot, memory.clock[0])
+        ses.touch_session(memory.sessions, memory.ends, slot, memory.clock[mem.NOW])
         out.slot[i] = slot
         if kind == LIFECYCLE:
             continue
@@ -329,6 +330,6 @@ def _observe_one(memory: Memory, rules: Rules, scratch: Scratch, columns: Column
     known[3] = session["count"][mem.EVENTS]
     _look_at_numbers(at, columns, out, i)
     if columns.kind[i] != LLM_CALL:
-        tick = tick_of(memory.clock[0], rules.probation_s)
+        tick = tick_of(memory.clock[mem.NOW], rules.probation_s)
         _observe_action(at, rules, memory.survival, columns, out, i, scratch, tick)
     session["count"][mem.EVENTS] += 1

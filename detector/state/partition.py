@@ -9,8 +9,8 @@ import numpy as np
 
 from detector.alerts.budget import FUSED, Standing, Verdicts, allocate_standing, allocate_verdicts
 from detector.alerts.incidents import Policy
-from detector.features.columns import BATCH, GROUP, Columns, allocate_columns
-from detector.features.memory import FLEET, OPEN, USED_AGENTS, USED_GROUPS, Memory, allocate_memory
+from detector.features.columns import AGENT, BATCH, GROUP, Columns, allocate_columns
+from detector.features.memory import FLEET, NOW, OPEN, USED_AGENTS, USED_GROUPS, Memory, allocate_memory
 from detector.fusion.closing import watermarks
 from detector.fusion.combine import Evidence, Models, allocate_evidence
 from detector.fusion.context import Closes, Context, allocate_closes, allocate_context
@@ -116,7 +116,12 @@ class Partition:
     def spans(self, events: int) -> Iterator[tuple[int, int]]:
         """Yield the spans of a batch between which the forest changes or a fit begins."""
         memory = self.memory
-        marks = watermarks(memory.clock[0], self.work.columns.ts[:events], self.settings.rules.step_s)
+        marks = watermarks(
+            memory.clock,
+            self.work.columns.ts[:events],
+            np.ascontiguousarray(self.work.columns.ident[:events, AGENT]),
+            self.settings.rules.step_s,
+        )
         self.marks = marks
         start = 0
         while start < events:
@@ -146,5 +151,5 @@ class Partition:
             "spent": float(totals[4] / totals[3]) if totals[3] else 0.0,
             "sessions_closed": float(totals[3]),
             "forest_fits": float(self.refit.fits),
-            "watermark": float(self.memory.clock[0]),
+            "watermark": float(self.memory.clock[NOW]),
         }
