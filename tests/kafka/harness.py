@@ -25,9 +25,28 @@ from detector.schema.alert import Alert
 from detector.schema.record import Record
 from detector.worker.ports import PipelineFactory
 
-MOVING = {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
-"""What a broker says of a young group while its coordinator is being found."""
+MOVING = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+}
+"""What a broker says of a young group or topic while its coordinator or leader is being found."""
 PATIENCE_S = 90.0
+
+
+def _settled(ask: Callable[[], Any]) -> Any:
+    """Return the broker's answer once it has one; a group or topic made a moment ago is still being placed."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return ask()
+        except KafkaException as exc:
+            if exc.args[0].code() not in MOVING or time.monotonic() > end:
+                raise
+            time.sleep(0.1)  # the placing is the broker's own; no call of the client waits for it
 
 
 class Read(NamedTuple):
@@ -79,7 +98,7 @@ class Deployment:
         return records
 
     def _read_partition(self, consumer: Consumer, topic: str, partition: int) -> Iterator[Read]:
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=PATIENCE_S)
+        low, high = _settled(lambda: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30))
         if high == low:
             return
         consumer.assign([TopicPartition(topic, partition, low)])
@@ -96,7 +115,8 @@ class Deployment:
         consumer = Consumer({**self.client, "group.id": "reader"})
         try:
             count = len(consumer.list_topics(topic, timeout=PATIENCE_S).topics[topic].partitions)
-            return [consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=30)[1] for p in range(count)]
+            places = [TopicPartition(topic, partition) for partition in range(count)]
+            return _settled(lambda: [consumer.get_watermark_offsets(place, timeout=30)[1] for place in places])
         finally:
             consumer.close()
 
@@ -104,15 +124,8 @@ class Deployment:
         """Return what the group has committed of each event partition; 0 where nothing."""
         consumer = Consumer({**self.client, "group.id": self.group, "enable.auto.commit": False})
         asked = [TopicPartition(self.names.events, p) for p in range(self.partitions)]
-        end = time.monotonic() + PATIENCE_S
         try:
-            while True:
-                try:
-                    return [max(0, place.offset) for place in consumer.committed(asked, timeout=30)]
-                except KafkaException as exc:
-                    if exc.args[0].code() not in MOVING or time.monotonic() > end:
-                        raise
-                    time.sleep(0.1)  # the coordinator is being chosen; no call of the client waits for it
+            return [max(0, place.offset) for place in _settled(lambda: consumer.committed(asked, timeout=30))]
         finally:
             consumer.close()
 
@@ -163,7 +176,7 @@ class Deployment:
         try:
             ends = self.ends(topic)
             asked = [TopicPartition(topic, p) for p in range(len(ends))]
-            committed = [max(0, place.offset) for place in consumer.committed(asked, timeout=30)]
+            committed = [max(0, place.offset) for place in _settled(lambda: consumer.committed(asked, timeout=30))]
             return sum(ends) - sum(committed)
         finally:
             consumer.close()
