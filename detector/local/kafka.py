@@ -175,7 +175,7 @@ class LocalKafka:
             self.port = int(text.split("advertised.listeners=PLAINTEXT://127.0.0.1:")[1].split()[0])
             return
         (self.folder / "log4j2.properties").write_text(LOGGING.format(folder=self.folder), encoding="utf-8")
-        text = PROPERTIES.format(port=self.port, controller_port=free_port(), folder=self.folder) + self.extra
+        text = PROPERTIES.format(port=self.port, controller_port=free_port(self.port), folder=self.folder) + self.extra
         draft = properties.with_suffix(".new")
         draft.write_text(text, encoding="utf-8")
         # 22 characters of URL-safe base64 that never begin with '-', which would read as an option
@@ -223,8 +223,11 @@ def running_pid(folder: Path) -> int | None:
     return pid if str(folder).encode() in command else None
 
 
-def free_port() -> int:
-    """Return a port of 127.0.0.1 nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(other_than: int = 0) -> int:
+    """Return a port of 127.0.0.1 nobody listens on now, and not one that is promised already."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port != other_than:
+            return port
