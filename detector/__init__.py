@@ -7,6 +7,8 @@ from pathlib import Path
 
 __version__ = "0.1.0"
 
+_KERNEL_ROOMS = ("sketches", "features", "scorers", "fusion", "alerts")
+
 
 def _keep_kernels_apart() -> None:
     """Keep compiled kernels in a folder named after the sources they were made from.
@@ -17,7 +19,7 @@ def _keep_kernels_apart() -> None:
     package = Path(__file__).parent
     if "NUMBA_CACHE_DIR" in os.environ or not os.access(package, os.W_OK):
         return
-    stats = [(str(path), path.stat()) for path in sorted(package.glob("*/*.py"))]
+    stats = [(str(path), path.stat()) for room in _KERNEL_ROOMS for path in sorted((package / room).glob("*.py"))]
     facts = [f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats]
     digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
     folder = package / "__pycache__" / f"kernels-{digest}"
