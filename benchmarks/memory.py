@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import psutil
 
-from detector.features.memory import agent_dtype
+from detector.memory.layout import agent_dtype
 from detector.offline.core import Core
 from detector.scorers.forest_fit import fit
 

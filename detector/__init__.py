@@ -7,7 +7,7 @@ from pathlib import Path
 
 __version__ = "0.1.0"
 
-_KERNEL_ROOMS = ("sketches", "features", "scorers", "fusion", "alerts")
+_KERNEL_ROOMS = ("sketches", "intake", "memory", "channels", "scorers", "steps")
 
 
 def _keep_kernels_apart() -> None:

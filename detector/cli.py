@@ -32,19 +32,19 @@ class Entry(NamedTuple):
 
 
 COMMANDS: dict[str, Entry] = {
-    "demo": Entry("detector.local.commands", "Watch a fleet, an attack, and the detector catching it."),
+    "demo": Entry("detector.demo.commands", "Watch a fleet, an attack, and the detector catching it."),
     "worker": Entry("detector.worker.commands", "Score agent events from Kafka; write alerts and commands."),
     "topics": Entry("detector.worker.commands", "Make the Kafka topics a deployment needs."),
     "worker-settings": Entry("detector.worker.commands", "List every setting of the worker and its variable."),
-    "siem": Entry("detector.worker.commands", "Send alerts from Kafka to a SIEM over syslog."),
-    "release": Entry("detector.worker.commands", "Lift an agent's quarantine, with a name and a reason."),
+    "siem": Entry("detector.desk.commands", "Send alerts from Kafka to a SIEM over syslog."),
+    "release": Entry("detector.desk.commands", "Lift an agent's quarantine, with a name and a reason."),
     "replay": Entry("detector.offline.commands", "Score recorded events without a broker."),
     "evaluate": Entry("detector.offline.commands", "Measure detection on a labelled stream."),
-    "simulate": Entry("detector.local.simulating", "Write a made-up fleet's events, with labelled attacks."),
+    "simulate": Entry("detector.demo.simulating", "Write a made-up fleet's events, with labelled attacks."),
     "profile": Entry("detector.profile.commands", "List, show, lint and lock profiles.", is_group=True),
     "cases": Entry("detector.checks.commands", "Run the cases of a profile: what must alert, what must stay quiet."),
     "forest": Entry("detector.scorers.commands", "Fit and show isolation forests.", is_group=True),
-    "broker": Entry("detector.local.commands", "Run a local one-node Kafka until interrupted."),
+    "broker": Entry("detector.demo.commands", "Run a local one-node Kafka until interrupted."),
 }
 
 

@@ -14,12 +14,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from detector.alerts.budget import judge, settle_rest
-from detector.features.columns import BATCH
-from detector.features.fill import fill_columns
-from detector.fusion.closing import close_all
-from detector.fusion.combine import ask_half_space, combine
-from detector.fusion.observe import observe
+from detector.intake.columns import BATCH
+from detector.intake.fill import fill_columns
 from detector.profile.model import Profile
 from detector.schema.alert import Alert
 from detector.schema.decode import Decoded, Refusal, decode
@@ -29,6 +25,10 @@ from detector.state.partition import Partition
 from detector.state.report import Found, follow_incidents, scores_of
 from detector.state.restore import restore_partition
 from detector.state.snapshot import snapshot_partition
+from detector.steps.close import close_all
+from detector.steps.combine import ask_half_space, combine
+from detector.steps.judge import judge, settle_rest
+from detector.steps.look import observe
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from detector.features.memory import CHANNELS
+from detector.memory.layout import CHANNELS
 from detector.pipeline import Outcome, Pipeline
 from detector.profile.load import load_profile
 from detector.profile.model import Profile

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.checks.determinism import faults_of_cuts, faults_of_increments, faults_of_resuming, outcome_of
-from detector.features.memory import OPEN
+from detector.memory.layout import OPEN
 from detector.pipeline import Pipeline
 from detector.schema.record import Record
 from detector.simulate.fleet import DAY_S, MONDAY

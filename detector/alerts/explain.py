@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from detector.features.memory import CHANNELS
-from detector.features.names import Part, numbers_of, parts_of
+from detector.intake.names import Part, numbers_of, parts_of
+from detector.memory.layout import CHANNELS
 from detector.schema.alert import Contribution, Voice
 from detector.schema.event import Event
 

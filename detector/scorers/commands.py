@@ -109,7 +109,7 @@ def read_rows(file: Path) -> NDArray[np.floating]:
 
 def column_names(count: int) -> tuple[str, ...]:
     """Return the names of the residual features where there are seven columns, else plain numbers."""
-    from detector.features.memory import RESIDUALS
+    from detector.memory.layout import RESIDUALS
 
     return RESIDUALS if count == len(RESIDUALS) else tuple(f"column_{number}" for number in range(count))
 

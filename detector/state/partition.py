@@ -7,14 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detector.alerts.budget import FUSED, Standing, Verdicts, allocate_standing, allocate_verdicts
 from detector.alerts.incidents import Policy
-from detector.features.columns import AGENT, BATCH, GROUP, Columns, allocate_columns
-from detector.features.memory import FLEET, NOW, OPEN, USED_AGENTS, USED_GROUPS, Memory, allocate_memory
-from detector.fusion.closing import watermarks
-from detector.fusion.combine import Evidence, Models, allocate_evidence
-from detector.fusion.context import Closes, Context, allocate_closes, allocate_context
-from detector.fusion.learn import Scratch, allocate_scratch
+from detector.intake.columns import AGENT, BATCH, GROUP, Columns, allocate_columns
+from detector.memory.clock import watermarks
+from detector.memory.grow import room_for_batch
+from detector.memory.layout import FLEET, NOW, OPEN, USED_AGENTS, USED_GROUPS, Memory, allocate_memory
 from detector.profile.model import Profile
 from detector.schema.alert import Alert
 from detector.scorers.artifacts import half_space_structure
@@ -23,9 +20,12 @@ from detector.scorers.half_space import grow as grow_masses
 from detector.sketches.index import find_row
 from detector.sketches.rolling import upper_quantile
 from detector.sketches.survival import allocate_survival
-from detector.state.grow import room_for_batch
 from detector.state.refit import Refit
 from detector.state.settings import Settings, settings_of
+from detector.steps.combine import Evidence, Models, allocate_evidence
+from detector.steps.judge import FUSED, Standing, Verdicts, allocate_standing, allocate_verdicts
+from detector.steps.learn import Scratch, allocate_scratch
+from detector.steps.workspace import Closes, Context, allocate_closes, allocate_context
 
 BLOCK = 8
 """Agents in one shard of a snapshot."""

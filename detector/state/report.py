@@ -10,14 +10,14 @@ import numpy as np
 
 from detector.alerts.explain import Seen
 from detector.alerts.incidents import Passing, closed, created, raised
-from detector.features.columns import SESSION
-from detector.fusion.context import AT_CROWD, AT_SIZE, JUDGED, OTHER_ORIGIN, REPEATED
-from detector.fusion.learn import EVERYTHING, HISTOGRAMS
+from detector.intake.columns import SESSION
 from detector.schema.alert import Alert
 from detector.schema.decode import Decoded
 from detector.schema.event import Event
 from detector.schema.record import Record
 from detector.state.partition import Partition
+from detector.steps.learn import EVERYTHING, HISTOGRAMS
+from detector.steps.workspace import AT_CROWD, AT_SIZE, JUDGED, OTHER_ORIGIN, REPEATED
 
 
 class Found(NamedTuple):

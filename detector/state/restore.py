@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from detector.alerts.budget import Standing
 from detector.errors import ArtifactError, StateError
-from detector.features.memory import (
+from detector.memory.grow import index_of, room_for_agents, room_for_groups
+from detector.memory.layout import (
     CHUNK,
     FREE,
     NEWEST,
@@ -26,9 +26,9 @@ from detector.features.memory import (
 from detector.schema.alert import Alert
 from detector.scorers.codec import from_bytes
 from detector.sketches.index import allocate_index, rebuild_index
-from detector.state.grow import index_of, room_for_agents, room_for_groups
 from detector.state.partition import BLOCK, Partition
 from detector.state.shards import join, unpack
+from detector.steps.judge import Standing
 
 
 def restore_partition(state: Partition, shards: Mapping[str, bytes]) -> None:

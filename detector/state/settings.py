@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from detector.alerts.budget import Budget
-from detector.features.columns import Ignored, ignored_names
-from detector.features.memory import Sizes
-from detector.fusion.combine import Weights, voice_weights
-from detector.fusion.context import Rules
+from detector.intake.columns import Ignored, ignored_names
+from detector.memory.layout import Sizes
 from detector.profile.model import Profile
+from detector.steps.combine import Weights, voice_weights
+from detector.steps.judge import Budget
+from detector.steps.workspace import Rules
 
 GATE_CONTEXT = 0.3
 """What transition and co-occurrence count for in the gate's score (study, section *The formula*)."""

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from detector.features.memory import (
+from detector.memory.layout import (
     CHUNK,
     OBSERVED,
     OLDEST,
@@ -23,7 +23,7 @@ from detector.features.memory import (
     USED_GROUPS,
     VALUES,
     Memory,
-)  # fmt: skip
+)
 from detector.scorers.codec import to_bytes
 from detector.state.partition import BLOCK, Partition
 from detector.state.shards import cut, pack

@@ -7,10 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from detector.worker.people import app as people
-
 app = typer.Typer(rich_markup_mode="markdown")
-app.add_typer(people)
 
 KAFKA = "Kafka"
 JUDGING = "Judging"
@@ -125,9 +122,9 @@ def topics(
     replication: Annotated[int, typer.Option(min=1, help="Copies of each partition; 3 on a cluster.")] = 1,
 ) -> None:
     """Make the topics a deployment needs; those that exist are left as they are."""
-    from detector.local.topics import create_topics, topic_specs
     from detector.worker.clients import confluent_options
     from detector.worker.settings import load_settings
+    from detector.worker.topics import create_topics, topic_specs
 
     settings = load_settings({"bootstrap": bootstrap, "group": group, "topic_prefix": topic_prefix})
     specs = topic_specs(settings.topics, partitions)

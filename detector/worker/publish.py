@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from detector.local.topics import TopicNames
 from detector.schema.alert import Alert
 from detector.schema.decode import Refusal
 from detector.schema.record import Record
+from detector.schema.topics import TopicNames
 from detector.sinks.ocsf import encode
 
 MAX_DEAD_LETTER_BYTES = 64 * 1_024

@@ -15,10 +15,10 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from detector.clock import Clock
-from detector.local.topics import TopicNames
 from detector.schema.alert import Alert
 from detector.schema.command import PolicyLogEntry, PolicyState
 from detector.schema.feedback import Release, feedback_adapter
+from detector.schema.topics import TopicNames
 from detector.worker.health import Health
 from detector.worker.log_reader import read_to_end
 from detector.worker.metrics import WorkerMetrics

@@ -17,8 +17,8 @@ from faust.types import TP
 
 from detector.clock import Clock
 from detector.errors import StateError
-from detector.local.topics import TopicNames
 from detector.schema.record import Record
+from detector.schema.topics import TopicNames
 from detector.worker.checkpoint import CheckpointStore, Manifest, Remembered
 from detector.worker.health import Health
 from detector.worker.metrics import WorkerMetrics

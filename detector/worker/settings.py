@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, Field, SecretStr, ValidationError, model_val
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from detector.errors import SetupError
-from detector.local.topics import TopicNames
+from detector.schema.topics import TopicNames
 
 ENV_PREFIX = "DETECTOR_"
 FILE_VARIABLE = "DETECTOR_CONFIG"

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclOperation
 
 from detector.errors import SetupError
-from detector.local.topics import TopicNames
+from detector.schema.topics import TopicNames
 
 ASK_S = 15.0
 

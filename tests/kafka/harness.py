@@ -20,10 +20,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient
 
 from detector.local.ladder import Broker
-from detector.local.topics import TopicNames, create_topics, topic_specs
 from detector.schema.alert import Alert
 from detector.schema.record import Record
+from detector.schema.topics import TopicNames
 from detector.worker.ports import PipelineFactory
+from detector.worker.topics import create_topics, topic_specs
 
 MOVING = {
     KafkaError.NOT_COORDINATOR,

@@ -13,7 +13,6 @@ import pytest
 
 from detector.local.kafka import free_port
 from detector.local.ladder import Broker
-from detector.local.topics import create_topics, topic_specs
 from detector.offline.replay import Replay, ReplaySettings
 from detector.profile.load import load_profile
 from detector.response.chain import verify
@@ -24,6 +23,7 @@ from detector.worker.checkpoint import CheckpointStore, key_of
 from detector.worker.factory import ProfilePipelines
 from detector.worker.run import stage_maker
 from detector.worker.settings import WorkerSettings
+from detector.worker.topics import create_topics, topic_specs
 from tests.kafka.harness import Deployment, deployment, published, replayed, stream, values
 
 pytestmark = [pytest.mark.kafka, pytest.mark.data, pytest.mark.timeout(150)]

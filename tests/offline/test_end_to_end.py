@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from detector.local.simulating import app as simulating
+from detector.demo.simulating import app as simulating
 from detector.offline.commands import app
 from detector.offline.replay import Replay, Replayed, ReplaySettings
 from detector.profile.load import load_profile

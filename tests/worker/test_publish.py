@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from detector.local.topics import TopicNames
 from detector.schema.decode import Refusal
 from detector.schema.record import Record
+from detector.schema.topics import TopicNames
 from detector.worker.publish import MAX_DEAD_LETTER_BYTES, dead_letter, outputs_of
 
 NAMES = TopicNames("p.", "g")

@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from detector.local.topics import TopicNames
 from detector.profile.load import load_profile, with_mode
 from detector.schema.decode import decode
 from detector.schema.feedback import Release, feedback_id
 from detector.schema.record import Record
+from detector.schema.topics import TopicNames
 from detector.worker.health import Health
 from detector.worker.metrics import WorkerMetrics
 from detector.worker.responding import Message, RespondingParts, ResponseProcessor

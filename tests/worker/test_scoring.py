@@ -11,7 +11,7 @@ import pytest
 from faust.types import TP
 from prometheus_client import generate_latest
 
-from detector.local.topics import TopicNames
+from detector.schema.topics import TopicNames
 from detector.worker.checkpoint import CheckpointStore, Manifest, Remembered, key_of
 from detector.worker.health import Health
 from detector.worker.metrics import WorkerMetrics

@@ -1,0 +1,131 @@
+"""Sequence: whether this is the tool that follows, and whether these tools go together in one session."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from detector.memory.layout import TOOLS
+from detector.memory.sessions import has_tool
+from detector.sketches.hashing import mix
+from detector.sketches.keys import count_of
+from detector.sketches.tails import blend
+
+_ONE_BEFORE = np.uint64(0x1F83D9ABFB41BD6B)
+_TWO_BEFORE = np.uint64(0x5BE0CD19137E2179)
+_ANY = np.uint64(0x510E527FADE682D1)
+_OUTCOME = np.uint64(0x9B05688C2B3E6C1F)
+_OF_SESSION = np.uint64(0xCBBB9D5DC1059ED8)
+_TOGETHER = np.uint64(0x629A292A367CD507)
+OUTCOMES = np.array([0x2B992DDFA23249D6, 0x74CB4A9B7F1F3D2E], np.uint64)
+"""What an ok and a failed outcome are called among the symbols."""
+
+
+@njit(cache=True)
+def after_one(previous: np.uint64) -> np.uint64:
+    """Return the context *the tool before*."""
+    return mix(previous, _ONE_BEFORE)
+
+
+@njit(cache=True)
+def after_two(before: np.uint64, previous: np.uint64) -> np.uint64:
+    """Return the context *the two tools before*."""
+    return mix(mix(before, previous), _TWO_BEFORE)
+
+
+@njit(cache=True)
+def anywhere() -> np.uint64:
+    """Return the context *whatever came before*."""
+    return _ANY
+
+
+@njit(cache=True)
+def outcome_of(tool: np.uint64) -> np.uint64:
+    """Return the context *outcomes of a tool*."""
+    return mix(tool, _OUTCOME)
+
+
+@njit(cache=True)
+def outcome_anywhere() -> np.uint64:
+    """Return the context *outcomes of any tool*."""
+    return _OUTCOME
+
+
+@njit(cache=True)
+def _tail(owner: np.void, context: np.uint64, symbol: np.uint64, prior: float) -> float:
+    """Return a symbol's tail probability with one owner, an agent or a peer group."""
+    count = count_of(owner["keys"], mix(context, symbol))
+    return blend(owner["tails"], context, count, prior)
+
+
+@njit(cache=True)
+def transition_bits(agent: np.void, group: np.void, previous: np.ndarray, tool: np.uint64) -> float:
+    """Return the surprise of a tool after the two before it.
+
+    Backed off (group, two before), (agent, one before), (group, one before), (agent), (group).
+    """
+    p = _tail(group, anywhere(), tool, 1.0)
+    p = _tail(agent, anywhere(), tool, p)
+    context = after_one(previous[0])
+    p = _tail(group, context, tool, p)
+    p = _tail(agent, context, tool, p)
+    p = _tail(group, after_two(previous[1], previous[0]), tool, p)
+    return -math.log2(p)
+
+
+@njit(cache=True)
+def outcome_bits(group: np.void, tool: np.uint64, failed: int) -> float:
+    """Return the surprise of an outcome of this tool among peers."""
+    symbol = OUTCOMES[failed]
+    p = _tail(group, outcome_anywhere(), symbol, 1.0)
+    p = _tail(group, outcome_of(tool), symbol, p)
+    return -math.log2(p)
+
+
+@njit(cache=True)
+def session_tool_key(tool: np.uint64) -> np.uint64:
+    """Return the key that counts sessions with a tool."""
+    return mix(tool, _OF_SESSION)
+
+
+@njit(cache=True)
+def together_key(one: np.uint64, other: np.uint64) -> np.uint64:
+    """Return the key that counts sessions with two tools, in either order."""
+    low, high = (one, other) if one < other else (other, one)
+    return mix(mix(low, high), _TOGETHER)
+
+
+@njit(cache=True)
+def cooccurrence_bits(group: np.void, session: np.void, tool: np.uint64) -> float:
+    """Return how little a tool that is new in its session goes with the tools before it: mean surprise; else 0."""
+    if has_tool(session, tool):
+        return 0.0
+    counts = group["counts"]
+    taught = group["totals"][0]
+    share = (count_of(counts, session_tool_key(tool)) + 0.5) / (taught + 1.0)
+    used = np.int64(session["count"][TOOLS])
+    if used == 0:
+        return -math.log2(min(share, 1.0))
+    bits = 0.0
+    for k in range(used):
+        other = session["tools"][k]
+        both = count_of(counts, together_key(other, tool))
+        alone = count_of(counts, session_tool_key(other))
+        bits -= math.log2(min((both + 2.0 * share) / (alone + 2.0), 1.0))
+    return bits / used
+
+
+@njit(cache=True)
+def pair_key(tool: np.uint64, target: np.uint64) -> np.uint64:
+    """Return the key that counts sessions with a (tool, whole target) pair."""
+    return mix(tool, target)
+
+
+@njit(cache=True)
+def pair_bits(fleet: np.void, group: np.void, tool: np.uint64, target: np.uint64) -> float:
+    """Return the surprise of a (tool, target) pair among peers, counted once a session."""
+    count = count_of(group["counts"], pair_key(tool, target))
+    distinct = max(fleet["totals"][2], 50)
+    return -math.log2((count + 0.1) / (group["totals"][1] + 0.1 * distinct + 1.0))

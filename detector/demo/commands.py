@@ -1,0 +1,60 @@
+"""Commands: demo, broker; heavy imports happen inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(rich_markup_mode="markdown")
+
+
+@app.command("demo")
+def demo(
+    seed: Annotated[int, typer.Option(min=0, help="Seed of fleet and attacks: the same seed is the same story.")] = 1,
+    view: Annotated[bool, typer.Option(help="Live view in the terminal; off: lines.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    keep: Annotated[Path | None, typer.Option(help="Keep logs and summary in this folder.")] = None,
+) -> None:
+    """Watch a fleet, an attack, and the detector catching it.
+
+    Starts a broker (a real one-node Apache Kafka, fetched once; see DETECTOR_BROKER and KAFKA_BOOTSTRAP), feeds it the
+    history of a simulated fleet, starts a worker in enforce mode, and then lets the fleet run live with five attacks
+    among it. Ends by itself within three minutes, set-up apart.
+
+    Exit status 1 if an attack went unseen, the exfiltrating agent was not quarantined, alarms went over the budget, or
+    time ran out; 2 if something could not be started.
+    """
+    import signal
+
+    from detector.demo.run import DemoOptions, run_demo
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
+    raise typer.Exit(run_demo(DemoOptions(seed=seed, has_view=view, is_json=as_json, keep=keep)))
+
+
+@app.command("broker")
+def broker(
+    folder: Annotated[Path, typer.Option(help="Data, configuration and logs; kept.")] = Path(".kafka"),
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port on 127.0.0.1.")] = 9092,
+    partitions: Annotated[int, typer.Option(min=1, help="Partitions of the event topics made.")] = 4,
+) -> None:
+    """Run a local one-node Kafka with the product's topics until interrupted."""
+    import signal
+
+    from detector.local.kafka import LocalKafka
+    from detector.schema.topics import TopicNames
+    from detector.worker.topics import create_topics, topic_specs
+
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as Ctrl-C does
+    with LocalKafka(folder, port, say) as node:
+        create_topics({"bootstrap.servers": node.bootstrap}, topic_specs(TopicNames(), partitions))
+        typer.echo(f"{node.bootstrap}  ready; Ctrl-C stops it, the data stay in {node.folder}")
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            say("Apache Kafka: stopping")

@@ -1,0 +1,1 @@
+"""What people use: the feed of a SIEM, releases, verdicts."""

@@ -1,0 +1,136 @@
+"""Commands for people and their tools: ``detector siem`` and ``detector release``; heavy imports happen inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(rich_markup_mode="markdown")
+
+KAFKA = "Kafka"
+SYSLOG = "Syslog"
+
+
+Bootstrap = Annotated[
+    str | None,
+    typer.Option(help="Brokers, host:port, comma-separated. (default: 127.0.0.1:9092)", rich_help_panel=KAFKA),
+]
+Prefix = Annotated[str | None, typer.Option(help="Stands before every topic name.", rich_help_panel=KAFKA)]
+Receiver = Annotated[
+    str, typer.Option(help="Receiver: syslog://HOST:PORT, syslog+tls://..., syslog+udp://... or file:///PATH.")
+]
+Reader = Annotated[
+    str | None,
+    typer.Option(
+        help="Consumer group, one per receiver. (default: the worker's, with .siem behind)", rich_help_panel=KAFKA
+    ),
+]
+First = Annotated[
+    Literal["earliest", "latest"],
+    typer.Option(help="Where a group that was never here begins.", rich_help_panel=KAFKA),
+]
+Confirm = Annotated[
+    bool,
+    typer.Option(
+        "--confirm",
+        help="End the connection after each batch and wait until the receiver has read to its end.",
+        rich_help_panel=SYSLOG,
+    ),
+]
+Roots = Annotated[
+    Path | None,
+    typer.Option(help="PEM file of roots trusted for TLS. (default: the machine's)", rich_help_panel=SYSLOG),
+]
+Certificate = Annotated[Path | None, typer.Option(help="PEM file of our own certificate.", rich_help_panel=SYSLOG)]
+Key = Annotated[Path | None, typer.Option(help="PEM file of its key.", rich_help_panel=SYSLOG)]
+Hostname = Annotated[
+    str | None, typer.Option(help="Host name in the messages. (default: this machine's)", rich_help_panel=SYSLOG)
+]
+Facility = Annotated[int, typer.Option(min=0, max=23, help="16 is local0.", rich_help_panel=SYSLOG)]
+Enterprise = Annotated[
+    int, typer.Option(min=0, help="Private enterprise number; the default is for examples.", rich_help_panel=SYSLOG)
+]
+
+
+@app.command("siem")
+def siem(
+    to: Receiver,
+    bootstrap: Bootstrap = None,
+    topic_prefix: Prefix = None,
+    group: Reader = None,
+    first: First = "earliest",
+    confirm: Confirm = False,
+    ca: Roots = None,
+    certificate: Certificate = None,
+    key: Key = None,
+    hostname: Hostname = None,
+    facility: Facility = 16,
+    enterprise: Enterprise = 32_473,
+) -> None:
+    """Send alerts from Kafka to a SIEM, until stopped with SIGTERM or Ctrl-C.
+
+    Reads agent.alerts with a consumer group of its own and commits what the receiver has taken: a receiver that is
+    down loses nothing, and is sent the last alerts again when it is back (drop repeats by finding and counter).
+    Brokers and credentials are those of the worker's settings.
+    """
+    import signal
+    import socket
+    import threading
+
+    from detector.desk.siem import SiemOptions, run_siem
+    from detector.sinks.sender import SenderOptions, tls_context
+    from detector.sinks.syslog import Header
+    from detector.sinks.target import parse_target
+    from detector.worker.clients import confluent_options
+    from detector.worker.log_setup import set_up_logging
+    from detector.worker.settings import load_settings
+
+    settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix})
+    set_up_logging(settings.log_level, is_json=settings.log_json)
+    target = parse_target(to)
+    files = tuple(None if path is None else str(path) for path in (ca, certificate, key))
+    options = SiemOptions(
+        topic=settings.topics.alerts,
+        target=target,
+        header=Header(socket.gethostname() if hostname is None else hostname, facility, enterprise),
+        sender=SenderOptions(confirm=confirm, tls=tls_context(*files) if target.transport == "tls" else None),
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run_siem(confluent_options(settings), options, stop, group=group or f"{settings.group}.siem", first=first)
+
+
+@app.command("release")
+def release(
+    agent: Annotated[str, typer.Argument(help="Id of the agent, as in its events.")],
+    by: Annotated[str, typer.Option(help="Who answers for it.")],
+    reason: Annotated[str, typer.Option(help="Why; it stands in the audit log.")],
+    tenant: Annotated[str, typer.Option(help="Tenant of the agent.")] = "default",
+    timeout: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for the answer.")] = 15.0,
+    bootstrap: Bootstrap = None,
+    topic_prefix: Prefix = None,
+) -> None:
+    """Lift an agent's quarantine, in a person's name.
+
+    Shows what stands, writes the release to agent.feedback for exactly that state, and waits until the response stage
+    has answered in agent.policy.log. Exit status: 0 released; 1 not released, the reason is shown; 3 written, but no
+    worker has answered yet.
+    """
+    from detector.desk.feedback import FeedbackDesk, Who
+    from detector.worker.clients import confluent_options
+    from detector.worker.settings import load_settings
+
+    settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix})
+    desk = FeedbackDesk(confluent_options(settings), settings.topics)
+    outcome = desk.release(Who(agent, by, reason, tenant), timeout)
+    state, entry = outcome.state, outcome.entry
+    typer.echo(f"stood     {state.tier} ({state.mode}), revision {state.revision}, finding {state.reason.finding_uid}")
+    if entry is None:
+        typer.echo(f"written   no worker has answered within {timeout:g} s; it is done when one runs", err=True)
+        raise typer.Exit(3)
+    typer.echo(f"{entry.decision:<10}{entry.detail}")
+    if entry.decision != "released":
+        raise typer.Exit(1)

@@ -1,1 +1,0 @@
-"""What agents and enforcement points embed: light, and knowing only the schema."""

@@ -1,1 +1,0 @@
-"""What an event looks like against memory: columns, novelty, sequence, numbers."""

@@ -1,1 +1,0 @@
-"""Channels become p-values, p-values evidence, evidence the score of an event."""

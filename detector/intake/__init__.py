@@ -1,0 +1,1 @@
+"""Bytes become columns: everything the kernels need of a micro-batch, as hashes and numbers."""

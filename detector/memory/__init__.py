@@ -1,0 +1,1 @@
+"""What is remembered of agents, peer groups and open sessions: layout, room, rows, clock, observations."""

@@ -1,0 +1,169 @@
+"""Which session an event belongs to, and what that session has seen so far."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from detector.memory.layout import (
+    CLOSED,
+    FREE,
+    NEWEST,
+    OLDEST,
+    OPEN,
+    SESSION_TOOLS,
+    SESSION_VALUES,
+    STILL_OPEN,
+    TOOLS,
+    VALUES,
+    Memory,
+    give_chunks,
+)
+from detector.sketches.index import drop_row, put_row
+
+_TARGET_BIT = np.uint32(1)
+_BEFORE, _AFTER = 0, 1
+
+
+@njit(cache=True)
+def _link_newest(sessions: np.ndarray, ends: np.ndarray, slot: int) -> None:
+    newest = np.int64(ends[NEWEST])
+    order = sessions[slot]["order"]
+    order[_BEFORE] = newest
+    order[_AFTER] = -1
+    if newest >= 0:
+        sessions[newest]["order"][_AFTER] = slot
+    else:
+        ends[OLDEST] = slot
+    ends[NEWEST] = slot
+
+
+@njit(cache=True)
+def _unlink(sessions: np.ndarray, ends: np.ndarray, slot: int) -> None:
+    order = sessions[slot]["order"]
+    before, after = np.int64(order[_BEFORE]), np.int64(order[_AFTER])
+    if before >= 0:
+        sessions[before]["order"][_AFTER] = after
+    else:
+        ends[OLDEST] = after
+    if after >= 0:
+        sessions[after]["order"][_BEFORE] = before
+    else:
+        ends[NEWEST] = before
+
+
+@njit(cache=True)
+def open_session(memory: Memory, name: np.uint64, agent: int, ts: float) -> int:
+    """Return the slot of a new session; the caller has made sure that one is free."""
+    sessions, ends = memory.sessions, memory.ends
+    slot = np.int64(ends[FREE])
+    session, owner = sessions[slot], memory.agents[agent]
+    ends[FREE] = session["order"][_AFTER]
+    ends[OPEN] += 1
+    session["name"] = name
+    session["agent"] = agent
+    session["started"] = ts
+    session["previous"][:] = 0
+    session["count"][:] = 0
+    session["level"][:] = 0.0
+    session["chunk"][:] = -1
+    session["sibling"] = owner["first_open"] - 1
+    owner["first_open"] = slot + 1
+    owner["tally"][STILL_OPEN] += 1
+    put_row(memory.session_index, name, slot)
+    _link_newest(sessions, ends, slot)
+    return slot
+
+
+@njit(cache=True)
+def touch_session(sessions: np.ndarray, ends: np.ndarray, slot: int, watermark: float) -> None:
+    """Note that a session has just been active."""
+    sessions[slot]["seen"] = watermark
+    if ends[NEWEST] != slot:
+        _unlink(sessions, ends, slot)
+        _link_newest(sessions, ends, slot)
+
+
+@njit(cache=True)
+def release_session(memory: Memory, slot: int) -> None:
+    """Give a closed session's slot and observations back."""
+    sessions, ends = memory.sessions, memory.ends
+    session = sessions[slot]
+    owner = memory.agents[session["agent"]]
+    at = np.int64(owner["first_open"]) - 1
+    if at == slot:
+        owner["first_open"] = session["sibling"] + 1
+    else:
+        while sessions[at]["sibling"] != slot:
+            at = np.int64(sessions[at]["sibling"])
+        sessions[at]["sibling"] = session["sibling"]
+    owner["tally"][CLOSED] += 1
+    owner["tally"][STILL_OPEN] -= 1
+    drop_row(memory.session_index, session["name"])
+    _unlink(sessions, ends, slot)
+    give_chunks(memory.chunks, np.int64(session["chunk"][0]), np.int64(session["chunk"][1]))
+    session["order"][_AFTER] = ends[FREE]
+    ends[FREE] = slot
+    ends[OPEN] -= 1
+
+
+@njit(cache=True)
+def least_active(memory: Memory, agent: int) -> int:
+    """Return the slot of an agent's least recently active open session."""
+    sessions = memory.sessions
+    best = np.int64(memory.agents[agent]["first_open"]) - 1
+    at = best
+    while at >= 0:
+        if sessions[at]["seen"] < sessions[best]["seen"]:
+            best = at
+        at = np.int64(sessions[at]["sibling"])
+    return best
+
+
+@njit(cache=True)
+def has_tool(session: np.void, tool: np.uint64) -> bool:
+    """Return whether a tool was used in this session."""
+    tools = session["tools"]
+    for k in range(session["count"][TOOLS]):
+        if tools[k] == tool:
+            return True
+    return False
+
+
+@njit(cache=True)
+def note_tool(session: np.void, tool: np.uint64) -> None:
+    """Remember the tool of an action, and that it came last."""
+    previous, count = session["previous"], session["count"]
+    previous[1] = previous[0]
+    previous[0] = tool
+    used = np.int64(count[TOOLS])
+    if used < SESSION_TOOLS and not has_tool(session, tool):
+        session["tools"][used] = tool
+        count[TOOLS] = used + 1
+
+
+@njit(cache=True)
+def value_seen(session: np.void, value: np.uint64) -> tuple[bool, bool]:
+    """Return whether a value was used in this session at all, and whether as a target."""
+    mark = np.uint32(value >> np.uint64(32)) | _TARGET_BIT
+    values = session["values"]
+    at_all = as_target = False
+    for k in range(min(np.int64(session["count"][VALUES]), SESSION_VALUES)):
+        held = values[k]
+        if held | _TARGET_BIT == mark:
+            at_all = True
+            as_target = as_target or held == mark
+    return at_all, as_target
+
+
+@njit(cache=True)
+def note_value(session: np.void, value: np.uint64, is_target: bool) -> None:
+    """Remember a value of this session, in place of the oldest where there is no room."""
+    at_all, as_target = value_seen(session, value)
+    if as_target or (at_all and not is_target):
+        return
+    mark = np.uint32(value >> np.uint64(32)) | _TARGET_BIT
+    count = session["count"]
+    used = np.int64(count[VALUES])
+    session["values"][used % SESSION_VALUES] = mark if is_target else mark ^ _TARGET_BIT
+    count[VALUES] = used + 1

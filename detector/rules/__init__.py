@@ -1,0 +1,1 @@
+"""Detections that need no history: they read events and say what they found."""

@@ -1,0 +1,1 @@
+"""The steps of the pipeline: look, close, learn, combine, judge, and the threshold."""

@@ -1,0 +1,165 @@
+"""`detector release`: read what stands, write the act, follow it until it is answered."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.cimpl import TopicPartition
+
+from detector.desk.feedback import FeedbackDesk, Who
+from detector.errors import DeliveryError, SetupError
+from detector.local.embedded import EmbeddedBroker
+from detector.response.ladder import Levels
+from detector.response.settings import ResponseSettings
+from detector.response.stage import ResponseStage
+from detector.schema.command import Breaker, Constraints, Issuer, PolicyState, Reason
+from detector.schema.feedback import Release
+from detector.schema.topics import TopicNames
+
+WAIT_S = 20.0
+
+
+@pytest.fixture(scope="module")
+def kafka() -> Iterator[dict[str, Any]]:
+    """Return client settings of an embedded broker."""
+    with EmbeddedBroker() as broker:
+        yield {"bootstrap.servers": broker.bootstrap, "log_level": 0}
+
+
+def _state(agent: str, revision: int = 1, **changes: object) -> PolicyState:
+    values: dict[str, object] = {
+        "command_id": f"c-{revision}",
+        "revision": revision,
+        "subject": f"default/agent/{agent}",
+        "state": "quarantined",
+        "tier": "isolate",
+        "mode": "enforce",
+        "constraints": Constraints(deny_tools=("*",)),
+        "effective_at": 1_000.0,
+        "expires_at": 15_400.0,
+        "on_expiry": "step_down",
+        "reason": Reason(finding_uid="f" * 32),
+        "issuer": Issuer(kind="detector", id="response", policy_version="default/v1"),
+        "breaker": Breaker(fleet_share=0.01, limit_share=0.05),
+        "ack_deadline_s": 5.0,
+        "contained_since": 1_000.0,
+    }
+    return PolicyState.model_validate({**values, **changes})
+
+
+def _topics(kafka: dict[str, Any], prefix: str) -> TopicNames:
+    """Return the names of a deployment whose topics are there: this broker makes what a producer asks for."""
+    names = TopicNames(prefix, "g")
+    producer = Producer(kafka)
+    for topic in (names.policy, names.policy_log, names.feedback):
+        producer.list_topics(topic, timeout=WAIT_S)
+    return names
+
+
+def _put(kafka: dict[str, Any], topic: str, key: str, value: bytes | None) -> None:
+    producer = Producer(kafka)
+    producer.produce(topic, value, key=key.encode())
+    assert producer.flush(WAIT_S) == 0
+
+
+def _stand(kafka: dict[str, Any], names: TopicNames, state: PolicyState) -> None:
+    _put(kafka, names.policy, state.subject, state.model_dump_json(by_alias=True).encode())
+
+
+def _response(kafka: dict[str, Any], names: TopicNames, *states: PolicyState) -> threading.Thread:
+    """Return a running thread that answers one release as the response stage would."""
+    consumer = Consumer({**kafka, "group.id": "response", "auto.offset.reset": "earliest"})
+    consumer.assign([TopicPartition(names.feedback, partition, 0) for partition in range(4)])
+
+    def answer() -> None:
+        record = consumer.poll(WAIT_S)
+        assert record is not None
+        levels = Levels(limit=2.0, isolate=2.7)
+        stage = ResponseStage(ResponseSettings(mode="enforce"), "default/v1", levels)
+        stage.restore(states)
+        decision = stage.on_release(Release.model_validate_json(record.value()), now=2e9)
+        _put(kafka, names.policy_log, "other", b"not ours")
+        value = decision.entry.model_dump_json(by_alias=True).encode()
+        _put(kafka, names.policy_log, decision.entry.subject, value)
+        consumer.close()
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    return thread
+
+
+def test_a_release_is_written_and_followed_to_its_answer(kafka: dict[str, Any]) -> None:
+    """For the very revision that was read; who and why stand in the log."""
+    names = _topics(kafka, "answered.")
+    state = _state("agent-1", 2)
+    _stand(kafka, names, _state("agent-1", 1))
+    _stand(kafka, names, state)
+    _stand(kafka, names, _state("agent-2", 7))
+    thread = _response(kafka, names, state)
+    desk = FeedbackDesk(kafka, names, clock=lambda: 1_500.0)
+    outcome = desk.release(Who("agent-1", "kim", "known job"), WAIT_S)
+    thread.join(WAIT_S)
+    assert outcome.state == state
+    assert outcome.entry is not None
+    assert (outcome.entry.decision, outcome.entry.detail) == ("released", "kim: known job")
+    assert outcome.entry.command is not None
+    assert outcome.entry.command.effective_at == 1_500.0
+
+
+def test_a_release_without_a_worker_is_kept(kafka: dict[str, Any]) -> None:
+    """It is on Kafka; the caller is told that nobody has answered yet."""
+    names = _topics(kafka, "kept.")
+    _stand(kafka, names, _state("agent-1"))
+    outcome = FeedbackDesk(kafka, names).release(Who("agent-1", "kim", "known job"), 0.5)
+    assert outcome.entry is None
+    assert FeedbackDesk(kafka, names).state_of("default/agent/agent-1") == outcome.state
+
+
+@pytest.mark.parametrize("stands", [None, "released"])
+def test_an_agent_at_large_cannot_be_released(kafka: dict[str, Any], stands: str | None) -> None:
+    """Said at once, nothing is written."""
+    names = _topics(kafka, f"large-{stands}.")
+    if stands is not None:
+        _stand(kafka, names, _state("agent-1", state=stands, tier="observe"))
+    with pytest.raises(SetupError, match="agent agent-1 of tenant default must be in quarantine, got none"):
+        FeedbackDesk(kafka, names).release(Who("agent-1", "kim", "known job"), 0.5)
+
+
+@pytest.mark.parametrize("fault", [{"by": ""}, {"reason": ""}, {"reason": "x" * 2_000}])
+def test_a_release_without_name_or_reason_is_refused(kafka: dict[str, Any], fault: dict[str, str]) -> None:
+    """Lowering needs a named human and why."""
+    names = _topics(kafka, "refused.")
+    _stand(kafka, names, _state("agent-1"))
+    who = Who("agent-1", "kim", "known job")._replace(**fault)
+    with pytest.raises(SetupError, match="of release must be given and short"):
+        FeedbackDesk(kafka, names).release(who, 0.5)
+
+
+def test_what_is_not_ours_on_the_policy_topic_is_passed_over(kafka: dict[str, Any]) -> None:
+    """Tombstones and strangers' records."""
+    names = _topics(kafka, "mixed.")
+    for value in (b"not ours", None):
+        _put(kafka, names.policy, "default/agent/agent-1", value)
+    assert FeedbackDesk(kafka, names).state_of("default/agent/agent-1") is None
+    _stand(kafka, names, _state("agent-1", 3))
+    found = FeedbackDesk(kafka, names).state_of("default/agent/agent-1")
+    assert found is not None
+    assert found.revision == 3
+
+
+def test_a_kafka_that_does_not_take_it_is_told() -> None:
+    """Nobody listens there."""
+    kafka = {"bootstrap.servers": "127.0.0.1:1", "log_level": 0, "message.timeout.ms": 300}
+    desk = FeedbackDesk(kafka, TopicNames("", "g"))
+    with pytest.raises(DeliveryError, match="must reach Kafka, got Local: Message timed out; try again"):
+        desk._write(desk._act(Who("agent-1", "kim", "known job"), 1))
+
+
+def test_a_topic_that_is_not_there_is_told(kafka: dict[str, Any]) -> None:
+    """With the command that makes it."""
+    with pytest.raises(SetupError, match=r"topic nowhere\.agent\.policy must be there, got .*run `detector topics`"):
+        FeedbackDesk(kafka, TopicNames("nowhere.", "g")).state_of("default/agent/agent-1")
