@@ -19,7 +19,11 @@ Bootstrap = Annotated[
 ]
 Prefix = Annotated[str | None, typer.Option(help="Stands before every topic name.", rich_help_panel=KAFKA)]
 Receiver = Annotated[
-    str, typer.Option(help="Receiver: syslog://HOST:PORT, syslog+tls://..., syslog+udp://... or file:///PATH.")
+    str,
+    typer.Option(help="syslog://HOST:PORT (or syslog+tcp://...), syslog+tls://..., syslog+udp://... or file:///PATH."),
+]
+Format = Annotated[
+    str, typer.Option("--format", help="How alerts are written: ocsf (OCSF 1.8.0) or ecs (Elastic Common Schema 8.17).")
 ]
 Reader = Annotated[
     str | None,
@@ -57,6 +61,7 @@ Enterprise = Annotated[
 @app.command("siem")
 def siem(
     to: Receiver,
+    rendering: Format = "ocsf",
     bootstrap: Bootstrap = None,
     topic_prefix: Prefix = None,
     group: Reader = None,
@@ -82,20 +87,20 @@ def siem(
     from detector.desk.siem import SiemOptions, run_siem
     from detector.sinks.sender import SenderOptions, tls_context
     from detector.sinks.syslog import Header
-    from detector.sinks.target import parse_target
+    from detector.sinks.transports import parse_target
     from detector.worker.clients import confluent_options
     from detector.worker.log_setup import set_up_logging
     from detector.worker.settings import load_settings
 
     settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix})
     set_up_logging(settings.log_level, is_json=settings.log_json)
-    target = parse_target(to)
     files = tuple(None if path is None else str(path) for path in (ca, certificate, key))
     options = SiemOptions(
         topic=settings.topics.alerts,
-        target=target,
+        target=parse_target(to),
+        rendering=rendering,
         header=Header(socket.gethostname() if hostname is None else hostname, facility, enterprise),
-        sender=SenderOptions(confirm=confirm, tls=tls_context(*files) if target.transport == "tls" else None),
+        sender=SenderOptions(confirm=confirm, tls=tls_context(*files) if any(files) else None),
     )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -6,45 +6,30 @@ An offset is committed when the receiver has what comes before it, as far as its
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.cimpl import TopicPartition
 
 from detector.errors import DeliveryError, SetupError
-from detector.sinks.file import FileSender
-from detector.sinks.ocsf import shorten, to_bytes
-from detector.sinks.sender import SenderOptions, SyslogSender
-from detector.sinks.syslog import Header, message
-from detector.sinks.target import Target
+from detector.sinks.ocsf_read import decode
+from detector.sinks.renderings import rendering_of
+from detector.sinks.sender import SenderOptions
+from detector.sinks.syslog import Header
+from detector.sinks.target import Sender, Target
+from detector.sinks.transports import open_sender, outgoing, transport_of
 
 log = structlog.get_logger("detector.siem")
 
-MOST_DATAGRAM = 65_507
 WAIT_S = 0.2  # an alert waits at most this long for company
 POLL_S = 0.5
 PERSON_S = 60.0  # between two tries where only a person can help
-
-
-class Sender(Protocol):
-    """What takes messages; see ``detector/sinks``."""
-
-    def send(self, one: bytes, /) -> None:
-        """Take one message."""
-
-    def flush(self) -> None:
-        """Return when the receiver has everything sent."""
-
-    def close(self) -> None:
-        """End in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +42,31 @@ class SiemOptions:
         Topic of the alerts.
     target : Target
         The receiver.
+    rendering : str, default="ocsf"
+        How alerts are written: a name in :data:`detector.sinks.renderings.RENDERINGS`.
     header : Header
         What syslog messages say of their sender.
     sender : SenderOptions
         How hard to try.
     batch : int, default=200
         Most alerts between two commits: what is sent twice at worst.
+
+    Raises
+    ------
+    SetupError
+        The rendering or the transport is in no table.
     """
 
     topic: str
     target: Target
+    rendering: str = "ocsf"
     header: Header = field(default_factory=Header)
     sender: SenderOptions = field(default_factory=SenderOptions)
     batch: int = 200
+
+    def __post_init__(self) -> None:
+        rendering_of(self.rendering)
+        transport_of(self.target.scheme)
 
 
 class Forwarder:
@@ -89,10 +86,12 @@ class Forwarder:
         self._consumer = consumer
         self._sender = sender
         self._options = options
+        self._rendering = rendering_of(options.rendering)
+        self._transport = transport_of(options.target.scheme)
         self._has_moved = False
         self._early: list[Any] = []
         self.counts: Counter[str] = Counter()
-        """sent, retried, and records left out by reason: not_json, too_large."""
+        """sent, retried, and records left out by reason: no_alert, too_large."""
 
     def run(self, stop: threading.Event) -> None:
         """Forward until told to stop.
@@ -165,23 +164,15 @@ class Forwarder:
 
     def _message(self, record: Any) -> bytes | None:  # noqa: ANN401 - untyped C class
         try:
-            one = self._rendered(dict(json.loads(record.value() or b"")))
-        except (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError) as error:
-            self._leave_out(record, "not_json", error)
+            alert = decode(record.value() or b"")
+            one = outgoing(alert, self._rendering, self._transport, self._options.header)
+        except (ValueError, OverflowError, OSError) as error:  # the last two: a time that no calendar has
+            self._leave_out(record, "no_alert", error)
             return None
-        if self._options.target.transport == "udp" and len(one) > MOST_DATAGRAM:
+        if self._transport.most is not None and len(one) > self._transport.most:
             self._leave_out(record, "too_large", len(one))
             return None
         return one
-
-    def _rendered(self, body: dict[str, Any]) -> bytes:
-        target, header = self._options.target, self._options.header
-        if target.transport == "file":
-            return to_bytes(shorten(body, target.limit))
-        one = message(body, header)
-        if len(one) <= target.limit:
-            return one
-        return message(shorten(body, target.limit - (len(one) - len(to_bytes(body)))), header)
 
     def _leave_out(self, record: Any, reason: str, detail: object) -> None:  # noqa: ANN401 - untyped C class
         self.counts[reason] += 1
@@ -246,25 +237,9 @@ def run_siem(
         The topic or the receiver's settings are at fault.
     """
     own = {"group.id": group, "auto.offset.reset": first, "enable.auto.commit": False, "enable.partition.eof": False}
-    sender = open_sender(options)
+    sender = open_sender(options.target, options.sender)
     forwarder = Forwarder(Consumer({**kafka, **own}), sender, options)
-    log.info("forwarding", topic=options.topic, to=str(options.target), group=group)
+    log.info("forwarding", topic=options.topic, to=str(options.target), format=options.rendering, group=group)
     forwarder.run(stop)
     log.info("stopped", **forwarder.counts)
     return forwarder.counts
-
-
-def open_sender(options: SiemOptions) -> Sender:
-    """Return the sender of a target; connections are made when there is something to send.
-
-    Raises
-    ------
-    SetupError
-        A file cannot be opened: better said at once than with the first alert.
-    """
-    if options.target.transport != "file":
-        return SyslogSender(options.target, options.sender)
-    try:
-        return FileSender(Path(options.target.host))
-    except DeliveryError as error:
-        raise SetupError(str(error)) from error

@@ -2,20 +2,28 @@
 
 ``ai_agent`` is an object of OCSF 1.9 only, so here it stands under ``unmapped``. Every
 string is written as ASCII JSON: line and text-direction characters arrive escaped, so one
-alert is one line for whatever receives it.
+alert is one line for whatever receives it. :mod:`detector.sinks.ocsf_read` reads it back.
 """
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from detector import __version__
+from detector.sinks.body import (
+    Body,
+    Rendering,
+    atlas_technique,
+    atlas_url,
+    in_a_sentence,
+    present,
+    seen_and_expected,
+    to_bytes,
+)
+from detector.sinks.ocsf_read import EXACT, NORMAL, fields_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from detector.schema.alert import Alert, Contribution, Evidence
 
 VERSION: Final = "1.8.0"
@@ -29,9 +37,6 @@ _RISK_LEVEL: Final = {"low": (1, "Low"), "medium": (2, "Medium"), "high": (3, "H
 _RULE, _BEHAVIORAL = (1, "Rule"), (2, "Behavioral")
 _RESOURCE_UID: Final = 10
 _ACTOR: Final = 2
-
-Body = dict[str, Any]
-"""An OCSF event as plain JSON values."""
 
 
 def render(alert: Alert) -> Body:
@@ -71,7 +76,7 @@ def render(alert: Alert) -> Body:
         "start_time": _milliseconds(alert.first_seen),
         "end_time": _milliseconds(alert.last_seen),
         "count": alert.events_over,
-        "message": f"{alert.title} (agent {alert.agent_id}, risk {alert.risk})",
+        "message": in_a_sentence(alert),
         "metadata": _metadata(alert),
         "finding_info": _finding_info(alert),
         "risk_score": alert.risk,
@@ -84,10 +89,20 @@ def render(alert: Alert) -> Body:
         "observables": [
             {"name": "resources.uid", "type_id": _RESOURCE_UID, "type": "Resource UID", "value": alert.agent_id}
         ],
-        "remediation": {"desc": f"Normal would have been: {alert.normal_if}"},
+        "remediation": {"desc": f"{NORMAL}{alert.normal_if}"},
         "unmapped": _unmapped(alert),
     }
-    return {name: value for name, value in body.items() if value != []}
+    body = {name: value for name, value in body.items() if value != []}
+    if rest := _not_in(body, alert):
+        body["unmapped"]["detector"][EXACT] = rest
+    return body
+
+
+def _not_in(body: Body, alert: Alert) -> Body:
+    """Return the fields that a reader of the document would not get back: without a place in OCSF, or rounded."""
+    held = fields_of(body)
+    told = alert.model_dump(mode="json", exclude_defaults=True)
+    return {name: value for name, value in told.items() if name not in held or held[name] != value}
 
 
 def encode(alert: Alert) -> bytes:
@@ -101,50 +116,13 @@ def encode(alert: Alert) -> bytes:
     return to_bytes(render(alert))
 
 
-def to_bytes(body: Mapping[str, Any]) -> bytes:
-    """Return a rendered body as ASCII JSON bytes, keys in their order, without spaces."""
-    return json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
-
-
-# What a receiver can do without, the longest lists first.
-_SHED: Final = ("evidences", "anomaly_analyses", "observables", "unmapped", "remediation", "risk_details")
-
-
-def shorten(body: Body, limit: int) -> Body:
-    """Return the body with optional parts left out until it fits, and saying so.
-
-    Parameters
-    ----------
-    body : dict
-        A rendering; it is not changed.
-    limit : int
-        Bytes of the encoded form, at most.
-
-    Returns
-    -------
-    dict
-        The same body if it fits; else one with ``metadata.is_truncated`` and
-        ``metadata.untruncated_size`` (kB, as OCSF has it) set. What is required by the
-        schema always stays, so the result may still exceed a very small limit.
-    """
-    size = len(to_bytes(body))
-    if size <= limit:
-        return body
-    said = {**body.get("metadata", {}), "is_truncated": True, "untruncated_size": -(-size // 1_024)}
-    short: Body = {**body, "metadata": said}
-    for name in _SHED:
-        short.pop(name, None)
-        if len(to_bytes(short)) <= limit:
-            break
-    return short
+def mark(body: Body, size: int) -> Body:
+    """Return the body with ``is_truncated`` and ``untruncated_size`` (kB, as OCSF has it) in its metadata."""
+    return {**body, "metadata": {**body["metadata"], "is_truncated": True, "untruncated_size": -(-size // 1_024)}}
 
 
 def _milliseconds(seconds: float) -> int:
     return round(seconds * 1_000)
-
-
-def _present(**values: object) -> Body:
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _metadata(alert: Alert) -> Body:
@@ -166,10 +144,10 @@ def _finding_info(alert: Alert) -> Body:
     name, _, version = alert.profile.partition("/")
     attacks = [_attack(uid) for uid in alert.atlas]
     tags = [{"name": "OWASP Agentic Top 10", "values": list(alert.asi)}] if alert.asi else None
-    return _present(
+    return present(
         uid=alert.finding_uid,
         title=alert.title,
-        desc=_desc(alert),
+        desc=seen_and_expected(alert),
         types=["Agent behaviour anomaly"],
         analytic={
             "uid": alert.detection,
@@ -190,23 +168,22 @@ def _finding_info(alert: Alert) -> Body:
 
 
 def _attack(uid: str) -> Body:
-    full = uid if uid.startswith("AML.") else f"AML.{uid}"
-    technique = {"uid": full, "src_url": f"https://atlas.mitre.org/techniques/{full}"}
-    return {"technique": technique, "version": ATLAS_VERSION}
-
-
-def _desc(alert: Alert) -> str:
-    parts = [f"{part.channel}: {part.observed}, expected {part.expected}" for part in alert.contributions]
-    return "; ".join(parts) or alert.title
+    full = atlas_technique(uid)
+    return {"technique": {"uid": full, "src_url": atlas_url(full)}, "version": ATLAS_VERSION}
 
 
 def _risk_details(alert: Alert) -> str:
-    share = f"1 in {10 ** min(alert.score, 15.0):.0f}"
-    return f"Of recent sessions {share} is at least as strange; {alert.events_over} of {alert.events} events stand out."
+    return f"{_rarity(alert.score)} {alert.events_over} of {alert.events} events stand out."
+
+
+def _rarity(score: float | None) -> str:
+    if score is None:
+        return "Found by a rule, whatever is usual."
+    return f"Of recent sessions 1 in {10 ** min(score, 15.0):.0f} is at least as strange;"
 
 
 def _resource(alert: Alert) -> Body:
-    return _present(
+    return present(
         uid=alert.agent_id,
         name=alert.agent_id,
         type="AI Agent",
@@ -219,7 +196,7 @@ def _resource(alert: Alert) -> Body:
 
 
 def _evidence(one: Evidence) -> Body:
-    data = _present(
+    data = present(
         topic=one.topic,
         partition=one.partition,
         offset=one.offset,
@@ -256,8 +233,8 @@ def _anomaly(part: Contribution, value: str, count: int) -> Body:
 
 def _unmapped(alert: Alert) -> Body:
     return {
-        "ai_agent": _present(uid=alert.agent_id, type=alert.agent_type, version=alert.agent_version),
-        "detector": _present(
+        "ai_agent": present(uid=alert.agent_id, type=alert.agent_type, version=alert.agent_version),
+        "detector": present(
             profile=alert.profile,
             session_id=alert.session_id,
             first_event_id=alert.event_id,
@@ -273,3 +250,18 @@ def _unmapped(alert: Alert) -> Body:
             ],
         ),
     }
+
+
+RENDERING: Final = Rendering(
+    render,
+    (
+        "evidences",
+        "anomaly_analyses",
+        "observables",
+        "unmapped",
+        "remediation",
+        "risk_details",
+        "finding_info.desc",
+    ),
+    mark,
+)

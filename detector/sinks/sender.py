@@ -1,10 +1,9 @@
-"""Syslog on the wire: TCP, TLS and UDP, with what each of them can promise.
+"""Syslog over TCP and TLS, with what they can promise.
 
-- **TCP and TLS** are not acknowledged by the receiving program. :meth:`SyslogSender.flush` waits until the
-  receiver's *kernel* has everything; what a killed receiver had not read yet is gone. Therefore the last
-  messages are sent again after a connection broke (consumers drop repeats by uid and counter), and with
-  ``confirm`` the connection is ended after each flush, which returns only when the receiver read to its end.
-- **UDP** promises nothing.
+They are not acknowledged by the receiving program. :meth:`StreamSender.flush` waits until the receiver's *kernel* has
+everything; what a killed receiver had not read yet is gone. Therefore the last messages are sent again after a
+connection broke (consumers drop repeats by uid and counter), and with ``confirm`` the connection is ended after each
+flush, which returns only when the receiver read to its end.
 """
 
 from __future__ import annotations
@@ -27,6 +26,8 @@ from detector.errors import DeliveryError, SetupError
 from detector.sinks.syslog import frame
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from detector.sinks.target import Target
 
 _LOOK_S: Final = 0.02  # between two looks at the send queue; a closing peer wakes us earlier
@@ -48,7 +49,7 @@ class SenderOptions:
     resend : int, default=256
         Messages sent again after a connection broke; memory is so many messages.
     tls : ssl.SSLContext or None
-        Needed for ``syslog+tls://``; see :func:`tls_context`.
+        For TLS; see :func:`tls_context`. None trusts the machine's roots.
     """
 
     timeout_s: float = 10.0
@@ -83,15 +84,17 @@ def tls_context(ca: str | None = None, cert: str | None = None, key: str | None 
     return context
 
 
-class SyslogSender:
-    """Send RFC 5424 messages to one receiver; connects when there is something to send.
+class StreamSender:
+    """Send RFC 5424 messages to one receiver over TCP; connects when there is something to send.
 
     Parameters
     ----------
     target : Target
-        Where to: tcp, tls or udp.
+        Where to.
     options : SenderOptions or None
         How hard to try.
+    tls : ssl.SSLContext or None
+        Speak TLS with it; None speaks plainly, whatever the options hold.
 
     Notes
     -----
@@ -99,9 +102,10 @@ class SyslogSender:
     stream: a bare ``close()`` was measured to lose a fifth of what had been sent.
     """
 
-    def __init__(self, target: Target, options: SenderOptions | None = None) -> None:
+    def __init__(self, target: Target, options: SenderOptions | None = None, tls: ssl.SSLContext | None = None) -> None:
         self._target = target
         self._options = options or SenderOptions()
+        self._tls = tls
         self._socket: socket.socket | None = None
         self._broke = False
         self._tail: deque[bytes] = deque(maxlen=self._options.resend)
@@ -114,16 +118,8 @@ class SyslogSender:
         DeliveryError
             The receiver is not there; nothing of the message counts as sent.
         """
-        data = one if self._target.transport == "udp" else frame(one)
-        options = self._options
-        try:
-            for attempt in stamina.retry_context(
-                on=OSError, attempts=options.attempts, timeout=options.timeout_s, wait_initial=0.05, wait_max=1.0
-            ):
-                with attempt:
-                    self._put(data)
-        except OSError as error:
-            raise self._refused(error) from error
+        data = frame(one)
+        keep_trying(lambda: self._put(data), self._target, self._options)
         self._tail.append(data)
 
     def flush(self) -> None:
@@ -134,7 +130,7 @@ class SyslogSender:
         DeliveryError
             It did not within the timeout, or it closed: send again what was sent since the last flush.
         """
-        if self._socket is None or self._target.transport == "udp":
+        if self._socket is None:
             return
         try:
             self._drain(self._socket)
@@ -142,7 +138,7 @@ class SyslogSender:
                 self._finish(self._socket)
         except OSError as error:
             self._drop()
-            raise self._refused(error) from error
+            raise refused(self._target, error) from error
 
     def close(self) -> None:
         """End the connection in order; what the receiver does not confirm is told.
@@ -158,7 +154,7 @@ class SyslogSender:
             self._finish(self._socket)
         except OSError as error:
             self._drop()
-            raise self._refused(error) from error
+            raise refused(self._target, error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -168,7 +164,7 @@ class SyslogSender:
 
     def _put(self, data: bytes) -> None:
         try:
-            if self._socket is not None and self._target.transport != "udp":
+            if self._socket is not None:
                 _check_alive(self._socket)
             connection = self._connected()
             connection.sendall(data)
@@ -180,17 +176,13 @@ class SyslogSender:
         if self._socket is not None:
             return self._socket
         target, options = self._target, self._options
-        if target.transport == "udp":
-            self._socket = _udp(target)
-            return self._socket
         connection = socket.create_connection((target.host, target.port), options.timeout_s)
         self._socket = connection
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         # A peer that vanished is noticed within the timeout, not after the kernel's quarter of an hour.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(options.timeout_s * 1_000))
-        if target.transport == "tls":
-            context = options.tls or tls_context()
-            self._socket = connection = context.wrap_socket(connection, server_hostname=target.host)
+        if self._tls is not None:
+            self._socket = connection = self._tls.wrap_socket(connection, server_hostname=target.host)
         if self._broke:
             for data in self._tail:
                 connection.sendall(data)
@@ -213,7 +205,7 @@ class SyslogSender:
             # A receiver that answers our close_notify with its own FIN alone has read everything as well.
             with suppress(ssl.SSLEOFError, ssl.SSLZeroReturnError):
                 connection = connection.unwrap()
-        if self._target.transport == "tcp":
+        else:
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(4_096):
                 pass
@@ -224,18 +216,31 @@ class SyslogSender:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-            self._broke = self._target.transport != "udp"
-
-    def _refused(self, error: OSError) -> DeliveryError:
-        reason = str(error) or type(error).__name__
-        return DeliveryError(f"receiver {self._target} must take alerts, got {reason}; see that it runs", _RETRY_S)
+            self._broke = True
 
 
-def _udp(target: Target) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_DGRAM)[0]
-    connection = socket.socket(family, kind, protocol)
-    connection.connect(address)
-    return connection
+def keep_trying(put: Callable[[], None], target: Target, options: SenderOptions) -> None:
+    """Return once `put` came back, calling it as often as the options allow.
+
+    Raises
+    ------
+    DeliveryError
+        It did not within the attempts and the time.
+    """
+    try:
+        for attempt in stamina.retry_context(
+            on=OSError, attempts=options.attempts, timeout=options.timeout_s, wait_initial=0.05, wait_max=1.0
+        ):
+            with attempt:
+                put()
+    except OSError as error:
+        raise refused(target, error) from error
+
+
+def refused(target: Target, error: OSError) -> DeliveryError:
+    """Return what the caller is told of a receiver that does not take alerts."""
+    reason = str(error) or type(error).__name__
+    return DeliveryError(f"receiver {target} must take alerts, got {reason}; see that it runs", _RETRY_S)
 
 
 def _check_alive(connection: socket.socket) -> None:

@@ -1,6 +1,6 @@
 r"""RFC 5424 messages: one alert, one line of printable ASCII, whatever an agent calls itself.
 
-The message is OCSF JSON in ASCII, so it is MSG-ANY of the RFC and carries **no byte order
+The message is a rendering as JSON in ASCII, so it is MSG-ANY of the RFC and carries **no byte order
 mark**: a mark is asked for before UTF-8 text only, and JSON parsers of receivers stumble over it.
 Strings in the structured data are escaped twice: as in JSON (so that line feeds, NUL and
 text-direction characters become ``\uXXXX``), then as the RFC asks (``\``, ``"`` and ``]``).
@@ -12,22 +12,19 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from detector.errors import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from detector.schema.alert import Alert
 
 NIL: Final = "-"
 APP_NAME: Final = "agent-behaviour-detector"
 EXAMPLE_PEN: Final = 32_473
 """Private enterprise number that RFC 5612 keeps for examples; set your own."""
 
-# OCSF severity_id to syslog severity: Fatal is "alert", Critical "crit", and so on down.
-_SEVERITY: Final = {6: 1, 5: 2, 4: 3, 3: 4, 2: 5, 1: 6}
-_NOTICE: Final = 5
-_MSGID: Final = {1: "finding-create", 2: "finding-update", 3: "finding-close"}
+_SEVERITY: Final = {"critical": 2, "high": 3, "medium": 4, "low": 5}  # crit, err, warning, notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,34 +59,32 @@ class Header:
             raise SetupError(msg)
 
 
-def message(body: Mapping[str, Any], header: Header) -> bytes:
-    """Return the RFC 5424 message of a rendered alert: printable ASCII, no line feed.
+def message(alert: Alert, rendered: bytes, header: Header) -> bytes:
+    """Return the RFC 5424 message of an alert: printable ASCII, no line feed.
 
     Parameters
     ----------
-    body : mapping
-        OCSF Detection Finding as :func:`detector.sinks.ocsf.render` returns it, or as read back from
-        ``agent.alerts``. What is missing becomes the RFC's nil.
+    alert : Alert
+        What priority, time and structured data are taken from.
+    rendered : bytes
+        The alert in whatever form the receiver reads, as one line of ASCII.
     header : Header
         The sender.
 
-    Examples
-    --------
-    >>> message({"severity_id": 5, "activity_id": 1}, Header("soc-1"))[:64]
-    b'<130>1 - soc-1 agent-behaviour-detector - finding-create [detect'
+    Notes
+    -----
+    A message begins like ``<130>1 2026-03-01T10:00:00.500Z soc-1 agent-behaviour-detector - finding-create [``.
     """
-    severity = _SEVERITY.get(body.get("severity_id", 0), _NOTICE)
     parts = (
-        f"<{header.facility * 8 + severity}>1",
-        _timestamp(body.get("time")),
+        f"<{header.facility * 8 + _SEVERITY[alert.severity]}>1",
+        _timestamp(alert.time),
         _name(header.hostname, 255),
         APP_NAME,
         NIL,
-        _MSGID.get(body.get("activity_id", 0), NIL),
-        _structured_data(body, header),
-        json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":")),
+        f"finding-{alert.activity}",
+        _structured_data(alert, header),
     )
-    return " ".join(parts).encode("ascii")
+    return b" ".join([*(part.encode("ascii") for part in parts), rendered])
 
 
 def frame(one: bytes) -> bytes:
@@ -125,11 +120,9 @@ def unescape(value: str) -> str:
     return decoded
 
 
-def _timestamp(milliseconds: object) -> str:
-    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int):
-        return NIL
+def _timestamp(seconds: float) -> str:
     try:
-        moment = datetime.fromtimestamp(milliseconds / 1_000, UTC)
+        moment = datetime.fromtimestamp(round(seconds * 1_000) / 1_000, UTC)
     except (OverflowError, OSError, ValueError):
         return NIL
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -140,16 +133,14 @@ def _name(value: str, most: int) -> str:
     return allowed or NIL
 
 
-def _structured_data(body: Mapping[str, Any], header: Header) -> str:
-    metadata = body.get("metadata", {})
-    resources = body.get("resources") or [{}]
+def _structured_data(alert: Alert, header: Header) -> str:
     values = {
-        "uid": metadata.get("correlation_uid"),
-        "counter": metadata.get("sequence"),
-        "tenant": metadata.get("tenant_uid"),
-        "agent": resources[0].get("uid"),
-        "severity": body.get("severity"),
-        "risk": body.get("risk_score"),
+        "uid": alert.finding_uid,
+        "counter": alert.counter,
+        "tenant": alert.tenant,
+        "agent": alert.agent_id,
+        "severity": alert.severity.capitalize(),
+        "risk": alert.risk,
     }
-    told = "".join(f' {name}="{escape(str(value))}"' for name, value in values.items() if value is not None)
+    told = "".join(f' {name}="{escape(str(value))}"' for name, value in values.items())
     return f"[detector@{header.enterprise}{told}]"

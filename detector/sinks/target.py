@@ -1,74 +1,57 @@
-"""Where alerts go, said as a URL: ``syslog://``, ``syslog+udp://``, ``syslog+tls://`` or ``file://``."""
+"""A receiver of alerts: where it is, and what takes messages for it."""
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
-from urllib.parse import unquote, urlsplit
-
-from detector.errors import SetupError
-
-Transport = Literal["tcp", "udp", "tls", "file"]
-
-_SCHEMES: Final[dict[str, Transport]] = {
-    "syslog": "tcp",
-    "syslog+tcp": "tcp",
-    "syslog+udp": "udp",
-    "syslog+tls": "tls",
-    "file": "file",
-}
-_PORTS: Final[dict[Transport, int]] = {"tcp": 601, "udp": 514, "tls": 6_514, "file": 0}
-_LIMITS: Final[dict[Transport, int]] = {"tcp": 65_536, "tls": 65_536, "udp": 8_192, "file": 1_048_576}
+from typing import NamedTuple, Protocol
 
 
 class Target(NamedTuple):
-    """A receiver of alerts.
+    """A receiver of alerts, from its URL.
 
     Parameters
     ----------
-    transport : {"tcp", "udp", "tls", "file"}
-        How messages travel.
+    scheme : str
+        How messages travel: a name in :data:`detector.sinks.transports.TRANSPORTS`.
     host : str
         Name or address; of a file, its path.
     port : int
-        0 for a file.
+        0 where there is none.
     """
 
-    transport: Transport
+    scheme: str
     host: str
     port: int
 
-    @property
-    def limit(self) -> int:
-        """Largest message in bytes before the alert is shortened: what receivers take, not what IP carries."""
-        return _LIMITS[self.transport]
-
     def __str__(self) -> str:
-        return self.host if self.transport == "file" else f"{self.transport}://{self.host}:{self.port}"
+        return f"{self.scheme}://{self.host}:{self.port}" if self.port else self.host
 
 
-def parse_target(url: str) -> Target:
-    """Return the receiver a URL names.
+class Sender(Protocol):
+    """What takes messages."""
 
-    Raises
-    ------
-    SetupError
-        The scheme is unknown, or host, port or path are missing or wrong.
+    def send(self, one: bytes, /) -> None:
+        """Take one message.
 
-    Examples
-    --------
-    >>> parse_target("syslog+tls://siem.example")
-    Target(transport='tls', host='siem.example', port=6514)
-    """
-    rule = "syslog://HOST:PORT, syslog+udp://HOST:PORT, syslog+tls://HOST:PORT or file:///PATH"
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        msg = f"target of siem must be {rule}, got {url!r} ({error})"
-        raise SetupError(msg) from error
-    transport = _SCHEMES.get(parts.scheme)
-    host = unquote(parts.path) if transport == "file" else parts.hostname
-    if transport is None or not host or (transport == "file" and parts.netloc):
-        msg = f"target of siem must be {rule}, got {url!r}"
-        raise SetupError(msg)
-    return Target(transport, host, _PORTS[transport] if port is None else port)
+        Raises
+        ------
+        DeliveryError
+            The receiver is not there; nothing of the message counts as sent.
+        """
+
+    def flush(self) -> None:
+        """Return when the receiver has everything sent, as far as the transport can tell.
+
+        Raises
+        ------
+        DeliveryError
+            It has not: send again what was sent since the last flush.
+        """
+
+    def close(self) -> None:
+        """End in order; further calls do nothing.
+
+        Raises
+        ------
+        DeliveryError
+            The receiver broke off before it had everything.
+        """

@@ -12,13 +12,29 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.cimpl import TopicPartition
 
-from detector.desk.siem import Forwarder, SiemOptions, open_sender, run_siem
+from detector.desk.siem import Forwarder, SiemOptions, run_siem
 from detector.errors import DeliveryError, SetupError
 from detector.local.embedded import EmbeddedBroker
+from detector.sinks import ecs
+from detector.sinks.body import to_bytes
+from detector.sinks.ocsf import encode
 from detector.sinks.target import Target
+from detector.sinks.transports import open_sender
+from tests.sinks.alerts import make
 from tests.sinks.rsyslog import Rsyslog, rsyslogd, wait_until
 
-TCP = SiemOptions("agent.alerts", Target("tcp", "siem", 601))
+TCP = SiemOptions("agent.alerts", Target("syslog", "siem", 601))
+
+
+def numbered(number: int) -> bytes:
+    """Return an alert as it stands on the topic, with a number to know it by."""
+    return encode(make(counter=number))
+
+
+def number_of(sent: bytes) -> int:
+    """Return the number of an alert that was sent as OCSF."""
+    number: int = json.loads(sent[sent.index(b"{") :])["metadata"]["sequence"]
+    return number
 
 
 class Record:
@@ -26,7 +42,7 @@ class Record:
 
     def __init__(self, offset: int, value: bytes | None = None, error: KafkaError | None = None) -> None:
         self._offset = offset
-        self._value = json.dumps({"count": offset}).encode() if value is None else value
+        self._value = b"" if error else numbered(offset) if value is None else value
         self._error = error
 
     def partition(self) -> int:
@@ -93,7 +109,7 @@ class World:
 
     # the sender
     def send(self, one: bytes) -> None:
-        self.acts.append(json.loads(one[one.index(b"{") :])["count"])
+        self.acts.append(number_of(one))
 
     def flush(self) -> None:
         if self.refusals:
@@ -150,13 +166,16 @@ def test_a_commit_that_fails_is_no_reason_to_stop() -> None:
     assert _run(world).counts == {"sent": 2}
 
 
-@pytest.mark.parametrize("value", [b"", b"\xff", b"[1]", b"3", b'{"count": NaN}', b"[" * 100_000, b'{"resources": 3}'])
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"\xff", b"[1]", b"3", b'{"count": NaN}', b"[" * 100_000, b'{"resources": 3}', b'{"class_uid": 2004}'],
+)
 def test_a_record_that_is_no_alert_is_counted_and_left_out(value: bytes) -> None:
     """Its offset is passed: it would never become one."""
     world = World([Record(1), Record(2, value), Record(3)])
     forwarder = _run(world)
     assert world.acts[:4] == [1, 3, "flushed", {0: 4}]
-    assert forwarder.counts == {"sent": 2, "not_json": 1}
+    assert forwarder.counts == {"sent": 2, "no_alert": 1}
 
 
 def test_a_topic_that_is_not_there_is_told() -> None:
@@ -174,11 +193,11 @@ def test_a_passing_fault_of_the_broker_is_waited_out() -> None:
 
 def test_an_alert_too_long_for_a_datagram_is_shortened() -> None:
     """The lists go, the finding arrives."""
-    body = {"count": 1, "metadata": {"version": "1.8.0"}, "evidences": ["x" * 9_000]}
-    world = World([Record(1, json.dumps(body).encode())])
+    (evidence,) = make().evidence
+    world = World([Record(1, encode(make(evidence=(evidence,) * 60)))])
     sent: list[bytes] = []
     world.send = sent.append  # type: ignore[method-assign]
-    _run(world, SiemOptions("agent.alerts", Target("udp", "siem", 514)))
+    _run(world, SiemOptions("agent.alerts", Target("syslog+udp", "siem", 514)))
     (one,) = sent
     assert len(one) <= 8_192
     assert json.loads(one[one.index(b"{") :])["metadata"]["is_truncated"] is True
@@ -186,25 +205,44 @@ def test_an_alert_too_long_for_a_datagram_is_shortened() -> None:
 
 def test_an_alert_no_datagram_can_hold_is_counted() -> None:
     """What must stay is too long itself."""
-    world = World([Record(1, json.dumps({"count": 1, "message": "x" * 70_000}).encode())])
-    forwarder = _run(world, SiemOptions("agent.alerts", Target("udp", "siem", 514)))
+    world = World([Record(1, encode(make(title="x" * 70_000)))])
+    forwarder = _run(world, SiemOptions("agent.alerts", Target("syslog+udp", "siem", 514)))
     assert forwarder.counts == {"sent": 0, "too_large": 1}
 
 
-def test_a_file_that_cannot_be_opened_is_told_at_once(tmp_path: Path) -> None:
-    """Not with the first alert, days later."""
-    with pytest.raises(SetupError, match="must be writable"):
-        open_sender(SiemOptions("agent.alerts", Target("file", str(tmp_path / "no" / "file"), 0)))
+def test_a_time_that_no_calendar_has_is_counted_and_left_out() -> None:
+    """One crafted record does not stop the rest."""
+    world = World([Record(1, encode(make(time=1e27, evidence=()))), Record(2)])
+    world.send = lambda one: world.acts.append(json.loads(one[one.index(b"{") :])["event"]["sequence"])  # type: ignore[method-assign]
+    forwarder = _run(world, SiemOptions("agent.alerts", Target("syslog", "siem", 601), "ecs"))
+    assert world.acts[:3] == [2, "flushed", {0: 3}]
+    assert forwarder.counts == {"sent": 1, "no_alert": 1}
+
+
+@pytest.mark.parametrize(("scheme", "rendering"), [("relp", "ocsf"), ("syslog", "cef")])
+def test_what_is_in_no_table_is_refused(scheme: str, rendering: str) -> None:
+    """It is never taken for syslog, nor for OCSF."""
+    with pytest.raises(SetupError, match=r"of siem must be .*, got .*: choose one of them"):
+        SiemOptions("agent.alerts", Target(scheme, "siem", 601), rendering)
 
 
 def test_a_file_gets_the_findings_as_lines(tmp_path: Path) -> None:
-    """Without a syslog header."""
+    """Without a syslog header, as they stand on the topic."""
     path = tmp_path / "alerts.jsonl"
     options = SiemOptions("agent.alerts", Target("file", str(path), 0))
     world = World([Record(1), Record(2)])
-    Forwarder(world, open_sender(options), options).run(world.stop)
-    assert path.read_bytes() == b'{"count":1}\n{"count":2}\n'
+    Forwarder(world, open_sender(options.target), options).run(world.stop)
+    assert path.read_bytes() == numbered(1) + b"\n" + numbered(2) + b"\n"
     assert {0: 3} in world.acts
+
+
+def test_alerts_are_sent_in_the_form_that_was_asked_for(tmp_path: Path) -> None:
+    """The topic carries OCSF; what is sent is made of the alert."""
+    path = tmp_path / "alerts.jsonl"
+    options = SiemOptions("agent.alerts", Target("file", str(path), 0), "ecs")
+    world = World([Record(1)])
+    Forwarder(world, open_sender(options.target), options).run(world.stop)
+    assert path.read_bytes() == to_bytes(ecs.render(make(counter=1))) + b"\n"
 
 
 # ── over a broker ─────────────────────────────────────────────────────────────
@@ -218,7 +256,7 @@ def kafka() -> Iterator[dict[str, Any]]:
 def _produce(kafka: dict[str, Any], topic: str, numbers: range) -> None:
     producer = Producer(kafka)
     for number in numbers:
-        producer.produce(topic, json.dumps({"count": number}).encode(), key=str(number).encode())
+        producer.produce(topic, numbered(number), key=str(number).encode())
     assert producer.flush(10.0) == 0
 
 
@@ -232,20 +270,20 @@ def _committed(kafka: dict[str, Any], topic: str, group: str) -> int:
 @pytest.mark.slow
 def test_alerts_on_kafka_reach_a_real_rsyslog_that_is_killed_meanwhile(kafka: dict[str, Any], tmp_path: Path) -> None:
     """Kafka is the buffer: nothing is missing when the receiver is back."""
-    _produce(kafka, "alerts-rsyslog", range(100))
+    _produce(kafka, "alerts-rsyslog", range(1, 101))
     stop = threading.Event()
     with Rsyslog(rsyslogd(), tmp_path) as server:
-        options = SiemOptions("alerts-rsyslog", Target("tcp", "127.0.0.1", server.tcp), batch=20)
+        options = SiemOptions("alerts-rsyslog", Target("syslog", "127.0.0.1", server.tcp), batch=20)
 
         def has(count: int) -> bool:
-            return {json.loads(line)["count"] for line in server.lines("body.log")} >= set(range(count))
+            return {number_of(line) for line in server.lines("body.log")} >= set(range(1, count + 1))
 
         thread = threading.Thread(target=run_siem, args=(kafka, options, stop), kwargs={"group": "siem"})
         thread.start()
         try:
             wait_until(lambda: has(100))
             server.stop(kill=True)
-            _produce(kafka, "alerts-rsyslog", range(100, 200))
+            _produce(kafka, "alerts-rsyslog", range(101, 201))
             server.start()
             wait_until(lambda: has(200))
         finally:

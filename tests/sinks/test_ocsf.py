@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.schema.alert import Alert
-from detector.sinks.ocsf import encode, render, shorten, to_bytes
+from detector.sinks.body import shorten, to_bytes
+from detector.sinks.ocsf import RENDERING, encode, render
 
 MakeAlert = Callable[..., Alert]
 SLICE = json.loads((Path(__file__).parent / "ocsf-1.8.0-class-2004.json").read_text())
@@ -137,7 +138,7 @@ def test_a_long_alert_is_shortened_and_says_so(make_alert: MakeAlert) -> None:
     """The lists go first; the schema still holds."""
     alert = make_alert()
     body = render(make_alert(evidence=alert.evidence * 200))
-    short = shorten(body, 8_192)
+    short = shorten(body, RENDERING, 8_192)
     assert len(to_bytes(short)) <= 8_192
     assert short["metadata"]["is_truncated"] is True
     assert short["metadata"]["untruncated_size"] > 8
@@ -150,4 +151,4 @@ def test_a_long_alert_is_shortened_and_says_so(make_alert: MakeAlert) -> None:
 def test_a_short_alert_is_left_alone(make_alert: MakeAlert) -> None:
     """The same object comes back."""
     body = render(make_alert())
-    assert shorten(body, 65_536) is body
+    assert shorten(body, RENDERING, 65_536) is body

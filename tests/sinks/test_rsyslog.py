@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from detector.schema.alert import Alert
-from detector.sinks.ocsf import render
-from detector.sinks.sender import SenderOptions, SyslogSender
+from detector.sinks.datagram import DatagramSender
+from detector.sinks.ocsf import encode
+from detector.sinks.sender import SenderOptions, StreamSender
 from detector.sinks.syslog import Header, message
 from detector.sinks.target import Target
 from tests.sinks.rsyslog import WAIT_S, Rsyslog, rsyslogd, wait_until
@@ -34,13 +35,13 @@ def rsyslog(tmp_path: Path) -> Iterator[Rsyslog]:
 
 def _nasty(make_alert: MakeAlert) -> list[bytes]:
     alerts = [make_alert(agent=text, title=text, event_id=str(number)) for number, text in enumerate(NASTY)]
-    return [message(render(alert), Header("soc-1")) for alert in alerts]
+    return [message(alert, encode(alert), Header("soc-1")) for alert in alerts]
 
 
 def test_nasty_strings_come_back_exactly_over_tcp(rsyslog: Rsyslog, make_alert: MakeAlert) -> None:
     """One alert is one record, byte for byte; the body is the finding and parses."""
     sent = _nasty(make_alert)
-    with SyslogSender(Target("tcp", "127.0.0.1", rsyslog.tcp)) as sender:
+    with StreamSender(Target("syslog", "127.0.0.1", rsyslog.tcp)) as sender:
         for one in sent:
             sender.send(one)
         sender.flush()
@@ -54,28 +55,28 @@ def test_nasty_strings_come_back_exactly_over_tcp(rsyslog: Rsyslog, make_alert: 
 def test_nasty_strings_come_back_exactly_over_udp(rsyslog: Rsyslog, make_alert: MakeAlert) -> None:
     """Loopback loses nothing; a network may."""
     sent = _nasty(make_alert)
-    with SyslogSender(Target("udp", "127.0.0.1", rsyslog.udp)) as sender:
+    with DatagramSender(Target("syslog+udp", "127.0.0.1", rsyslog.udp)) as sender:
         for number, one in enumerate(sent):
             sender.send(one)
             wait_until(lambda due=number + 1: len(rsyslog.lines()) >= due)
     assert rsyslog.lines() == sent
 
 
-def test_a_close_in_order_loses_nothing(rsyslog: Rsyslog) -> None:
+def test_a_close_in_order_loses_nothing(rsyslog: Rsyslog, make_alert: MakeAlert) -> None:
     """Ten thousand messages, and the process that sent them is done."""
-    sent = [message({"count": number}, Header("soc-1")) for number in range(10_000)]
-    with SyslogSender(Target("tcp", "127.0.0.1", rsyslog.tcp)) as sender:
+    sent = [message(make_alert(), b'{"count":%d}' % number, Header("soc-1")) for number in range(10_000)]
+    with StreamSender(Target("syslog", "127.0.0.1", rsyslog.tcp)) as sender:
         for one in sent:
             sender.send(one)
     wait_until(lambda: len(rsyslog.lines()) >= len(sent))
     assert rsyslog.lines() == sent
 
 
-def test_a_killed_receiver_is_found_again_and_nothing_is_missing(rsyslog: Rsyslog) -> None:
+def test_a_killed_receiver_is_found_again_and_nothing_is_missing(rsyslog: Rsyslog, make_alert: MakeAlert) -> None:
     """Kill -9 between two alerts: the last ones are sent again, so repeats there may be, gaps not."""
-    sent = [message({"count": number}, Header("soc-1")) for number in range(400)]
+    sent = [message(make_alert(), b'{"count":%d}' % number, Header("soc-1")) for number in range(400)]
     options = SenderOptions(timeout_s=WAIT_S, attempts=100)
-    with SyslogSender(Target("tcp", "127.0.0.1", rsyslog.tcp), options) as sender:
+    with StreamSender(Target("syslog", "127.0.0.1", rsyslog.tcp), options) as sender:
         for number, one in enumerate(sent):
             sender.send(one)
             if number in {100, 250}:

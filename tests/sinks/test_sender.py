@@ -1,4 +1,4 @@
-"""The syslog sender against receivers that behave and receivers that do not."""
+"""The senders of syslog against receivers that behave and receivers that do not."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from typing import Self
 import pytest
 
 from detector.errors import DeliveryError, SetupError
-from detector.sinks.sender import SenderOptions, SyslogSender, tls_context
+from detector.sinks.datagram import DatagramSender
+from detector.sinks.sender import SenderOptions, StreamSender, tls_context
 from detector.sinks.target import Target
+from detector.sinks.transports import open_sender
 
 FRAME = re.compile(rb"(\d+) ")
 QUICK = SenderOptions(timeout_s=2.0, attempts=2)
@@ -89,8 +91,8 @@ class Receiver:
         return data
 
 
-def _sender(receiver: Receiver, options: SenderOptions = QUICK, transport: str = "tcp") -> SyslogSender:
-    return SyslogSender(Target(transport, "127.0.0.1", receiver.port), options)  # type: ignore[arg-type]
+def _sender(receiver: Receiver, options: SenderOptions = QUICK) -> StreamSender:
+    return StreamSender(Target("syslog", "127.0.0.1", receiver.port), options)
 
 
 def test_messages_arrive_framed_and_in_order() -> None:
@@ -154,8 +156,8 @@ def test_nobody_listening_is_told_with_a_time_to_come_back() -> None:
     """After the attempts allowed, not after for ever."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    sender = SyslogSender(Target("tcp", "127.0.0.1", port), QUICK)
-    with pytest.raises(DeliveryError, match=f"receiver tcp://127.0.0.1:{port} must take alerts") as told:
+    sender = StreamSender(Target("syslog", "127.0.0.1", port), QUICK)
+    with pytest.raises(DeliveryError, match=f"receiver syslog://127.0.0.1:{port} must take alerts") as told:
         sender.send(b"one")
     assert told.value.retry_after == 2.0
     sender.flush()
@@ -166,8 +168,8 @@ def test_a_receiver_that_does_not_read_holds_the_flush() -> None:
     """Full buffers are not delivery."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        target = Target("tcp", "127.0.0.1", listener.getsockname()[1])
-        sender = SyslogSender(target, SenderOptions(timeout_s=0.3, attempts=1))
+        target = Target("syslog", "127.0.0.1", listener.getsockname()[1])
+        sender = StreamSender(target, SenderOptions(timeout_s=0.3, attempts=1))
 
         def fill() -> None:
             for _ in range(1_000):
@@ -183,7 +185,7 @@ def test_a_datagram_is_a_message() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         receiver.settimeout(WAIT_S)
-        with SyslogSender(Target("udp", "127.0.0.1", receiver.getsockname()[1]), QUICK) as sender:
+        with DatagramSender(Target("syslog+udp", "127.0.0.1", receiver.getsockname()[1]), QUICK) as sender:
             sender.send(b"one")
             sender.flush()
             assert receiver.recv(100) == b"one"
@@ -221,7 +223,7 @@ def test_tls_closes_in_order_and_loses_nothing(certificate: tuple[Path, Path]) -
     context.load_cert_chain(cert, key)
     options = SenderOptions(timeout_s=5.0, attempts=2, tls=tls_context(str(cert)))
     with Receiver(context) as receiver:
-        with _sender(receiver, options, "tls") as sender:
+        with open_sender(Target("syslog+tls", "127.0.0.1", receiver.port), options) as sender:
             for number in range(5_000):
                 sender.send(b"alert %d" % number)
             sender.flush()
@@ -241,8 +243,8 @@ def test_a_receiver_that_cannot_prove_itself_gets_nothing(certificate: tuple[Pat
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        target = Target("tls", "127.0.0.1", listener.getsockname()[1])
-        sender = SyslogSender(target, SenderOptions(timeout_s=5.0, attempts=1, tls=tls_context()))
+        target = Target("syslog+tls", "127.0.0.1", listener.getsockname()[1])
+        sender = open_sender(target, SenderOptions(timeout_s=5.0, attempts=1))
 
         def serve() -> None:
             connection, _ = listener.accept()

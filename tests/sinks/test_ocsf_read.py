@@ -1,0 +1,141 @@
+"""Alerts read back from OCSF: exactly what was written, or refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ConfigDict
+
+from detector.schema.alert import Alert, Contribution, Evidence
+from detector.sinks.ocsf import encode, render
+from detector.sinks.ocsf_read import EXACT, decode
+
+MakeAlert = Callable[..., Alert]
+TEXT = st.text(max_size=20) | st.just("Normal would have been: x")
+COUNT = st.integers(0, 2**53)
+NUMBER = st.floats(allow_nan=False, allow_infinity=False)
+# Seconds in the calendar: any fraction of a second, also finer than OCSF tells.
+TIME = st.floats(0.0, 253_402_300_000.0) | st.integers(0, 4_000_000_000_000_000).map(lambda us: us / 1_000_000)
+EVIDENCE = st.builds(Evidence, ts=TIME, partition=COUNT, offset=COUNT, line=COUNT, target=st.none() | TEXT)
+CONTRIBUTION = st.builds(Contribution, value=NUMBER, bits=NUMBER, n=COUNT, observed=TEXT, expected=TEXT)
+ALERTS = st.builds(
+    Alert,
+    finding_uid=st.text("0123456789abcdef", min_size=32, max_size=32),
+    counter=st.integers(1, 2**53),
+    agent_version=st.none() | TEXT,
+    zone=st.none() | TEXT,
+    session_id=st.none() | TEXT,
+    time=TIME,
+    first_seen=TIME,
+    last_seen=TIME,
+    score=NUMBER,
+    threshold=NUMBER,
+    risk=st.integers(0, 100),
+    events=COUNT,
+    events_over=COUNT,
+    contributions=st.lists(CONTRIBUTION, max_size=3).map(tuple),
+    normal_if=TEXT,
+    evidence=st.lists(EVIDENCE, max_size=3).map(tuple),
+    atlas=st.lists(st.sampled_from(["T0086", "AML.T0051", ""]), max_size=3).map(tuple),
+    partition_agents=COUNT,
+    partition=COUNT,
+)
+
+
+@given(ALERTS)
+def test_what_is_read_back_is_what_was_written(alert: Alert) -> None:
+    """Every field, to the last bit of a float."""
+    assert decode(encode(alert)) == alert
+
+
+def test_only_what_ocsf_does_not_hold_is_added(make_alert: MakeAlert) -> None:
+    """Usual alerts are in whole milliseconds: then it is one number."""
+    assert render(make_alert())["unmapped"]["detector"][EXACT] == {"partition_agents": 100}
+    finer = render(make_alert(time=1_000.000_4, atlas=("T0086",)))["unmapped"]["detector"][EXACT]
+    assert set(finer) == {"time", "first_seen", "last_seen", "atlas", "partition_agents"}
+
+
+class Note(Contribution):
+    """A part that a later version may add."""
+
+
+class LaterAlert(Alert):
+    """An alert of a later version, with fields that this one does not know."""
+
+    model_config = ConfigDict(frozen=True)
+
+    causes: tuple[str, ...] = ()
+    note: Note | None = None
+
+
+def test_optional_fields_to_come_travel_without_a_place_in_ocsf(make_alert: MakeAlert) -> None:
+    """A later version needs no change here; this version reads its documents and passes over what it cannot know."""
+    now = make_alert()
+    (part,) = now.contributions
+    plain = LaterAlert(**now.model_dump())
+    later = LaterAlert(**now.model_dump(), causes=("f-1",), note=Note(**part.model_dump()))
+    assert encode(plain) == encode(now)
+    assert render(later)["unmapped"]["detector"][EXACT]["causes"] == ["f-1"]
+    assert decode(encode(later)) == now
+
+
+def test_unknown_fields_of_a_newer_document_are_passed_over(make_alert: MakeAlert) -> None:
+    """At every level."""
+    alert = make_alert()
+    body = render(alert)
+    body["colour"] = body["finding_info"]["colour"] = body["unmapped"]["detector"]["colour"] = "red"
+    body["evidences"][0]["data"]["colour"] = body["unmapped"]["detector"]["contributions"][0]["colour"] = "red"
+    assert decode(json.dumps(body).encode()) == alert
+
+
+def test_documents_written_before_the_added_key_are_read(make_alert: MakeAlert) -> None:
+    """They stand on the topic when a forwarder is updated; what they do not tell is 0."""
+    alert = make_alert()
+    body = render(alert)
+    del body["unmapped"]["detector"][EXACT]
+    assert decode(json.dumps(body).encode()) == alert.model_copy(update={"partition_agents": 0})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff",
+        b"[1]",
+        b"3",
+        b"null",
+        b"{}",
+        b"[" * 100_000,
+        b'{"resources": 3}',
+        b'{"unmapped": {"detector": []}}',
+    ],
+)
+def test_what_is_no_alert_is_refused(data: bytes) -> None:
+    """With one kind of error."""
+    with pytest.raises(ValueError, match=r"record of agent\.alerts must be a finding of this product"):
+        decode(data)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("severity_id", 1),
+        ("activity_id", 99),
+        ("time", "soon"),
+        ("risk_score", 101),
+        ("resources", []),
+        ("evidences", [{"data": {"time": "soon"}}]),
+        ("anomaly_analyses", []),
+        ("metadata", {}),
+        ("finding_info", {"uid": "x", "title": "t"}),
+    ],
+)
+def test_a_finding_that_is_not_ours_is_refused(make_alert: MakeAlert, path: str, value: object) -> None:
+    """Other products may write to the topic; nothing of theirs is guessed at."""
+    body = {**render(make_alert()), path: value}
+    with pytest.raises(ValueError, match=r"record of agent|validation error"):
+        decode(json.dumps(body).encode())
