@@ -36,7 +36,7 @@ COMMANDS: dict[str, Entry] = {
     "worker": Entry("detector.worker.commands", "Score agent events from Kafka; write alerts and commands."),
     "topics": Entry("detector.worker.commands", "Make the Kafka topics a deployment needs."),
     "worker-settings": Entry("detector.worker.commands", "List every setting of the worker and its variable."),
-    "siem": Entry("detector.desk.commands", "Send alerts from Kafka to a SIEM over syslog."),
+    "siem": Entry("detector.desk.commands", "Send alerts from Kafka to a SIEM, as OCSF or ECS."),
     "release": Entry("detector.desk.commands", "Lift an agent's quarantine, with a name and a reason."),
     "replay": Entry("detector.offline.commands", "Score recorded events without a broker."),
     "evaluate": Entry("detector.offline.commands", "Measure detection on a labelled stream."),
