@@ -11,7 +11,7 @@ from detector.sinks.renderings import RENDERINGS, rendering_of
 @pytest.mark.parametrize("name", ["", "cef", "OCSF"])
 def test_an_unknown_rendering_is_refused_with_the_list(name: str) -> None:
     """Nobody gets OCSF who asked for something else."""
-    with pytest.raises(SetupError, match="format of siem must be ocsf or ecs, got"):
+    with pytest.raises(SetupError, match=f"format of siem must be {' or '.join(RENDERINGS)}, got"):
         rendering_of(name)
 
 
