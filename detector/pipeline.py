@@ -1,57 +1,64 @@
 """What happens to a micro-batch of agent events, in order. READ FIRST.
 
-bytes -> decode -> columns -> features against memory -> scorers -> calibrated evidence -> session
-score -> alert within a budget; a session teaches, if the gate allows, when it closes. Pure: no
-Kafka, no clock, no chance that is not seeded. The same records in the same order give the same
-bytes out, however they are cut into batches; recovery, replay and audits rest on that.
+bytes -> decode -> columns -> look: features against memory -> ask the models -> combine to evidence -> judge the
+session -> threshold -> report; a session that is over closes and teaches, if the gate allows, before the next event
+is looked at. Pure: no Kafka, no clock, no chance that is not seeded. The same records in the same order give the
+same bytes out, however they are cut into batches; recovery, replay and audits rest on that.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
+from numba import njit
 
-from detector.intake.columns import BATCH
+from detector.channels.context import Context, Rules
+from detector.intake.columns import Columns
 from detector.intake.fill import fill_columns
+from detector.memory.layout import OLDEST, Memory
+from detector.memory.sessions import release_session
 from detector.profile.model import Profile
-from detector.schema.alert import Alert
-from detector.schema.decode import Decoded, Refusal, decode
+from detector.schema.control import Control
+from detector.schema.decode import decode
 from detector.schema.record import Record
-from detector.scorers.forest import evidence as ask_forest
+from detector.state.controls import apply_controls
 from detector.state.partition import Partition
-from detector.state.report import Found, follow_incidents, scores_of
+from detector.state.report import NO_EVENTS, Batch, Outcome, batches_of, report, scores_of
 from detector.state.restore import restore_partition
 from detector.state.snapshot import snapshot_partition
-from detector.steps.close import close_all
-from detector.steps.combine import ask_half_space, combine
+from detector.steps.close import close, is_end, session_before
+from detector.steps.combine import ask_forest, ask_half_space, combine
 from detector.steps.judge import judge, settle_rest
-from detector.steps.look import observe
+from detector.steps.learn import learn
+from detector.steps.look import enter, look
+from detector.steps.workspace import AT_FINISH, STAYS, Closes, Scratch
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What came of a batch.
+@njit(cache=True)
+def _end(memory: Memory, rules: Rules, scratch: Scratch, closes: Closes, ending: tuple[int, int, int]) -> None:
+    """End a session (slot, before which event, why): close it, learn from it, give its room back."""
+    slot, at, reason = ending
+    lesson = close(memory, rules, closes, slot, at, reason)
+    learn(memory, rules, scratch, slot, lesson)
+    release_session(memory, slot)
 
-    Parameters
-    ----------
-    scores : ndarray of float64, shape (n_events + n_refused,)
-        Evidence of each event and refused line in input order, high is strange: NaN where it was
-        refused or repeated, 0 for events that are only context.
-    alerts : list of Alert
-        In the order of the events that caused them.
-    refusals : list of (int, Refusal)
-        Index of the record, and why.
-    counts : Counter of str
-        What else happened, for the worker to count.
-    """
 
-    scores: np.ndarray = field(default_factory=lambda: np.empty(0))
-    alerts: list[Alert] = field(default_factory=list)
-    refusals: list[tuple[int, Refusal]] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
+@njit(cache=True)
+def _walk(
+    memory: Memory, rules: Rules, scratch: Scratch, columns: Columns, span: tuple[int, int], out: Context,
+    closes: Closes,
+) -> None:  # fmt: skip
+    """Walk the events of a span: sessions that are over close and teach, then the event is looked at."""
+    for i in range(span[0], span[1]):
+        if not enter(memory, rules, columns, i, out):
+            continue
+        slot, reason = session_before(memory, rules, columns, i, out.agent[i])
+        while reason != STAYS:
+            _end(memory, rules, scratch, closes, (slot, i, reason))
+            slot, reason = session_before(memory, rules, columns, i, out.agent[i])
+        if not is_end(columns, i):
+            look(memory, rules, scratch, columns, i, slot, out)
 
 
 class Pipeline:
@@ -81,43 +88,49 @@ class Pipeline:
         """Return what came of records; an event out of `tolerance_s` of its record's time is refused."""
         decoded = decode(records, tolerance_s)
         outcome = Outcome(refusals=decoded.refusals)
-        found = [self._batch(records, decoded, start, outcome) for start in range(0, len(decoded.events), BATCH)]
+        found = [self._score(batch, outcome) for batch in batches_of(records, decoded)]
         outcome.scores = scores_of(decoded, found)
         outcome.counts["unknown_fields"] += decoded.unknown.total()
         return outcome
 
-    def _batch(self, records: Sequence[Record], decoded: Decoded, start: int, outcome: Outcome) -> np.ndarray:
-        """Return the scores of one micro-batch; its alerts and counts go into `outcome`."""
-        state = self.state
-        settings, work = state.settings, state.work
-        events = decoded.events[start : start + BATCH]
-        columns = fill_columns(events, settings.ignored, work.columns)
-        state.make_room(len(events))
-        settled = 0
-        for span in state.spans(len(events)):
-            memory, models = state.memory, state.models
-            observe(memory, settings.rules, work.scratch, columns, span, work.context, work.closes)
-            work.evidence.forest[slice(*span)] = 0.0
-            if state.refit.forest is not None:
-                ask_forest(state.refit.forest, work.context.residual[slice(*span)], work.evidence.forest[slice(*span)])
-            ask_half_space(models, work.context, span, work.evidence)
-            combine(settings.weights, columns, work.context, span, work.evidence)
-            settled = judge(
-                settings.budget, state.standing, memory, work.context, work.evidence, work.closes, (*span, settled),
-                work.verdicts,
-            )  # fmt: skip
-        settle_rest(settings.budget, state.standing, state.memory, work.closes, settled, work.verdicts)
-        follow_incidents(state, Found(records, decoded, start, events), outcome.alerts, outcome.counts)
-        return work.verdicts.score[: len(events)].copy()
+    def control(self, records: Sequence[Control]) -> Outcome:
+        """Return what came of controls, the second input: they take effect here, before the events that follow."""
+        return apply_controls(self.state, records)
 
     def finish(self) -> Outcome:
         """Return what comes of closing every open session: the end of a replay."""
-        state, outcome = self.state, Outcome()
+        state, work, outcome = self.state, self.state.work, Outcome()
         state.make_room(0)
-        close_all(state.memory, state.settings.rules, state.work.scratch, state.work.closes)
-        settle_rest(state.settings.budget, state.standing, state.memory, state.work.closes, 0, state.work.verdicts)
-        follow_incidents(state, None, outcome.alerts, outcome.counts)
+        while (oldest := state.memory.ends[OLDEST]) >= 0:
+            ending = (np.int64(oldest), np.int64(0), AT_FINISH)
+            _end(state.memory, state.settings.rules, work.scratch, work.closes, ending)
+        self._conclude(NO_EVENTS, 0, outcome)
         return outcome
+
+    def _score(self, batch: Batch, outcome: Outcome) -> np.ndarray:
+        """Return the scores of one micro-batch; its alerts and counts go into `outcome`."""
+        state, settings, work = self.state, self.state.settings, self.state.work
+        events, first, settled = len(batch.events), 0, 0
+        fill_columns(batch.events, settings.ignored, work.columns)
+        state.make_room(events)
+        while first < events:
+            span = (first, state.refit.serve(work.clock, first, state.memory))
+            _walk(state.memory, settings.rules, work.scratch, work.columns, span, work.context, work.closes)
+            ask_forest(state.refit.forest, work, span)
+            ask_half_space(state.models, work, span)
+            combine(settings.weights, work, span)
+            settled = judge(settings.judge, state.standing, state.memory, work, (*span, settled))
+            first = span[1]
+        self._conclude(batch, settled, outcome)
+        return work.judgements.score[:events].copy()
+
+    def _conclude(self, batch: Batch, settled: int, outcome: Outcome) -> None:
+        """Decide what alerts, report it, and mark what the next snapshot must hold."""
+        state, work = self.state, self.state.work
+        settle_rest(state.settings.judge, state.standing, state.memory, work, settled)
+        passed = state.threshold.decide(len(batch.events), work)
+        report(state, batch, passed, outcome)
+        state.mark_for_snapshot(len(batch.events))
 
     def snapshot(self, *, full: bool = False) -> dict[str, bytes]:
         """Return the shards that changed since the last snapshot, or all of them; an empty one is to be dropped."""
@@ -127,13 +140,7 @@ class Pipeline:
     def restore(
         cls, profile: Profile, shards: Mapping[str, bytes], seed: int = 0, trusted_until: float | None = None
     ) -> Pipeline:
-        """Return a pipeline that goes on where the shards of a snapshot left off.
-
-        Raises
-        ------
-        StateError
-            If a shard is missing, or does not fit this profile.
-        """
+        """Return a pipeline that goes on where a snapshot left off; StateError if its shards do not fit."""
         pipeline = cls(profile, seed, trusted_until)
         restore_partition(pipeline.state, shards)
         return pipeline

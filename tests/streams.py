@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from detector.memory.layout import CHANNELS
-from detector.pipeline import Outcome, Pipeline
+from detector.channels.catalogue import NAMES as CHANNELS
+from detector.pipeline import Pipeline
 from detector.profile.load import load_profile
 from detector.profile.model import Profile
 from detector.schema.record import Record
 from detector.simulate.fleet import DAY_S, MONDAY, Fleet
 from detector.simulate.render import timestamp
 from detector.simulate.scenario import plan_attacks
+from detector.state.report import Outcome
 
 QUICK: dict[str, dict[str, Any]] = {
     "learning": {"warm_sessions": 10},
@@ -128,7 +129,7 @@ class Look:
         self.bits = {name: work.context.bits[:n, k].copy() for k, name in enumerate(CHANNELS)}
         self.logs = {name: work.context.logs[:n, k].copy() for k, name in enumerate(CHANNELS)}
         self.level = work.context.level[:n].copy()
-        self.residual = work.context.residual[:n].copy()
+        self.residual = work.context.measures[:n].copy()
         self.total = work.evidence.total[:n].copy()
         self.factor = work.evidence.factor[:n].copy()
 

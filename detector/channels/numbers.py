@@ -8,16 +8,32 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from detector.intake.columns import ATTRIBUTE, BYTES_OUT, Columns
+from detector.channels.catalogue import position
+from detector.channels.context import (
+    COUNT,
+    DEVIATION,
+    GAP_SIZE,
+    MEAN,
+    OF_ATTRIBUTE,
+    OF_SIZE,
+    SIZE_NUMBER,
+    Context,
+    Surroundings,
+)
+from detector.intake.columns import ATTRIBUTE, BYTES_OUT, TOOL_NAME, WHOLE_TARGET, Columns
+from detector.memory import layout as mem
+from detector.memory.observations import note_quantity
 from detector.sketches.hashing import mix
 from detector.sketches.numbers import deviation, find_cell, is_ready
 
+NUMBER, VOLUME, READING = (position(name) for name in ("number", "volume", "read_size"))
+NOT_READY = -1.0
 GAP = np.uint64(0x243F6A8885A308D3)
 _READ = np.uint64(0x13198A2E03707344)
 
 
 class Deviation(NamedTuple):
-    """A deviation, the mean it was held against, and the observations behind that mean; 0 where there are too few."""
+    """A deviation, the mean it was held against, and the observations behind it: a count of 0 says *not ready*."""
 
     size: float
     mean: float
@@ -57,25 +73,23 @@ def deviation_of(agent: np.void, group: np.void, key: np.uint64, x: float) -> De
 
 
 @njit(cache=True)
-def note_deviations(
-    agent: np.void, group: np.void, columns: Columns, i: int, tool: np.uint64, which: np.ndarray, number: np.ndarray
-) -> None:
-    """Write which size and which numeric attribute deviate most, and how; bytes_out is left to read size.
-
-    ``which`` (2) takes their places in the columns, -1 for none; ``number`` (2, 3) deviation, mean and count.
-    """
+def _find_deviations(at: Surroundings, columns: Columns, out: Context, i: int) -> None:
+    """Write which size and which numeric attribute deviate most, and how; bytes_out is left to read size."""
+    tool = columns.ident[i, TOOL_NAME]
+    which, number, ready = out.which[i], out.number[i], out.ready[i]
     number[:, :] = 0.0
     for k in range(columns.numbers_end[i], columns.numbers_end[i + 1]):
         family = columns.family[k]
         if family == BYTES_OUT:
             continue
-        found = deviation_of(agent, group, field_key(tool, columns.field[k]), columns.amount[k])
-        row = 1 if family == ATTRIBUTE else 0
-        if abs(found.size) > abs(number[row, 0]):
-            which[row] = k
-            number[row, 0] = found.size
-            number[row, 1] = found.mean
-            number[row, 2] = found.count
+        found = deviation_of(at.agent, at.group, field_key(tool, columns.field[k]), columns.amount[k])
+        row = OF_ATTRIBUTE if family == ATTRIBUTE else OF_SIZE
+        ready[VOLUME if family == ATTRIBUTE else NUMBER] |= found.count > 0.0
+        if abs(found.size) > abs(number[row, DEVIATION]):
+            which[SIZE_NUMBER + row] = k
+            number[row, DEVIATION] = found.size
+            number[row, MEAN] = found.mean
+            number[row, COUNT] = found.count
 
 
 @njit(cache=True)
@@ -86,11 +100,52 @@ def gap_log(now: float, before: float) -> float:
 
 @njit(cache=True)
 def read_deviation(group: np.void, tool: np.uint64, target: np.uint64, x: float) -> float:
-    """Return how much more than usual a read brought, in standard deviations; never below 0."""
+    """Return how much more than usual a read brought, in deviations, at least 0; NOT_READY if none is known."""
     tags, moments = group["number_tags"], group["number_moments"]
     cell = find_cell(tags, read_key(tool, target))
     if not is_ready(moments, cell):
         cell = find_cell(tags, read_any_key(tool))
         if not is_ready(moments, cell):
-            return 0.0
+            return NOT_READY
     return max(deviation(moments, cell, x), 0.0)
+
+
+@njit(cache=True)
+def measure_numbers(at: Surroundings, columns: Columns, out: Context, i: int) -> None:
+    """Write an event's deviations and its gap, note its numbers, and when its agent was last seen."""
+    tool = columns.ident[i, TOOL_NAME]
+    _find_deviations(at, columns, out, i)
+    out.bits[i, NUMBER] = abs(out.number[i, OF_SIZE, DEVIATION])
+    out.bits[i, VOLUME] = abs(out.number[i, OF_ATTRIBUTE, DEVIATION])
+    for k in range(columns.numbers_end[i], columns.numbers_end[i + 1]):
+        key = field_key(tool, columns.field[k])
+        note_quantity(at.session, at.chunks, key, key, columns.amount[k])
+    gap = gap_log(columns.ts[i], at.agent["seen"])
+    if not math.isnan(gap):
+        out.measures[i, GAP_SIZE] = abs(deviation_of(at.agent, at.group, GAP, gap).size)
+        note_quantity(at.session, at.chunks, GAP, GAP, gap)
+    at.agent["seen"] = columns.ts[i]
+
+
+@njit(cache=True)
+def measure_earlier_reads(at: Surroundings, out: Context, i: int) -> None:
+    """Write how much more than usual the session has read before this action."""
+    level = at.session["level"]
+    out.bits[i, READING] = level[mem.READ]
+    out.ready[i, READING] = level[mem.HAS_READ] != 0.0
+
+
+@njit(cache=True)
+def note_reading(at: Surroundings, columns: Columns, i: int) -> None:
+    """Note in the session how much more than usual an action read: it weighs on the session's later events."""
+    tool, target = columns.ident[i, TOOL_NAME], columns.ident[i, WHOLE_TARGET]
+    for k in range(columns.numbers_end[i], columns.numbers_end[i + 1]):
+        if columns.family[k] == BYTES_OUT:
+            x = columns.amount[k]
+            level = at.session["level"]
+            found = read_deviation(at.group, tool, target, x)
+            if found >= 0.0:
+                level[mem.HAS_READ] = 1.0
+                level[mem.READ] = max(level[mem.READ], found)
+            note_quantity(at.session, at.chunks, np.uint64(0), read_key(tool, target), x)
+            note_quantity(at.session, at.chunks, np.uint64(0), read_any_key(tool), x)

@@ -7,12 +7,22 @@ import math
 import numpy as np
 from numba import njit
 
-from detector.memory.layout import TOOLS
+from detector.channels.catalogue import position
+from detector.channels.context import OUTCOME_BITS, Context, Surroundings
+from detector.intake.columns import TOOL_NAME, WHOLE_TARGET, Columns
+from detector.memory.layout import DISTINCT, PAIRS, TAUGHT, TOOLS
 from detector.memory.sessions import has_tool
 from detector.sketches.hashing import mix
 from detector.sketches.keys import count_of
 from detector.sketches.tails import blend
 
+TRANSITION, COOCCURRENCE, PAIR = (position(name) for name in ("transition", "cooccurrence", "pair"))
+PAIR_PRIOR = 0.1
+"""What a pair never seen counts for."""
+LEAST_PAIRS = 50
+"""Distinct pairs the fleet is taken to have at least."""
+TOGETHER_PRIOR = 2.0
+"""Sessions that the share of a tool weighs as, beside the sessions with the other tool."""
 _ONE_BEFORE = np.uint64(0x1F83D9ABFB41BD6B)
 _TWO_BEFORE = np.uint64(0x5BE0CD19137E2179)
 _ANY = np.uint64(0x510E527FADE682D1)
@@ -103,7 +113,7 @@ def cooccurrence_bits(group: np.void, session: np.void, tool: np.uint64) -> floa
     if has_tool(session, tool):
         return 0.0
     counts = group["counts"]
-    taught = group["totals"][0]
+    taught = group["totals"][TAUGHT]
     share = (count_of(counts, session_tool_key(tool)) + 0.5) / (taught + 1.0)
     used = np.int64(session["count"][TOOLS])
     if used == 0:
@@ -113,7 +123,7 @@ def cooccurrence_bits(group: np.void, session: np.void, tool: np.uint64) -> floa
         other = session["tools"][k]
         both = count_of(counts, together_key(other, tool))
         alone = count_of(counts, session_tool_key(other))
-        bits -= math.log2(min((both + 2.0 * share) / (alone + 2.0), 1.0))
+        bits -= math.log2(min((both + TOGETHER_PRIOR * share) / (alone + TOGETHER_PRIOR), 1.0))
     return bits / used
 
 
@@ -127,5 +137,17 @@ def pair_key(tool: np.uint64, target: np.uint64) -> np.uint64:
 def pair_bits(fleet: np.void, group: np.void, tool: np.uint64, target: np.uint64) -> float:
     """Return the surprise of a (tool, target) pair among peers, counted once a session."""
     count = count_of(group["counts"], pair_key(tool, target))
-    distinct = max(fleet["totals"][2], 50)
-    return -math.log2((count + 0.1) / (group["totals"][1] + 0.1 * distinct + 1.0))
+    distinct = max(fleet["totals"][DISTINCT], LEAST_PAIRS)
+    return -math.log2((count + PAIR_PRIOR) / (group["totals"][PAIRS] + PAIR_PRIOR * distinct + 1.0))
+
+
+@njit(cache=True)
+def measure_sequence(at: Surroundings, columns: Columns, out: Context, i: int) -> None:
+    """Write what the tools before it make of an action; ready once the peers have taught a session."""
+    tool = columns.ident[i, TOOL_NAME]
+    bits, ready = out.bits[i], out.ready[i]
+    bits[TRANSITION] = transition_bits(at.agent, at.group, at.session["previous"], tool)
+    bits[COOCCURRENCE] = cooccurrence_bits(at.group, at.session, tool)
+    bits[PAIR] = pair_bits(at.fleet, at.group, tool, columns.ident[i, WHOLE_TARGET])
+    out.measures[i, OUTCOME_BITS] = outcome_bits(at.group, tool, np.int64(columns.outcome[i]))
+    ready[TRANSITION] = ready[COOCCURRENCE] = ready[PAIR] = at.group["totals"][TAUGHT] > 0

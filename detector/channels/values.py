@@ -1,4 +1,4 @@
-"""Novelty of a target and of each argument: how new the value is, and how unusual that level is here.
+"""Values: how new a target and each argument is, and how unusual that is here; with origins, how it got there.
 
 A value of a tool's argument (the target is one of them) stands on one of six levels:
 
@@ -6,7 +6,7 @@ A value of a tool's argument (the target is one of them) stands on one of six le
 coarse place (or shape) here; 4. with another tool; 5. nobody knows anything like it.
 
 The evidence is ``-log2 P(level or higher)`` where it was met, not the rarity of the value itself:
-odd strings are common where everything is odd. Levels and contexts: study H, sections 3.2 and 3.3.
+odd strings are common where everything is odd. Levels and contexts: ``docs/science.md``, *Values*.
 """
 
 from __future__ import annotations
@@ -16,10 +16,33 @@ import math
 import numpy as np
 from numba import njit
 
+from detector.channels.catalogue import position
+from detector.channels.context import (
+    ARGUMENT_PART,
+    NO_ORIGIN,
+    OF_ARGUMENT,
+    OF_TARGET,
+    OTHER_ORIGIN,
+    TARGET_PART,
+    TOOL_ORIGIN,
+    TOP_ARGUMENTS,
+    Context,
+    Room,
+    Rules,
+    Surroundings,
+)
+from detector.intake.columns import TOOL, TOOL_NAME, Columns
+from detector.memory import sessions as ses
+from detector.memory.observations import note_part
 from detector.sketches.hashing import mix
 from detector.sketches.keys import is_known
 from detector.sketches.levels import back_off, note_level, root
 
+NOVELTY, ARGUMENTS = position("novelty"), position("arguments")
+NOVELTY_ORIGIN, ARGUMENTS_ORIGIN = position("novelty_origin"), position("arguments_origin")
+RARITY = position("rarity")
+NEW_TO_PEERS = 2
+"""From this level on a value is new to the peers with this tool, and counts as reach."""
 _BY_PLACE = np.uint64(0x5B1D2C3E4F607182)
 _OF_TARGET = np.uint64(0x3C6EF372FE94F82B)
 _NOT_OK = np.uint64(0xA54FF53A5F1D36F1)
@@ -134,3 +157,90 @@ def learn_origin(origins: np.ndarray, tool: np.uint64, name: np.uint64, from_too
     note_level(origins, _UNTOLD, level)
     note_level(origins, name, level)
     note_level(origins, mix(tool, name), level)
+
+
+@njit(cache=True)
+def _keep_top(top: np.ndarray, x: float) -> None:
+    """Put a value among the largest, which stand in descending order."""
+    for k in range(len(top)):
+        if x > top[k]:
+            top[k], x = x, top[k]
+
+
+@njit(cache=True)
+def _sum(top: np.ndarray) -> float:
+    """Return the sum of the largest, the largest first."""
+    total = top[0]
+    for k in range(1, TOP_ARGUMENTS):
+        total += top[k]
+    return total
+
+
+@njit(cache=True)
+def _origins_told(columns: Columns, first: int, stop: int) -> int:
+    """Return NO_ORIGIN if nothing is known, TOOL_ORIGIN if some value came from tool output, else OTHER_ORIGIN."""
+    found = NO_ORIGIN
+    for m in range(first, stop):
+        if columns.origin[m] == TOOL:
+            return TOOL_ORIGIN
+        if columns.origin[m] != 0:
+            found = OTHER_ORIGIN
+    return found
+
+
+@njit(cache=True)
+def _finish(out: Context, i: int, room: Room, has_tool_origin: bool) -> None:
+    """Write what the parts of an event add up to, and which channels had something to say."""
+    bits, ready, which = out.bits[i], out.ready[i], out.which[i]
+    bits[NOVELTY] = room.best[OF_TARGET] if which[TARGET_PART] >= 0 else 0.0
+    bits[ARGUMENTS] = _sum(room.top[0])
+    bits[ARGUMENTS_ORIGIN] = _sum(room.top[1])
+    tells = out.origin[i] != NO_ORIGIN
+    ready[NOVELTY] = which[TARGET_PART] >= 0
+    ready[ARGUMENTS] = which[ARGUMENT_PART] >= 0
+    ready[NOVELTY_ORIGIN] = tells and ready[NOVELTY]
+    ready[ARGUMENTS_ORIGIN] = tells and ready[ARGUMENTS]
+    ready[RARITY] = has_tool_origin
+
+
+@njit(cache=True)
+def measure_values(
+    at: Surroundings, rules: Rules, columns: Columns, out: Context, i: int, room: Room, tick: np.uint64
+) -> int:
+    """Return how many values of an action are new to the peers; write the family's channels, note its parts."""
+    own, peers, levels = at.agent["keys"], at.group["keys"], at.group["levels"]
+    tool, failed = columns.ident[i, TOOL_NAME], np.int64(columns.outcome[i])
+    room.top[:, :] = 0.0
+    first, stop = columns.parts_end[i], columns.parts_end[i + 1]
+    out.origin[i] = _origins_told(columns, first, stop)
+    bits_of, which = out.bits[i], out.which[i]
+    novel = 0
+    for m in range(first, stop):
+        part, origin = columns.part[m], np.int64(columns.origin[m])
+        is_target = columns.is_target[m]
+        level = level_of(own, peers, tool, part, tick)
+        echoed, was_target = ses.value_seen(at.session, part[1])
+        is_fresh = not (is_target and was_target)
+        if is_target:
+            bits = target_bits(at.fleet["levels"], levels, tool, failed, level)
+            novel += level >= NEW_TO_PEERS and is_fresh
+        else:
+            bits = argument_bits(levels, tool, part[0], level)
+        weighed = bits
+        if out.origin[i] != NO_ORIGIN:
+            weighed *= (1.0 if origin == TOOL else rules.other_origin) * (rules.echo if echoed else 1.0)
+        side = OF_TARGET if is_target else OF_ARGUMENT
+        if which[side] < 0 or bits > room.best[side]:
+            which[side], room.best[side], out.level[i, side] = m, bits, level
+        if is_target:
+            bits_of[NOVELTY_ORIGIN] = max(bits_of[NOVELTY_ORIGIN], weighed)
+        else:
+            _keep_top(room.top[0], bits)
+            _keep_top(room.top[1], weighed)
+        if origin == TOOL:
+            bits_of[RARITY] = max(bits_of[RARITY], origin_bits(at.group["origins"], tool, part[0]))
+        note_part(at.session, at.chunks, tool, part, (level, failed, np.int64(is_fresh), origin, np.int64(is_target)))
+    for m in range(first, stop):
+        ses.note_value(at.session, columns.part[m, 1], columns.is_target[m])
+    _finish(out, i, room, out.origin[i] == TOOL_ORIGIN)
+    return novel

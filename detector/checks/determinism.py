@@ -12,8 +12,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from detector.pipeline import Outcome
 from detector.schema.record import Record
+from detector.state.report import Outcome
 
 
 class Scoring(Protocol):

@@ -37,7 +37,7 @@ def fall_back(memory: Memory) -> None:
         session = memory.sessions[slot]
         session["seen"] = memory.clock[NOW]
         session["started"] = min(session["started"], memory.clock[NOW])
-        slot = np.int64(session["order"][1])
+        slot = np.int64(session["order"][mem.AFTER])
 
 
 @njit(cache=True)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from detector.memory.layout import (
+    AFTER,
+    CHUNK,
+    FIRST_FREE,
     FREE,
+    FREE_CHUNKS,
     OLDEST,
     OPEN,
     USED_AGENTS,
@@ -16,10 +20,11 @@ from detector.memory.layout import (
     allocate_chunks,
     blank_sessions,
 )
+from detector.memory.observations import MOST_OF_ONE_EVENT
 from detector.sketches.index import Index, allocate_index, rebuild_index
 
-CHUNKS_PER_EVENT = 4
-"""Chunks one event can fill at most: 96 observations, and one chunk begun."""
+CHUNKS_PER_EVENT = -(-MOST_OF_ONE_EVENT // CHUNK) + 1
+"""Chunks one event can touch: its observations, and one chunk begun."""
 
 
 def _grown(need: int, have: int) -> int:
@@ -73,7 +78,7 @@ def room_for_sessions(memory: Memory, need: int) -> Memory:
         return memory
     slots = _grown(need, old)
     added = blank_sessions(slots - old, old)
-    added["order"][-1, 1] = memory.ends[FREE]
+    added["order"][-1, AFTER] = memory.ends[FREE]
     sessions = np.concatenate([memory.sessions, added])
     ends = memory.ends.copy()
     ends[FREE] = old
@@ -82,7 +87,7 @@ def room_for_sessions(memory: Memory, need: int) -> Memory:
     slot = int(ends[OLDEST])
     while slot >= 0:
         names[slot] = sessions["name"][slot]
-        slot = int(sessions["order"][slot, 1])
+        slot = int(sessions["order"][slot, AFTER])
     with np.errstate(over="ignore"):
         rebuild_index(index, names, slots)
     return memory._replace(sessions=sessions, session_index=index, ends=ends)
@@ -90,7 +95,7 @@ def room_for_sessions(memory: Memory, need: int) -> Memory:
 
 def room_for_chunks(chunks: Chunks, need: int) -> Chunks:
     """Return a pool with at least `need` free chunks."""
-    free = int(chunks.free[1])
+    free = int(chunks.free[FREE_CHUNKS])
     if need <= free:
         return chunks
     old = len(chunks.following)
@@ -98,7 +103,7 @@ def room_for_chunks(chunks: Chunks, need: int) -> Chunks:
     new = allocate_chunks(total)
     new.cells[:old] = chunks.cells
     new.following[:old] = chunks.following
-    new.following[-1] = chunks.free[0]
+    new.following[-1] = chunks.free[FIRST_FREE]
     new.free[:] = (old, free + total - old)
     return new
 

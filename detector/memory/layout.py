@@ -26,20 +26,24 @@ SESSION_VALUES = 64
 """Values of one session that an echo is recognised by; beyond, the oldest is forgotten."""
 CHUNK = 32
 """Observations in one chunk of the pool: 1 KiB."""
-CHANNELS = ("novelty", "arguments", "cooccurrence", "transition", "volume", "read_size", "number", "pair",
-            "novelty_origin", "arguments_origin", "rarity")  # fmt: skip
-NOVELTY, ARGUMENTS, COOCCURRENCE, TRANSITION, VOLUME, READ_SIZE, NUMBER, PAIR = range(8)
-NOVELTY_ORIGIN, ARGUMENTS_ORIGIN, RARITY = range(8, 11)
-RESIDUALS = ("number", "volume", "gap", "outcome", "fan_out", "position", "read_size")
-
 SEEN_EVENTS, CLOSED, STILL_OPEN, RING = range(4)
 """Columns of an agent's tally: events, closed sessions, open sessions, place in the ring of event ids."""
 TAUGHT, PAIRS, DISTINCT = range(3)
 """Columns of a group's totals: sessions it learned from, pairs counted, distinct pairs (of the fleet)."""
 EVENTS, NOVEL, TOOLS, VALUES, OBSERVED = range(5)
 """Columns of a session's count."""
-GATE, READ = range(2)
-"""Columns of a session's level: gate score; how much more than usual a read has brought."""
+GATE, READ, HAS_READ = range(3)
+"""Columns of a session's level: gate score; how much more than usual a read has brought; whether one was judged."""
+PLAIN, ORIGIN, FUSED, RAW_PLAIN, RAW_ORIGIN = (np.int64(column) for column in range(5))
+"""Columns of a session's best: evidence of the two voices and of both together, corrected; of the two, uncorrected."""
+SCORED, CAPPED_PLAIN, CAPPED_ORIGIN = range(3)
+"""Columns of an agent's sums: sessions that count, and their capped scores in each voice."""
+BEFORE, AFTER = range(2)
+"""Columns of a session's order: its neighbours by last activity."""
+HEAD, LAST = range(2)
+"""Columns of a session's chunk: first and last chunk of its observations."""
+FIRST_FREE, FREE_CHUNKS = range(2)
+"""Columns of a pool's free: first free chunk, how many are free."""
 OLDEST, NEWEST, FREE, OPEN = range(4)
 """Columns of the pool's ends: least and most recently active session, first free slot, how many are open."""
 USED_AGENTS, USED_GROUPS = range(2)
@@ -48,7 +52,7 @@ NOW, CONFIRMED, SET_BY = range(3)
 
 
 class Sizes(NamedTuple):
-    """Caps of the memories, from the profile's ``[memory]`` and ``[forest]``."""
+    """Caps of the memories, from the profile's ``[memory]`` and ``[forest]``; how many channels and measures."""
 
     agent_keys: int
     agent_numbers: int
@@ -59,10 +63,12 @@ class Sizes(NamedTuple):
     group_numbers: int
     groups: int
     forest_window: int
+    channels: int
+    measures: int
 
 
 def agent_dtype(sizes: Sizes) -> np.dtype[np.void]:
-    """Return the layout of one agent; `sums`: sessions, and capped scores of the plain and the origin voice."""
+    """Return the layout of one agent."""
     return np.dtype(
         [
             ("name", np.uint64),
@@ -107,13 +113,12 @@ SESSION = np.dtype(
         ("name", np.uint64),
         ("started", np.float64),
         ("seen", np.float64),
-        ("level", np.float64, (2,)),
+        ("level", np.float64, (3,)),
         ("best", np.float64, (5,)),
         ("previous", np.uint64, (2,)),
         ("tools", np.uint64, (SESSION_TOOLS,)),
         ("values", np.uint32, (SESSION_VALUES,)),
         ("count", np.int32, (5,)),
-        ("passed", np.int32, (2,)),
         ("agent", np.int32),
         ("sibling", np.int32),
         ("order", np.int32, (2,)),
@@ -123,9 +128,7 @@ SESSION = np.dtype(
 )
 """The layout of one open session.
 
-`best`: largest evidence so far, corrected (plain, origin, fused) and uncorrected (plain, origin), -1
-before any action; `passed`: level passed, events past it; `order`: neighbours by last activity;
-`sibling`: the agent's next open session; `chunk`: first and last chunk of observations.
+`best`: largest evidence so far, -1 before any action; `sibling`: the agent's next open session.
 """
 
 
@@ -155,7 +158,7 @@ class Memory(NamedTuple):
     survival : ndarray of int32
         Histograms of the channels.
     sample, sampled : ndarray
-        Residuals the next forest is fitted on, as a ring; how many ever went in.
+        Measures the next forest is fitted on, as a ring; how many ever went in.
     clock : ndarray of float64, shape (3,)
         The watermark, epoch seconds, 0 before any event; whether it is confirmed; a mark of the agent that set it.
     """
@@ -197,7 +200,7 @@ def allocate_chunks(chunks: int) -> Chunks:
 
 
 def allocate_memory(sizes: Sizes) -> Memory:
-    """Return an empty memory, small; :mod:`detector.state` lets it grow."""
+    """Return an empty memory, small; :mod:`detector.memory.grow` lets it grow."""
     return Memory(
         agents=blank_agents(256, sizes),
         groups=np.zeros(min(4, sizes.groups), group_dtype(sizes)),
@@ -208,8 +211,8 @@ def allocate_memory(sizes: Sizes) -> Memory:
         used=np.array([0, 1], np.int64),
         ends=np.array([-1, -1, 0, 0], np.int32),
         chunks=allocate_chunks(4096),
-        survival=allocate_survival(len(CHANNELS)),
-        sample=np.zeros((sizes.forest_window, len(RESIDUALS)), np.float32),
+        survival=allocate_survival(sizes.channels),
+        sample=np.zeros((sizes.forest_window, sizes.measures), np.float32),
         sampled=np.zeros(1, np.int64),
         clock=np.zeros(3),
     )
@@ -218,9 +221,9 @@ def allocate_memory(sizes: Sizes) -> Memory:
 @njit(cache=True)
 def take_chunk(chunks: Chunks) -> int:
     """Return a free chunk; the caller has made sure that there is one."""
-    chunk = np.int64(chunks.free[0])
-    chunks.free[0] = chunks.following[chunk]
-    chunks.free[1] -= 1
+    chunk = np.int64(chunks.free[FIRST_FREE])
+    chunks.free[FIRST_FREE] = chunks.following[chunk]
+    chunks.free[FREE_CHUNKS] -= 1
     chunks.following[chunk] = -1
     return chunk
 
@@ -235,6 +238,6 @@ def give_chunks(chunks: Chunks, first: int, last: int) -> None:
     while at != last:
         at = np.int64(chunks.following[at])
         given += 1
-    chunks.following[last] = chunks.free[0]
-    chunks.free[0] = first
-    chunks.free[1] += given
+    chunks.following[last] = chunks.free[FIRST_FREE]
+    chunks.free[FIRST_FREE] = first
+    chunks.free[FREE_CHUNKS] += given

@@ -1,81 +1,164 @@
-"""What an open session has noted, to be learned when it closes: packed into words here, and unpacked here."""
+"""What an open session has noted, to be learned when it closes: each kind of row packed and unpacked side by side.
+
+A row is four words of 64 bits. The first row of a kind names it in the low bits of its last word; where a row holds a
+target or coarse place, that word carries it above its low 12 bits.
+
+========  ====================  ====================  ====================  =================================
+kind      word 0                word 1                word 2                word 3
+========  ====================  ====================  ====================  =================================
+PART      tool                  argument's name       value                 place | notes | PART
+STEP      tool                  tool before           tool before that      target | failed | STEP
+  then    bins of channels 0-7  bins 8-15             bins 16-23            bins 24-31
+  then    measures 0-3, as the bits of doubles
+  then    measures 4-7
+QUANTITY  agent's key or 0      peers' key or 0       bits of the number    QUANTITY
+========  ====================  ====================  ====================  =================================
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from detector.memory.layout import CHANNELS, CHUNK, OBSERVED, Chunks, take_chunk
+from detector.intake.columns import MAX_NUMBERS, MAX_PARTS, PLACE
+from detector.memory.layout import CHUNK, HEAD, LAST, OBSERVED, Chunks, take_chunk
+
+PART, STEP, QUANTITY = np.uint64(1), np.uint64(2), np.uint64(3)
+STEP_ROWS = 4
+_READING_ROWS = 2
+_GAP_ROWS = 1
+_COUNTED = MAX_PARTS + MAX_NUMBERS + _GAP_ROWS + STEP_ROWS + _READING_ROWS
+MOST_OF_ONE_EVENT = -(-_COUNTED // CHUNK) * CHUNK
+"""Rows that one event can leave at most, rounded up to whole chunks: 71 are counted, 96 held free."""
+
+_KIND = np.uint64(15)
+_LEVEL, _FAILED, _FIRST, _ORIGIN, _IS_TARGET = (np.uint64(bit) for bit in (4, 7, 8, 9, 11))
+"""Where each note starts in the last word."""
+_ONE, _TWO_BITS, _THREE_BITS = np.uint64(1), np.uint64(3), np.uint64(7)
+_NOTHING = np.uint64(0)
+_BYTE = np.uint64(255)
+
+
+class Part(NamedTuple):
+    """Notes of a target part or an argument."""
+
+    place: np.uint64
+    level: int
+    failed: int
+    is_first: bool
+    origin: int
+    is_target: bool
 
 
 @njit(cache=True)
-def note_observation(
-    session: np.void, chunks: Chunks, words: tuple[np.uint64, np.uint64, np.uint64, np.uint64]
-) -> None:
-    """Remember one observation, to be learned when the session closes."""
+def _note_row(session: np.void, chunks: Chunks, words: tuple[np.uint64, np.uint64, np.uint64, np.uint64]) -> None:
+    """Append one row to a session's notes; the caller has made sure that there is a free chunk."""
     count, ends = session["count"], session["chunk"]
     place = np.int64(count[OBSERVED]) % CHUNK
     if place == 0:
         taken = take_chunk(chunks)
-        if ends[1] < 0:
-            ends[0] = taken
+        if ends[LAST] < 0:
+            ends[HEAD] = taken
         else:
-            chunks.following[ends[1]] = taken
-        ends[1] = taken
-    row = chunks.cells[ends[1], place]
+            chunks.following[ends[LAST]] = taken
+        ends[LAST] = taken
+    row = chunks.cells[ends[LAST], place]
     for k in range(4):
         row[k] = words[k]
     count[OBSERVED] += 1
 
 
-PART, STEP, QUANTITY = np.uint64(1), np.uint64(2), np.uint64(3)
+@njit(cache=True)
+def row_after(chunks: Chunks, chunk: int, place: int) -> tuple[int, int]:
+    """Return the chunk and place of the row after this one."""
+    return (chunk, place + 1) if place + 1 < CHUNK else (np.int64(chunks.following[chunk]), 0)
 
 
-TYPE = np.uint64(15)
-
-
-LEVEL, FAILED, FIRST, ORIGIN, IS_TARGET = (np.uint64(n) for n in (4, 7, 8, 9, 11))
-
-
-ONE = np.uint64(1)
-
-
-PLACE = ~np.uint64(0xFFF)
+@njit(cache=True)
+def kind_of(row: np.ndarray) -> np.uint64:
+    """Return PART, STEP or QUANTITY, from the first row of a kind."""
+    return row[3] & _KIND
 
 
 @njit(cache=True)
 def note_part(
     session: np.void, chunks: Chunks, tool: np.uint64, part: np.ndarray, notes: tuple[int, int, int, int, int]
 ) -> None:
-    """Remember a target part or an argument; ``notes``: level, failed, first in session, origin, is target."""
+    """Note a target part or an argument; ``notes``: level, failed, first in session, origin, is target."""
     level, failed, first, origin, is_target = notes
-    word = (part[2] & PLACE) | PART | (np.uint64(level) << LEVEL) | (np.uint64(failed) << FAILED)
-    word |= (np.uint64(first) << FIRST) | (np.uint64(origin) << ORIGIN) | (np.uint64(is_target) << IS_TARGET)
-    note_observation(session, chunks, (tool, part[0], part[1], word))
+    word = (part[2] & PLACE) | PART | (np.uint64(level) << _LEVEL) | (np.uint64(failed) << _FAILED)
+    word |= (np.uint64(first) << _FIRST) | (np.uint64(origin) << _ORIGIN) | (np.uint64(is_target) << _IS_TARGET)
+    _note_row(session, chunks, (tool, part[0], part[1], word))
+
+
+@njit(cache=True)
+def part_of(row: np.ndarray) -> Part:
+    """Return what :func:`note_part` put into the last word."""
+    word = row[3]
+    return Part(
+        word & PLACE,
+        np.int64((word >> _LEVEL) & _THREE_BITS),
+        np.int64((word >> _FAILED) & _ONE),
+        (word >> _FIRST) & _ONE != 0,
+        np.int64((word >> _ORIGIN) & _TWO_BITS),
+        (word >> _IS_TARGET) & _ONE != 0,
+    )
 
 
 @njit(cache=True)
 def note_step(
     session: np.void, chunks: Chunks, tool: np.uint64, target: np.uint64, failed: int,
-    bins: np.ndarray, residual: np.ndarray,
+    bins: np.ndarray, measures: np.ndarray,
 ) -> None:  # fmt: skip
-    """Remember an action: what came before, its outcome, the bins of its channels and its residuals."""
-    word = (target & PLACE) | STEP | (np.uint64(failed) << FAILED)
+    """Note an action in four rows: what came before and its outcome, the bins of its channels, its measures."""
     before = session["previous"]
-    note_observation(session, chunks, (tool, before[0], before[1], word))
-    low = high = np.uint64(0)
-    for k in range(8):
-        low |= np.uint64(bins[k]) << np.uint64(8 * k)
-    for k in range(8, len(CHANNELS)):
-        high |= np.uint64(bins[k]) << np.uint64(8 * (k - 8))
-    note_observation(session, chunks, (low, high, np.uint64(0), np.uint64(0)))
-    words = residual.view(np.uint64)
-    note_observation(session, chunks, (words[0], words[1], words[2], words[3]))
-    note_observation(session, chunks, (words[4], words[5], words[6], np.uint64(0)))
+    _note_row(session, chunks, (tool, before[0], before[1], (target & PLACE) | STEP | (np.uint64(failed) << _FAILED)))
+    first = second = third = fourth = _NOTHING
+    for k in range(len(bins)):
+        word = np.uint64(bins[k]) << np.uint64(8 * (k % 8))
+        if k < 8:
+            first |= word
+        elif k < 16:
+            second |= word
+        elif k < 24:
+            third |= word
+        else:
+            fourth |= word
+    _note_row(session, chunks, (first, second, third, fourth))
+    words = measures.view(np.uint64)
+    _note_row(session, chunks, (words[0], words[1], words[2], words[3]))
+    _note_row(session, chunks, (words[4], words[5], words[6], words[7] if len(words) > 7 else _NOTHING))
+
+
+@njit(cache=True)
+def step_of(row: np.ndarray) -> tuple[np.uint64, int]:
+    """Return the target and whether the action failed, from the last word of a step's first row."""
+    return row[3] & PLACE, np.int64((row[3] >> _FAILED) & _ONE)
+
+
+@njit(cache=True)
+def bin_in(row: np.ndarray, channel: int) -> int:
+    """Return the bin of a channel, from a step's second row."""
+    return np.int64((row[channel // 8] >> np.uint64(8 * (channel % 8))) & _BYTE)
+
+
+@njit(cache=True)
+def measures_in(third: np.ndarray, fourth: np.ndarray, out: np.ndarray) -> None:
+    """Write an action's measures, from a step's third and fourth row."""
+    early, late = third.view(np.float64), fourth.view(np.float64)
+    for k in range(len(out)):
+        out[k] = early[k] if k < 4 else late[k - 4]
 
 
 @njit(cache=True)
 def note_quantity(session: np.void, chunks: Chunks, own_key: np.uint64, peer_key: np.uint64, x: float) -> None:
-    """Remember a number under the agent's key, the group's key, or both; 0 stands for no key."""
-    bits = np.float64(x).view(np.uint64)
-    note_observation(session, chunks, (own_key, peer_key, bits, QUANTITY))
+    """Note a number under the agent's key, the group's key, or both; 0 stands for no key."""
+    _note_row(session, chunks, (own_key, peer_key, np.float64(x).view(np.uint64), QUANTITY))
+
+
+@njit(cache=True)
+def quantity_of(row: np.ndarray) -> float:
+    """Return the number that :func:`note_quantity` noted."""
+    return np.uint64(row[2]).view(np.float64)

@@ -6,8 +6,12 @@ import numpy as np
 from numba import njit
 
 from detector.memory.layout import (
+    AFTER,
+    BEFORE,
     CLOSED,
     FREE,
+    HEAD,
+    LAST,
     NEWEST,
     OLDEST,
     OPEN,
@@ -22,17 +26,16 @@ from detector.memory.layout import (
 from detector.sketches.index import drop_row, put_row
 
 _TARGET_BIT = np.uint32(1)
-_BEFORE, _AFTER = 0, 1
 
 
 @njit(cache=True)
 def _link_newest(sessions: np.ndarray, ends: np.ndarray, slot: int) -> None:
     newest = np.int64(ends[NEWEST])
     order = sessions[slot]["order"]
-    order[_BEFORE] = newest
-    order[_AFTER] = -1
+    order[BEFORE] = newest
+    order[AFTER] = -1
     if newest >= 0:
-        sessions[newest]["order"][_AFTER] = slot
+        sessions[newest]["order"][AFTER] = slot
     else:
         ends[OLDEST] = slot
     ends[NEWEST] = slot
@@ -41,13 +44,13 @@ def _link_newest(sessions: np.ndarray, ends: np.ndarray, slot: int) -> None:
 @njit(cache=True)
 def _unlink(sessions: np.ndarray, ends: np.ndarray, slot: int) -> None:
     order = sessions[slot]["order"]
-    before, after = np.int64(order[_BEFORE]), np.int64(order[_AFTER])
+    before, after = np.int64(order[BEFORE]), np.int64(order[AFTER])
     if before >= 0:
-        sessions[before]["order"][_AFTER] = after
+        sessions[before]["order"][AFTER] = after
     else:
         ends[OLDEST] = after
     if after >= 0:
-        sessions[after]["order"][_BEFORE] = before
+        sessions[after]["order"][BEFORE] = before
     else:
         ends[NEWEST] = before
 
@@ -58,7 +61,7 @@ def open_session(memory: Memory, name: np.uint64, agent: int, ts: float) -> int:
     sessions, ends = memory.sessions, memory.ends
     slot = np.int64(ends[FREE])
     session, owner = sessions[slot], memory.agents[agent]
-    ends[FREE] = session["order"][_AFTER]
+    ends[FREE] = session["order"][AFTER]
     ends[OPEN] += 1
     session["name"] = name
     session["agent"] = agent
@@ -101,8 +104,8 @@ def release_session(memory: Memory, slot: int) -> None:
     owner["tally"][STILL_OPEN] -= 1
     drop_row(memory.session_index, session["name"])
     _unlink(sessions, ends, slot)
-    give_chunks(memory.chunks, np.int64(session["chunk"][0]), np.int64(session["chunk"][1]))
-    session["order"][_AFTER] = ends[FREE]
+    give_chunks(memory.chunks, np.int64(session["chunk"][HEAD]), np.int64(session["chunk"][LAST]))
+    session["order"][AFTER] = ends[FREE]
     ends[FREE] = slot
     ends[OPEN] -= 1
 

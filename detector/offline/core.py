@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from detector.pipeline import Outcome, Pipeline
+from detector.pipeline import Pipeline
 from detector.profile.load import load_profile
 from detector.profile.model import Profile
 from detector.schema.alert import Alert
 from detector.schema.decode import Refusal
 from detector.schema.record import Record
+from detector.state.report import Outcome
 
 
 class Core:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
+from detector.channels.catalogue import WEIGHTS
 from detector.response.settings import ResponseSettings
+from detector.rules import RULES
 
 Status = Literal["experimental", "test", "stable", "deprecated"]
 
@@ -95,20 +97,28 @@ class Learning(Section):
     agent_prior: Whole = 20
 
 
-class Weights(Section):
-    """``[weights]``: what each channel's -log10 p counts for in the sum; `rarity` only in the voice with origins."""
+_WEIGHTS: dict[str, Any] = {name: (Weight, default) for name, default in WEIGHTS.items()}
 
-    novelty: Weight = 1.0
-    arguments: Weight = 1.0
-    cooccurrence: Weight = 0.5
-    transition: Weight = 0.5
-    volume: Weight = 0.5
-    read_size: Weight = 0.5
-    number: Weight = 0.3
-    pair: Weight = 0.3
-    forest: Weight = 0.25
-    half_space: Weight = 0.25
-    rarity: Weight = 0.5
+
+class Weights(create_model("_Weights", __base__=Section, **_WEIGHTS)):  # type: ignore[misc] # made of the catalogue
+    """``[weights]``: what each channel's -log10 p, and each model's, counts for in the sum.
+
+    One field for each channel and model of ``channels/catalogue.toml``, with its default there.
+    """
+
+
+class Rules(Section):
+    """``[rules]``: `enabled` names the detections without history that are on."""
+
+    enabled: tuple[str, ...] = ()
+
+    @field_validator("enabled")
+    @classmethod
+    def _are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = sorted(set(names) - set(RULES))
+        if unknown:
+            raise ValueError(f"must name rules among {', '.join(RULES)}, got {', '.join(unknown)}")
+        return names
 
 
 class Risk(Section):
@@ -250,6 +260,7 @@ class Profile(Section):
     features: Features = Features()
     learning: Learning = Learning()
     weights: Weights = Weights()
+    rules: Rules = Rules()
     risk: Risk = Risk()
     agent_correction: AgentCorrection = AgentCorrection()
     forest: Forest = Forest()

@@ -79,7 +79,9 @@ def contain(office: Office, alert: Alert, tier: Tier, standing: Standing) -> Pol
         effective_at=alert.time,
         expires_at=expires_at,
         on_expiry="step_down" if tier == "isolate" else "release",
-        reason=Reason(finding_uid=alert.finding_uid, detections=(alert.detection,), risk=alert.risk, score=alert.score),
+        reason=Reason(
+            finding_uid=alert.finding_uid, detections=(alert.detection,), risk=alert.risk, score=alert.score or 0.0
+        ),
         issuer=Issuer(kind="detector", id="response", policy_version=office.profile_id),
         supersedes=None if state is None else state.revision,
         breaker=_figures(office, verdict, verdict.contained + (0 if contained else 1)),

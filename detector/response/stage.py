@@ -120,7 +120,7 @@ class ResponseStage:
         A record that comes back (same finding, same tier) changes nothing but the log. A held
         containment is in ``entry.command`` with ``breaker.held``, and never in ``command``.
         """
-        tier = self._levels.tier(alert.score)
+        tier: Tier = "observe" if alert.score is None else self._levels.tier(alert.score)
         tenant = alert.tenant or DEFAULT_TENANT
         if alert.detection != common_cause.DETECTION:
             self._ledgers[tenant].hear(alert.partition, alert.partition_agents)
@@ -133,7 +133,7 @@ class ResponseStage:
             return self._hold(alert, command, standing.verdict)
         self._enter(tenant, command)
         said: Decided = "issued" if self._office.mode == "enforce" else "shadowed"
-        detail = f"{standing.tier} to {tier}, score {alert.score:.3f}"
+        detail = f"{standing.tier} to {tier}, score {_shown(alert.score)}"
         return Decision(command, self._log(alert, standing.subject, said, detail, command), None)
 
     def on_release(self, act: Release, now: float) -> Decision:
@@ -185,8 +185,10 @@ class ResponseStage:
             return "the breaker's own incident"
         if alert.activity == "close":
             return "the finding is closed: its session has ended"
+        if alert.activity == "verdict":
+            return "a person's verdict on the finding: it asks for no response"
         if tier == "observe":
-            return f"score {alert.score:.3f} is below the ladder ({self._levels.limit:.3f})"
+            return f"score {_shown(alert.score)} is below the ladder ({self._levels.limit:.3f})"
         if state is None:
             return None
         if self._office.mode == "shadow" and state.mode == "enforce" and state.tier_at(alert.time) != "observe":
@@ -282,3 +284,8 @@ def _release_or_not(act: Release, at: float, state: PolicyState | None) -> tuple
     if act.revision is not None and act.revision != state.revision:
         return "refused", f"revision {state.revision} stands, {act.revision} was looked at: look again"
     return "released", f"{act.by}: {act.reason}"
+
+
+def _shown(score: float | None) -> str:
+    """Return a score as the log shows it; only rules have spoken where there is none."""
+    return "none" if score is None else f"{score:.3f}"

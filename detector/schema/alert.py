@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Voice = Literal["own", "peers", "fleet", "forest", "half_space", "rule"]
-Activity = Literal["create", "update", "close"]
+Activity = Literal["create", "update", "close", "verdict"]
 Severity = Literal["low", "medium", "high", "critical"]
 
 _SEPARATOR = "\x1f"
@@ -26,7 +26,7 @@ class Contribution(_Wire):
     Parameters
     ----------
     channel : str
-        Name of the channel, as in the profile's weights.
+        Name of the channel, as in the profile's weights, or of the rule.
     value : float
         What it added to the event's evidence.
     bits : float
@@ -63,11 +63,21 @@ class Evidence(_Wire):
     outcome: str
 
 
+class VerdictNote(_Wire):
+    """What a named person said of a finding, and when (seconds since the epoch)."""
+
+    verdict: str
+    by: str
+    reason: str
+    at: float
+
+
 class Alert(_Wire):
     """One state of one incident. Consumers drop repeats by (`finding_uid`, `counter`).
 
     Times are seconds since the epoch, UTC, of events. `score` is -log10 of the share of recent sessions at least as
-    strange; `risk` is 0 to 100; `partition_agents` counts the agents known to the partition that alerts.
+    strange, None while only rules have spoken; `risk` is 0 to 100; `partition_agents` counts the agents known to the
+    partition that alerts. `causes` are what was found, in the order it was; `verdict` is what a person said last.
     """
 
     finding_uid: str = Field(pattern=r"^[0-9a-f]{32}$")
@@ -86,8 +96,8 @@ class Alert(_Wire):
     first_seen: float
     last_seen: float
     event_id: str
-    score: float
-    threshold: float
+    score: float | None
+    threshold: float | None
     risk: Annotated[int, Field(ge=0, le=100)]
     severity: Severity
     events: int = Field(ge=0)
@@ -99,6 +109,8 @@ class Alert(_Wire):
     atlas: tuple[str, ...]
     partition_agents: int = Field(ge=0)
     partition: int = Field(ge=0)
+    causes: tuple[str, ...] = ()
+    verdict: VerdictNote | None = None
 
 
 def finding_uid(  # noqa: PLR0913 - the six parts are the contract of the id

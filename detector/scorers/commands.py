@@ -108,10 +108,10 @@ def read_rows(file: Path) -> NDArray[np.floating]:
 
 
 def column_names(count: int) -> tuple[str, ...]:
-    """Return the names of the residual features where there are seven columns, else plain numbers."""
-    from detector.memory.layout import RESIDUALS
+    """Return the names of the measures where there are as many columns, else plain numbers."""
+    from detector.channels.catalogue import MEASURES
 
-    return RESIDUALS if count == len(RESIDUALS) else tuple(f"column_{number}" for number in range(count))
+    return MEASURES if count == len(MEASURES) else tuple(f"column_{number}" for number in range(count))
 
 
 def card_of(folder: Path, manifest: ForestManifest) -> str:

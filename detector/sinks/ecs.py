@@ -65,7 +65,7 @@ def render(alert: Alert) -> Body:
     -------
     dict
         Times are RFC 3339 with milliseconds. Absent values are left out, never null. ``event.kind`` is ``alert``, or
-        ``event`` for a close: that is no reason to alert anybody.
+        ``event`` for a close or a person's verdict: that is no reason to alert anybody.
     """
     profile, _, version = alert.profile.partition("/")
     return present(
@@ -101,7 +101,7 @@ def _moment(seconds: float) -> str:
 
 def _event(alert: Alert) -> Body:
     return {
-        "kind": "event" if alert.activity == "close" else "alert",
+        "kind": "alert" if alert.activity in {"create", "update"} else "event",
         "category": ["intrusion_detection"],
         "type": ["info"],
         "action": f"finding-{alert.activity}",

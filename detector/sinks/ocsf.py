@@ -31,7 +31,7 @@ CLASS_UID: Final = 2004
 PRODUCT: Final = "agent-behaviour-detector"
 ATLAS_VERSION: Final = "5.6"
 
-_ACTIVITY: Final = {"create": (1, "Create"), "update": (2, "Update"), "close": (3, "Close")}
+_ACTIVITY: Final = {"create": (1, "Create"), "update": (2, "Update"), "close": (3, "Close"), "verdict": (2, "Update")}
 _SEVERITY: Final = {"low": (2, "Low"), "medium": (3, "Medium"), "high": (4, "High"), "critical": (5, "Critical")}
 _RISK_LEVEL: Final = {"low": (1, "Low"), "medium": (2, "Medium"), "high": (3, "High"), "critical": (4, "Critical")}
 _RULE, _BEHAVIORAL = (1, "Rule"), (2, "Behavioral")
@@ -71,7 +71,7 @@ def render(alert: Alert) -> Body:
         "severity": severity,
         "status_id": 1,
         "status": "New",
-        "is_alert": alert.activity != "close",
+        "is_alert": alert.activity in {"create", "update"},
         "time": _milliseconds(alert.time),
         "start_time": _milliseconds(alert.first_seen),
         "end_time": _milliseconds(alert.last_seen),

@@ -1,6 +1,6 @@
 """When the forest is fitted again, off the hot path, and at which event the new one takes over.
 
-A fit begins when the watermark enters a new day of event time, on the residuals remembered at
+A fit begins when the watermark enters a new day of event time, on the measures remembered at
 that event; its forest serves from the first event one lag later. Both are points of the input, so
 recovery and replay find the same forest at the same event.
 """
@@ -13,6 +13,7 @@ from functools import cache
 
 import numpy as np
 
+from detector.memory.layout import Memory
 from detector.profile.model import Forest as ForestSettings
 from detector.scorers.forest import FlatForest
 from detector.scorers.forest_fit import fit
@@ -53,15 +54,35 @@ class Refit:
     served: int = 0
     _future: Future[FlatForest] | None = field(default=None, repr=False)
 
-    def cut(self, watermarks: np.ndarray, start: int) -> int:
-        """Return the first event from `start` on at which the forest changes or a fit begins; else the length."""
-        marks = watermarks[start:]
-        if self.day is None:
-            return start
-        turns = (marks >= self.due) | (marks // self.settings.refit_s != self.day)
-        return start + int(turns.argmax()) if turns.any() else len(watermarks)
+    def serve(self, clock: np.ndarray, first: int, memory: Memory) -> int:
+        """Return the event up to which one forest serves from `first` on; takes over the one that is due.
 
-    def turn(self, watermark: float, sample: np.ndarray, sampled: int) -> None:
+        A fit begins where the clock enters a new day.
+
+        Parameters
+        ----------
+        clock : ndarray of float64, shape (n,)
+            The watermark as each event of the batch finds it.
+        first : int
+            First event that is to be served.
+        memory : Memory
+            Its sample of measures is copied where a fit begins.
+        """
+        stop = self.next_change(clock, first)
+        if stop == first:
+            self.change(float(clock[first]), memory.sample, int(memory.sampled[0]))
+            stop = self.next_change(clock, first)
+        return stop
+
+    def next_change(self, clock: np.ndarray, first: int) -> int:
+        """Return the first event from `first` on at which the forest changes or a fit begins; else the length."""
+        marks = clock[first:]
+        if self.day is None:
+            return first
+        changes = (marks >= self.due) | (marks // self.settings.refit_s != self.day)
+        return first + int(changes.argmax()) if changes.any() else len(clock)
+
+    def change(self, watermark: float, sample: np.ndarray, sampled: int) -> None:
         """Take over the coming forest if it is due; begin a fit if a new day has begun.
 
         Parameters
@@ -69,7 +90,7 @@ class Refit:
         watermark : float
             As the next event will find it.
         sample : ndarray of float32, shape (window, 7)
-            The ring of residuals; copied.
+            The ring of measures; copied.
         sampled : int
             How many ever went into the ring.
         """

@@ -1,32 +1,97 @@
-"""From the kernels' rows to alerts, counts and scores in input order."""
+"""From the kernels' rows to findings, incidents, counts and scores in input order."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from detector.alerts.explain import Seen
-from detector.alerts.incidents import Passing, closed, created, raised
-from detector.intake.columns import SESSION
+from detector.alerts.explain import Known, Seen
+from detector.alerts.findings import Spot, found_by_rule, found_by_score
+from detector.channels.context import (
+    ARGUMENT_PART,
+    ATTRIBUTE_NUMBER,
+    EVENTS_BEFORE,
+    FLEET_AGENTS,
+    JUDGED,
+    OF_ARGUMENT,
+    OF_TARGET,
+    OTHER_ORIGIN,
+    OWN_SESSIONS,
+    PEER_SESSIONS,
+    REPEATED,
+    SIZE_NUMBER,
+    TARGET_PART,
+)
+from detector.intake.columns import BATCH, LIFECYCLE, SESSION
+from detector.memory.layout import USED_AGENTS
 from detector.schema.alert import Alert
-from detector.schema.decode import Decoded
+from detector.schema.decode import Decoded, Refusal
 from detector.schema.event import Event
+from detector.schema.finding import Finding
 from detector.schema.record import Record
 from detector.state.partition import Partition
-from detector.steps.learn import EVERYTHING, HISTOGRAMS
-from detector.steps.workspace import AT_CROWD, AT_SIZE, JUDGED, OTHER_ORIGIN, REPEATED
+from detector.steps.threshold import Ended, Passed
+from detector.steps.workspace import AT_CROWD, AT_SIZE, EVERYTHING, HISTOGRAMS
 
 
-class Found(NamedTuple):
+@dataclass(slots=True)
+class Outcome:
+    """What came of a batch.
+
+    Parameters
+    ----------
+    scores : ndarray of float64, shape (n_events + n_refused,)
+        Evidence of each event and refused line in input order, high is strange: NaN where it was
+        refused or repeated, 0 for events that are only context.
+    alerts : list of Alert
+        In the order of the events that caused them.
+    refusals : list of (int, Refusal)
+        Index of the record, and why.
+    counts : Counter of str
+        What else happened, for the worker to count.
+    """
+
+    scores: np.ndarray = field(default_factory=lambda: np.empty(0))
+    alerts: list[Alert] = field(default_factory=list)
+    refusals: list[tuple[int, Refusal]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def say(self, alert: Alert | None) -> None:
+        """Take an alert in, and count it; None is nothing."""
+        if alert is not None:
+            self.alerts.append(alert)
+            self.counts[f"alerts_{alert.activity}"] += 1
+
+
+class Batch(NamedTuple):
     """The events of a micro-batch and where they came from; `start`: the first one's place among the decoded."""
 
     records: Sequence[Record]
     decoded: Decoded
     start: int
     events: Sequence[Event]
+
+    def spot(self, i: int) -> Spot:
+        """Return an event and where it stands in the input."""
+        place = self.start + i
+        return Spot(self.events[i], self.records[self.decoded.source[place]], self.decoded.line[place])
+
+
+NO_EVENTS = Batch((), Decoded([], [], [], [], Counter()), 0, ())
+
+
+def batches_of(records: Sequence[Record], decoded: Decoded) -> Iterator[Batch]:
+    """Yield the events in micro-batches, in order."""
+    for start in range(0, len(decoded.events), BATCH):
+        yield Batch(records, decoded, start, decoded.events[start : start + BATCH])
+
+
+Placed = tuple[int, int, int, Finding | Ended]
+"""A step of an incident and its place: the event, then closes before rules before scores, then its number."""
 
 
 def scores_of(decoded: Decoded, found: Sequence[np.ndarray]) -> np.ndarray:
@@ -40,35 +105,77 @@ def scores_of(decoded: Decoded, found: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([scores, np.full(len(refused), np.nan)])[order]
 
 
-def follow_incidents(state: Partition, found: Found | None, alerts: list[Alert], counts: Counter[str]) -> None:
-    """Add a batch's alerts and counts: incidents created, raised and closed, in the order of their events.
+def findings_by_rule(state: Partition, batch: Batch) -> Iterator[tuple[int, Finding]]:
+    """Yield what the profile's rules find, with the event's place; repeated events and trusted history are passed over.
 
-    Parameters
-    ----------
-    state : Partition
-        Its incidents are changed.
-    found : Found or None
-        The events; None when only closes are left.
-    alerts, counts : list of Alert, Counter
-        Added to.
+    Rules alert from the first event on: they need no history, and the budget of the scores is not theirs.
     """
+    work, events = state.work, len(batch.events)
+    if not state.rules:
+        return
+    may_alert = np.maximum(work.columns.ts[:events], work.clock[:events]) >= state.settings.rules.trusted_until
+    may_alert &= work.context.state[:events] != REPEATED
+    for rule in state.rules:
+        for hit in rule.look(batch.events):
+            if may_alert[hit.event]:
+                yield hit.event, found_by_rule(batch.spot(hit.event), rule.entry, hit)
+
+
+def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], outcome: Outcome) -> None:
+    """Add a batch's alerts and counts to an outcome, in input order; changes the incidents.
+
+    A close comes before the event it makes way for, a rule before the score of the same event.
+    """
+    folded = state.incidents.folded
+    found: list[Placed] = [(i, 1, k, finding) for k, (i, finding) in enumerate(findings_by_rule(state, batch))]
+    found += [(step.event, 2, 0, _by_score(state, batch, step)) for step in passed if isinstance(step, Passed)]
+    for place, _, _, step in sorted([*found, *_ends(state, passed, found)], key=lambda placed: placed[:3]):
+        outcome.say(_close(state, step) if isinstance(step, Ended) else _take(state, place, step))
+    outcome.counts["findings_folded"] += state.incidents.folded - folded
+    _count(state, len(batch.events), outcome.counts)
+
+
+def _ends(state: Partition, passed: Sequence[Passed | Ended], findings: Sequence[Placed]) -> list[Placed]:
+    """Return the closes of sessions that have an incident, or may get one in this batch, with their places."""
     work = state.work
-    events = len(found.events) if found else 0
-    passed = np.flatnonzero(work.verdicts.passed[:events])
+    rows = int(work.closes.count[0])
+    watched = {*state.incidents.open, *(int(work.columns.ident[i, SESSION]) for i, *_ in findings)}
+    if not rows or not watched:
+        return []
+    over = {step.row: step.over for step in passed if isinstance(step, Ended)}
+    return [
+        (int(work.closes.at[row]), 0, row, Ended(row, name, over.get(row, 0)))
+        for row, name in enumerate(work.closes.name[:rows].tolist())
+        if name in watched
+    ]
+
+
+def _by_score(state: Partition, batch: Batch, passed: Passed) -> Finding:
+    """Return what the score of an event says that took its session past a level."""
+    i = passed.event
+    seen, rarity = seen_at(state, batch.events[i], i), float(state.work.judgements.rarity[i])
+    return found_by_score(batch.spot(i), seen, state.incidents.policy, rarity, (passed.level, passed.over))
+
+
+def _take(state: Partition, i: int, finding: Finding) -> Alert | None:
+    """Return the alert a finding leads to; an event outside of any open session is an incident of its own."""
+    work = state.work
+    has_session = work.context.slot[i] >= 0
+    session = int(work.columns.ident[i, SESSION]) if has_session else None
+    return state.incidents.take(session, finding, known_at(state, i), finding.evidence.partition)
+
+
+def _close(state: Partition, ended: Ended) -> Alert | None:
+    """Return the last alert of a session that closed, None if it never alerted."""
+    work, row = state.work, ended.row
+    facts = {"events": work.closes.events[row], "events_over": ended.over, "seen": work.closes.seen[row]}
+    return state.incidents.close(ended.session, float(work.judgements.closed_rarity[row]), facts)
+
+
+def _count(state: Partition, events: int, counts: Counter[str]) -> None:
+    """Count what happened to events and sessions."""
+    work = state.work
     closes = int(work.closes.count[0])
-    closing = np.flatnonzero(work.verdicts.closed_level[:closes])
-    steps = [(int(work.closes.at[row]), 0, int(row)) for row in closing] + [(int(i), 1, int(i)) for i in passed]
-    for _, is_event, row in sorted(steps):
-        alert = _passing(state, found, row) if is_event and found else _closing(state, row)
-        if alert is not None:
-            alerts.append(alert)
-            counts[f"alerts_{alert.activity}"] += 1
-    _count(state, events, closes, counts)
-    state.note_touched(events)
-
-
-def _count(state: Partition, events: int, closes: int, counts: Counter[str]) -> None:
-    work = state.work
     states = np.bincount(work.context.state[:events], minlength=REPEATED + 1)
     lessons = np.bincount(work.closes.lesson[:closes], minlength=EVERYTHING + 1)
     reasons = work.closes.reason[:closes]
@@ -83,64 +190,36 @@ def _count(state: Partition, events: int, closes: int, counts: Counter[str]) -> 
     work.columns.cut[0] = 0
 
 
-def _passing(state: Partition, found: Found, i: int) -> Alert | None:
-    """Return the alert of an event that took its session past a level; None within the trusted history."""
-    event = found.events[i]
-    work, policy = state.work, state.policy
-    now = max(event.ts.timestamp(), float(state.marks[i]))  # a clock set back must not pass for trusted history
-    if state.trusted_until is not None and now < state.trusted_until:
-        return None
-    place = found.start + i
-    passing = Passing(
-        event=event,
-        record=found.records[found.decoded.source[place]],
-        line=found.decoded.line[place],
-        seen=_seen(state, event, i),
-        rarity=float(work.verdicts.rarity[i]),
-        over=int(work.verdicts.over[i]),
-    )
-    name = int(work.columns.ident[i, SESSION])
-    before = state.incidents.get(name)
-    alert = created(passing, policy) if before is None else raised(before, passing, policy)
-    state.incidents[name] = alert
-    return alert
-
-
-def _closing(state: Partition, row: int) -> Alert | None:
-    """Return the last alert of a session that closed; None if it never alerted."""
-    work = state.work
-    alert = state.incidents.pop(int(work.closes.name[row]), None)
-    if alert is None:
-        return None
-    return closed(
-        alert,
-        state.policy,
-        rarity=float(work.verdicts.closed_rarity[row]),
-        events=int(work.closes.events[row]),
-        over=int(work.verdicts.closed_over[row]),
-        seen=float(work.closes.seen[row]),
+def known_at(state: Partition, i: int) -> Known:
+    """Return on how much a judgement of an event rests; an event that no channel looked at rests on nothing."""
+    context = state.work.context
+    if context.slot[i] < 0 or state.work.columns.kind[i] == LIFECYCLE:
+        return Known(0, 0, int(state.memory.used[USED_AGENTS]), 0)
+    known = context.known[i]
+    return Known(
+        int(known[OWN_SESSIONS]), int(known[PEER_SESSIONS]), int(known[FLEET_AGENTS]), int(known[EVENTS_BEFORE])
     )
 
 
-def _seen(state: Partition, event: Event, i: int) -> Seen:
+def seen_at(state: Partition, event: Event, i: int) -> Seen:
     """Return an event as the kernels saw it."""
     work, weights = state.work, state.settings.weights
-    context, columns = work.context, work.columns
+    context, columns, evidence = work.context, work.columns, work.evidence
     parts, numbers = int(columns.parts_end[i]), int(columns.numbers_end[i])
     which = context.which[i]
-    is_plain = bool(work.verdicts.plain_leads[i]) or not context.origin[i]
+    is_plain = bool(work.judgements.plain_leads[i]) or not context.origin[i]
     is_discounted = not is_plain and context.origin[i] == OTHER_ORIGIN
+    channels = weights.plain if is_plain else weights.origin
     return Seen(
         event=event,
         bits=context.bits[i],
-        logs=context.logs[i],
-        weights=weights.plain if is_plain else weights.origin,
-        factor=float(work.evidence.factor[i]) * (weights.no_tool_origin if is_discounted else 1.0),
-        forest=float(work.evidence.forest[i]),
-        half_space=float(work.evidence.half_space[i]),
-        part=(int(which[0]) - parts, int(which[1]) - parts),
-        level=(int(context.level[i, 0]), int(context.level[i, 1])),
-        number=(int(which[2]) - numbers, int(which[3]) - numbers),
+        logs=np.append(context.logs[i], (evidence.forest[i], evidence.half_space[i])),
+        weights=np.append(channels, (weights.forest, weights.half_space)),
+        ready=np.append(context.ready[i], (evidence.has_forest[i], evidence.has_half_space[i])),
+        factor=float(evidence.factor[i]) * (weights.no_tool_origin if is_discounted else 1.0),
+        part=(int(which[TARGET_PART]) - parts, int(which[ARGUMENT_PART]) - parts),
+        level=(int(context.level[i, OF_TARGET]), int(context.level[i, OF_ARGUMENT])),
+        number=(int(which[SIZE_NUMBER]) - numbers, int(which[ATTRIBUTE_NUMBER]) - numbers),
         measured=context.number[i],
-        known=context.known[i],
+        known=known_at(state, i),
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from detector.channels.catalogue import MEASURES, NAMES
 from detector.errors import ArtifactError, StateError
 from detector.memory.grow import index_of, room_for_agents, room_for_groups
 from detector.memory.layout import (
@@ -26,7 +27,7 @@ from detector.memory.layout import (
 from detector.schema.alert import Alert
 from detector.scorers.codec import from_bytes
 from detector.sketches.index import allocate_index, rebuild_index
-from detector.state.partition import BLOCK, Partition
+from detector.state.partition import BLOCK, REWRITTEN, Partition
 from detector.state.shards import join, unpack
 from detector.steps.judge import Standing
 
@@ -58,6 +59,8 @@ def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
     arrays, facts = unpack("core", held["core"])
     if facts["profile"] != state.profile.id:
         raise StateError(f"profile of a snapshot must be {state.profile.id}, got {facts['profile']}")
+    if (tuple(facts["channels"]), tuple(facts["measures"])) != (NAMES, MEASURES):
+        raise StateError("channels of a snapshot must be this version's, got others; the partition restarts cold")
     memory, refit = state.memory, state.refit
     for name in ("used", "survival", "sampled", "clock"):
         getattr(memory, name)[...] = arrays[name]
@@ -68,9 +71,10 @@ def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
     standing.rolling.ring[...] = arrays["ring"]
     standing.rolling.used[...] = arrays["windowed"]
     standing.totals[...] = arrays["totals"]
-    for shard in sorted(name for name in held if name.startswith("incidents/")):
-        alerts = unpack(shard, held[shard])[1]
-        state.incidents.update({int(name): Alert.model_validate(alert) for name, alert in alerts.items()})
+    state.threshold.restore(facts["threshold"])
+    state.verdicts.update(facts["verdicts"])
+    _restore_incidents(state, held)
+    state.incidents.folded = facts["folded"]
     refit.day, refit.fits = facts["day"], facts["fits"]
     if "forest" in held:
         refit.forest = from_bytes(held["forest"])
@@ -78,6 +82,16 @@ def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
         coming, about = unpack("coming", held["coming"])
         refit.sample, refit.due = coming["sample"].copy(), about["due"]
         refit.begin()
+
+
+def _restore_incidents(state: Partition, held: Mapping[str, bytes]) -> None:
+    for shard in sorted(name for name in held if name.startswith("incidents/")):
+        alerts = unpack(shard, held[shard])[1]
+        state.incidents.open.update({int(name): Alert.model_validate(alert) for name, alert in alerts.items()})
+    for shard in sorted(name for name in held if name.startswith("closed/")):
+        for plain in unpack(shard, held[shard])[1]["alerts"]:
+            alert = Alert.model_validate(plain)
+            state.incidents.recent[alert.finding_uid] = alert
 
 
 def _restore_rows(state: Partition, held: Mapping[str, bytes]) -> None:
@@ -138,7 +152,7 @@ def _restore_sessions(state: Partition, held: Mapping[str, bytes]) -> None:
         rebuild_index(index, sessions["name"], len(rows))
     state.memory = state.memory._replace(sessions=sessions, session_index=index, ends=ends, chunks=chunks)
     _restore_siblings(state)
-    state.rewritten = {name for name in held if name.startswith(("sessions/", "incidents/"))}
+    state.rewritten = {name for name in held if name.startswith(REWRITTEN)}
     state.make_room(0)
 
 

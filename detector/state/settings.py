@@ -6,15 +6,17 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from detector.channels.catalogue import MEASURES, NAMES
+from detector.channels.context import Rules
 from detector.intake.columns import Ignored, ignored_names
 from detector.memory.layout import Sizes
 from detector.profile.model import Profile
 from detector.steps.combine import Weights, voice_weights
-from detector.steps.judge import Budget
-from detector.steps.workspace import Rules
+from detector.steps.judge import JudgeSettings
+from detector.steps.threshold import BudgetSettings
 
 GATE_CONTEXT = 0.3
-"""What transition and co-occurrence count for in the gate's score (study, section *The formula*)."""
+"""What transition and co-occurrence count for in the gate's score (``docs/science.md``, *The gate*)."""
 OPEN_SESSIONS = 1 << 16
 OPEN_CHUNKS = 1 << 18
 """Caps of the shared pool: 65,536 sessions, 256 MiB of observations; beyond, the least active session closes."""
@@ -26,7 +28,8 @@ class Settings(NamedTuple):
     sizes: Sizes
     rules: Rules
     weights: Weights
-    budget: Budget
+    judge: JudgeSettings
+    threshold: BudgetSettings
     ignored: Ignored
 
 
@@ -45,13 +48,15 @@ def settings_of(profile: Profile, trusted_until: float | None) -> Settings:
             group_numbers=memory.group_numbers,
             groups=memory.groups,
             forest_window=profile.forest.window,
+            channels=len(NAMES),
+            measures=len(MEASURES),
         ),
         rules=Rules(
             idle_s=sessions.idle_s,
             age_s=sessions.age_s,
             step_s=profile.time.step_s,
             probation_s=learning.probation_s,
-            trusted_until=float("-inf") if trusted_until is None else trusted_until,
+            trusted_until=_since(trusted_until),
             gate_p=learning.gate_p,
             histogram_p=learning.histogram_p,
             warm_sessions=learning.warm_sessions,
@@ -74,17 +79,20 @@ def settings_of(profile: Profile, trusted_until: float | None) -> Settings:
             read=risk.read,
             no_tool_origin=risk.no_tool_origin,
         ),
-        budget=_budget(profile, plain.tolist()),
+        judge=_judge(profile),
+        threshold=_threshold(profile, trusted_until, plain.tolist()),
         ignored=ignored_names(profile.features.ignored_attributes),
     )
 
 
-def _budget(profile: Profile, plain: Sequence[float]) -> Budget:
-    """Return the budget's settings; a share of zero is kept by a level nothing reaches."""
+def _since(trusted_until: float | None) -> float:
+    """Return the event time from which sessions are judged; nothing is trusted without one."""
+    return float("-inf") if trusted_until is None else trusted_until
+
+
+def _judge(profile: Profile) -> JudgeSettings:
     budget, correction = profile.budget, profile.agent_correction
-    return Budget(
-        alerts=max(budget.alerts, 1e-300),
-        quarantine=max(budget.quarantine, 1e-300),
+    return JudgeSettings(
         tail=budget.tail,
         origin_share=budget.origin_share,
         least=budget.least,
@@ -94,5 +102,15 @@ def _budget(profile: Profile, plain: Sequence[float]) -> Budget:
         high=correction.high,
         prior_sessions=float(correction.prior_sessions),
         cap=correction.cap,
-        floor=2.0 * math.log10(2.0) * (sum(plain) + profile.weights.forest + profile.weights.half_space),
+    )
+
+
+def _threshold(profile: Profile, trusted_until: float | None, plain: Sequence[float]) -> BudgetSettings:
+    """Return the threshold's settings; a share of zero is kept by a level nothing reaches."""
+    budget, weights = profile.budget, profile.weights
+    return BudgetSettings(
+        alerts=max(budget.alerts, 1e-300),
+        quarantine=max(budget.quarantine, 1e-300),
+        floor=2.0 * math.log10(2.0) * (sum(plain) + weights.forest + weights.half_space),
+        trusted_until=_since(trusted_until),
     )

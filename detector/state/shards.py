@@ -1,10 +1,13 @@
 """A shard: arrays and plain facts as bytes, with a header that says what they are.
 
-The header is MessagePack: version, name, dtype and shape of each array, and what is no array.
+The header is MessagePack: version, name, form and shape of each array, and what is no array. The form of a plain
+array is its dtype; of a structured one a digest of its layout, so that rows of another layout are refused, never read
+askew.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -14,16 +17,30 @@ import numpy as np
 
 from detector.errors import StateError
 
-VERSION = 1
+VERSION = 2
+"""2: layouts of structured arrays stand in the header as a digest."""
+
+
+LAYOUT = "layout:"
+"""What the form of a structured array begins with."""
 
 
 def pack(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any] | None = None) -> bytes:
     """Return arrays and plain facts as one shard."""
     # a copy of a structured array has garbage between its fields: only what is not contiguous may be copied
     whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    forms = [(name, array.dtype.str if array.dtype.names is None else "", array.shape) for name, array in whole.items()]
+    forms = [(name, form_of(array.dtype), array.shape) for name, array in whole.items()]
     head = msgspec.msgpack.encode({"version": VERSION, "arrays": forms, "facts": facts or {}})
     return b"".join([len(head).to_bytes(4, "big"), head, *(array.tobytes() for array in whole.values())])
+
+
+def form_of(dtype: np.dtype[Any]) -> str:
+    """Return what says how an array's bytes are to be read: its dtype, or a digest of fields, formats and offsets."""
+    if dtype.names is None:
+        return dtype.str
+    fields: Mapping[str, Any] = dtype.fields or {}
+    layout = [f"{name} {fields[name][0].base.str} {fields[name][0].shape} {fields[name][1]}" for name in dtype.names]
+    return LAYOUT + hashlib.sha256("\n".join([*layout, str(dtype.itemsize)]).encode()).hexdigest()[:16]
 
 
 class _Head(msgspec.Struct, forbid_unknown_fields=True):
@@ -54,9 +71,14 @@ def unpack(
     at = 4 + size
     arrays = {}
     for field, form, shape in head.arrays:
-        dtype = np.dtype(form) if form else (dtypes or {}).get(field)
-        length = math.prod(shape) * (dtype.itemsize if dtype is not None else 0)
-        if dtype is None or dtype.hasobject or at + length > len(shard):
+        dtype = (dtypes or {}).get(field) if form.startswith(LAYOUT) else np.dtype(form)
+        if dtype is None or form_of(dtype) != form:
+            raise StateError(
+                f"layout of array {field} of shard {name} must be this version's with this profile, got another; "
+                "the partition restarts cold"
+            )
+        length = math.prod(shape) * dtype.itemsize
+        if dtype.hasobject or at + length > len(shard):
             raise StateError(f"array {field} of shard {name} must fit this profile; the partition restarts cold")
         arrays[field] = np.frombuffer(shard, dtype, math.prod(shape), at).reshape(shape)
         at += length
@@ -65,10 +87,10 @@ def unpack(
     return arrays, head.facts
 
 
-_CUT = b"cut:"
+_DIVIDED = b"cut:"
 
 
-def cut(shards: Mapping[str, bytes], most: int) -> dict[str, bytes]:
+def divide(shards: Mapping[str, bytes], most: int) -> dict[str, bytes]:
     """Return the shards with none larger than `most` bytes: a larger one becomes a note of its pieces, and these."""
     out: dict[str, bytes] = {}
     for name, shard in shards.items():
@@ -76,7 +98,7 @@ def cut(shards: Mapping[str, bytes], most: int) -> dict[str, bytes]:
             out[name] = shard
             continue
         pieces = [shard[at : at + most] for at in range(0, len(shard), most)]
-        out[name] = _CUT + str(len(pieces)).encode()
+        out[name] = _DIVIDED + str(len(pieces)).encode()
         out |= {f"{name}~{number}": piece for number, piece in enumerate(pieces)}
     return out
 
@@ -94,8 +116,8 @@ def join(shards: Mapping[str, bytes]) -> dict[str, bytes]:
         if "~" in name:
             continue
         whole[name] = shard
-        if shard.startswith(_CUT) and shard[len(_CUT) :].isdigit():
-            names = [f"{name}~{number}" for number in range(int(shard[len(_CUT) :]))]
+        if shard.startswith(_DIVIDED) and shard[len(_DIVIDED) :].isdigit():
+            names = [f"{name}~{number}" for number in range(int(shard[len(_DIVIDED) :]))]
             missing = [piece for piece in names if piece not in shards]
             if missing:
                 raise StateError(f"pieces of shard {name} must all be there, got none of {missing[0]}")

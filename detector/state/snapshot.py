@@ -8,11 +8,16 @@ activity, are written anew each time. Two states that will behave alike give the
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
+from detector.channels.catalogue import MEASURES, NAMES
 from detector.memory.layout import (
+    AFTER,
     CHUNK,
+    HEAD,
     OBSERVED,
     OLDEST,
     SESSION_TOOLS,
@@ -24,9 +29,10 @@ from detector.memory.layout import (
     VALUES,
     Memory,
 )
+from detector.schema.alert import Alert
 from detector.scorers.codec import to_bytes
 from detector.state.partition import BLOCK, Partition
-from detector.state.shards import cut, pack
+from detector.state.shards import divide, pack
 
 MOST_BYTES = 900_000
 """No shard is larger: a record of a state topic is at most a megabyte."""
@@ -60,7 +66,7 @@ def snapshot_partition(state: Partition, *, full: bool) -> dict[str, bytes]:
         state.forest_written = state.refit.served
     state.touched_blocks.clear()
     state.touched_groups.clear()
-    return cut(shards, MOST_BYTES)
+    return divide(shards, MOST_BYTES)
 
 
 def _clean(rows: np.ndarray) -> np.ndarray:
@@ -92,7 +98,17 @@ def _core(state: Partition) -> bytes:
         "windowed": standing.rolling.used,
         "totals": standing.totals,
     }
-    return pack(arrays, {"day": state.refit.day, "fits": state.refit.fits, "profile": state.profile.id})
+    facts = {
+        "day": state.refit.day,
+        "fits": state.refit.fits,
+        "profile": state.profile.id,
+        "channels": NAMES,
+        "measures": MEASURES,
+        "threshold": state.threshold.facts(),
+        "verdicts": dict(sorted(state.verdicts.items())),
+        "folded": state.incidents.folded,
+    }
+    return pack(arrays, facts)
 
 
 def _rewritten(state: Partition) -> dict[str, bytes]:
@@ -104,12 +120,21 @@ def _rewritten(state: Partition) -> dict[str, bytes]:
 
 
 def _incident_shards(state: Partition) -> dict[str, bytes]:
-    """Return the alerts of open sessions by session name, so many to a shard that none becomes too large."""
-    held = [(str(name), alert.model_dump(mode="json")) for name, alert in sorted(state.incidents.items())]
-    pieces = range(0, len(held), _INCIDENTS_A_SHARD)
-    return {
-        f"incidents/{at // _INCIDENTS_A_SHARD:05}": pack({}, dict(held[at : at + _INCIDENTS_A_SHARD])) for at in pieces
-    }
+    """Return the alerts of open sessions and of closed ones, so many to a shard that none becomes too large."""
+    held = [(str(name), _plain(alert)) for name, alert in sorted(state.incidents.open.items())]
+    recent = [_plain(alert) for alert in state.incidents.recent.values()]
+    shards = {f"incidents/{k:05}": pack({}, dict(part)) for k, part in enumerate(_parts(held))}
+    return shards | {f"closed/{k:05}": pack({}, {"alerts": part}) for k, part in enumerate(_parts(recent))}
+
+
+def _plain(alert: Alert) -> dict[str, Any]:
+    return alert.model_dump(mode="json")
+
+
+def _parts(items: list[Any]) -> Iterator[list[Any]]:
+    """Yield so many alerts as fit into one shard."""
+    for at in range(0, len(items), _INCIDENTS_A_SHARD):
+        yield items[at : at + _INCIDENTS_A_SHARD]
 
 
 def _session_shards(state: Partition) -> dict[str, bytes]:
@@ -144,14 +169,14 @@ def _activity(memory: Memory) -> list[int]:
     order, slot = [], int(memory.ends[OLDEST])
     while slot >= 0:
         order.append(slot)
-        slot = int(memory.sessions["order"][slot, 1])
+        slot = int(memory.sessions["order"][slot, AFTER])
     return order
 
 
 def _observations(memory: Memory, slot: int) -> np.ndarray:
     """Return a session's observations, shape (n, 4)."""
     session = memory.sessions[slot]
-    left, chunk = int(session["count"][OBSERVED]), int(session["chunk"][0])
+    left, chunk = int(session["count"][OBSERVED]), int(session["chunk"][HEAD])
     pieces = [np.empty((0, 4), np.uint64)]
     while left > 0:
         pieces.append(memory.chunks.cells[chunk, : min(left, CHUNK)])

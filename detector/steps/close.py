@@ -1,40 +1,55 @@
-"""Where sessions end: which one an event belongs to, when it must close, and whether the gate lets it teach."""
+"""Close: which session ends before an event, why, and what it may teach."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
+from detector.channels.context import Rules
+from detector.intake.columns import LIFECYCLE, SESSION, SESSION_END, TOOL_NAME, Columns
 from detector.memory import layout as mem
 from detector.memory import sessions as ses
 from detector.memory.layout import NOW, Memory
+from detector.memory.observations import MOST_OF_ONE_EVENT
 from detector.sketches.index import find_row
-from detector.sketches.keys import tick_of
 from detector.sketches.survival import note_bin, tail_p
-from detector.steps.learn import EVERYTHING, HISTOGRAMS, NOTHING, Scratch, learn_session
-from detector.steps.workspace import AT_AGE, AT_CROWD, AT_FINISH, AT_IDLE, AT_SIZE, Closes, Rules
+from detector.steps.workspace import (
+    AT_AGE,
+    AT_CROWD,
+    AT_END,
+    AT_IDLE,
+    AT_SIZE,
+    EVERYTHING,
+    HISTOGRAMS,
+    NO_SESSION,
+    NOTHING,
+    STAYS,
+    Closes,
+)
 
-_GATE_PER_UNIT = 8.0
-_ROOM = 96
-"""Observations that must fit into a session before it takes another event: the most one event can leave."""
+GATE_PER_UNIT = 8.0
+"""Bins to a unit of the gate's score, in the histograms of fleet and peer group."""
+OWN_PER_UNIT = 2.0
+"""The same in an agent's own, of 24 bins."""
+_FULL = 65_535
 
 
 @njit(cache=True)
-def _own_gate_place(own: np.ndarray, score: float) -> int:
-    return min(np.int64(score * 2.0), len(own) - 1)
+def _own_place(own: np.ndarray, score: float) -> int:
+    return min(np.int64(score * OWN_PER_UNIT), len(own) - 1)
 
 
 @njit(cache=True)
 def _gate_p(fleet: np.void, group: np.void, agent: np.void, score: float, prior: float) -> float:
     """Return the p-value of a gate score: the fleet's, then the group's, then the agent's own."""
     gate = fleet["gate"]
-    place = min(np.int64(score * _GATE_PER_UNIT), len(gate) - 2)
+    place = min(np.int64(score * GATE_PER_UNIT), len(gate) - 2)
     p = tail_p(gate, place)
     gate = group["gate"]
     beyond = gate[place + 1]
     p = (beyond + 0.5 * (gate[place] - beyond) + prior * p) / (gate[0] + prior)
     own = agent["gate"]
-    place = _own_gate_place(own, score)
+    place = _own_place(own, score)
     total = 0
     mass = 0.5 * own[place]
     for k in range(len(own)):
@@ -46,12 +61,12 @@ def _gate_p(fleet: np.void, group: np.void, agent: np.void, score: float, prior:
 
 @njit(cache=True)
 def _note_gate(fleet: np.void, group: np.void, agent: np.void, score: float) -> None:
-    place = min(np.int64(score * _GATE_PER_UNIT), len(fleet["gate"]) - 2)
+    place = min(np.int64(score * GATE_PER_UNIT), len(fleet["gate"]) - 2)
     note_bin(fleet["gate"], place)
     note_bin(group["gate"], place)
     own = agent["gate"]
-    place = _own_gate_place(own, score)
-    if own[place] == 65_535:
+    place = _own_place(own, score)
+    if own[place] == _FULL:
         for k in range(len(own)):
             own[k] //= 2
     own[place] += 1
@@ -73,13 +88,10 @@ def _lesson(memory: Memory, rules: Rules, session: np.void) -> int:
 
 
 @njit(cache=True)
-def close_session(
-    memory: Memory, rules: Rules, scratch: Scratch, closes: Closes, slot: int, at: int, reason: int
-) -> None:
-    """Close a session: decide what it teaches, learn that, note the close, give its room back."""
+def close(memory: Memory, rules: Rules, closes: Closes, slot: int, at: int, reason: int) -> int:
+    """Return what a session teaches as it ends before event `at`; counts its gate score, notes it in `closes`."""
     session = memory.sessions[slot]
     lesson = _lesson(memory, rules, session)
-    learn_session(memory, scratch, slot, lesson, tick_of(memory.clock[NOW], rules.probation_s))
     row = closes.count[0]
     closes.at[row] = at
     closes.slot[row] = slot
@@ -91,56 +103,49 @@ def close_session(
     closes.reason[row] = reason
     closes.seen[row] = session["seen"]
     closes.count[0] += 1
-    ses.release_session(memory, slot)
-
-
-@njit(cache=True)
-def close_idle(memory: Memory, rules: Rules, scratch: Scratch, closes: Closes, at: int) -> None:
-    """Close every session that has been idle too long."""
-    oldest = np.int64(memory.ends[mem.OLDEST])
-    while oldest >= 0 and memory.sessions[oldest]["seen"] + rules.idle_s < memory.clock[NOW]:
-        close_session(memory, rules, scratch, closes, oldest, at, AT_IDLE)
-        oldest = np.int64(memory.ends[mem.OLDEST])
+    return lesson
 
 
 @njit(cache=True)
 def _is_crowded(memory: Memory, rules: Rules) -> bool:
     """Return whether the pool of open sessions, or of their observations, is full."""
-    used = len(memory.chunks.following) - memory.chunks.free[1]
+    used = len(memory.chunks.following) - memory.chunks.free[mem.FREE_CHUNKS]
     is_full = memory.ends[mem.OPEN] >= rules.open_sessions or used >= rules.chunks
     return memory.ends[mem.OPEN] > 0 and is_full
 
 
 @njit(cache=True)
 def _must_close(memory: Memory, rules: Rules, slot: int) -> int:
-    """Return why an open session must close before it takes another event; -1 if it need not."""
+    """Return why an open session must close before it takes another event, STAYS if it need not."""
     session = memory.sessions[slot]
-    if session["count"][mem.OBSERVED] + _ROOM > rules.observations:
+    if session["count"][mem.OBSERVED] + MOST_OF_ONE_EVENT > rules.observations:
         return AT_SIZE
-    return AT_AGE if memory.clock[NOW] - session["started"] > rules.age_s else -1
+    return AT_AGE if memory.clock[NOW] - session["started"] > rules.age_s else STAYS
 
 
 @njit(cache=True)
-def session_slot(
-    memory: Memory, rules: Rules, scratch: Scratch, closes: Closes, agent: int, name: np.uint64, i: int, ts: float
-) -> tuple[int, bool]:
-    """Return the open session of an event and whether it is new; a session past its caps closes first."""
-    slot = find_row(memory.session_index, name)
+def session_before(memory: Memory, rules: Rules, columns: Columns, i: int, agent: int) -> tuple[int, int]:
+    """Return a session that must end before an event and why; else the one it joins, and STAYS.
+
+    NO_SESSION with STAYS: the event opens a session, or, being the end of one, belongs to none. Idle
+    sessions of everybody end first, then the event's own, then those it needs the room of.
+    """
+    oldest = np.int64(memory.ends[mem.OLDEST])
+    if oldest >= 0 and memory.sessions[oldest]["seen"] + rules.idle_s < memory.clock[NOW]:
+        return oldest, AT_IDLE
+    slot = find_row(memory.session_index, columns.ident[i, SESSION])
+    if is_end(columns, i):
+        return slot, (AT_END if slot >= 0 else STAYS)
     if slot >= 0:
-        reason = _must_close(memory, rules, slot)
-        if reason < 0:
-            return slot, False
-        close_session(memory, rules, scratch, closes, slot, i, reason)
+        return slot, _must_close(memory, rules, slot)
     if memory.agents[agent]["tally"][mem.STILL_OPEN] >= rules.open_per_agent:
-        close_session(memory, rules, scratch, closes, ses.least_active(memory, agent), i, AT_CROWD)
-    while _is_crowded(memory, rules):
-        close_session(memory, rules, scratch, closes, np.int64(memory.ends[mem.OLDEST]), i, AT_CROWD)
-    # a clock set back must not pass for trusted history
-    return ses.open_session(memory, name, agent, max(ts, memory.clock[NOW])), True
+        return ses.least_active(memory, agent), AT_CROWD
+    if _is_crowded(memory, rules):
+        return oldest, AT_CROWD
+    return NO_SESSION, STAYS
 
 
 @njit(cache=True)
-def close_all(memory: Memory, rules: Rules, scratch: Scratch, closes: Closes) -> None:
-    """Close every open session, least recently active first."""
-    while memory.ends[mem.OLDEST] >= 0:
-        close_session(memory, rules, scratch, closes, np.int64(memory.ends[mem.OLDEST]), np.int64(0), AT_FINISH)
+def is_end(columns: Columns, i: int) -> bool:
+    """Return whether an event only says that its session is over."""
+    return columns.kind[i] == LIFECYCLE and columns.ident[i, TOOL_NAME] == SESSION_END

@@ -1,91 +1,64 @@
-"""What memory makes of a micro-batch, laid out for the kernels: settings, rows per event, rows per closed session."""
+"""Room to work in: arrays that are filled anew for every micro-batch, and what their columns and codes mean."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from detector.intake.columns import BATCH
-from detector.memory import layout as mem
-from detector.memory.layout import Chunks
+from detector.channels.catalogue import NAMES
+from detector.channels.context import Context, Room, allocate_context, allocate_room
+from detector.intake.columns import BATCH, Columns, allocate_columns
 
-UNJUDGED, JUDGED, REPEATED = 0, 1, 2
-"""States of an event: context only (or a lifecycle event), scored, a repeated event id."""
-NO_ORIGIN, OTHER_ORIGIN, TOOL_ORIGIN = 0, 1, 2
 AT_END, AT_IDLE, AT_AGE, AT_SIZE, AT_CROWD, AT_FINISH = (np.int64(reason) for reason in range(6))
 """Why a session was closed; numpy integers, for numba compiles a kernel anew for every literal it is called with."""
+STAYS = np.int64(-1)
+"""In place of a reason: the session goes on."""
+NO_SESSION = np.int64(-1)
+"""In place of a slot."""
+NOTHING, HISTOGRAMS, EVERYTHING = 0, 1, 2
+"""What a session may teach beside numbers."""
 
 
-class Rules(NamedTuple):
-    """Settings of the kernels, from the profile; times in seconds."""
-
-    idle_s: float
-    age_s: float
-    step_s: float
-    probation_s: float
-    trusted_until: float
-    gate_p: float
-    histogram_p: float
-    warm_sessions: int
-    agent_prior: float
-    not_ok: float
-    other_origin: float
-    echo: float
-    gate_context: float
-    open_per_agent: int
-    observations: int
-    open_sessions: int
-    chunks: int
-
-
-class Place(NamedTuple):
-    """Where an event falls: its agent, peer group, the fleet, its session, and the pool of observations."""
-
-    agent: np.void
-    group: np.void
-    fleet: np.void
-    session: np.void
-    chunks: Chunks
-
-
-class Context(NamedTuple):
-    """What memory makes of n events; row i belongs to event i.
+class Scratch(NamedTuple):
+    """Room for one event and for one session.
 
     Parameters
     ----------
-    state : ndarray of uint8
-        UNJUDGED, JUDGED or REPEATED.
-    slot, agent, group : ndarray of int32
-        Where session, agent and peer group are kept; -1 for a repeated event.
-    origin : ndarray of uint8
-        NO_ORIGIN (nothing known), OTHER_ORIGIN or TOOL_ORIGIN (some value came from tool output).
-    bits, logs : ndarray of float64, shape (n, 11)
-        Each channel's raw value and -log10 of its calibrated p-value.
-    residual : ndarray of float64, shape (n, 7)
-        What the forest looks at.
-    which : ndarray of int32, shape (n, 4)
-        Part with the most novel target, part with the most novel argument, largest size, largest attribute; -1: none.
-    level : ndarray of uint8, shape (n, 2)
-        Novelty levels of the two parts.
-    number : ndarray of float64, shape (n, 2, 3)
-        Of the two numbers: deviation, the mean it was held against (log2), observations behind that mean.
-    known : ndarray of int64, shape (n, 4)
-        Closed sessions of the agent, sessions its peers learned from, agents, events of the session before.
+    key, turn_of : ndarrays of uint64 and int64
+        Which keys of the session being learned were already counted.
+    turn : ndarray of int64, shape (2,)
+        TURN: raised, it forgets all keys at once. USED: how much of the room is used, less one.
+    room : Room
+        For the channels.
+    bins : ndarray of uint8, shape (channels,)
+        The bins of an event's channels.
     """
 
-    state: np.ndarray
-    slot: np.ndarray
-    agent: np.ndarray
-    group: np.ndarray
-    origin: np.ndarray
-    bits: np.ndarray
-    logs: np.ndarray
-    residual: np.ndarray
-    which: np.ndarray
-    level: np.ndarray
-    number: np.ndarray
-    known: np.ndarray
+    key: np.ndarray
+    turn_of: np.ndarray
+    turn: np.ndarray
+    room: Room
+    bins: np.ndarray
+
+
+TURN, USED = range(2)
+"""Columns of ``turn``."""
+KEYS_PER_ROW = 16
+"""Cells for each row a session noted: a row teaches four keys at most, so three quarters of the table stay empty."""
+
+
+def allocate_scratch(observations: int) -> Scratch:
+    """Return room for the keys of a session of at most `observations` rows."""
+    capacity = 1 << np.int64(np.ceil(np.log2(observations * KEYS_PER_ROW)))
+    return Scratch(
+        key=np.zeros(capacity, np.uint64),
+        turn_of=np.zeros(capacity, np.int64),
+        turn=np.zeros(2, np.int64),
+        room=allocate_room(),
+        bins=np.zeros(len(NAMES), np.uint8),
+    )
 
 
 class Closes(NamedTuple):
@@ -107,24 +80,6 @@ class Closes(NamedTuple):
     count: np.ndarray
 
 
-def allocate_context(events: int = BATCH) -> Context:
-    """Return room for what memory makes of a micro-batch."""
-    return Context(
-        state=np.zeros(events, np.uint8),
-        slot=np.zeros(events, np.int32),
-        agent=np.zeros(events, np.int32),
-        group=np.zeros(events, np.int32),
-        origin=np.zeros(events, np.uint8),
-        bits=np.zeros((events, len(mem.CHANNELS))),
-        logs=np.zeros((events, len(mem.CHANNELS))),
-        residual=np.zeros((events, len(mem.RESIDUALS))),
-        which=np.zeros((events, 4), np.int32),
-        level=np.zeros((events, 2), np.uint8),
-        number=np.zeros((events, 2, 3)),
-        known=np.zeros((events, 4), np.int64),
-    )
-
-
 def allocate_closes(rows: int) -> Closes:
     """Return room for `rows` closed sessions: as many as may be open, and one for each event."""
     return Closes(
@@ -138,4 +93,107 @@ def allocate_closes(rows: int) -> Closes:
         reason=np.zeros(rows, np.uint8),
         seen=np.zeros(rows),
         count=np.zeros(1, np.int64),
+    )
+
+
+class Evidence(NamedTuple):
+    """Evidence of n events.
+
+    Parameters
+    ----------
+    total : ndarray of float64, shape (n, 2)
+        Of the plain and of the origin voice; 0 for an event that is not judged.
+    factor : ndarray of float64, shape (n,)
+        Risk weight by outcome and kind.
+    forest, half_space : ndarrays of float64, shape (n,)
+        -log10 of the rank among the forest's training scores, and -log10 p of the half-space trees.
+    has_forest, has_half_space : ndarrays of bool, shape (n,)
+        Whether the model was ready; its evidence counts for nothing otherwise.
+    """
+
+    total: np.ndarray
+    factor: np.ndarray
+    forest: np.ndarray
+    half_space: np.ndarray
+    has_forest: np.ndarray
+    has_half_space: np.ndarray
+
+
+def allocate_evidence(events: int) -> Evidence:
+    """Return room for the evidence of a micro-batch."""
+    return Evidence(
+        total=np.zeros((events, 2)),
+        factor=np.zeros(events),
+        forest=np.zeros(events),
+        half_space=np.zeros(events),
+        has_forest=np.zeros(events, np.bool_),
+        has_half_space=np.zeros(events, np.bool_),
+    )
+
+
+class Judgements(NamedTuple):
+    """How strange n events made their sessions, and how strange the closed sessions were.
+
+    Parameters
+    ----------
+    score : ndarray of float64, shape (n,)
+        Fused evidence of each event, corrected for its agent; 0 if it is context only, NaN if repeated.
+    rarity : ndarray of float64, shape (n,)
+        -log10 of the share of recent sessions at least as strange as one with this score.
+    ready : ndarray of bool, shape (n,)
+        Whether enough sessions had closed for a rarity to mean something.
+    rises : ndarray of bool, shape (n,)
+        Whether the session is stranger now than before this event.
+    plain_leads : ndarray of bool, shape (n,)
+        Whether the plain voice gave the score.
+    closed_score, closed_rarity : ndarrays of float64, shape (rows,)
+        The same two of each closed session; a score of -1 means that it held no action.
+    """
+
+    score: np.ndarray
+    rarity: np.ndarray
+    ready: np.ndarray
+    rises: np.ndarray
+    plain_leads: np.ndarray
+    closed_score: np.ndarray
+    closed_rarity: np.ndarray
+
+
+def allocate_judgements(events: int, rows: int) -> Judgements:
+    """Return room for the judgements on a micro-batch in which up to `rows` sessions close."""
+    return Judgements(
+        score=np.zeros(events),
+        rarity=np.zeros(events),
+        ready=np.zeros(events, np.bool_),
+        rises=np.zeros(events, np.bool_),
+        plain_leads=np.zeros(events, np.bool_),
+        closed_score=np.zeros(rows),
+        closed_rarity=np.zeros(rows),
+    )
+
+
+@dataclass(slots=True)
+class Workspace:
+    """All of it, for one partition."""
+
+    columns: Columns
+    context: Context
+    evidence: Evidence
+    judgements: Judgements
+    closes: Closes
+    scratch: Scratch
+    clock: np.ndarray
+    """The watermark as each event of the batch finds it, epoch seconds."""
+
+
+def allocate_workspace(observations: int) -> Workspace:
+    """Return a workspace for sessions of at most `observations` rows; :class:`Closes` grows as sessions open."""
+    return Workspace(
+        columns=allocate_columns(),
+        context=allocate_context(),
+        evidence=allocate_evidence(BATCH),
+        judgements=allocate_judgements(BATCH, 1),
+        closes=allocate_closes(1),
+        scratch=allocate_scratch(observations),
+        clock=np.empty(0),
     )

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from detector.alerts.incidents import Policy, risk_of, severity_of
+from detector.alerts.findings import Policy, risk_of, severity_of
 from detector.pipeline import Pipeline
 from detector.schema.alert import Alert, finding_uid
 from tests.streams import Script, feed, ordinary, trained
 
-POLICY = Policy("default/v1", 0.01, 0.002, (), (0.25, 0.25))
+POLICY = Policy("default/v1", 0.01, 0.002, ())
 ODD = [
     {"name": "exfiltrate", "target": f"https://d{n}.evil.example", "attributes": {"to": f"Zz{n}!", "via": "@@"}}
     for n in range(4)
@@ -53,8 +53,8 @@ def test_a_session_that_grows_stranger_updates_its_incident() -> None:
     script = Script()
     pipeline = ready(script)
     mild = {"name": "search", "target": "index-1", "attributes": {"query": "Zz!"}}
-    budget = pipeline.state.settings.budget._replace(quarantine=10.0**-3.0)
-    pipeline.state.settings = pipeline.state.settings._replace(budget=budget)
+    threshold = pipeline.state.threshold
+    threshold.settings = threshold.settings._replace(quarantine=10.0**-3.0)
     alerts = feed(pipeline, script.session("grows", [mild, *ODD], agent_id="a-1")).alerts
     created, *updates = [alert for alert in alerts if alert.activity != "close"]
     assert [alert.activity for alert in updates] == ["update"]

@@ -7,7 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from detector.channels.numbers import deviation_of, field_key, gap_log, read_any_key, read_deviation, read_key
+from detector.channels.numbers import (
+    NOT_READY,
+    deviation_of,
+    field_key,
+    gap_log,
+    read_any_key,
+    read_deviation,
+    read_key,
+)
 from detector.memory.layout import agent_dtype, group_dtype
 from detector.sketches.hashing import hash_text
 from detector.sketches.numbers import note_number
@@ -60,7 +68,7 @@ def test_less_than_usual_deviates_downwards() -> None:
 def test_a_read_is_held_against_its_target_else_against_its_tool() -> None:
     """More than usual only; never below zero."""
     _, group = owners()
-    assert read_deviation(group, TOOL, FILE, 30.0) == 0.0
+    assert read_deviation(group, TOOL, FILE, 30.0) == NOT_READY
     teach(group, read_any_key(TOOL), 20.0, 20)
     by_tool = read_deviation(group, TOOL, FILE, 30.0)
     teach(group, read_key(TOOL, FILE), 30.0, 20)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from detector.checks.determinism import faults_of_cuts, faults_of_increments, faults_of_resuming
-from detector.pipeline import Outcome
 from detector.schema.record import Record
+from detector.state.report import Outcome
 
 RECORDS = [Record(bytes([n])) for n in range(20)]
 

@@ -26,7 +26,8 @@ def digest_of(pipeline: Pipeline) -> str:
     kept = {f"agent {name}": agents[name] for name in agents.dtype.names or () if name not in ("first_open", "group")}
     kept |= {f"group {name}": groups[name] for name in groups.dtype.names or ()}
     kept |= {"survival": memory.survival, "sample": memory.sample, "clock": memory.clock}
-    kept |= {"window": standing.rolling.ordered, "totals": standing.totals}
+    totals = np.append(standing.totals, float(pipeline.state.threshold.alerted))
+    kept |= {"window": standing.rolling.ordered, "totals": totals}
     whole = hashlib.sha256()
     for name, array in sorted(kept.items()):
         # a last bit of a logarithm may differ between two machines; a millionth may not

@@ -18,10 +18,10 @@ def serve(marks: list[float], sampled: int = 200) -> list[tuple[float, int, int]
     array = np.array(marks)
     start = 0
     while start < len(marks):
-        stop = refit.cut(array, start)
+        stop = refit.next_change(array, start)
         if stop == start:
-            refit.turn(marks[start], SAMPLE, sampled)
-            stop = refit.cut(array, start)
+            refit.change(marks[start], SAMPLE, sampled)
+            stop = refit.next_change(array, start)
         seen += [(mark, refit.fits, refit.served) for mark in marks[start:stop]]
         start = stop
     return seen
@@ -49,12 +49,12 @@ def test_the_sample_is_the_newest_of_the_ring_in_order() -> None:
     """Oldest first; only what was ever written."""
     refit = Refit(SETTINGS)
     ring = np.arange(64, dtype=np.float32)[:, None].repeat(7, axis=1)
-    refit.turn(50.0, ring, 0)
-    refit.turn(150.0, ring, 70)
+    refit.change(50.0, ring, 0)
+    refit.change(150.0, ring, 70)
     assert refit.sample is not None
     assert refit.sample[:, 0].tolist() == [*range(6, 64), *range(6)]
     few = Refit(SETTINGS)
-    few.turn(50.0, ring, 0)
-    few.turn(150.0, ring, 30)
+    few.change(50.0, ring, 0)
+    few.change(150.0, ring, 30)
     assert few.sample is not None
     assert few.sample[:, 0].tolist() == list(range(30))

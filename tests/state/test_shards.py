@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.errors import StateError
-from detector.state.shards import cut, join, pack, unpack
+from detector.state.shards import divide, join, pack, unpack
 
 
 def test_arrays_and_facts_come_back_as_they_were() -> None:
@@ -22,20 +22,20 @@ def test_arrays_and_facts_come_back_as_they_were() -> None:
 @given(st.dictionaries(st.text("abc/", min_size=1), st.binary(max_size=300)), st.integers(10, 100))
 def test_what_was_cut_is_joined_again(shards: dict[str, bytes], most: int) -> None:
     """And no piece is larger than allowed."""
-    pieces = cut(shards, most)
+    pieces = divide(shards, most)
     assert max(map(len, pieces.values()), default=0) <= most
     assert join(pieces) == shards
 
 
 def test_a_piece_left_over_from_a_larger_shard_is_ignored() -> None:
     """The newer note says how many pieces count."""
-    old, new = cut({"x": b"1" * 50}, 20), cut({"x": b"2" * 30}, 20)
+    old, new = divide({"x": b"1" * 50}, 20), divide({"x": b"2" * 30}, 20)
     assert join({**old, **new}) == {"x": b"2" * 30}
 
 
 def test_a_missing_piece_is_refused() -> None:
     """Half a shard is no shard."""
-    pieces = cut({"x": b"1" * 50}, 20)
+    pieces = divide({"x": b"1" * 50}, 20)
     del pieces["x~1"]
     with pytest.raises(StateError, match="pieces of shard x"):
         join(pieces)

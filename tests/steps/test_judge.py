@@ -7,20 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detector.memory.layout import FUSED, ORIGIN, PLAIN
 from detector.pipeline import Pipeline
 from detector.simulate.fleet import DAY_S, Fleet
 from detector.state.settings import settings_of
-from detector.steps.judge import FUSED, ORIGIN, PLAIN, allocate_standing, correction
+from detector.steps.judge import allocate_standing, correction
 from tests.streams import Look, Script, feed, ordinary, profile, quick, records_of, trained
 
-BUDGET = settings_of(profile(), None).budget
+SETTINGS = settings_of(profile(), None).judge
 
 
 def factor(sessions: float, own: float, mean: float = 2.0, total: float = 1_000.0) -> float:
     """Return the correction of an agent with so many past sessions of so much evidence each."""
     standing = allocate_standing(100)
     standing.totals[:3] = (total, mean * total, mean * total)
-    return float(correction(BUDGET, standing, np.array([sessions, own * sessions, own * sessions]), ORIGIN))
+    return float(correction(SETTINGS, standing, np.array([sessions, own * sessions, own * sessions]), ORIGIN))
 
 
 @given(sessions=st.floats(0, 1e6), own=st.floats(0, 1e6), mean=st.floats(1e-6, 100))
@@ -44,7 +45,7 @@ def test_a_newcomer_is_hardly_corrected() -> None:
 
 def test_nobody_is_corrected_before_there_is_a_fleet_to_compare_with() -> None:
     """Too few sessions, or none with evidence."""
-    assert factor(10, 6.0, total=BUDGET.least // 2) == 1.0
+    assert factor(10, 6.0, total=SETTINGS.least // 2) == 1.0
     assert factor(10, 6.0, mean=0.0) == 1.0
 
 
