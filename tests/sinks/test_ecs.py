@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from detector.schema.alert import Alert
+from detector.schema.alert import Alert, VerdictNote
 from detector.sinks.body import shorten, to_bytes
 from detector.sinks.ecs import OWN, RENDERING, render
 
@@ -152,7 +152,8 @@ def test_every_field_of_an_alert_is_told(make_alert: MakeAlert) -> None:
         name: value + 7 if isinstance(value, int | float) else (value * 2 if isinstance(value, tuple) else f"{value}7")
         for name, value in alert
     }
-    changed |= {"activity": "close", "severity": "low"}
+    note = VerdictNote(verdict="confirm", by="ann", reason="seen", at=1.0)
+    changed |= {"activity": "close", "severity": "low", "causes": ("rule.x/1",), "verdict": note}
     told = [name for name in changed if render(alert.model_copy(update={name: changed[name]})) != render(alert)]
     assert told == list(Alert.model_fields)
 

@@ -68,7 +68,7 @@ class LaterAlert(Alert):
 
     model_config = ConfigDict(frozen=True)
 
-    causes: tuple[str, ...] = ()
+    colours: tuple[str, ...] = ()
     note: Note | None = None
 
 
@@ -77,9 +77,9 @@ def test_optional_fields_to_come_travel_without_a_place_in_ocsf(make_alert: Make
     now = make_alert()
     (part,) = now.contributions
     plain = LaterAlert(**now.model_dump())
-    later = LaterAlert(**now.model_dump(), causes=("f-1",), note=Note(**part.model_dump()))
+    later = LaterAlert(**now.model_dump(), colours=("f-1",), note=Note(**part.model_dump()))
     assert encode(plain) == encode(now)
-    assert render(later)["unmapped"]["detector"][EXACT]["causes"] == ["f-1"]
+    assert render(later)["unmapped"]["detector"][EXACT]["colours"] == ["f-1"]
     assert decode(encode(later)) == now
 
 
