@@ -28,7 +28,7 @@ from detector.state.report import NO_EVENTS, Batch, Outcome, batches_of, report,
 from detector.state.restore import restore_partition
 from detector.state.snapshot import snapshot_partition
 from detector.steps.close import close, is_end, session_before
-from detector.steps.combine import ask_forest, ask_half_space, combine
+from detector.steps.combine import combine, score_by_forest, score_by_half_space
 from detector.steps.judge import judge, settle_rest
 from detector.steps.learn import learn
 from detector.steps.look import enter, look
@@ -116,8 +116,8 @@ class Pipeline:
         while first < events:
             span = (first, state.refit.serve(work.clock, first, state.memory))
             _walk(state.memory, settings.rules, work.scratch, work.columns, span, work.context, work.closes)
-            ask_forest(state.refit.forest, work, span)
-            ask_half_space(state.models, work, span)
+            score_by_forest(state.refit.forest, work, span)
+            score_by_half_space(state.models, work, span)
             combine(settings.weights, work, span)
             settled = judge(settings.judge, state.standing, state.memory, work, (*span, settled))
             first = span[1]

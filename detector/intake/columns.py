@@ -24,6 +24,8 @@ KINDS: tuple[str, ...] = get_args(Kind)
 LIFECYCLE = KINDS.index("lifecycle")
 LLM_CALL = KINDS.index("llm_call")
 DATA_ACCESS = KINDS.index("data_access")
+SIZES = ("duration_ms", "tokens_in", "tokens_out", "bytes_in", "bytes_out", "cost_usd")
+"""Fields that hold sizes, in the order of the event's fields: so they stand on the wire, and so they are numbered."""
 SIZE, BYTES_OUT, ATTRIBUTE = 0, 1, 2
 UNKNOWN, USER, TOOL, NONE = 0, 1, 2, 3
 PLACE = ~np.uint64(0xFFF)

@@ -27,6 +27,7 @@ from detector.intake.columns import (
     PLACE,
     SESSION,
     SIZE,
+    SIZES,
     TARGET,
     TOOL,
     TOOL_NAME,
@@ -41,21 +42,55 @@ from detector.schema.event import Event
 from detector.sketches.hashing import SEED, hash_bytes, hash_text, mix
 
 _TEXTS = ("event_id", "agent_id", "kind", "name", "agent_type", "tenant", "session_id", "target", "outcome")
-_SIZES = ("duration_ms", "tokens_in", "tokens_out", "bytes_in", "cost_usd", "bytes_out")
 _EVENT_ID, _AGENT, _KIND, _NAME, _TYPE, _TENANT, _SESSION, _TARGET, _OUTCOME = range(len(_TEXTS))
 _FIRST_SIZE = len(_TEXTS)
+_BYTES_OUT = _FIRST_SIZE + SIZES.index("bytes_out")
 _TS, _ATTRIBUTES, _ORIGIN = 40, 41, 42
-_SIZE_NAMES = np.array([hash_text(name) for name in _SIZES])
+_SIZE_NAMES = np.array([hash_text(name) for name in SIZES])
 _LLM_TOOL = hash_text("llm_call")
 _DEFAULTS = np.array([hash_text("default"), hash_text("default")])
 _FREE, _UNUSED = 62, 63
 _COMMA, _SLASH, _SPACE = (ord(c) for c in ",/ ")
 
 
+_LEANED_ON = (
+    (("target",), ("attributes", "arg_origin")),  # an argument that repeats the target is left out; origins name parts
+    (("attributes",), ("arg_origin",)),
+    (SIZES, ("attributes",)),  # attributes alone are held to MAX_NUMBERS: the sizes must have been counted
+)
+_OMITTED = {"agent_type": "default", "tenant": None, "outcome": "ok", "session_id": None, "target": None}
+"""Fields that are absent from the wire when they hold their default; the kernel reads an absent one as just that."""
+
+
+def check_event(event: type[msgspec.Struct]) -> None:
+    """Return if an event's fields stand in the order, and with the defaults, that the kernel leans on.
+
+    Raises
+    ------
+    TypeError
+        Naming what moved: the kernel would read events askew without a sound.
+    """
+    order = list(event.__struct_fields__)
+    for before, after in _LEANED_ON:
+        if max(map(order.index, before)) > min(map(order.index, after)):
+            msg = f"{', '.join(before)} of an event must stand before {', '.join(after)}, got {order}"
+            raise TypeError(msg)
+    if not event.__struct_config__.omit_defaults:
+        raise TypeError("defaults of an event must be left out on the wire, got a struct that writes them")
+    fields = {field.name: field.default for field in msgspec.structs.fields(event)}
+    moved = [name for name, default in _OMITTED.items() if fields[name] != default]
+    if moved:
+        msg = f"defaults of an event must be {_OMITTED}, got others for {', '.join(moved)}"
+        raise TypeError(msg)
+
+
+check_event(Event)
+
+
 def _key_table() -> np.ndarray:
     """Return which field a map key stands for, by length, first and last byte; 63 = not used here."""
     codes = {name: code for code, name in enumerate(_TEXTS)}
-    codes |= {name: _FIRST_SIZE + k for k, name in enumerate(_SIZES)}
+    codes |= {name: _FIRST_SIZE + k for k, name in enumerate(SIZES)}
     codes |= {"ts": _TS, "attributes": _ATTRIBUTES, "arg_origin": _ORIGIN}
     table = np.full(4096, _FREE, np.uint8)
     for name in Event.__struct_fields__:
@@ -306,7 +341,7 @@ def _fill(buffer: np.ndarray, ignored: Ignored, columns: Columns) -> None:
                 if buffer[stop] == wire.FLOAT64:
                     columns.field[k] = _SIZE_NAMES[code - _FIRST_SIZE]
                     columns.amount[k] = np.log2(1.0 + wire.float_at(buffer, stop + 1))
-                    columns.family[k] = BYTES_OUT if code == _FIRST_SIZE + 5 else SIZE
+                    columns.family[k] = BYTES_OUT if code == _BYTES_OUT else SIZE
                     k += 1
             elif code == _TS:
                 columns.ts[i] = wire.seconds_at(buffer, stop)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from detector.intake.columns import MAX_ITEMS, MAX_NUMBERS, MAX_PARTS, MAX_TARGETS, MAX_VALUE
+from detector.intake.columns import MAX_ITEMS, MAX_NUMBERS, MAX_PARTS, MAX_TARGETS, MAX_VALUE, SIZES
 from detector.schema.event import Event
-
-_SIZES = ("duration_ms", "tokens_in", "tokens_out", "bytes_in", "bytes_out", "cost_usd")
 
 
 class Part(NamedTuple):
@@ -42,7 +40,7 @@ def parts_of(event: Event, ignored: tuple[str, ...]) -> list[Part]:
 
 def numbers_of(event: Event, ignored: tuple[str, ...]) -> list[tuple[str, float]]:
     """Return the sizes an event reports, then its numeric attributes."""
-    sizes = [(name, value) for name in _SIZES if (value := getattr(event, name)) is not None]
+    sizes = [(name, value) for name in SIZES if (value := getattr(event, name)) is not None]
     attributes = [
         (name, value)
         for name, value in event.attributes.items()

@@ -58,7 +58,7 @@ def voice_weights(by_name: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]
     return plain, origin
 
 
-def ask_forest(forest: FlatForest | None, work: Workspace, span: tuple[int, int]) -> None:
+def score_by_forest(forest: FlatForest | None, work: Workspace, span: tuple[int, int]) -> None:
     """Write what the isolation forest says of each event of a span; it learns nothing here."""
     rows, out = slice(*span), work.evidence
     out.has_forest[rows] = forest is not None
@@ -68,9 +68,9 @@ def ask_forest(forest: FlatForest | None, work: Workspace, span: tuple[int, int]
         forest_evidence(forest, work.context.measures[rows], out.forest[rows])
 
 
-def ask_half_space(models: Models, work: Workspace, span: tuple[int, int]) -> None:
+def score_by_half_space(models: Models, work: Workspace, span: tuple[int, int]) -> None:
     """Write what the half-space trees say of each action of a span; they learn it at once, gate or no gate."""
-    _ask_half_space(models, work.context, span, work.evidence)
+    _score_by_half_space(models, work.context, span, work.evidence)
 
 
 def combine(weights: Weights, work: Workspace, span: tuple[int, int]) -> None:
@@ -79,7 +79,7 @@ def combine(weights: Weights, work: Workspace, span: tuple[int, int]) -> None:
 
 
 @njit(cache=True)
-def _ask_half_space(models: Models, context: Context, span: tuple[int, int], out: Evidence) -> None:
+def _score_by_half_space(models: Models, context: Context, span: tuple[int, int], out: Evidence) -> None:
     x = np.empty(len(_SEEN_BY_TREES))
     for i in range(span[0], span[1]):
         out.half_space[i] = 0.0

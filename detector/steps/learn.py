@@ -40,7 +40,7 @@ from detector.sketches.keys import KNOWN, PROMOTED, add_count, count_known, lear
 from detector.sketches.numbers import note_number
 from detector.sketches.survival import note_bin
 from detector.sketches.tails import move_mass, note_known, note_new
-from detector.steps.workspace import EVERYTHING, HISTOGRAMS, KEYS_PER_ROW, TURN, USED, Scratch
+from detector.steps.workspace import EVERYTHING, HISTOGRAMS, KEYS_PER_ROW, MARK, USED, Scratch
 
 _ONE = np.uint64(1)
 _OF_AGENT = np.uint64(0xD1310BA698DFB5AC)
@@ -49,14 +49,14 @@ _OF_AGENT = np.uint64(0xD1310BA698DFB5AC)
 @njit(cache=True)
 def _is_first(scratch: Scratch, key: np.uint64) -> bool:
     """Return whether a key comes up for the first time in this session."""
-    mask, turn = np.uint64(scratch.turn[USED]), scratch.turn[TURN]
+    mask, mark = np.uint64(scratch.mark[USED]), scratch.mark[MARK]
     at = key & mask
-    while scratch.turn_of[at] == turn:
+    while scratch.marked[at] == mark:
         if scratch.key[at] == key:
             return False
         at = (at + _ONE) & mask
     scratch.key[at] = key
-    scratch.turn_of[at] = turn
+    scratch.marked[at] = mark
     return True
 
 
@@ -66,8 +66,8 @@ def _begin(scratch: Scratch, observed: int) -> None:
     size = 64
     while size < KEYS_PER_ROW * observed:
         size *= 2
-    scratch.turn[TURN] += 1
-    scratch.turn[USED] = min(size, len(scratch.key)) - 1
+    scratch.mark[MARK] += 1
+    scratch.mark[USED] = min(size, len(scratch.key)) - 1
 
 
 @njit(cache=True)

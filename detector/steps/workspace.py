@@ -26,10 +26,10 @@ class Scratch(NamedTuple):
 
     Parameters
     ----------
-    key, turn_of : ndarrays of uint64 and int64
+    key, marked : ndarrays of uint64 and int64
         Which keys of the session being learned were already counted.
-    turn : ndarray of int64, shape (2,)
-        TURN: raised, it forgets all keys at once. USED: how much of the room is used, less one.
+    mark : ndarray of int64, shape (2,)
+        MARK: raised, it forgets all keys at once. USED: how much of the room is used, less one.
     room : Room
         For the channels.
     bins : ndarray of uint8, shape (channels,)
@@ -37,14 +37,14 @@ class Scratch(NamedTuple):
     """
 
     key: np.ndarray
-    turn_of: np.ndarray
-    turn: np.ndarray
+    marked: np.ndarray
+    mark: np.ndarray
     room: Room
     bins: np.ndarray
 
 
-TURN, USED = range(2)
-"""Columns of ``turn``."""
+MARK, USED = range(2)
+"""Columns of ``mark``."""
 KEYS_PER_ROW = 16
 """Cells for each row a session noted: a row teaches four keys at most, so three quarters of the table stay empty."""
 
@@ -54,8 +54,8 @@ def allocate_scratch(observations: int) -> Scratch:
     capacity = 1 << np.int64(np.ceil(np.log2(observations * KEYS_PER_ROW)))
     return Scratch(
         key=np.zeros(capacity, np.uint64),
-        turn_of=np.zeros(capacity, np.int64),
-        turn=np.zeros(2, np.int64),
+        marked=np.zeros(capacity, np.int64),
+        mark=np.zeros(2, np.int64),
         room=allocate_room(),
         bins=np.zeros(len(NAMES), np.uint8),
     )
