@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numba import njit
 
-from detector.channels.context import Context, Rules
+from detector.channels.context import Context, KernelRules
 from detector.intake.columns import Columns
 from detector.intake.fill import fill_columns
 from detector.memory.layout import OLDEST, Memory
@@ -36,7 +36,7 @@ from detector.steps.workspace import AT_FINISH, STAYS, Closes, Scratch
 
 
 @njit(cache=True)
-def _end(memory: Memory, rules: Rules, scratch: Scratch, closes: Closes, ending: tuple[int, int, int]) -> None:
+def _end(memory: Memory, rules: KernelRules, scratch: Scratch, closes: Closes, ending: tuple[int, int, int]) -> None:
     """End a session (slot, before which event, why): close it, learn from it, give its room back."""
     slot, at, reason = ending
     lesson = close(memory, rules, closes, slot, at, reason)
@@ -46,7 +46,7 @@ def _end(memory: Memory, rules: Rules, scratch: Scratch, closes: Closes, ending:
 
 @njit(cache=True)
 def _walk(
-    memory: Memory, rules: Rules, scratch: Scratch, columns: Columns, span: tuple[int, int], out: Context,
+    memory: Memory, rules: KernelRules, scratch: Scratch, columns: Columns, span: tuple[int, int], out: Context,
     closes: Closes,
 ) -> None:  # fmt: skip
     """Walk the events of a span: sessions that are over close and teach, then the event is looked at."""

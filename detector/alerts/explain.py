@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from detector.channels.catalogue import MODELS, NAMES, Entry, Subject, position, spoken_of
+from detector.channels.catalogue import MODELS, NAMES, ChannelEntry, Subject, position, spoken_of
 from detector.channels.context import COUNT, DEVIATION, MEAN, OF_ARGUMENT, OF_ATTRIBUTE, OF_SIZE, OF_TARGET
 from detector.intake.names import Part, numbers_of, parts_of
 from detector.schema.alert import Contribution, Voice
@@ -66,7 +66,7 @@ class Seen(NamedTuple):
     known: Known
 
 
-class Facts(NamedTuple):
+class WordFacts(NamedTuple):
     """What words are filled with: placeholders, and on how many observations the expectation rests."""
 
     words: dict[str, Any]
@@ -100,7 +100,7 @@ def contributions_of(seen: Seen, ignored: tuple[str, ...]) -> tuple[Contribution
 
 
 def _contribution(
-    entry: Entry, value: float, bits: float, seen: Seen, subjects: Mapping[Subject, Facts]
+    entry: ChannelEntry, value: float, bits: float, seen: Seen, subjects: Mapping[Subject, WordFacts]
 ) -> Contribution:
     facts = subjects[entry.subject]
     words = {**subjects["event"].words, **facts.words, "bits": bits}
@@ -112,7 +112,7 @@ def _contribution(
     )  # fmt: skip
 
 
-def _voice(entry: Entry, facts: Facts) -> Voice:
+def _voice(entry: ChannelEntry, facts: WordFacts) -> Voice:
     """Return who knew what is usual; a model speaks for itself."""
     if entry in MODELS:
         voice: Voice = "forest" if entry.name == "forest" else "half_space"
@@ -126,12 +126,12 @@ def _round(x: float) -> float:
     return round(x, 6)
 
 
-def _subjects(seen: Seen, parts: list[Part], numbers: list[tuple[str, float]]) -> dict[Subject, Facts]:
+def _subjects(seen: Seen, parts: list[Part], numbers: list[tuple[str, float]]) -> dict[Subject, WordFacts]:
     """Return the facts of everything an alert's words may speak of."""
     event = seen.event
     on_target = f" on {event.target!r}" if event.target is not None else ""
     return {
-        "event": Facts({"tool": event.name, "on_target": on_target}),
+        "event": WordFacts({"tool": event.name, "on_target": on_target}),
         "target": _part_facts(seen, parts, OF_TARGET),
         "argument": _part_facts(seen, parts, OF_ARGUMENT),
         "size": _number_facts(seen, numbers, OF_SIZE),
@@ -139,21 +139,21 @@ def _subjects(seen: Seen, parts: list[Part], numbers: list[tuple[str, float]]) -
     }
 
 
-def _part_facts(seen: Seen, parts: list[Part], which: int) -> Facts:
+def _part_facts(seen: Seen, parts: list[Part], which: int) -> WordFacts:
     place, level = seen.part[which], seen.level[which]
     part = parts[place] if 0 <= place < len(parts) else Part("target", seen.event.target or "", None)
     origin = f", value from {part.origin}" if part.origin else ""
-    return Facts({"name": part.name, "value": part.value, "level": LEVELS[level], "origin": origin}, level=level)
+    return WordFacts({"name": part.name, "value": part.value, "level": LEVELS[level], "origin": origin}, level=level)
 
 
-def _number_facts(seen: Seen, numbers: list[tuple[str, float]], which: int) -> Facts:
+def _number_facts(seen: Seen, numbers: list[tuple[str, float]], which: int) -> WordFacts:
     place = seen.number[which]
     name, value = numbers[place] if 0 <= place < len(numbers) else ("number", 0.0)
     row = seen.measured[which]
     mean = float(row[MEAN])
     usual = 2.0 ** abs(mean) - 1.0
     words = {"name": name, "value": value, "deviation": float(row[DEVIATION]), "usual": -usual if mean < 0 else usual}
-    return Facts(words, n=int(row[COUNT]))
+    return WordFacts(words, n=int(row[COUNT]))
 
 
 def normal_if(contributions: tuple[Contribution, ...], tool: str) -> str:

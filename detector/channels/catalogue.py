@@ -24,7 +24,7 @@ MEASURES: Final = ("number", "volume", "gap", "outcome", "fan_out", "position", 
 Eight at most: they are noted in two rows of four words."""
 
 
-class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ChannelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A channel or model as it stands in the file; the file's head says what each field means."""
 
     name: str
@@ -46,8 +46,8 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    channel: tuple[Entry, ...]
-    model: tuple[Entry, ...]
+    channel: tuple[ChannelEntry, ...]
+    model: tuple[ChannelEntry, ...]
 
 
 def _read() -> _File:
@@ -77,7 +77,7 @@ def position(name: str) -> int:
     return NAMES.index(name)
 
 
-def spoken_of(name: str) -> Entry:
+def spoken_of(name: str) -> ChannelEntry:
     """Return the entry whose words, ids and weight stand for a channel or model: its own, or its twin's."""
     entry = BY_NAME[name]
     return entry if entry.twin_of is None else BY_NAME[entry.twin_of]

@@ -30,7 +30,7 @@ NUMBER_SIZE, ATTRIBUTE_SIZE, GAP_SIZE, OUTCOME_BITS, FAN_OUT, POSITION, READ_SIZ
 """Columns of ``measures``, in the order of :data:`~detector.channels.catalogue.MEASURES`."""
 
 
-class Rules(NamedTuple):
+class KernelRules(NamedTuple):
     """Settings of the kernels, from the profile; times in seconds."""
 
     idle_s: float

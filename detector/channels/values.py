@@ -27,8 +27,8 @@ from detector.channels.context import (
     TOOL_ORIGIN,
     TOP_ARGUMENTS,
     Context,
+    KernelRules,
     Room,
-    Rules,
     Surroundings,
 )
 from detector.intake.columns import TOOL, TOOL_NAME, Columns
@@ -205,7 +205,7 @@ def _finish(out: Context, i: int, room: Room, has_tool_origin: bool) -> None:
 
 @njit(cache=True)
 def measure_values(
-    at: Surroundings, rules: Rules, columns: Columns, out: Context, i: int, room: Room, tick: np.uint64
+    at: Surroundings, rules: KernelRules, columns: Columns, out: Context, i: int, room: Room, tick: np.uint64
 ) -> int:
     """Return how many values of an action are new to the peers; write the family's channels, note its parts."""
     own, peers, levels = at.agent["keys"], at.group["keys"], at.group["levels"]

@@ -41,7 +41,7 @@ _NOTHING = np.uint64(0)
 _BYTE = np.uint64(255)
 
 
-class Part(NamedTuple):
+class PartNotes(NamedTuple):
     """Notes of a target part or an argument."""
 
     place: np.uint64
@@ -94,10 +94,10 @@ def note_part(
 
 
 @njit(cache=True)
-def part_of(row: np.ndarray) -> Part:
+def part_of(row: np.ndarray) -> PartNotes:
     """Return what :func:`note_part` put into the last word."""
     word = row[3]
-    return Part(
+    return PartNotes(
         word & PLACE,
         np.int64((word >> _LEVEL) & _THREE_BITS),
         np.int64((word >> _FAILED) & _ONE),

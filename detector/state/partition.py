@@ -23,7 +23,7 @@ from detector.sketches.survival import allocate_survival
 from detector.state.refit import Refit
 from detector.state.settings import Settings, settings_of
 from detector.steps.combine import Models
-from detector.steps.judge import CLOSED_SESSIONS, Standing, allocate_standing
+from detector.steps.judge import CLOSED_SESSIONS, SessionStanding, allocate_standing
 from detector.steps.threshold import BudgetThreshold, Threshold
 from detector.steps.workspace import Workspace, allocate_closes, allocate_judgements, allocate_workspace
 
@@ -54,7 +54,7 @@ class Partition:
         self.memory: Memory = allocate_memory(self.settings.sizes)
         groups = len(self.memory.groups)
         self.models = Models(structure, allocate_masses(structure, groups), allocate_survival(1)[0])
-        self.standing: Standing = allocate_standing(profile.budget.window)
+        self.standing: SessionStanding = allocate_standing(profile.budget.window)
         self.threshold: Threshold = BudgetThreshold(self.settings.threshold)
         self.rules: tuple[Rule, ...] = tuple(RULES[name] for name in profile.rules.enabled)
         shares = self.settings.threshold

@@ -108,7 +108,7 @@ def scores_of(decoded: Decoded, found: Sequence[np.ndarray]) -> np.ndarray:
 def findings_by_rule(state: Partition, batch: Batch) -> Iterator[tuple[int, Finding]]:
     """Yield what the profile's rules find, with the event's place; repeated events and trusted history are passed over.
 
-    Rules alert from the first event on: they need no history, and the budget of the scores is not theirs.
+    KernelRules alert from the first event on: they need no history, and the budget of the scores is not theirs.
     """
     work, events = state.work, len(batch.events)
     if not state.rules:

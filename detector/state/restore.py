@@ -29,7 +29,7 @@ from detector.scorers.codec import from_bytes
 from detector.sketches.index import allocate_index, rebuild_index
 from detector.state.partition import BLOCK, REWRITTEN, Partition
 from detector.state.shards import join, unpack
-from detector.steps.judge import Standing
+from detector.steps.judge import SessionStanding
 
 
 def restore_partition(state: Partition, shards: Mapping[str, bytes]) -> None:
@@ -66,7 +66,7 @@ def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
         getattr(memory, name)[...] = arrays[name]
     memory.sample[...] = unpack("sample", held["sample"])[0]["sample"]
     state.models.survival[...] = arrays["half_space"]
-    standing: Standing = state.standing
+    standing: SessionStanding = state.standing
     standing.rolling.ordered[...] = arrays["ordered"]
     standing.rolling.ring[...] = arrays["ring"]
     standing.rolling.used[...] = arrays["windowed"]

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from detector.channels.catalogue import MEASURES, NAMES
-from detector.channels.context import Rules
+from detector.channels.context import KernelRules
 from detector.intake.columns import Ignored, ignored_names
 from detector.memory.layout import Sizes
 from detector.profile.model import Profile
-from detector.steps.combine import Weights, voice_weights
+from detector.steps.combine import EvidenceWeights, voice_weights
 from detector.steps.judge import JudgeSettings
 from detector.steps.threshold import BudgetSettings
 
@@ -26,8 +26,8 @@ class Settings(NamedTuple):
     """Everything of a profile that the kernels need."""
 
     sizes: Sizes
-    rules: Rules
-    weights: Weights
+    rules: KernelRules
+    weights: EvidenceWeights
     judge: JudgeSettings
     threshold: BudgetSettings
     ignored: Ignored
@@ -51,7 +51,7 @@ def settings_of(profile: Profile, trusted_until: float | None) -> Settings:
             channels=len(NAMES),
             measures=len(MEASURES),
         ),
-        rules=Rules(
+        rules=KernelRules(
             idle_s=sessions.idle_s,
             age_s=sessions.age_s,
             step_s=profile.time.step_s,
@@ -70,7 +70,7 @@ def settings_of(profile: Profile, trusted_until: float | None) -> Settings:
             open_sessions=OPEN_SESSIONS,
             chunks=OPEN_CHUNKS,
         ),
-        weights=Weights(
+        weights=EvidenceWeights(
             plain=plain,
             origin=origin,
             forest=profile.weights.forest,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from detector.channels.context import Rules
+from detector.channels.context import KernelRules
 from detector.intake.columns import LIFECYCLE, SESSION, SESSION_END, TOOL_NAME, Columns
 from detector.memory import layout as mem
 from detector.memory import sessions as ses
@@ -73,7 +73,7 @@ def _note_gate(fleet: np.void, group: np.void, agent: np.void, score: float) -> 
 
 
 @njit(cache=True)
-def _lesson(memory: Memory, rules: Rules, session: np.void) -> int:
+def _lesson(memory: Memory, rules: KernelRules, session: np.void) -> int:
     """Return what a session that closes may teach, by how strange it was for this agent, its peers and the fleet."""
     agent = memory.agents[session["agent"]]
     group, fleet = memory.groups[agent["group"]], memory.groups[mem.FLEET]
@@ -88,7 +88,7 @@ def _lesson(memory: Memory, rules: Rules, session: np.void) -> int:
 
 
 @njit(cache=True)
-def close(memory: Memory, rules: Rules, closes: Closes, slot: int, at: int, reason: int) -> int:
+def close(memory: Memory, rules: KernelRules, closes: Closes, slot: int, at: int, reason: int) -> int:
     """Return what a session teaches as it ends before event `at`; counts its gate score, notes it in `closes`."""
     session = memory.sessions[slot]
     lesson = _lesson(memory, rules, session)
@@ -107,7 +107,7 @@ def close(memory: Memory, rules: Rules, closes: Closes, slot: int, at: int, reas
 
 
 @njit(cache=True)
-def _is_crowded(memory: Memory, rules: Rules) -> bool:
+def _is_crowded(memory: Memory, rules: KernelRules) -> bool:
     """Return whether the pool of open sessions, or of their observations, is full."""
     used = len(memory.chunks.following) - memory.chunks.free[mem.FREE_CHUNKS]
     is_full = memory.ends[mem.OPEN] >= rules.open_sessions or used >= rules.chunks
@@ -115,7 +115,7 @@ def _is_crowded(memory: Memory, rules: Rules) -> bool:
 
 
 @njit(cache=True)
-def _must_close(memory: Memory, rules: Rules, slot: int) -> int:
+def _must_close(memory: Memory, rules: KernelRules, slot: int) -> int:
     """Return why an open session must close before it takes another event, STAYS if it need not."""
     session = memory.sessions[slot]
     if session["count"][mem.OBSERVED] + MOST_OF_ONE_EVENT > rules.observations:
@@ -124,7 +124,7 @@ def _must_close(memory: Memory, rules: Rules, slot: int) -> int:
 
 
 @njit(cache=True)
-def session_before(memory: Memory, rules: Rules, columns: Columns, i: int, agent: int) -> tuple[int, int]:
+def session_before(memory: Memory, rules: KernelRules, columns: Columns, i: int, agent: int) -> tuple[int, int]:
     """Return a session that must end before an event and why; else the one it joins, and STAYS.
 
     NO_SESSION with STAYS: the event opens a session, or, being the end of one, belongs to none. Idle

@@ -23,13 +23,13 @@ from detector.scorers.forest import evidence as forest_evidence
 from detector.scorers.half_space import Masses, Structure, is_ready, score_then_learn_one
 from detector.sketches.survival import BINS, note_bin, tail_p
 from detector.steps.look import LEAST_P
-from detector.steps.workspace import Evidence, Workspace
+from detector.steps.workspace import EvidenceRows, Workspace
 
 _SEEN_BY_TREES = np.array(HALF_SPACE)
 
 
-class Weights(NamedTuple):
-    """Weights of the channels, by column, of the models, and of the risk."""
+class EvidenceWeights(NamedTuple):
+    """EvidenceWeights of the channels, by column, of the models, and of the risk."""
 
     plain: np.ndarray
     origin: np.ndarray
@@ -73,13 +73,13 @@ def score_by_half_space(models: Models, work: Workspace, span: tuple[int, int]) 
     _score_by_half_space(models, work.context, span, work.evidence)
 
 
-def combine(weights: Weights, work: Workspace, span: tuple[int, int]) -> None:
+def combine(weights: EvidenceWeights, work: Workspace, span: tuple[int, int]) -> None:
     """Write the evidence of each event of a span: what channels and models add up to, times its risk."""
     _combine(weights, work.columns, work.context, span, work.evidence)
 
 
 @njit(cache=True)
-def _score_by_half_space(models: Models, context: Context, span: tuple[int, int], out: Evidence) -> None:
+def _score_by_half_space(models: Models, context: Context, span: tuple[int, int], out: EvidenceRows) -> None:
     x = np.empty(len(_SEEN_BY_TREES))
     for i in range(span[0], span[1]):
         out.half_space[i] = 0.0
@@ -107,7 +107,9 @@ def _weighted(weights: np.ndarray, logs: np.ndarray) -> float:
 
 
 @njit(cache=True)
-def _combine(weights: Weights, columns: Columns, context: Context, span: tuple[int, int], out: Evidence) -> None:
+def _combine(
+    weights: EvidenceWeights, columns: Columns, context: Context, span: tuple[int, int], out: EvidenceRows
+) -> None:
     for i in range(span[0], span[1]):
         out.total[i, :] = 0.0
         if context.state[i] != JUDGED:

@@ -28,7 +28,7 @@ from detector.memory.layout import (
     Memory,
 )
 from detector.sketches.rolling import Rolling, allocate_rolling, log_rarity, note_value, upper_quantile
-from detector.steps.workspace import Closes, Evidence, Judgements, Workspace
+from detector.steps.workspace import Closes, EvidenceRows, Judgements, Workspace
 
 _ROUND = 1e6
 _LEAST_MEAN = 0.1
@@ -52,7 +52,7 @@ class JudgeSettings(NamedTuple):
     cap: float
 
 
-class Standing(NamedTuple):
+class SessionStanding(NamedTuple):
     """What sessions are held against.
 
     Parameters
@@ -67,9 +67,9 @@ class Standing(NamedTuple):
     totals: np.ndarray
 
 
-def allocate_standing(window: int) -> Standing:
+def allocate_standing(window: int) -> SessionStanding:
     """Return a standing before any session has closed."""
-    return Standing(allocate_rolling(3, window), np.zeros(4))
+    return SessionStanding(allocate_rolling(3, window), np.zeros(4))
 
 
 @njit(cache=True)
@@ -78,7 +78,7 @@ def _round(x: float) -> float:
 
 
 @njit(cache=True)
-def correction(settings: JudgeSettings, standing: Standing, sums: np.ndarray, voice: int) -> float:
+def correction(settings: JudgeSettings, standing: SessionStanding, sums: np.ndarray, voice: int) -> float:
     """Return the factor for an agent: its fleet's mean session score to its own, shrunk and clipped."""
     total = standing.totals[COUNTED]
     if total <= settings.least // 2 or standing.totals[SUM_PLAIN + voice] <= 0.0:
@@ -92,7 +92,7 @@ def correction(settings: JudgeSettings, standing: Standing, sums: np.ndarray, vo
 
 @njit(cache=True)
 def _settle(
-    settings: JudgeSettings, standing: Standing, memory: Memory, closes: Closes, row: int, out: Judgements
+    settings: JudgeSettings, standing: SessionStanding, memory: Memory, closes: Closes, row: int, out: Judgements
 ) -> None:
     """Take a closed session into the windows and the means, and forget its scores."""
     best = memory.sessions[closes.slot[row]]["best"]
@@ -132,8 +132,8 @@ def _exchange(settings: JudgeSettings, rolling: Rolling, plain: float) -> float:
 
 @njit(cache=True)
 def _judge_one(
-    settings: JudgeSettings, standing: Standing, memory: Memory, context: Context, evidence: Evidence, i: int,
-    out: Judgements,
+    settings: JudgeSettings, standing: SessionStanding, memory: Memory, context: Context, evidence: EvidenceRows,
+    i: int, out: Judgements,
 ) -> None:  # fmt: skip
     """Score an action and raise its session."""
     best = memory.sessions[context.slot[i]]["best"]
@@ -157,8 +157,8 @@ def _judge_one(
 
 @njit(cache=True)
 def _judge(
-    settings: JudgeSettings, standing: Standing, memory: Memory, context: Context, evidence: Evidence, closes: Closes,
-    span: tuple[int, int, int], out: Judgements,
+    settings: JudgeSettings, standing: SessionStanding, memory: Memory, context: Context, evidence: EvidenceRows,
+    closes: Closes, span: tuple[int, int, int], out: Judgements,
 ) -> int:  # fmt: skip
     row = span[2]
     for i in range(span[0], span[1]):
@@ -175,14 +175,14 @@ def _judge(
 
 @njit(cache=True)
 def _settle_from(
-    settings: JudgeSettings, standing: Standing, memory: Memory, closes: Closes, row: int, out: Judgements
+    settings: JudgeSettings, standing: SessionStanding, memory: Memory, closes: Closes, row: int, out: Judgements
 ) -> None:
     for k in range(row, closes.count[0]):
         _settle(settings, standing, memory, closes, k, out)
 
 
 def judge(
-    settings: JudgeSettings, standing: Standing, memory: Memory, work: Workspace, span: tuple[int, int, int]
+    settings: JudgeSettings, standing: SessionStanding, memory: Memory, work: Workspace, span: tuple[int, int, int]
 ) -> int:
     """Return the first close that is not settled yet; changes open sessions' scores, windows and means.
 
@@ -190,7 +190,7 @@ def judge(
     ----------
     settings : JudgeSettings
         Settings.
-    standing, memory : Standing, Memory
+    standing, memory : SessionStanding, Memory
         Changed in place.
     work : Workspace
         Its judgements are written: of the events of the span, and of the sessions closed among them.
@@ -201,6 +201,6 @@ def judge(
     return row
 
 
-def settle_rest(settings: JudgeSettings, standing: Standing, memory: Memory, work: Workspace, row: int) -> None:
+def settle_rest(settings: JudgeSettings, standing: SessionStanding, memory: Memory, work: Workspace, row: int) -> None:
     """Settle the closes from `row` on, where no events follow; changes windows and means."""
     _settle_from(settings, standing, memory, work.closes, row, work.judgements)

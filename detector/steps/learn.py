@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from detector.channels import sequence, values
-from detector.channels.context import Rules
+from detector.channels.context import KernelRules
 from detector.intake.columns import TOOL
 from detector.memory.layout import (
     DISTINCT,
@@ -176,14 +176,14 @@ def _learn_quantity(group: np.void, agent: np.void, row: np.ndarray) -> None:
 
 
 @njit(cache=True)
-def learn(memory: Memory, rules: Rules, scratch: Scratch, slot: int, lesson: int) -> None:
+def learn(memory: Memory, rules: KernelRules, scratch: Scratch, slot: int, lesson: int) -> None:
     """Learn what a closed session may teach; changes its agent, its peer group, the fleet, histograms and sample.
 
     Parameters
     ----------
     memory : Memory
         Changed in place.
-    rules : Rules
+    rules : KernelRules
         Settings.
     scratch : Scratch
         Room for keys.

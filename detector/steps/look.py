@@ -26,7 +26,7 @@ from detector.channels.context import (
     REPEATED,
     UNJUDGED,
     Context,
-    Rules,
+    KernelRules,
     Surroundings,
 )
 from detector.channels.numbers import measure_earlier_reads, measure_numbers, note_reading
@@ -79,7 +79,7 @@ def _blank(out: Context, i: int) -> None:
 
 
 @njit(cache=True)
-def enter(memory: Memory, rules: Rules, columns: Columns, i: int, out: Context) -> bool:
+def enter(memory: Memory, rules: KernelRules, columns: Columns, i: int, out: Context) -> bool:
     """Return whether an event is new; moves the clock, finds or makes the rows of its agent and peer group."""
     _blank(out, i)
     if advance(memory.clock, columns.ts[i], columns.ident[i, AGENT], rules.step_s):
@@ -99,7 +99,7 @@ def enter(memory: Memory, rules: Rules, columns: Columns, i: int, out: Context) 
 
 @njit(cache=True)
 def _calibrate(
-    session: np.void, rules: Rules, survival: np.ndarray, failed: bool, bits: np.ndarray, logs: np.ndarray,
+    session: np.void, rules: KernelRules, survival: np.ndarray, failed: bool, bits: np.ndarray, logs: np.ndarray,
     bins: np.ndarray,
 ) -> None:  # fmt: skip
     """Write -log10 p of every channel, and raise the session's gate score."""
@@ -115,8 +115,8 @@ def _calibrate(
 
 @njit(cache=True)
 def _look_at_action(
-    at: Surroundings, rules: Rules, survival: np.ndarray, columns: Columns, i: int, out: Context, scratch: Scratch,
-    tick: np.uint64,
+    at: Surroundings, rules: KernelRules, survival: np.ndarray, columns: Columns, i: int, out: Context,
+    scratch: Scratch, tick: np.uint64,
 ) -> None:  # fmt: skip
     """Write what memory makes of an action, and note the action with its session."""
     count = at.session["count"]
@@ -140,7 +140,7 @@ def _look_at_action(
 
 
 @njit(cache=True)
-def _look_closely(memory: Memory, rules: Rules, scratch: Scratch, columns: Columns, i: int, out: Context) -> None:
+def _look_closely(memory: Memory, rules: KernelRules, scratch: Scratch, columns: Columns, i: int, out: Context) -> None:
     """Write what memory makes of an event that belongs to a session."""
     agent, group, session = memory.agents[out.agent[i]], memory.groups[out.group[i]], memory.sessions[out.slot[i]]
     at = Surroundings(agent, group, memory.groups[mem.FLEET], session, memory.chunks)
@@ -157,14 +157,16 @@ def _look_closely(memory: Memory, rules: Rules, scratch: Scratch, columns: Colum
 
 
 @njit(cache=True)
-def look(memory: Memory, rules: Rules, scratch: Scratch, columns: Columns, i: int, slot: int, out: Context) -> None:
+def look(
+    memory: Memory, rules: KernelRules, scratch: Scratch, columns: Columns, i: int, slot: int, out: Context
+) -> None:
     """Write what each channel makes of an event; changes its session and when its agent was last seen, no more.
 
     Parameters
     ----------
     memory : Memory
         Only the event's own session, and its agent's ``seen``, are changed.
-    rules : Rules
+    rules : KernelRules
         Settings.
     scratch : Scratch
         Room to work in.

@@ -96,7 +96,7 @@ def allocate_closes(rows: int) -> Closes:
     )
 
 
-class Evidence(NamedTuple):
+class EvidenceRows(NamedTuple):
     """Evidence of n events.
 
     Parameters
@@ -119,9 +119,9 @@ class Evidence(NamedTuple):
     has_half_space: np.ndarray
 
 
-def allocate_evidence(events: int) -> Evidence:
+def allocate_evidence(events: int) -> EvidenceRows:
     """Return room for the evidence of a micro-batch."""
-    return Evidence(
+    return EvidenceRows(
         total=np.zeros((events, 2)),
         factor=np.zeros(events),
         forest=np.zeros(events),
@@ -178,7 +178,7 @@ class Workspace:
 
     columns: Columns
     context: Context
-    evidence: Evidence
+    evidence: EvidenceRows
     judgements: Judgements
     closes: Closes
     scratch: Scratch
