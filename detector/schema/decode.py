@@ -9,7 +9,16 @@ from typing import Final, NamedTuple
 import msgspec
 
 from detector.errors import EventError
-from detector.schema.event import MAX_EVENT_BYTES, MAX_RECORD_BYTES, Event, StrictEvent
+from detector.schema.event import (
+    FIRST_SURE_YEAR,
+    LAST_SURE_YEAR,
+    MAX_EVENT_BYTES,
+    MAX_RECORD_BYTES,
+    NOT_IN_UTC,
+    Event,
+    StrictEvent,
+    is_in_utc,
+)
 from detector.schema.record import Record
 from detector.schema.refusal import examine
 
@@ -108,9 +117,15 @@ def _plain(records: Sequence[Record]) -> list[Event] | None:
         return None
     if max(map(len, values), default=0) > MAX_EVENT_BYTES:
         return None
-    # a record without key has a None here and is looked at again
-    odd = [record for event, record in zip(events, records, strict=True) if record[1] != event.agent_id.encode()]
-    return None if any(record.key is not None for record in odd) else events
+    # a record without key has a None here and is looked at again, like a time that UTC perhaps cannot hold
+    odd = [
+        (event, record)
+        for event, record in zip(events, records, strict=True)
+        if record[1] != event.agent_id.encode() or not FIRST_SURE_YEAR <= event.ts.year <= LAST_SURE_YEAR
+    ]
+    if any(record.key is not None or not is_in_utc(event.ts) for event, record in odd):
+        return None
+    return events
 
 
 def _record(batch: Decoded, index: int, record: Record, tolerance_s: float | None) -> None:
@@ -147,7 +162,7 @@ def _plain_lines(batch: Decoded, index: int, record: Record) -> bool:
         return False
     if max((len(part) for _, part in lines), default=0) > MAX_EVENT_BYTES:
         return False
-    if owner is not None and any(event.agent_id != owner for event in events):
+    if any(owner not in {None, event.agent_id} or not is_in_utc(event.ts) for event in events):
         return False
     batch.events.extend(events)
     batch.source.extend([index] * len(events))
@@ -183,12 +198,20 @@ def _one(batch: Decoded, index: int, record: Record, tolerance_s: float | None, 
 
 def _event(raw: bytes) -> tuple[StrictEvent, list[str]]:
     """Return the event in one line, strictly if that works, and its unknown fields."""
-    if len(raw) <= MAX_EVENT_BYTES:
-        try:
-            return _strict(raw), []
-        except _REFUSED:
-            pass
-    return examine(raw)
+    found = _strictly(raw) or examine(raw)
+    if not is_in_utc(found[0].ts):
+        raise EventError("bad_time", f"ts of event must be {NOT_IN_UTC}")
+    return found
+
+
+def _strictly(raw: bytes) -> tuple[StrictEvent, list[str]] | None:
+    """Return the event in one line if it is well formed and has no unknown fields."""
+    if len(raw) > MAX_EVENT_BYTES:
+        return None
+    try:
+        return _strict(raw), []
+    except _REFUSED:
+        return None
 
 
 def _agree(event: Event, record: Record, tolerance_s: float | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
@@ -42,6 +42,20 @@ Name = Annotated[str, Meta(min_length=1, max_length=MAX_STRING)]
 Amount = Annotated[float, Meta(ge=0, le=MAX_AMOUNT)]
 Number = Annotated[float, Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)]
 Time = Annotated[datetime, Meta(tz=True)]
+FIRST_SURE_YEAR, LAST_SURE_YEAR = 2, 9998
+"""Within these years, both included, no offset leads out of what UTC can hold; outside, each time is tried."""
+NOT_IN_UTC: Final = "within the years 1 to 9999 in UTC, got a time beyond"
+
+
+def is_in_utc(time: datetime | None) -> bool:
+    """Tell whether a time, its offset taken off, still lies between the years 1 and 9999; None does."""
+    if time is None or FIRST_SURE_YEAR <= time.year <= LAST_SURE_YEAR:
+        return True
+    try:
+        time.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True
 
 
 class Credential(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -50,6 +64,10 @@ class Credential(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
     id: Name
     issued_at: Time | None = None
     expires_at: Time | None = None
+
+    def __post_init__(self) -> None:
+        if not (is_in_utc(self.issued_at) and is_in_utc(self.expires_at)):
+            raise ValueError(f"Expected {NOT_IN_UTC}")
 
 
 class Grant(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -60,16 +78,21 @@ class Grant(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     expires_at: Time | None = None
     temporary: bool = False
 
+    def __post_init__(self) -> None:
+        if not (is_in_utc(self.granted_at) and is_in_utc(self.expires_at)):
+            raise ValueError(f"Expected {NOT_IN_UTC}")
+
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One action of one agent.
 
     Every string has at most 1,024 characters, every amount is finite, not negative and at most 1e15. Times are
-    RFC 3339 with an offset. Of a name that stands twice in a JSON object the last one counts.
+    RFC 3339 with an offset, and within the years 1 to 9999 in UTC. Of a name that stands twice in a JSON object the
+    last one counts.
     """
 
     event_id: Name
-    ts: Time
+    ts: Time  # the decoder sees that UTC can hold it: __post_init__ would cost more, at every event
     agent_id: Name
     kind: Kind
     name: Name

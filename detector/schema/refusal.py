@@ -9,7 +9,16 @@ from typing import Any, Final
 import msgspec
 
 from detector.errors import EventError
-from detector.schema.event import MAX_DEPTH, MAX_EVENT_BYTES, MAX_STRING, Credential, Event, Grant, StrictEvent
+from detector.schema.event import (
+    MAX_DEPTH,
+    MAX_EVENT_BYTES,
+    MAX_STRING,
+    NOT_IN_UTC,
+    Credential,
+    Event,
+    Grant,
+    StrictEvent,
+)
 
 _generic = msgspec.json.Decoder().decode
 _lenient = msgspec.json.Decoder(Event).decode
@@ -29,6 +38,7 @@ _REASON_OF: Final = (
     ("Number out of range", "non_finite"),
     ("RFC3339", "bad_time"),
     ("timezone component", "bad_time"),
+    (NOT_IN_UTC, "bad_time"),
     ("`datetime", "bad_time"),
     ("of length <=", "too_long"),
     ("of length >=", "empty"),

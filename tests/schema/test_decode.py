@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -223,3 +224,19 @@ def test_a_batch_cut_anywhere_gives_the_same_events_and_refusals(values: list[by
         source += [start + index for index in part.source]
         refusals += [(start + index, refusal) for index, refusal in part.refusals]
     assert (events, source, refusals) == (whole.events, whole.source, whole.refusals)
+
+
+@pytest.mark.parametrize("ts", ["9999-12-31T23:59:59-00:01", "0001-01-01T00:00:00+00:01"])
+@pytest.mark.parametrize("tolerance_s", [None, 1e12])
+def test_a_time_beyond_utc_is_refused_and_what_is_left_can_be_packed(ts: str, tolerance_s: float | None) -> None:
+    """Alone, among others with a key, and as a line: what the kernels get is packed in UTC and must not break."""
+    bad = raw(ts=ts)
+    records = [
+        Record(raw(), b"a1"),
+        Record(bad, b"a1"),
+        Record(raw() + b"\n" + bad, b"a1"),
+        Record(raw(ts="9999-12-31T23:59:59Z")),
+    ]
+    decoded = decode(records, tolerance_s)
+    assert reasons(decoded) == [(1, "bad_time", None), (2, "bad_time", 1)]
+    assert msgspec.msgpack.encode(decoded.events)

@@ -58,6 +58,12 @@ POISON = [
     ("out_of_range", PLAIN + b',"attributes":{"a":1e31}}'),
     ("bad_time", PLAIN.replace(b"2026-03-02T09:00:00Z", b"2026-03-02T09:00:00") + b"}"),
     ("bad_time", PLAIN.replace(b"2026-03-02T09:00:00Z", b"2026-03-02") + b"}"),
+    ("bad_time", PLAIN.replace(b"2026-03-02T09:00:00Z", b"9999-12-31T23:59:59-00:01") + b"}"),
+    ("bad_time", PLAIN.replace(b"2026-03-02T09:00:00Z", b"0001-01-01T00:00:00+00:01") + b',"colour":1}'),
+    ("bad_time", PLAIN + b',"credential":{"id":"c","issued_at":"9999-12-31T23:59:59-00:01"}}'),
+    ("bad_time", PLAIN + b',"credential":{"id":"c","expires_at":"0001-01-01T00:00:00+00:01"}}'),
+    ("bad_time", PLAIN + b',"grant":{"id":"g","granted_at":"0001-01-01T00:00:00+00:01"},"colour":1}'),
+    ("bad_time", PLAIN + b',"grant":{"id":"g","expires_at":"9999-12-31T23:59:59-00:01"}}'),
     ("bad_time", PLAIN.replace(b"2026-03-02T09:00:00Z", b"2026-02-30T09:00:00Z") + b"}"),
     ("bad_time", PLAIN.replace(b'"2026-03-02T09:00:00Z"', b"1772442000") + b"}"),
     ("bad_time", PLAIN.replace(b'"2026-03-02T09:00:00Z"', b"true") + b"}"),
@@ -89,6 +95,9 @@ HARMLESS = [
     PLAIN.replace(b"2026-03-02T09:00:00Z", b"2026-03-02T09:00:00.123456+05:30") + b"}",
     PLAIN + b',"credential":{"id":"c"},"grant":{"id":"g","temporary":true}}',
     PLAIN + b',"arg_origin":{"to":"tool","amount":"none"}}',
+    PLAIN.replace(b"2026-03-02T09:00:00Z", b"9999-12-31T23:59:59+00:01") + b"}",
+    PLAIN.replace(b"2026-03-02T09:00:00Z", b"0001-01-01T00:00:00-00:01") + b"}",
+    PLAIN + b',"credential":{"id":"c","expires_at":"9999-12-31T23:59:59Z"}}',
 ]
 
 
