@@ -7,6 +7,7 @@
     ├── ProfileError     the analyst's file is refused: the last good one stays
     ├── ArtifactError    a fitted model is refused: its scorer is left out
     ├── StateError       remembered state is refused: that part restarts cold
+    ├── PipelineError    records broke the pipeline: the one is found and left out, or the worker ends
     ├── DeliveryError    the outside did not take it: offsets are held
     └── SetupError       the machine or the settings: nothing was started
 
@@ -63,6 +64,22 @@ class ArtifactError(DetectorError):
 
 class StateError(DetectorError):
     """Remembered state is refused; operator's action: none, that part restarts cold and says so."""
+
+
+class PipelineError(DetectorError):
+    """Records broke the pipeline; operator's action: send the dead letter and the log to whoever keeps the detector.
+
+    Parameters
+    ----------
+    message : str
+        Topic, partition and offsets, and what broke.
+    offsets : (int, int)
+        First and last offset of the records, both included.
+    """
+
+    def __init__(self, message: str, offsets: tuple[int, int]) -> None:
+        super().__init__(message)
+        self.offsets = offsets
 
 
 class DeliveryError(DetectorError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from detector.errors import SetupError
 from detector.worker.checkpoint import CheckpointStore, key_of
 from detector.worker.clients import aiokafka_options, faust_credentials
 from detector.worker.parts import Built, WorkerParts
-from detector.worker.ports import Engine
+from detector.worker.ports import Bounds, Engine
 from detector.worker.responding import Message, RespondingParts, ResponseProcessor
 from detector.worker.scoring import ScoringParts, ScoringStage
 from detector.worker.settings import WorkerSettings
@@ -51,6 +51,11 @@ class FaustEngine:
     async def commit_checked(self, offsets: Mapping[TP, int], within_s: float) -> None:
         """Commit and raise if the group does not accept it."""
         await self._app.consumer.commit_checked(offsets, within_s)
+
+    async def bounds(self, places: Sequence[TP]) -> Mapping[TP, Bounds]:
+        """Return where partitions begin and end, and where the group stands."""
+        bounds: Mapping[TP, Bounds] = await self._app.consumer.bounds(places)
+        return bounds
 
     def lag(self, tp: TP, next_offset: int) -> int | None:
         """Return how many records are still to be read, None if not known."""
@@ -144,6 +149,7 @@ def _stages(app: Any, settings: WorkerSettings, parts: WorkerParts) -> Built:  #
             settings.micro_batch,
             settings.output_timeout_s,
             settings.time_tolerance_s,
+            settings.poison_per_hour,
         ),
         channel.put,
     )

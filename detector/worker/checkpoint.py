@@ -47,12 +47,15 @@ class Manifest(msgspec.Struct, frozen=True):
         Shard name to its slot.
     fingerprint : str
         Profile and seed the state was learnt with; state of others is not continued.
+    poison : dict
+        Offset of each record left out within the last hour because it breaks the pipeline, and when (epoch seconds).
     """
 
     epoch: int = 0
     offset: int = 0
     shards: dict[str, Slot] = {}
     fingerprint: str = ""
+    poison: dict[int, float] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,3 +50,37 @@ async def read_to_end(topic: str, partitions: list[int] | None, client: Mapping[
             left = {place for place in left if await consumer.position(place) < ends[place]}
     finally:
         await consumer.stop()
+
+
+async def read_span(
+    topic: str, partition: int, span: tuple[int, int], client: Mapping[str, Any]
+) -> AsyncIterator[list[Any]]:
+    """Yield the records of one partition from the first offset of a span up to, not including, the second.
+
+    Parameters
+    ----------
+    topic : str
+        Topic.
+    partition : int
+        Its partition.
+    span : (int, int)
+        First offset, and the one before which to stop.
+    client : mapping
+        Settings of an aiokafka client.
+    """
+    from aiokafka import AIOKafkaConsumer, TopicPartition
+
+    start, stop = span
+    if start >= stop:
+        return
+    consumer = AIOKafkaConsumer(group_id=None, enable_auto_commit=False, auto_offset_reset="earliest", **client)
+    await consumer.start()
+    try:
+        place = TopicPartition(topic, partition)
+        consumer.assign([place])
+        consumer.seek(place, start)
+        while await consumer.position(place) < stop:
+            for records in (await consumer.getmany(place, timeout_ms=POLL_MS)).values():
+                yield [record for record in records if record.offset < stop]
+    finally:
+        await consumer.stop()

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from detector.worker.owner import Outcome, PartitionOwner, Snapshot
+
 BATCH_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 CHECKPOINT_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
@@ -44,12 +46,34 @@ class WorkerMetrics:
         )
         self.fenced = Counter("detector_fenced_checkpoints", "Checkpoints the group did not accept.", registry=registry)
         self.cold = Counter("detector_cold_starts", "Partitions that restarted without their state.", registry=registry)
+        self.missing = Counter(
+            "detector_missing_records", "Records that were gone before they were scored.", registry=registry
+        )
         self.lag = Gauge("detector_lag_records", "Records still to be read.", ["partition"], registry=registry)
         self.offset = Gauge(
             "detector_durable_offset", "Offset of the last checkpoint.", ["partition"], registry=registry
         )
         self.pipeline = Gauge("detector_pipeline", "The pipeline's gauges.", ["name", "partition"], registry=registry)
         self.partitions = Gauge("detector_partitions", "Event partitions held.", registry=registry)
+
+    def count(self, outcome: Outcome, n_records: int) -> None:
+        """Count what came of a micro-batch."""
+        self.records.inc(n_records)
+        self.events.inc(len(outcome.scores) - len(outcome.refusals))
+        for _, refusal in outcome.refusals:
+            self.refused.labels(refusal.reason).inc()
+        for name, count in outcome.counts.items():
+            self.counts.labels(name).inc(count)
+        for alert in outcome.alerts:
+            self.alerts.labels(alert.activity, alert.severity).inc()
+
+    def saved(self, owner: PartitionOwner, snapshot: Snapshot, now: float, seconds: float) -> None:
+        """Count a checkpoint that became durable."""
+        self.checkpoint_s.observe(seconds)
+        self.checkpoint_bytes.inc(sum(map(len, snapshot.shards.values())))
+        self.checkpoint_time.set(now)
+        self.offset.labels(owner.partition).set(snapshot.offset)
+        self.show(owner.partition, owner.pipeline.gauges())
 
     def forget(self, partition: int) -> None:
         """Drop the series of a partition that is no longer ours."""

@@ -6,10 +6,16 @@ import asyncio
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
+
+from detector.errors import PipelineError
 from detector.schema.alert import Alert
 from detector.schema.decode import Refusal
 from detector.schema.record import Record
 from detector.worker.checkpoint import Manifest
+
+MARKERS = 1
+"""A transaction leaves one offset without a record; retention takes whole segments."""
 
 
 class Outcome(Protocol):
@@ -78,6 +84,10 @@ class PartitionOwner:
     has_failed : bool
         A batch, an output or a save broke off: memory is ahead of what is durable. Such a state is never written and
         never kept over a rebalance, or events would be lost (they were: three runs of three in the study).
+    poison : dict
+        Offset of a record that was left out because it breaks the pipeline, and when, in epoch seconds.
+    gap : int
+        Offsets that were skipped because no record stands there any more, since they were last counted.
     """
 
     def __init__(self, partition: int, pipeline: Pipeline, manifest: Manifest) -> None:
@@ -90,34 +100,75 @@ class PartitionOwner:
         self.generation = -1
         self.has_failed = False
         self.saving = asyncio.Lock()
-        self._unsaved: dict[str, bytes] = {}
+        self.poison: dict[int, float] = dict(manifest.poison)
+        self.gap = 0
+        self._given_back: Snapshot | None = None
+
+    def go_on_at(self, offset: int) -> None:
+        """Read on from another offset than the state's: the topic no longer has, or never had, what lies between."""
+        self.next_offset = self.first = offset
+        self.manifest = msgspec.structs.replace(self.manifest, offset=offset)
 
     def fresh(self, records: Sequence[Any], most: int) -> Iterator[list[Any]]:
         """Yield the records the state does not contain yet, at most ``most`` at a time."""
         start = 0
         while start < len(records) and records[start].offset < self.next_offset:
             start += 1
-        if start < len(records) and not self.next_offset:
-            self.first = records[start].offset
+        if start < len(records):
+            missing = records[start].offset - self.next_offset
+            if not self.next_offset:
+                self.first = records[start].offset
+            elif missing > MARKERS:
+                self.gap += missing
         for at in range(start, len(records), most):
             yield list(records[at : at + most])
 
     def process(self, records: Sequence[Record], tolerance_s: float | None = None) -> Outcome:
         """Return what the pipeline says; the state now contains the records."""
-        outcome = self.pipeline.process(records, tolerance_s)
+        try:
+            outcome = self.pipeline.process(records, tolerance_s)
+        except MemoryError:
+            raise
+        except Exception as exc:
+            raise _broken(records, exc) from exc
         self.next_offset = records[-1].offset + 1
         return outcome
 
+    def stand_on(self, pipeline: Pipeline, base: Mapping[str, bytes]) -> None:
+        """Go on with a pipeline restored from a full snapshot of this one; the next checkpoint contains it whole."""
+        self.pipeline = pipeline
+        dropped = dict.fromkeys(self.manifest.shards, b"")
+        self._given_back = Snapshot(self.next_offset, {**dropped, **base}, [])
+
     def snapshot(self) -> Snapshot | None:
         """Return what to make durable, None if there is nothing or it may not be."""
-        if self.has_failed or (self.next_offset == self.manifest.offset and not self.outputs):
+        if self.has_failed:
             return None
-        shards = {**self._unsaved, **self.pipeline.snapshot()}
-        self._unsaved = {}
+        if self.next_offset == self.manifest.offset and not self.outputs and self._given_back is None:
+            return None
         outputs, self.outputs = self.outputs, []
-        return Snapshot(self.next_offset, shards, outputs)
+        return Snapshot(self.next_offset, self.pipeline.snapshot(), outputs)
 
     def give_back(self, snapshot: Snapshot) -> None:
-        """Take a snapshot back that was not written, so that the next one contains it."""
-        self._unsaved = {**snapshot.shards, **self._unsaved}
-        self.outputs[:0] = snapshot.outputs
+        """Take a snapshot back that was not written; the next one to be written is completed with it."""
+        self._given_back = snapshot
+
+    def completed(self, snapshot: Snapshot) -> Snapshot:
+        """Return a snapshot together with an earlier one that was given back, of which newer shards win.
+
+        To be asked when it is the snapshot's turn to be written, not when it is taken: the one before may still be
+        refused meanwhile, and then state and outputs of both are this one's to make durable.
+        """
+        back, self._given_back = self._given_back, None
+        if back is None:
+            return snapshot
+        return Snapshot(snapshot.offset, {**back.shards, **snapshot.shards}, [*back.outputs, *snapshot.outputs])
+
+
+def _broken(records: Sequence[Record], exc: Exception) -> PipelineError:
+    first, last = records[0], records[-1]
+    return PipelineError(
+        f"records of {first.topic}/{first.partition} must be ones the pipeline can take, got {type(exc).__name__} at "
+        f"offsets {first.offset} to {last.offset}: the broker is well; send the log to whoever keeps the detector",
+        (first.offset, last.offset),
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from faust.types import TP
 
@@ -24,6 +24,14 @@ class PipelineFactory(Protocol):
         """Return the pipeline whose snapshot these shards are; StateError if they cannot be it."""
 
 
+class Bounds(NamedTuple):
+    """First offset a partition still has, the offset its next record gets, and what the group committed (or None)."""
+
+    begin: int
+    end: int
+    committed: int | None
+
+
 class Engine(Protocol):
     """What the stage needs of Faust."""
 
@@ -38,6 +46,9 @@ class Engine(Protocol):
 
     async def commit_checked(self, offsets: Mapping[TP, int], within_s: float) -> None:
         """Commit and raise if the group does not accept it."""
+
+    async def bounds(self, places: Sequence[TP]) -> Mapping[TP, Bounds]:
+        """Return where partitions begin and end, and where the group stands."""
 
     def lag(self, tp: TP, next_offset: int) -> int | None:
         """Return how many records are still to be read, None if not known."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,15 +16,18 @@ import structlog
 from faust.types import TP
 
 from detector.clock import Clock
-from detector.errors import StateError
+from detector.errors import PipelineError
 from detector.schema.record import Record
 from detector.schema.topics import TopicNames
-from detector.worker.checkpoint import CheckpointStore, Manifest, Remembered
+from detector.worker.checkpoint import CheckpointStore, Manifest
 from detector.worker.health import Health
+from detector.worker.log_reader import read_span
 from detector.worker.metrics import WorkerMetrics
-from detector.worker.owner import Outcome, PartitionOwner, Snapshot
+from detector.worker.owner import PartitionOwner, Snapshot
+from detector.worker.poison import HOUR_S, PoisonPath, record_of
 from detector.worker.ports import Engine, PipelineFactory
-from detector.worker.publish import outputs_of
+from detector.worker.publish import Output, outputs_of
+from detector.worker.standing import REFUSED_S, owner_of, refused, stand
 from detector.worker.transport import MicroBatch
 
 log = structlog.get_logger("detector.scoring")
@@ -49,6 +52,8 @@ class ScoringParts:
     micro_batch: int = 512
     output_timeout_s: float = 60.0
     tolerance_s: float | None = None
+    poison_per_hour: int = 10
+    reread: Callable[..., AsyncIterator[list[Any]]] = read_span
 
 
 class ScoringStage:
@@ -69,6 +74,8 @@ class ScoringStage:
         self.owners: dict[int, PartitionOwner] = {}
         self.durable: dict[TP, int] = {}
         self._busy = asyncio.Lock()
+        self._refused_since: float | None = None
+        self._poison = PoisonPath(parts, self._score, self._hand_over)
 
     async def deliver(self, batch: MicroBatch) -> None:
         """Take a batch from the transport; waits while too many are queued."""
@@ -84,6 +91,7 @@ class ScoringStage:
         """
         generation = self._parts.engine.generation
         async with self._busy:
+            self._refused_since = None
             for partition, owner in list(self.owners.items()):
                 is_current = owner.generation in {generation - 1, generation} and not owner.has_failed
                 if partition not in wanted or not is_current:
@@ -104,8 +112,14 @@ class ScoringStage:
     async def _restore(self, partitions: list[int]) -> None:
         began = time.monotonic()
         remembered = await self._parts.store.load(partitions, self._parts.reader)
+        bounds = await self._parts.engine.bounds([TP(self.topic, p) for p in partitions])
         for partition, held in remembered.items():
-            owner = self.owners[partition] = self._owner_of(partition, held)
+            owner, is_cold = owner_of(partition, held, self._parts.factory)
+            standing = stand(partition, held, bounds[TP(self.topic, partition)])
+            owner.go_on_at(standing.offset)
+            self._parts.metrics.cold.inc(is_cold or standing.is_forgotten)
+            self._parts.metrics.missing.inc(standing.missing)
+            self.owners[partition] = owner
             log.info(
                 "partition restored",
                 partition=partition,
@@ -116,26 +130,12 @@ class ScoringStage:
             )
         # the manifest, not the group's committed offset, says where to go on: Faust seeks to what is committed next
         offsets = {TP(self.topic, p): self.owners[p].next_offset for p in partitions if self.owners[p].manifest.epoch}
-        await self._commits(offsets)
-
-    def _owner_of(self, partition: int, held: Remembered) -> PartitionOwner:
-        refusal = held.refusal
-        if held.manifest.epoch and refusal is None and held.manifest.fingerprint != self._parts.factory.fingerprint:
-            refusal = (
-                f"state of partition {partition} must be learnt with {self._parts.factory.fingerprint}, "
-                f"got {held.manifest.fingerprint}: use another group to keep both"
-            )
-        if held.shards and refusal is None:
-            try:
-                return PartitionOwner(partition, self._parts.factory.restore(held.shards), held.manifest)
-            except StateError as exc:
-                refusal = str(exc)
-        if refusal is not None:
-            self._parts.metrics.cold.inc()
-            log.error("partition restarts cold", partition=partition, offset=held.manifest.offset, why=refusal)
-        # epochs go on, so that no slot of the refused state can be taken for one of the new
-        manifest = Manifest(held.manifest.epoch, held.manifest.offset, {}, self._parts.factory.fingerprint)
-        return PartitionOwner(partition, self._parts.factory.new(), manifest)
+        if not await self._commits(offsets):
+            # what Faust reads next need not be what the state needs: nothing is scored until the next rebalance
+            log.error("the group refuses where the state goes on", partitions=partitions)
+            self._refused_since = time.monotonic()
+            for partition in partitions:
+                self.owners[partition].has_failed = True
 
     async def _commits(self, offsets: Mapping[TP, int]) -> bool:
         """Tell whether the group accepted the offsets: True means the partitions are still ours."""
@@ -164,40 +164,52 @@ class ScoringStage:
             before = owner.next_offset
             self._parts.metrics.skipped.inc(sum(record.offset < before for record in batch.records))
             try:
-                for records in owner.fresh(batch.records, self._parts.micro_batch):
-                    await self._score(owner, [_record(record) for record in records])
+                await self._take(owner, batch)
             except BaseException:
-                owner.has_failed = True
+                self.owners[owner.partition].has_failed = True
                 raise
-            self._observe(owner, batch)
+            self._observe(self.owners[owner.partition], batch)
+
+    async def _take(self, owner: PartitionOwner, batch: MicroBatch) -> None:
+        """Score what of a batch is new; if it breaks the pipeline, do so again with another owner, without poison."""
+        try:
+            for fetched in owner.fresh(batch.records, self._parts.micro_batch):
+                await self._score(owner, [record_of(one) for one in fetched])
+        except PipelineError as fault:
+            owner.has_failed = True
+            log.exception("records broke the pipeline", place=f"{self.topic}/{owner.partition}", offsets=fault.offsets)
+            async with owner.saving:  # a save under way ends before the state is read back
+                await self._restore([owner.partition])
+            again = self.owners[owner.partition]
+            if not again.has_failed:
+                await self._poison.pass_by(owner, again, fault.offsets)
+                await self._take(again, batch)
 
     async def _score(self, owner: PartitionOwner, records: list[Record]) -> None:
+        if not records:
+            return
         began = time.perf_counter()
         outcome = owner.process(records, self._parts.tolerance_s)
         self._parts.metrics.batch_s.observe(time.perf_counter() - began)
-        self._count(outcome, len(records))
-        for output in outputs_of(outcome.alerts, outcome.refusals, records, self._parts.names):
+        self._parts.metrics.count(outcome, len(records))
+        await self._hand_over(owner, outputs_of(outcome.alerts, outcome.refusals, records, self._parts.names))
+        await asyncio.sleep(0)  # lets heartbeats, commits and probes in between two micro-batches
+
+    async def _hand_over(self, owner: PartitionOwner, outputs: list[Output]) -> None:
+        for output in outputs:
             send = self._parts.engine.send(output.topic, output.key, output.value, None, output.headers)
             owner.outputs.append(await asyncio.wait_for(send, self._parts.output_timeout_s))
         if len(owner.outputs) > MOST_OUTSTANDING:
             await self._acknowledged(owner.outputs)
             owner.outputs.clear()
-        await asyncio.sleep(0)  # lets heartbeats, commits and probes in between two micro-batches
-
-    def _count(self, outcome: Outcome, n_records: int) -> None:
-        metrics = self._parts.metrics
-        metrics.records.inc(n_records)
-        metrics.events.inc(len(outcome.scores) - len(outcome.refusals))
-        for _, refusal in outcome.refusals:
-            metrics.refused.labels(refusal.reason).inc()
-        for name, count in outcome.counts.items():
-            metrics.counts.labels(name).inc(count)
-        for alert in outcome.alerts:
-            metrics.alerts.labels(alert.activity, alert.severity).inc()
 
     def _observe(self, owner: PartitionOwner, batch: MicroBatch) -> None:
         metrics = self._parts.metrics
         metrics.latency_s.observe(max(0.0, self._parts.clock() - batch.records[-1].timestamp / 1_000))
+        if owner.gap:
+            log.error("records are gone before they were scored", partition=owner.partition, missing=owner.gap)
+            metrics.missing.inc(owner.gap)
+            owner.gap = 0
         lag = self._parts.engine.lag(batch.tp, owner.next_offset)
         if lag is not None:
             metrics.lag.labels(owner.partition).set(lag)
@@ -207,6 +219,9 @@ class ScoringStage:
     async def checkpoint(self) -> None:
         """Make every partition durable; a failure ends the worker, a refused fence waits for the next time."""
         is_durable = True
+        if self._refused_since is not None and time.monotonic() - self._refused_since > REFUSED_S:
+            await self._parts.engine.crash(refused())
+            return
         for owner in list(self.owners.values()):
             async with self._busy:
                 snapshot = owner.snapshot() if self.owners.get(owner.partition) is owner else None
@@ -239,7 +254,7 @@ class ScoringStage:
             if owner.has_failed:
                 return False
             try:
-                return await self._steps(owner, snapshot)
+                return await self._steps(owner, owner.completed(snapshot))
             except BaseException:
                 owner.has_failed = True
                 raise
@@ -253,7 +268,7 @@ class ScoringStage:
         3. Shards, then the manifest that names them and the offset, are acknowledged.
         4. The offset may be committed.
         """
-        began = time.monotonic()
+        began, now = time.monotonic(), self._parts.clock()
         tp = TP(self.topic, owner.partition)
         # 1.
         if not await self._commits({tp: max(owner.manifest.offset, owner.first)}):
@@ -262,24 +277,15 @@ class ScoringStage:
         # 2.
         await self._acknowledged(snapshot.outputs)
         # 3.
-        new = Manifest(owner.manifest.epoch + 1, snapshot.offset, {}, self._parts.factory.fingerprint)
+        hour = {at: when for at, when in owner.poison.items() if at < snapshot.offset and when > now - HOUR_S}
+        new = Manifest(owner.manifest.epoch + 1, snapshot.offset, {}, self._parts.factory.fingerprint, hour)
         save = self._parts.store.save(owner.partition, owner.manifest, new, snapshot.shards)
         owner.manifest = await asyncio.wait_for(save, self._parts.output_timeout_s)
         # 4.
         self.durable[tp] = snapshot.offset
-        metrics = self._parts.metrics
-        metrics.checkpoint_s.observe(time.monotonic() - began)
-        metrics.checkpoint_bytes.inc(sum(map(len, snapshot.shards.values())))
-        metrics.checkpoint_time.set(self._parts.clock())
-        metrics.offset.labels(owner.partition).set(snapshot.offset)
-        metrics.show(owner.partition, owner.pipeline.gauges())
+        self._parts.metrics.saved(owner, snapshot, now, time.monotonic() - began)
         return True
 
     async def _acknowledged(self, outputs: Sequence[Awaitable[Any]]) -> None:
         if outputs:
             await asyncio.wait_for(asyncio.gather(*outputs), self._parts.output_timeout_s)
-
-
-def _record(message: Any) -> Record:  # noqa: ANN401 - aiokafka's ConsumerRecord
-    value = message.value if message.value is not None else b""
-    return Record(value, message.key, message.topic, message.partition, message.offset, message.timestamp)

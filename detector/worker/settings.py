@@ -42,6 +42,7 @@ class WorkerSettings(BaseSettings):
     seed: int = Field(0, ge=0, description="Seed of everything random; part of the state.")
     trusted_until: AwareDatetime | None = Field(None, description="Before this event time everything is learnt.")
     time_tolerance_s: Seconds | None = Field(None, description="Refuse events further than this from Kafka's time.")
+    poison_per_hour: int = Field(10, ge=0, description="Records a partition may leave out an hour, then it stops.")
 
     # durability and patience
     checkpoint_interval_s: Seconds = Field(5.0, description="Seconds between checkpoints.")

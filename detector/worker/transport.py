@@ -19,12 +19,14 @@ pinned version.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, cast
 
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+
+from detector.worker.ports import Bounds
 
 
 class MicroBatch(NamedTuple):
@@ -151,6 +153,19 @@ class BatchConsumer(driver.Consumer):
         wanted = {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
         commit = thread.call_thread(thread._ensure_consumer().commit, wanted)  # noqa: SLF001
         await asyncio.wait_for(commit, within_s)
+
+    async def bounds(self, places: Sequence[TP]) -> dict[TP, Bounds]:
+        """Return where partitions begin and end, and where the group stands."""
+        thread = self._thread
+        return dict(await thread.call_thread(_bounds, thread._ensure_consumer(), places))  # noqa: SLF001
+
+
+async def _bounds(consumer: Any, places: Sequence[TP]) -> dict[TP, Bounds]:  # noqa: ANN401 - aiokafka's
+    from aiokafka import TopicPartition
+
+    wanted = [TopicPartition(*place) for place in places]
+    begins, ends = await consumer.beginning_offsets(wanted), await consumer.end_offsets(wanted)
+    return {TP(*one): Bounds(begins[one], ends[one], await consumer.committed(one)) for one in wanted}
 
 
 class DurableProducer(driver.Producer):

@@ -15,6 +15,7 @@ from detector.schema.alert import Alert, Evidence, finding_uid
 from detector.schema.decode import Refusal, decode
 from detector.schema.event import Event
 from detector.schema.record import Record
+from detector.worker.ports import Bounds
 
 
 class FakeOutcome(NamedTuple):
@@ -25,7 +26,7 @@ class FakeOutcome(NamedTuple):
 
 
 class FakePipeline:
-    """Counts the events of each agent in one shard; an event named ``bad`` is an alert."""
+    """Counts the events of each agent in one shard; one named ``bad`` is an alert, ``poison`` breaks it halfway."""
 
     def __init__(self, counts: Mapping[str, int] | None = None) -> None:
         self.agents: Counter[str] = Counter(counts or {})
@@ -41,6 +42,8 @@ class FakePipeline:
         for event, index in zip(decoded.events, decoded.source, strict=True):
             self.agents[event.agent_id] += 1
             self.is_dirty = True
+            if event.name == "poison":
+                raise ValueError(event.event_id)
             if event.name == "bad":
                 alerts.append(fake_alert(event, records[index], float(self.agents[event.agent_id])))
         return FakeOutcome(
@@ -128,7 +131,17 @@ class Sent(NamedTuple):
 
 
 class FakeEngine:
-    """A broker in a list: records handed over are kept, acknowledgements come when told, commits can be refused."""
+    """A broker in a list: records handed over are kept; a test says which topics acknowledge only when told.
+
+    Attributes
+    ----------
+    held : set of str
+        Topics whose records stay unacknowledged until :meth:`acknowledge` names the topic.
+    full : asyncio.Event or None
+        While it is there and not set, the producer takes no record.
+    slow_commits : asyncio.Event or None
+        While it is there and not set, the group gives no answer to a commit.
+    """
 
     def __init__(self) -> None:
         self.generation = 1
@@ -138,24 +151,49 @@ class FakeEngine:
         self.refuse_commits = False
         self.refuse_topic: str | None = None
         self.fail_acknowledgements = False
+        self.held: set[str] = set()
+        self.full: asyncio.Event | None = None
+        self.slow_commits: asyncio.Event | None = None
+        self.log: dict[TP, Bounds] = {}
+        self._waiting: list[tuple[str, asyncio.Future[None]]] = []
 
     async def send(
         self, topic: str, key: bytes | None, value: bytes, partition: int | None, headers: list[tuple[str, bytes]]
     ) -> Awaitable[Any]:
+        if self.full is not None:
+            await self.full.wait()
         if topic == self.refuse_topic:
             raise PermissionError(topic)
         self.sent.append(Sent(topic, key, value, partition, headers))
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self.fail_acknowledgements:
             future.set_exception(PermissionError(topic))
+        elif topic in self.held:
+            self._waiting.append((topic, future))
         else:
             future.set_result(None)
         return future
 
+    def acknowledge(self, topic: str) -> None:
+        """Acknowledge what was handed over for a topic so far."""
+        for held, future in self._waiting:
+            if held == topic and not future.done():
+                future.set_result(None)
+
+    def keys(self, topic: str) -> list[bytes | None]:
+        """Return the keys of what was handed over for a topic."""
+        return [one.key for one in self.sent if one.topic == topic]
+
     async def commit_checked(self, offsets: Mapping[TP, int], within_s: float) -> None:
-        if self.refuse_commits:
+        is_refused = self.refuse_commits
+        if self.slow_commits is not None:
+            await self.slow_commits.wait()
+        if is_refused:
             raise PermissionError("generation is over")
         self.commits.append(dict(offsets))
+
+    async def bounds(self, places: Sequence[TP]) -> Mapping[TP, Bounds]:
+        return {place: self.log.get(place, Bounds(0, 1_000_000, None)) for place in places}
 
     def lag(self, tp: TP, next_offset: int) -> int | None:
         return 0
@@ -191,3 +229,9 @@ def event_bytes(agent: str, number: int, name: str = "search", **more: Any) -> b
 
 def fetched(offset: int, value: bytes | None, key: bytes | None = None, partition: int = 0) -> FetchedRecord:
     return FetchedRecord("agent.events", partition, offset, 1_767_225_600_000, key, value)
+
+
+async def settled() -> None:
+    """Return when whatever can go on without us has gone on: the loop turned, threads had time to answer."""
+    for _ in range(20):
+        await asyncio.sleep(0.001)

@@ -12,12 +12,12 @@ from faust.types import TP
 from prometheus_client import generate_latest
 
 from detector.schema.topics import TopicNames
-from detector.worker.checkpoint import CheckpointStore, Manifest, Remembered, key_of
+from detector.worker.checkpoint import CheckpointStore, Remembered, key_of
 from detector.worker.health import Health
 from detector.worker.metrics import WorkerMetrics
 from detector.worker.scoring import ScoringParts, ScoringStage
 from detector.worker.transport import MicroBatch
-from tests.worker.fakes import FakeEngine, FakePipelines, event_bytes, fetched
+from tests.worker.fakes import FakeEngine, FakePipelines, event_bytes, fetched, settled
 
 NAMES = TopicNames(group="g")
 PLACE = TP("agent.events", 0)
@@ -40,13 +40,21 @@ class MemoryStore(CheckpointStore):
         return {partition: self._verified(partition, self._topic) for partition in partitions}
 
 
-def _stage(engine: FakeEngine, topic: dict[bytes, bytes]) -> ScoringStage:
+def _stage(engine: FakeEngine, topic: dict[bytes, bytes], **more: Any) -> ScoringStage:
     async def put(batch: MicroBatch) -> None:
         raise AssertionError("not used here")
 
     store = MemoryStore(engine, topic)
     parts = ScoringParts(
-        NAMES, engine, FakePipelines(), store, WorkerMetrics(), Health(5.0), lambda: 1_767_225_600.0, {}, micro_batch=4
+        NAMES,
+        engine,
+        FakePipelines(),
+        store,
+        WorkerMetrics(),
+        Health(5.0),
+        lambda: 1_767_225_600.0,
+        {},
+        **{"micro_batch": 4, **more},
     )
     return ScoringStage(parts, put)
 
@@ -250,6 +258,139 @@ def test_no_metric_series_grows_with_agents() -> None:
     assert series(10) == series(1_000)
 
 
-def test_an_empty_manifest_stands_for_the_beginning() -> None:
-    """Offset 0 of a manifest without epoch is not taken for progress."""
-    assert Manifest() == Manifest(0, 0, {}, "")
+def test_without_a_checkpoint_reading_begins_where_the_group_stands() -> None:
+    """Nothing is remembered, so nothing is committed over what the group knows."""
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        assert engine.commits == []
+        assert (stage.owners[0].next_offset, stage.owners[0].manifest.epoch) == (0, 0)
+        await stage.process(_batch(0, 1))
+        await stage.make_durable()
+        await _stage(engine, topic).take_over({0})
+
+    assert _run(scene).commits == [{PLACE: 0}, {PLACE: 2}]  # the fence, and where the restored state goes on
+
+
+def test_state_is_written_only_after_the_outputs_were_acknowledged() -> None:
+    """A crash in between would leave an offset past an alert nobody has."""
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        engine.held = {"agent.alerts"}
+        await stage.process(_batch(0, name="bad"))
+        saving = asyncio.create_task(stage.checkpoint())
+        await settled()
+        assert engine.keys("g.state") == []
+        engine.acknowledge("agent.alerts")
+        await saving
+        assert stage.durable == {PLACE: 1}
+
+    _run(scene)
+
+
+def test_the_manifest_is_written_only_after_its_shards_were_acknowledged() -> None:
+    """It names them: one that is missing would cost the whole state."""
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        engine.held = {"g.state"}
+        await stage.process(_batch(0))
+        saving = asyncio.create_task(stage.checkpoint())
+        await settled()
+        assert engine.keys("g.state") == [b"agents#0"]
+        engine.acknowledge("g.state")
+        await settled()
+        assert engine.keys("g.state") == [b"agents#0", b"manifest"]
+        assert stage.durable == {}
+        engine.acknowledge("g.state")
+        await saving
+        assert stage.durable == {PLACE: 1}
+
+    _run(scene)
+
+
+def test_outputs_of_a_refused_checkpoint_are_awaited_by_the_next() -> None:
+    """What the group refused once is not forgotten: the state waits for those alerts too."""
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        engine.held = {"agent.alerts"}
+        await stage.process(_batch(0, name="bad"))
+        engine.refuse_commits = True
+        await stage.checkpoint()
+        engine.refuse_commits = False
+        await stage.process(_batch(1))
+        saving = asyncio.create_task(stage.checkpoint())
+        await settled()
+        assert engine.keys("g.state") == []
+        engine.acknowledge("agent.alerts")
+        await saving
+        assert _remembered(engine, topic) == (2, {"a": 2})
+
+    _run(scene)
+
+
+@pytest.mark.parametrize("is_second_refused", [False, True])
+def test_a_refused_checkpoint_is_part_of_one_that_waits_behind_it(is_second_refused: bool) -> None:
+    """A rebalance makes its own while the first still asks the group: newer shards win, no output is left out."""
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        engine.held, engine.refuse_commits, engine.slow_commits = {"agent.alerts"}, True, asyncio.Event()
+        await stage.process(_batch(0, name="bad"))
+        first = asyncio.create_task(stage.checkpoint())
+        await settled()
+        await stage.process(_batch(1))
+        second = asyncio.create_task(stage.make_durable())
+        await settled()
+        engine.refuse_commits = is_second_refused
+        engine.slow_commits.set()
+        await first
+        await settled()
+        assert engine.keys("g.state") == []
+        engine.refuse_commits = False
+        engine.acknowledge("agent.alerts")
+        await second
+        await stage.checkpoint()
+        assert _remembered(engine, topic) == (2, {"a": 2})
+
+    _run(scene)
+
+
+def test_a_failed_partition_is_read_back_at_a_rebalance() -> None:
+    """Memory ahead of what is durable is not kept, though the worker never left the group."""
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        await stage.process(_batch(0, 1))
+        await stage.checkpoint()
+        engine.refuse_topic = "agent.alerts"
+        with pytest.raises(PermissionError):
+            await stage.process(_batch(2, name="bad"))
+        engine.refuse_topic, engine.generation = None, 2
+        await stage.take_over({0})
+        assert stage.owners[0].next_offset == 2
+        await stage.process(_batch(2, name="bad", generation=2))
+        await stage.checkpoint()
+        assert _remembered(engine, topic) == (3, {"a": 3})
+
+    _run(scene)
+
+
+@pytest.mark.parametrize("what", ["make_durable", "checkpoint", "take_over"])
+def test_nothing_slips_between_a_batch_and_its_outputs(what: str) -> None:
+    """While the producer is full the state is ahead of its outputs: no snapshot, no new owner, until they are out."""
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        engine.full = asyncio.Event()
+        scoring = asyncio.create_task(stage.process(_batch(0, name="bad")))
+        await settled()
+        before = stage.owners[0]
+        assert before.next_offset == 1
+        if what == "take_over":
+            slipping = asyncio.create_task(stage.take_over(set()))
+        else:
+            slipping = asyncio.create_task(getattr(stage, what)())
+        await settled()
+        assert not engine.commits
+        assert stage.owners[0] is before
+        engine.full.set()
+        await asyncio.gather(scoring, slipping)
+        assert len(engine.keys("agent.alerts")) == 1
+
+    _run(scene)

@@ -95,6 +95,35 @@ def test_records_of_an_old_generation_are_not_delivered() -> None:
     assert delivered == []
 
 
+def test_a_rebalance_while_the_sink_is_full_leaves_the_read_offset_where_it_was() -> None:
+    """What was not taken is fetched again after the seek; an offset that moved would skip it."""
+
+    async def run() -> None:
+        consumer = _consumer([])
+        taken = asyncio.Event()
+
+        async def deliver(batch: MicroBatch) -> None:
+            await taken.wait()
+
+        async def wait_first(put: Any, suspended: Any) -> None:
+            tasks = [asyncio.ensure_future(put), asyncio.ensure_future(suspended)]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        consumer.app.batch_sink.deliver, consumer.wait_first = deliver, wait_first
+        batch = MicroBatch(TP("agent.events", 1), 3, [SimpleNamespace(offset=4)])
+        delivering = asyncio.create_task(consumer._deliver(batch, None))
+        await asyncio.sleep(0)
+        consumer.flow_active = False
+        consumer.suspend_flow.set()
+        assert not await delivering
+        assert consumer._read_offset == {}
+
+    asyncio.run(run())
+
+
 def test_only_what_is_durable_may_be_committed_of_the_batch_topic() -> None:
     """The commit loop asks; the scoring stage answers."""
 
