@@ -14,6 +14,7 @@ from detector.clock import Clock, system_clock
 from detector.errors import DeliveryError, SetupError
 from detector.schema.command import PolicyLogEntry, PolicyState, subject_of
 from detector.schema.feedback import Release, feedback_id
+from detector.schema.reading import read
 from detector.schema.topics import TopicNames
 
 ASK_S = 15.0
@@ -100,7 +101,7 @@ class FeedbackDesk:
         with self._reader() as (consumer, places):
             for value in _to_the_end(consumer, places(self._names.policy), subject.encode()):
                 try:
-                    state = PolicyState.model_validate_json(value)
+                    state, _ = read(PolicyState, value)
                 except ValidationError:
                     continue  # not ours: the response stage leaves it out as well
                 if found is None or state.revision > found.revision:
@@ -197,7 +198,7 @@ def _answer(consumer: Any, release_id: str, timeout_s: float) -> PolicyLogEntry 
         if record is None or record.error() is not None:
             continue
         try:
-            entry = PolicyLogEntry.model_validate_json(record.value() or b"")
+            entry = PolicyLogEntry.read(record.value() or b"")
         except ValidationError:
             continue
         if entry.cause == release_id:

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from detector.schema.command import GENESIS, PolicyLogEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+class Link(Protocol):
+    """What the chain needs of an entry: a whole :class:`PolicyLogEntry`, or just this of it."""
+
+    @property
+    def tenant(self) -> str:
+        """Whose chain."""
+
+    @property
+    def sequence(self) -> int:
+        """Number of the entry, from 1."""
+
+    @property
+    def hash(self) -> str:
+        """Its digest as it stands: an entry of a newer version links all the same."""
 
 
 class Head(NamedTuple):
@@ -19,11 +35,11 @@ class Head(NamedTuple):
     hash: str = GENESIS
 
 
-def heads(entries: Iterable[PolicyLogEntry]) -> dict[str, Head]:
+def heads(entries: Iterable[Link]) -> dict[str, Head]:
     """Return each tenant's last entry; the entries may come in any order.
 
-    The log topic is keyed by subject, so a tenant's entries lie in several partitions; the
-    last few records of each partition are enough.
+    Of a log with one partition any end of it that has an entry of a tenant has its last one. Of a log with several,
+    in which a tenant's entries lie here and there because it is keyed by subject, only the whole will do.
     """
     found: dict[str, Head] = {}
     for entry in entries:

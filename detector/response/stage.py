@@ -88,16 +88,17 @@ class ResponseStage:
         """A copy of what stands, by subject."""
         return dict(self._states)
 
-    def restore(self, states: Iterable[PolicyState], entries: Iterable[PolicyLogEntry] = ()) -> None:
+    def restore(self, states: Iterable[PolicyState], entries: Iterable[chain.Link] = ()) -> None:
         """Take up what the topics remember, before the first decision.
 
         Parameters
         ----------
         states : iterable of PolicyState
             Every record of ``agent.policy``, or what compaction left; of a subject the highest revision counts.
-        entries : iterable of PolicyLogEntry
-            The last records of each partition of ``agent.policy.log``: they carry the hash
-            chains on. Without them a tenant's chain starts anew at entry 1, and `verify` says so.
+        entries : iterable of Link
+            Entries of ``agent.policy.log``, at least the last one of each tenant: it carries the hash chain on. Without
+            it a tenant's chain starts anew at entry 1, and `verify` says so. May be called again, with entries of
+            tenants that were not among the first.
         """
         decided: dict[str, float] = {}
         for state in states:

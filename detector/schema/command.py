@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from detector.schema.reading import read
+
 POLICY_SCHEMA: Final = "agent.policy/1"
 LOG_SCHEMA: Final = "agent.policy.log/1"
 GENESIS: Final = "0" * 64
@@ -132,11 +134,25 @@ class PolicyLogEntry(_Wire):
     command: PolicyState | None = None
     previous: str = Field(default=GENESIS, pattern=r"^[0-9a-f]{64}$")
     hash: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    _body: bytes = b""
 
     def digest(self) -> str:
-        """Return what `hash` must be: sha256 over the entry without its hash, as 64 hexadecimal digits."""
-        body = self.model_copy(update={"hash": ""}).model_dump_json(by_alias=True)
-        return hashlib.sha256(body.encode()).hexdigest()
+        """Return what `hash` must be: sha256 over the entry without its hash, as 64 hexadecimal digits.
+
+        Of an entry read with :meth:`read` it covers fields that this version does not know.
+        """
+        body = self._body or self.model_copy(update={"hash": ""}).model_dump_json(by_alias=True).encode()
+        return hashlib.sha256(body).hexdigest()
+
+    @classmethod
+    def read(cls, raw: bytes) -> PolicyLogEntry:
+        """Return an entry as it stands on the log; fields of a newer minor version are kept for the digest only."""
+        entry, unknown = read(cls, raw)
+        if unknown:
+            # written by us: compact, in the order of the fields, so that blanking the hash gives what was digested
+            blank = raw.replace(f'"hash":"{entry.hash}"'.encode(), b'"hash":""')
+            entry._body = blank  # noqa: SLF001 - its own, in a classmethod
+        return entry
 
     def sealed(self) -> PolicyLogEntry:
         """Return the entry with its hash filled in."""

@@ -9,7 +9,9 @@ FETCH_BYTES = 4 * 1_024 * 1_024
 POLL_MS = 500
 
 
-async def read_to_end(topic: str, partitions: list[int] | None, client: Mapping[str, Any]) -> AsyncIterator[Any]:
+async def read_to_end(
+    topic: str, partitions: list[int] | None, client: Mapping[str, Any], last: int | None = None
+) -> AsyncIterator[Any]:
     """Yield every record of some partitions, in order within each.
 
     Parameters
@@ -20,6 +22,8 @@ async def read_to_end(topic: str, partitions: list[int] | None, client: Mapping[
         All of the topic's if None.
     client : mapping
         Settings of an aiokafka client.
+    last : int, optional
+        Of one partition only the last so many offsets; several are read whole, because their ends are of different age.
     """
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -40,6 +44,8 @@ async def read_to_end(topic: str, partitions: list[int] | None, client: Mapping[
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
         begins = await consumer.beginning_offsets(places)
+        if last is not None and len(places) == 1:
+            begins = {place: max(begins[place], ends[place] - last) for place in places}
         for place in places:
             consumer.seek(place, begins[place])
         left = {place for place in places if ends[place] > begins[place]}

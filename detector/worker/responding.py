@@ -7,20 +7,24 @@ itself, read to its end before acting.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+import msgspec
 import structlog
 from pydantic import BaseModel, ValidationError
 
 from detector.clock import Clock
+from detector.response.chain import Link
 from detector.schema.alert import Alert
 from detector.schema.command import PolicyLogEntry, PolicyState
-from detector.schema.feedback import Release, feedback_adapter
+from detector.schema.feedback import Feedback, Release, feedback_adapter
+from detector.schema.reading import read, read_link
 from detector.schema.topics import TopicNames
 from detector.worker.health import Health
-from detector.worker.log_reader import read_to_end
+from detector.worker.log_reader import read_span, read_to_end
 from detector.worker.metrics import WorkerMetrics
 from detector.worker.ports import Engine
 from detector.worker.publish import KIND, KIND_FEEDBACK, MAX_DEAD_LETTER_BYTES, Output, alert_outputs
@@ -28,6 +32,13 @@ from detector.worker.publish import KIND, KIND_FEEDBACK, MAX_DEAD_LETTER_BYTES, 
 log = structlog.get_logger("detector.response")
 
 Wire = TypeVar("Wire", bound=BaseModel)
+
+LOG_TAIL = 2_000
+"""Log entries read at a rebalance. A tenant with one among them has its last one there; for any other the rest of the
+log is read too, but only when something of that tenant has to be decided, and once."""
+DEFAULT_TENANT = "default"
+MOST_NAMES = 64
+"""Names of unknown fields that are said; a newer version adds a handful."""
 
 
 class Message(NamedTuple):
@@ -58,7 +69,7 @@ class Decision(Protocol):
 class Stage(Protocol):
     """The pure response stage; see ``detector/response``."""
 
-    def restore(self, states: Iterable[PolicyState], entries: Iterable[PolicyLogEntry]) -> None:
+    def restore(self, states: Iterable[PolicyState], entries: Iterable[Link]) -> None:
         """Take up the policy and the log as they stand on Kafka."""
 
     def on_alert(self, alert: Alert) -> Decision:
@@ -80,6 +91,8 @@ class RespondingParts:
     clock: Clock
     reader: Mapping[str, Any]
     output_timeout_s: float = 60.0
+    read_to_end: Callable[..., AsyncIterator[Any]] = read_to_end
+    read_span: Callable[..., AsyncIterator[list[Any]]] = read_span
 
 
 class ResponseProcessor:
@@ -94,27 +107,41 @@ class ResponseProcessor:
     def __init__(self, parts: RespondingParts) -> None:
         self._parts = parts
         self._stage: Stage | None = None
+        self._chained: set[str] = set()
+        self._unread = 0
+        self._known_unknown: set[str] = set()
 
     async def take_over(self) -> None:
         """Read policy and log to their end, anew after each rebalance: another worker may have decided meanwhile."""
         parts = self._parts
         states: dict[str, PolicyState] = {}
-        async for record in read_to_end(parts.names.policy, None, parts.reader):
-            state = _parsed(PolicyState, record)
+        async for record in parts.read_to_end(parts.names.policy, None, parts.reader):
+            state = self._parsed(PolicyState, record)
             if state is not None:
                 known = states.get(state.subject)
                 if known is None or state.revision >= known.revision:
                     states[state.subject] = state
-        entries = [
-            entry
-            async for record in read_to_end(parts.names.policy_log, None, parts.reader)
-            if (entry := _parsed(PolicyLogEntry, record)) is not None
-        ]
+        tail = [record async for record in parts.read_to_end(parts.names.policy_log, None, parts.reader, LOG_TAIL)]
+        links = _links(tail)
         stage = parts.new_stage()
-        stage.restore(states.values(), entries)
+        stage.restore(states.values(), links)
         self._stage = stage
+        self._chained = {link.tenant for link in links}
+        self._unread = tail[0].offset if tail and {record.partition for record in tail} == {0} else 0
         parts.health.is_policy_restored = True
-        log.info("policy restored", subjects=len(states), log_entries=len(entries))
+        log.info("policy restored", subjects=len(states), log_entries=len(links), log_entries_left=self._unread)
+
+    async def _chain_on(self, stage: Stage, tenant: str) -> None:
+        """Read the rest of the log if a tenant's last entry may stand there."""
+        if not self._unread or tenant in self._chained:
+            return
+        parts, links = self._parts, list[Link]()
+        async for records in parts.read_span(parts.names.policy_log, 0, (0, self._unread), parts.reader):
+            links += _links(records)
+            await asyncio.sleep(0)
+        stage.restore((), links)
+        log.info("rest of the policy log read", log_entries=len(links))
+        self._unread = 0
 
     async def on_record(self, message: Message) -> None:
         """Decide on one record of the tenant's topic and make the decision durable, in this order.
@@ -125,8 +152,12 @@ class ResponseProcessor:
         """
         if self._stage is None:
             raise RuntimeError("the policy topic must be read before the response stage acts")
+        cause = await self._cause(message)
+        if cause is None:
+            return
         # 1.
-        decision = self._decide(self._stage, message)
+        await self._chain_on(self._stage, cause.tenant or DEFAULT_TENANT)
+        decision = self._decide(self._stage, cause)
         if decision is None:
             return
         self._parts.metrics.decisions.labels(decision.entry.decision).inc()
@@ -140,20 +171,46 @@ class ResponseProcessor:
         try:
             act = feedback_adapter.validate_json(message.value)
         except ValidationError as exc:
-            fault = exc.errors(include_input=False, include_url=False)[0]["msg"]
-            headers = [("reason", b"bad_feedback"), ("detail", fault.encode()), ("topic", message.source.encode())]
-            self._parts.metrics.refused.labels("bad_feedback").inc()
-            output = Output(names.deadletter, message.key, message.value[:MAX_DEAD_LETTER_BYTES], headers)
+            await self._refuse(message, "bad_feedback", exc)
         else:
-            output = Output(names.by_tenant, act.tenant.encode(), message.value, [(KIND, KIND_FEEDBACK)])
-        await self._publish(output)
+            await self._publish(Output(names.by_tenant, act.tenant.encode(), message.value, [(KIND, KIND_FEEDBACK)]))
 
-    def _decide(self, stage: Stage, message: Message) -> Decision | None:
-        if message.headers.get(KIND) == KIND_FEEDBACK:
-            act = feedback_adapter.validate_json(message.value)
-            # verdicts teach the budget in a later version; they are kept on the feedback topic until then
-            return stage.on_release(act, self._parts.clock()) if isinstance(act, Release) else None
-        return stage.on_alert(Alert.model_validate_json(message.value))
+    async def _refuse(self, message: Message, reason: str, error: ValidationError) -> None:
+        """Make a record that is not what it should be a dead letter: it must not stop those behind it."""
+        fault = error.errors(include_input=False, include_url=False)[0]["msg"]
+        headers = [("reason", reason.encode()), ("detail", fault.encode()), ("topic", message.source.encode())]
+        self._parts.metrics.refused.labels(reason).inc()
+        log.error("record is refused", reason=reason, place=message.source, faults=error.error_count())
+        letter = Output(self._parts.names.deadletter, message.key, message.value[:MAX_DEAD_LETTER_BYTES], headers)
+        await self._publish(letter)
+
+    async def _cause(self, message: Message) -> Alert | Feedback | None:
+        """Return what a record of the tenant's topic holds; None, and a dead letter, if nothing that we know."""
+        is_feedback = message.headers.get(KIND) == KIND_FEEDBACK
+        try:
+            if is_feedback:
+                return feedback_adapter.validate_json(message.value, extra="ignore")
+            alert, unknown = read(Alert, message.value)
+        except ValidationError as exc:
+            await self._refuse(message, "bad_feedback" if is_feedback else "bad_alert", exc)
+            return None
+        self._note(Alert, unknown)
+        return alert
+
+    def _decide(self, stage: Stage, cause: Alert | Feedback) -> Decision | None:
+        if isinstance(cause, Alert):
+            return stage.on_alert(cause)
+        # verdicts teach the budget in a later version; they are kept on the feedback topic until then
+        return stage.on_release(cause, self._parts.clock()) if isinstance(cause, Release) else None
+
+    def _note(self, kind: type[BaseModel], unknown: Iterable[str]) -> None:
+        """Say once of each field that a newer version wrote it."""
+        for name in unknown:
+            self._parts.metrics.counts.labels("unknown_fields_of_ours").inc()
+            named = f"{kind.__name__}.{re.sub(r'[.][0-9]+', '', name)}"
+            if named not in self._known_unknown and len(self._known_unknown) < MOST_NAMES:
+                self._known_unknown.add(named)
+                log.warning("a newer version wrote a field that is left out here: update this worker", field=named)
 
     def _outputs(self, decision: Decision) -> list[Output]:
         names, state, entry = self._parts.names, decision.command, decision.entry
@@ -167,23 +224,33 @@ class ResponseProcessor:
             outputs.append(alert_outputs(decision.incident, names)[0])  # for the SOC only: it asks for no response
         return outputs
 
+    def _parsed(self, kind: type[Wire], record: Any) -> Wire | None:  # noqa: ANN401 - aiokafka's ConsumerRecord
+        if record.value is None:
+            return None  # a tombstone: the subject is forgotten
+        try:
+            parsed, unknown = read(kind, record.value)
+        except ValidationError as exc:
+            _left_out(record, exc.error_count())
+            return None
+        self._note(kind, unknown)
+        return parsed
+
     async def _publish(self, output: Output) -> None:
         limit_s = self._parts.output_timeout_s
         send = self._parts.engine.send(output.topic, output.key, output.value, None, output.headers)
         await asyncio.wait_for(await asyncio.wait_for(send, limit_s), limit_s)
 
 
-def _parsed(kind: type[Wire], record: Any) -> Wire | None:  # noqa: ANN401 - aiokafka's ConsumerRecord
-    if record.value is None:
-        return None  # a tombstone: the subject is forgotten
-    try:
-        return kind.model_validate_json(record.value)
-    except ValidationError as exc:
-        log.warning(
-            "record is not ours and is left out",
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            faults=exc.error_count(),
-        )
-        return None
+def _links(records: Iterable[Any]) -> list[Link]:
+    links: list[Link] = []
+    for record in records:
+        try:
+            links.append(read_link(record.value))
+        except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
+            _left_out(record, 1)
+    return links
+
+
+def _left_out(record: Any, faults: int) -> None:  # noqa: ANN401 - aiokafka's ConsumerRecord
+    place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+    log.warning("record is not ours and is left out", faults=faults, **place)

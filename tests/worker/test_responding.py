@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from detector.profile.load import load_profile, with_mode
+from detector.profile.model import Profile
+from detector.response.chain import verify
+from detector.schema.command import PolicyLogEntry
 from detector.schema.decode import decode
 from detector.schema.feedback import Release, feedback_id
 from detector.schema.record import Record
 from detector.schema.topics import TopicNames
 from detector.worker.health import Health
 from detector.worker.metrics import WorkerMetrics
-from detector.worker.responding import Message, RespondingParts, ResponseProcessor
+from detector.worker.responding import LOG_TAIL, Message, RespondingParts, ResponseProcessor
 from detector.worker.run import stage_maker
-from tests.worker.fakes import FakeEngine, Sent, event_bytes, fake_alert
+from tests.worker.fakes import FakeEngine, FetchedRecord, Sent, event_bytes, fake_alert
 
 NAMES = TopicNames(group="g")
 
@@ -35,15 +40,64 @@ def _release(agent: str = "a") -> bytes:
     return act.model_dump_json().encode()
 
 
+def _parts(engine: FakeEngine, profile: Profile, topics: Topics | None = None) -> RespondingParts:
+    topics = topics or Topics()
+    return RespondingParts(
+        NAMES,
+        engine,
+        stage_maker(profile),
+        WorkerMetrics(),
+        Health(5.0),
+        lambda: 2_000_000_001.0,
+        {},
+        read_to_end=topics.read_to_end,
+        read_span=topics.read_span,
+    )
+
+
+class Topics:
+    """Topics in lists, one partition each, and what was read of them."""
+
+    def __init__(self, **held: list[bytes]) -> None:
+        self.held = {"agent.policy": held.get("policy", []), "agent.policy.log": held.get("log", [])}
+        self.spans: list[tuple[int, int]] = []
+
+    def _records(self, topic: str, start: int, stop: int | None = None) -> list[FetchedRecord]:
+        values = self.held[topic][start:stop]
+        return [FetchedRecord(topic, 0, at, 0, None, value) for at, value in enumerate(values, start)]
+
+    async def read_to_end(
+        self, topic: str, partitions: list[int] | None, client: Mapping[str, Any], last: int | None = None
+    ) -> AsyncIterator[FetchedRecord]:
+        held = len(self.held[topic])
+        for record in self._records(topic, 0 if last is None else max(0, held - last)):
+            yield record
+
+    async def read_span(
+        self, topic: str, partition: int, span: tuple[int, int], client: Mapping[str, Any]
+    ) -> AsyncIterator[list[FetchedRecord]]:
+        self.spans.append(span)
+        yield self._records(topic, *span)
+
+
+def _decided(tenant: str, *numbers: int) -> list[bytes]:
+    """Return log entries of a tenant, as they stand on the topic."""
+    entries = [
+        PolicyLogEntry(
+            tenant=tenant, sequence=number, time=1.0, subject=f"{tenant}/agent/a", decision="skipped", cause="c"
+        ).sealed()
+        for number in numbers
+    ]
+    return [entry.model_dump_json(by_alias=True).encode() for entry in entries]
+
+
 def _run(
     scene: Callable[[ResponseProcessor], Awaitable[None]], mode: str = "enforce", engine: FakeEngine | None = None
 ) -> list[Sent]:
     engine = engine or FakeEngine()
     profile = load_profile()
     profile = with_mode(profile, "enforce") if mode == "enforce" else profile
-    parts = RespondingParts(
-        NAMES, engine, stage_maker(profile), WorkerMetrics(), Health(5.0), lambda: 2_000_000_001.0, {}
-    )
+    parts = _parts(engine, profile)
 
     async def run() -> None:
         processor = ResponseProcessor(parts)
@@ -138,3 +192,111 @@ def test_nothing_is_decided_before_the_policy_was_read() -> None:
             await processor.on_record(_alert_message())
 
     assert _run(scene) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "reason"),
+    [
+        (b"alert", b"{broken", b"bad_alert"),
+        (b"alert", b'{"finding_uid":"x"}', b"bad_alert"),
+        (b"alert", b"\xff", b"bad_alert"),
+        (b"feedback", b'{"kind":"pardon"}', b"bad_feedback"),
+        (b"feedback", b"", b"bad_feedback"),
+    ],
+)
+def test_a_record_of_the_tenants_topic_that_is_none_becomes_a_dead_letter(
+    kind: bytes, value: bytes, reason: bytes
+) -> None:
+    """It would stop its partition for ever; those behind it are decided on."""
+
+    async def scene(processor: ResponseProcessor) -> None:
+        await processor.on_record(Message(b"default", value, {"kind": kind}, "g.by-tenant/0/1"))
+        assert processor._parts.metrics.refused.labels(reason.decode())._value.get() == 1
+        await processor.on_record(_alert_message())
+
+    sent = _run(scene)
+    assert [one.topic for one in sent] == ["agent.deadletter", "agent.policy", "agent.policy.log"]
+    headers = dict(sent[0].headers)
+    assert (sent[0].value, headers["reason"], headers["topic"]) == (value, reason, b"g.by-tenant/0/1")
+
+
+def test_an_alert_of_a_newer_version_is_decided_on_and_its_new_field_is_said_once() -> None:
+    """Workers are updated one after the other; an old one reads what a new one wrote."""
+    message = _alert_message()
+    newer = {**json.loads(message.value), "mood": "grim"}
+    newer["evidence"][0]["colour"] = "red"
+
+    async def scene(processor: ResponseProcessor) -> None:
+        for _ in range(2):
+            await processor.on_record(message._replace(value=json.dumps(newer).encode()))
+        assert processor._parts.metrics.counts.labels("unknown_fields_of_ours")._value.get() == 4
+
+    with capture_logs() as said:
+        sent = _run(scene)
+    assert [one.topic for one in sent][:2] == ["agent.policy", "agent.policy.log"]
+    fields = [one["field"] for one in said if one["event"].startswith("a newer version")]
+    assert fields == ["Alert.evidence.colour", "Alert.mood"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_a_subject_the_highest_revision_is_restored(order: int) -> None:
+    """Before compaction both stand on the topic: to take the old one up would undo a human's release."""
+
+    async def scene(processor: ResponseProcessor) -> None:
+        await processor.on_record(_alert_message())
+        await processor.on_record(Message(b"default", _release(), {"kind": b"feedback"}, "g.by-tenant/0/2"))
+
+    states = [one.value for one in _run(scene) if one.topic == "agent.policy"]
+    newer = json.loads(states[1]) | {"since_version": 3}  # and a newer version added a field to it
+    topics = Topics(policy=[states[0], json.dumps(newer).encode()][::order])
+
+    async def restored() -> list[Sent]:
+        engine = FakeEngine()
+        processor = ResponseProcessor(_parts(engine, with_mode(load_profile(), "enforce"), topics))
+        await processor.take_over()
+        await processor.on_record(_alert_message())
+        return engine.sent
+
+    (entry,) = asyncio.run(restored())
+    assert (entry.topic, json.loads(entry.value)["decision"]) == ("agent.policy.log", "skipped")
+    assert "released" in json.loads(entry.value)["detail"]
+
+
+@pytest.mark.parametrize(("tenant", "sequence", "is_read_whole"), [("default", 4, True), ("busy", 99_001, False)])
+def test_only_the_tail_of_the_log_is_read_until_a_quiet_tenant_needs_the_rest(
+    tenant: str, sequence: int, is_read_whole: bool
+) -> None:
+    """The chain of each goes on where it ended, however far back that is."""
+    busy = _decided("busy", *range(99_001 - LOG_TAIL, 99_001))
+    topics = Topics(log=[*_decided("default", 1, 2, 3), b"{broken", *busy])
+    message = _alert_message()
+    alert = {**json.loads(message.value), "tenant": tenant, "score": 0.1}
+
+    async def restored() -> list[Sent]:
+        engine = FakeEngine()
+        processor = ResponseProcessor(_parts(engine, load_profile(), topics))
+        await processor.take_over()
+        assert topics.spans == []
+        for _ in range(2):
+            await processor.on_record(message._replace(value=json.dumps(alert).encode()))
+        return engine.sent
+
+    entries = [json.loads(one.value) for one in asyncio.run(restored())]
+    assert [entry["sequence"] for entry in entries] == [sequence, sequence + 1]
+    assert topics.spans == ([(0, 4)] if is_read_whole else [])
+
+
+def test_a_log_with_entries_of_a_newer_version_still_verifies() -> None:
+    """Their digest covers fields we do not know; one that was edited is named all the same."""
+
+    class Newer(PolicyLogEntry):
+        reviewer: str = "nobody"
+
+    first = PolicyLogEntry.read(_decided("t", 1)[0])
+    second = Newer(
+        tenant="t", sequence=2, time=1.0, subject="t/agent/a", decision="skipped", cause="c", previous=first.hash
+    ).sealed()
+    raw = second.model_dump_json(by_alias=True).encode()
+    assert verify([first, PolicyLogEntry.read(raw)]) == []
+    edited = PolicyLogEntry.read(raw.replace(b"nobody", b"Mallory"))
+    assert verify([first, edited]) == ["entry 2 was edited: its hash does not fit"]
