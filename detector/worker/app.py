@@ -19,6 +19,7 @@ from detector.worker.ports import Bounds, Engine
 from detector.worker.responding import Message, RespondingParts, ResponseProcessor
 from detector.worker.scoring import ScoringParts, ScoringStage
 from detector.worker.settings import WorkerSettings
+from detector.worker.startup import widened
 from detector.worker.transport import BatchSink, BatchTransport, MicroBatch, partitions_of
 
 log = structlog.get_logger("detector.worker")
@@ -26,6 +27,8 @@ log = structlog.get_logger("detector.worker")
 QUEUED_BATCHES = 4
 """Fetches that may wait for the scoring stage; more would only cost memory and delay a rebalance."""
 BEAT_S = 1.0
+WATCH_S = 60.0
+"""How often the number of partitions of the events is looked at."""
 EMBEDDED: dict[str, Any] = {"broker_session_timeout": 6.0, "broker_heartbeat_interval": 1.0}
 """librdkafka's mock makes a group wait for session timeout less one second at each rebalance."""
 
@@ -241,6 +244,10 @@ def _add_tasks(app: Any, built: Built, settings: WorkerSettings, parts: WorkerPa
                 await built.scoring.checkpoint()
 
     @app.task
+    async def partitions() -> None:
+        await watch_partitions(app, built.engine, settings)
+
+    @app.task
     async def watchdog() -> None:
         outside_since: float | None = None
         while not app.should_stop:
@@ -251,6 +258,28 @@ def _add_tasks(app: Any, built: Built, settings: WorkerSettings, parts: WorkerPa
                 await built.engine.crash(_outside(settings))
                 return
             await app.sleep(BEAT_S)
+
+
+async def watch_partitions(app: Any, engine: Engine, settings: WorkerSettings, every_s: float = WATCH_S) -> None:  # noqa: ANN401
+    """End the worker when the events topic gets more partitions: a group that runs does not read the new ones."""
+    known = 0
+    while not app.should_stop:
+        await app.sleep(every_s)
+        if app.should_stop or app.rebalancing:
+            continue
+        width = await app.consumer.width(settings.topics.events)
+        if known and width > known:
+            await engine.crash(_widened(settings, known, width))
+            return
+        known = width
+
+
+def _widened(settings: WorkerSettings, known: int, width: int) -> SetupError:
+    events, state = settings.topics.events, settings.topics.state
+    return SetupError(
+        f"partitions of {events} must stay as many as a running worker knows ({known}), got {width}: give {state} as "
+        f"many with `{widened(settings.bootstrap, state, width)}` and start the worker again; nothing is lost"
+    )
 
 
 def _outside(settings: WorkerSettings) -> SetupError:

@@ -87,6 +87,9 @@ def serve(address: tuple[str, int], health: Health, registry: CollectorRegistry)
     class Probe(BaseHTTPRequestHandler):
         """Answers the three paths; everything else is 404."""
 
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
             if self.path == "/metrics":
                 self._answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
@@ -101,7 +104,8 @@ def serve(address: tuple[str, int], health: Health, registry: CollectorRegistry)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if self.command != "HEAD":
+                self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
             """Probes are not news."""

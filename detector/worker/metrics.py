@@ -42,7 +42,7 @@ class WorkerMetrics:
         )
         self.checkpoint_bytes = Counter("detector_checkpoint_bytes", "State bytes before packing.", registry=registry)
         self.checkpoint_time = Gauge(
-            "detector_checkpoint_timestamp_seconds", "When the last checkpoint became durable.", registry=registry
+            "detector_checkpoint_timestamp_seconds", "When all that was scored was last durable.", registry=registry
         )
         self.fenced = Counter("detector_fenced_checkpoints", "Checkpoints the group did not accept.", registry=registry)
         self.cold = Counter("detector_cold_starts", "Partitions that restarted without their state.", registry=registry)
@@ -56,6 +56,11 @@ class WorkerMetrics:
         self.pipeline = Gauge("detector_pipeline", "The pipeline's gauges.", ["name", "partition"], registry=registry)
         self.partitions = Gauge("detector_partitions", "Event partitions held.", registry=registry)
 
+    def hold(self, partitions: int, now: float) -> None:
+        """Say how many event partitions are held from now on; what was restored is durable."""
+        self.partitions.set(partitions)
+        self.checkpoint_time.set(now)
+
     def count(self, outcome: Outcome, n_records: int) -> None:
         """Count what came of a micro-batch."""
         self.records.inc(n_records)
@@ -67,11 +72,10 @@ class WorkerMetrics:
         for alert in outcome.alerts:
             self.alerts.labels(alert.activity, alert.severity).inc()
 
-    def saved(self, owner: PartitionOwner, snapshot: Snapshot, now: float, seconds: float) -> None:
+    def saved(self, owner: PartitionOwner, snapshot: Snapshot, seconds: float) -> None:
         """Count a checkpoint that became durable."""
         self.checkpoint_s.observe(seconds)
         self.checkpoint_bytes.inc(sum(map(len, snapshot.shards.values())))
-        self.checkpoint_time.set(now)
         self.offset.labels(owner.partition).set(snapshot.offset)
         self.show(owner.partition, owner.pipeline.gauges())
 

@@ -90,25 +90,50 @@ def run_app(settings: WorkerSettings, parts: WorkerParts, folder: Path) -> int:
     worker.spinner = None  # it would write cursor codes into a log
     watch = threading.Thread(target=_end_a_stuck_stop, args=(app, worker, settings.stop_timeout_s), daemon=True)
     watch.start()
+    status = run_to_end(app, worker)
+    log.info("worker stopped", status=status)
+    return status
+
+
+def run_to_end(app: Any, worker: Any) -> int:  # noqa: ANN401
+    """Return the exit status once the app has stopped in good order; raise what ended it otherwise.
+
+    What breaks in our own parts is in ``app.fault``. What breaks inside Faust (its fetcher, say) reaches us as exit
+    status 1 only: then the reason is the one the app, or the worker around it, crashed with.
+    """
     try:
         worker.execute_from_commandline()
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        inside = ended.__context__
     except BaseException as exc:  # noqa: BLE001 - mode re-raises what crashed it
-        app.fault = app.fault or exc
-        status = 1
-    if app.fault is not None:
-        raise _told(app.fault) from app.fault
-    log.info("worker stopped", status=status)
+        status, inside = 1, exc
+    fault = _fault_of(app) or (_fault_of(worker) or inside if status else None)
+    if fault is not None:
+        raise _told(fault) from fault
     return status
+
+
+def _fault_of(service: Any) -> BaseException | None:  # noqa: ANN401
+    """Return why a service ended, as far as it knows: what our parts said first, or what it crashed with."""
+    fault: BaseException | None = getattr(service, "fault", None) or getattr(service, "crash_reason", None)
+    return fault
 
 
 def _told(fault: BaseException) -> DetectorError:
     if isinstance(fault, DetectorError):
         return fault
-    return DeliveryError(
-        f"worker must be able to write its outputs and state, got {type(fault).__name__}: {fault}; "
-        "nothing is lost, start it again once the broker and its rights are in order"
+    from aiokafka.errors import KafkaError
+
+    got = f"{type(fault).__name__}: {fault}"
+    if isinstance(fault, OSError | KafkaError):  # a timeout is an OSError
+        return DeliveryError(
+            f"worker must be able to write its outputs and state, got {got}; "
+            "nothing is lost, start it again once the broker and its rights are in order"
+        )
+    return DetectorError(
+        f"worker must run without faults of its own, got {got}; nothing is lost, start it again, and send the log to "
+        "whoever keeps the detector"
     )
 
 
@@ -121,7 +146,7 @@ def _end_a_stuck_stop(app: Any, worker: Any, within_s: float) -> None:  # noqa: 
         time.sleep(0.5)  # the flags belong to another loop; there is nothing to wait on from a thread
     limit_s = within_s if app.fault is None else min(within_s, AFTER_CRASH_S)
     time.sleep(limit_s)  # a deadline, and nothing else: an orderly end leaves the process before it
-    fault = app.fault
+    fault = _fault_of(app)
     late = f"the stop took more than {within_s:.0f} s; nothing is lost, start it again"
     sys.stderr.write(f"detector: {late if fault is None else _told(fault)}\n")
     sys.stderr.flush()

@@ -101,7 +101,7 @@ class ScoringStage:
                 await self._restore(missing)
             for partition in wanted:
                 self.owners[partition].generation = generation
-        self._parts.metrics.partitions.set(len(wanted))
+        self._parts.metrics.hold(len(wanted), self._parts.clock())
         self._parts.health.hold(len(wanted))
 
     def _give_up(self, partition: int) -> None:
@@ -226,6 +226,7 @@ class ScoringStage:
             async with self._busy:
                 snapshot = owner.snapshot() if self.owners.get(owner.partition) is owner else None
             if snapshot is None:
+                is_durable &= not owner.has_failed
                 continue
             try:
                 is_durable &= await self._persist(owner, snapshot)
@@ -235,6 +236,7 @@ class ScoringStage:
                 return
         if is_durable:
             self._parts.health.checkpointed()
+            self._parts.metrics.checkpoint_time.set(self._parts.clock())  # also when there was nothing to write
 
     async def make_durable(self) -> None:
         """Checkpoint everything before partitions are given up and before the worker stops.
@@ -283,7 +285,7 @@ class ScoringStage:
         owner.manifest = await asyncio.wait_for(save, self._parts.output_timeout_s)
         # 4.
         self.durable[tp] = snapshot.offset
-        self._parts.metrics.saved(owner, snapshot, now, time.monotonic() - began)
+        self._parts.metrics.saved(owner, snapshot, time.monotonic() - began)
         return True
 
     async def _acknowledged(self, outputs: Sequence[Awaitable[Any]]) -> None:

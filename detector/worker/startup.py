@@ -62,14 +62,27 @@ def check_broker(client: Mapping[str, Any], names: TopicNames, *, has_admin: boo
             f"topics of the broker must exist and be visible, got none named {', '.join(missing)}: "
             "make them with `detector topics`, or grant DESCRIBE, or correct topic_prefix and group"
         )
-    if partitions[names.state] != partitions[names.events]:
-        raise SetupError(
-            f"partitions of {names.state} must be as many as of {names.events} ({partitions[names.events]}), "
-            f"got {partitions[names.state]}: recreate {names.state}; a checkpoint lies beside what it stands for"
-        )
+    _check_widths(str(client["bootstrap.servers"]), names, partitions)
     faults = [*_topic_faults(admin, needed), *_group_faults(admin, names.group)]
     if faults:
         raise SetupError("rights of the worker must cover what it does, got: " + "; ".join(faults))
+
+
+def widened(bootstrap: str, topic: str, partitions: int) -> str:
+    """Return the command that gives a topic more partitions; nothing in it is lost by that."""
+    return f"kafka-topics.sh --bootstrap-server {bootstrap} --alter --topic {topic} --partitions {partitions}"
+
+
+def _check_widths(bootstrap: str, names: TopicNames, partitions: Mapping[str, int]) -> None:
+    """Raise unless each partition of the events has one for its checkpoints; it must not be recreated for that."""
+    events, state = partitions[names.events], partitions[names.state]
+    if events == state:
+        return
+    narrow = names.state if state < events else names.events
+    raise SetupError(
+        f"partitions of {names.state} must be as many as of {names.events} ({events}), got {state}: add partitions to "
+        f"{narrow} with `{widened(bootstrap, narrow, max(events, state))}`; recreated, the memory is lost"
+    )
 
 
 def _partitions(admin: AdminClient, bootstrap: str) -> dict[str, int]:

@@ -159,6 +159,16 @@ class BatchConsumer(driver.Consumer):
         thread = self._thread
         return dict(await thread.call_thread(_bounds, thread._ensure_consumer(), places))  # noqa: SLF001
 
+    async def width(self, topic: str) -> int:
+        """Return how many partitions a topic has now."""
+        thread = self._thread
+        return int(await thread.call_thread(_width, thread._ensure_consumer(), topic))  # noqa: SLF001
+
+
+async def _width(consumer: Any, topic: str) -> int:  # noqa: ANN401 - aiokafka's
+    await consumer._client.force_metadata_update()  # noqa: SLF001 - else it is up to five minutes old
+    return len(consumer.partitions_for_topic(topic) or ())
+
 
 async def _bounds(consumer: Any, places: Sequence[TP]) -> dict[TP, Bounds]:  # noqa: ANN401 - aiokafka's
     from aiokafka import TopicPartition

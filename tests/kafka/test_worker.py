@@ -266,7 +266,7 @@ def test_a_state_topic_of_another_width_is_refused(kafka: Broker, group: str, tm
         )
         worker = deployed.start(group=f"{group}-wide")
         assert worker.wait(60) == 2
-        assert f"recreate {group}-wide.state" in deployed.logs()
+        assert f"--alter --topic {group}-wide.state --partitions 4" in deployed.logs()
 
 
 def test_an_unreachable_broker_is_said(tmp_path: Path, kafka: Broker, group: str) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from detector.worker.app import _acknowledging
+from detector.worker.app import _acknowledging, watch_partitions
 from detector.worker.responding import Message
+from detector.worker.settings import WorkerSettings
 from tests.worker.fakes import FakeEngine, settled
 
 
@@ -63,3 +64,33 @@ def test_a_record_whose_work_broke_off_is_not_acknowledged_and_ends_the_worker()
         asyncio.run(_acknowledging(engine, take)(stream))
     assert stream.acknowledged == 0
     assert [type(one) for one in engine.crashes] == [PermissionError]
+
+
+class FakeApp:
+    """An app whose topic has the widths a test says, one after the other, and that stops after them."""
+
+    def __init__(self, widths: list[int]) -> None:
+        self._widths = widths
+        self.rebalancing = False
+        self.consumer = self
+
+    @property
+    def should_stop(self) -> bool:
+        return not self._widths
+
+    async def sleep(self, seconds: float) -> None:
+        assert seconds == 60.0
+
+    async def width(self, topic: str) -> int:
+        assert topic == "agent.events"
+        return self._widths.pop(0)
+
+
+@pytest.mark.parametrize(("widths", "ends"), [([4, 4, 6, 6], True), ([4, 4, 4], False), ([0, 4, 4], False)])
+def test_partitions_added_to_a_running_worker_end_it_with_the_command_to_follow(widths: list[int], ends: bool) -> None:
+    """A group that runs never reads them; after its restart it does."""
+    engine = FakeEngine()
+    asyncio.run(watch_partitions(FakeApp(widths), engine, WorkerSettings(group="g")))
+    assert len(engine.crashes) == ends
+    if ends:
+        assert "--alter --topic g.state --partitions 6" in str(engine.crashes[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -112,3 +113,20 @@ def test_a_taken_port_is_said_with_what_to_do(server: ThreadingHTTPServer, healt
     """Two workers on one machine need two ports."""
     with pytest.raises(SetupError, match="choose another port"):
         serve(("127.0.0.1", server.server_port), health, WorkerMetrics().registry)
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+def test_a_probe_may_ask_for_the_head_only(health: Health, path: str) -> None:
+    """Load balancers do; the answer is the same, without the body."""
+    _ready(health)
+    server = serve(("127.0.0.1", 0), health, WorkerMetrics().registry)
+    try:
+        asking = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
+        asking.request("HEAD", path)
+        answer = asking.getresponse()
+        assert (answer.status, answer.read()) == (200, b"")
+        assert int(answer.headers["Content-Length"]) > 0
+        asking.close()
+    finally:
+        server.shutdown()
+        server.server_close()

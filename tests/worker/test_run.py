@@ -42,6 +42,48 @@ def test_what_ended_the_worker_is_told_in_one_sentence() -> None:
     assert "PermissionError: agent.alerts" in str(told)
 
 
+def test_a_fault_of_our_own_does_not_blame_the_broker() -> None:
+    """Whoever reads the sentence must not look for rights that are in order."""
+    told = _told(ZeroDivisionError("division by zero"))
+    assert "ZeroDivisionError: division by zero" in str(told)
+    assert "broker" not in str(told)
+
+
+CRASH = """
+import mode
+from detector.worker.run import run_to_end
+
+class Fetcher(mode.Service):
+    @mode.Service.task
+    async def _fetch(self):
+        raise {fault}
+
+class App(mode.Service):
+    fault = None
+    def on_init_dependencies(self):
+        return [Fetcher()]
+
+app = App()
+worker = mode.Worker(app, quiet=True, daemon=True, loglevel="critical")
+worker.spinner = None
+try:
+    print("status", run_to_end(app, worker))
+except Exception as told:
+    print("told", type(told).__name__, told)
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [("ConnectionError('fetch')", "DeliveryError"), ("KeyError('fetch')", "DetectorError")]
+)
+def test_a_crash_inside_the_engine_is_told_with_its_reason(fault: str, kind: str) -> None:
+    """Its fetcher ends with exit status 1 and a traceback; the sentence says what happened."""
+    code = CRASH.format(fault=fault)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert f"told {kind} worker must" in ran.stdout, ran.stdout + ran.stderr
+    assert f"got {fault.split('(', maxsplit=1)[0]}: " in ran.stdout
+
+
 @pytest.mark.parametrize("command", ["worker", "worker-settings", "topics", "siem", "release", "demo", "broker"])
 def test_help_is_quick_and_imports_no_engine(command: str) -> None:
     """Nobody waits for Faust, numba, river or scikit-learn to read a line of help."""

@@ -394,3 +394,20 @@ def test_nothing_slips_between_a_batch_and_its_outputs(what: str) -> None:
         assert len(engine.keys("agent.alerts")) == 1
 
     _run(scene)
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_an_idle_worker_is_not_stale(is_refused: bool) -> None:
+    """Nothing to write is durable too; what the group refuses is not."""
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        gauge = stage._parts.metrics.checkpoint_time
+        assert gauge._value.get() == 1_767_225_600.0  # from the restore on
+        gauge.set(0)
+        if is_refused:
+            engine.refuse_commits = True
+            await stage.process(_batch(0))
+        await stage.checkpoint()
+        assert gauge._value.get() == (0 if is_refused else 1_767_225_600.0)
+
+    _run(scene)

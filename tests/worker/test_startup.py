@@ -1,0 +1,27 @@
+"""What is checked before the worker joins says how to mend it without losing the memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from detector.errors import SetupError
+from detector.schema.topics import TopicNames
+from detector.worker.startup import _check_widths
+
+NAMES = TopicNames(group="g")
+
+
+@pytest.mark.parametrize(
+    ("events", "state", "command"),
+    [(6, 4, "--alter --topic g.state --partitions 6"), (4, 6, "--alter --topic agent.events --partitions 6")],
+)
+def test_a_state_topic_of_another_width_is_to_be_widened_not_recreated(events: int, state: int, command: str) -> None:
+    """Checkpoints are the memory: partitions are added to the narrower topic."""
+    with pytest.raises(SetupError, match="the memory is lost") as told:
+        _check_widths("b:9092", NAMES, {NAMES.events: events, NAMES.state: state})
+    assert f"kafka-topics.sh --bootstrap-server b:9092 {command}" in str(told.value)
+
+
+def test_as_many_checkpoints_as_partitions_are_in_order() -> None:
+    """Nothing is said."""
+    _check_widths("b:9092", NAMES, {NAMES.events: 4, NAMES.state: 4})
