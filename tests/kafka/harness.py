@@ -234,8 +234,8 @@ def stream(count: int) -> list[tuple[bytes, bytes]]:
     return [(event.agent_id.encode(), event.value) for event in islice(attacked.stream(), count)]
 
 
-def replayed(deployed: Deployment, pipelines: PipelineFactory) -> list[Alert]:
-    """Return the alerts of an offline replay of what lies in the event topic, partition by partition."""
+def replayed(deployed: Deployment, pipelines: PipelineFactory, without: bytes | None = None) -> list[Alert]:
+    """Return the alerts of an offline replay of the event topic, partition by partition, but for some records."""
     records = deployed.read(deployed.names.events)
     alerts: list[Alert] = []
     for partition in range(deployed.partitions):
@@ -243,7 +243,7 @@ def replayed(deployed: Deployment, pipelines: PipelineFactory) -> list[Alert]:
         mine = [
             Record(one.value or b"", one.key, deployed.names.events, partition, one.offset)
             for one in records
-            if one.partition == partition
+            if one.partition == partition and not (without and without in (one.value or b""))
         ]
         for at in range(0, len(mine), 512):
             alerts += pipeline.process(mine[at : at + 512]).alerts

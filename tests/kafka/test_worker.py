@@ -134,6 +134,50 @@ def test_nothing_is_missing_after_kill_9_of_the_worker(
     assert verify(_log(deployed)) == []
 
 
+BREAKING = """
+import sys
+from detector import pipeline
+from detector.cli import main
+process = pipeline.Pipeline.process
+
+def breaking(self, records, tolerance_s=None):
+    outcome = process(self, records, tolerance_s)
+    if any(b"breaks-the-pipeline" in record.value for record in records):
+        raise OverflowError("halfway")
+    return outcome
+
+pipeline.Pipeline.process = breaking
+sys.argv = ["detector", "worker"]
+main()
+"""
+
+
+def test_a_record_that_breaks_the_pipeline_is_left_out_also_over_kill_9(
+    deployed: Deployment, events: list[tuple[bytes, bytes]], pipelines: ProfilePipelines
+) -> None:
+    """The state it damaged is thrown away; everything else is scored as if it had never come."""
+    slice_ = events[:6_000]
+    for at in (1_000, 3_000, 3_001, 5_500):
+        key, value = slice_[at]
+        broken = {**json.loads(value), "event_id": f"broken-{at}", "target": "breaks-the-pipeline"}
+        slice_[at] = (key, json.dumps(broken).encode())
+    deployed.produce(slice_[:4_000])
+    worker = deployed.start(sys.executable, "-c", BREAKING)
+    deployed.until(lambda: sum(deployed.committed()) > 500, "a part committed")
+    worker.kill()
+    worker.wait()
+    deployed.produce(slice_[4_000:])
+    worker = deployed.start(sys.executable, "-c", BREAKING)
+    deployed.until_done()
+    assert deployed.stop(worker) == 0
+    letters = deployed.read(deployed.names.deadletter)
+    assert {one.headers["reason"] for one in letters} == {b"poison"}
+    assert len({(one.headers["partition"], one.headers["offset"]) for one in letters}) == 4
+    expected = _by_id(replayed(deployed, pipelines, b"breaks-the-pipeline"))
+    assert expected
+    assert _by_id(published(deployed)) == expected
+
+
 def test_an_orderly_restart_repeats_nothing(
     deployed: Deployment, events: list[tuple[bytes, bytes]], pipelines: ProfilePipelines
 ) -> None:

@@ -136,6 +136,18 @@ def test_any_agent_id_can_be_contained(make_alert: MakeAlert, agent: str) -> Non
     assert command.subject == f"acme/agent/{agent}"
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_states_of_one_subject_the_highest_revision_is_restored(make_alert: MakeAlert, order: int) -> None:
+    """Before compaction both stand on the topic, from several partitions in any order."""
+    stage = _stage()
+    first = _command(stage, make_alert(time=1_000.0))
+    second = _command(stage, make_alert(time=HOUR + 1_001.0, finding_uid="f" * 32))
+    assert (first.revision, second.revision) == (1, 2)
+    restarted = _stage()
+    restarted.restore([first, second][::order])
+    assert restarted.states == {first.subject: second}
+
+
 def test_an_alert_without_a_tenant_belongs_to_the_default_one(make_alert: MakeAlert) -> None:
     """An empty string is no tenant."""
     decision = _stage().on_alert(make_alert(tenant=""))
