@@ -260,11 +260,11 @@ def _add_tasks(app: Any, built: Built, settings: WorkerSettings, parts: WorkerPa
             await app.sleep(BEAT_S)
 
 
-async def watch_partitions(app: Any, engine: Engine, settings: WorkerSettings, every_s: float = WATCH_S) -> None:  # noqa: ANN401
+async def watch_partitions(app: Any, engine: Engine, settings: WorkerSettings) -> None:  # noqa: ANN401
     """End the worker when the events topic gets more partitions: a group that runs does not read the new ones."""
     known = 0
     while not app.should_stop:
-        await app.sleep(every_s)
+        await app.sleep(WATCH_S)
         if app.should_stop or app.rebalancing:
             continue
         width = await app.consumer.width(settings.topics.events)
