@@ -8,6 +8,18 @@ from pathlib import Path
 __version__ = "0.1.0"
 
 _KERNEL_ROOMS = ("sketches", "intake", "memory", "channels", "scorers", "steps")
+_KERNEL_FACTS = ("schema/event.py",)
+"""Rooms that hold kernels, and files elsewhere whose constants kernels are compiled with; a test finds both anew."""
+
+
+def _digest_of_kernels(package: Path) -> str:
+    """Return a digest of what the kernels are made from, by name and content: a copy or a touch changes nothing."""
+    rooms = [path for room in _KERNEL_ROOMS for path in (package / room).glob("*.py")]
+    whole = hashlib.sha256()
+    for path in sorted([*rooms, *(package / fact for fact in _KERNEL_FACTS)]):
+        content = path.read_bytes()
+        whole.update(f"{path.relative_to(package).as_posix()} {len(content)}\n".encode() + content)
+    return whole.hexdigest()[:12]
 
 
 def _keep_kernels_apart() -> None:
@@ -19,10 +31,7 @@ def _keep_kernels_apart() -> None:
     package = Path(__file__).parent
     if "NUMBA_CACHE_DIR" in os.environ or not os.access(package, os.W_OK):
         return
-    stats = [(str(path), path.stat()) for room in _KERNEL_ROOMS for path in sorted((package / room).glob("*.py"))]
-    facts = [f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats]
-    digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
-    folder = package / "__pycache__" / f"kernels-{digest}"
+    folder = package / "__pycache__" / f"kernels-{_digest_of_kernels(package)}"
     if not folder.is_dir():
         for stale in folder.parent.glob("kernels-*"):
             shutil.rmtree(stale, ignore_errors=True)
