@@ -7,12 +7,15 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 NOTEBOOKS := $(wildcard notebooks/*.py)
 JUPYTEXT_OUT := build/notebooks
+MUTANTS_MINUTES ?= 10
+# what is no unit test: the one place that says so, for a desk and for .ci/run
+UNIT := not kafka and not slow and not integration
 EXTRAS := --extra local --extra notebooks --extra dev
 COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
   --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench lock clean install notebooks
+.PHONY: help demo test unit rest lint bench mutants lock clean install notebooks
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -24,6 +27,13 @@ test: $(STAMP) ## every test: unit, property, real Kafka, and the notebooks exec
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 	$(MAKE) --no-print-directory notebooks
 
+unit: $(STAMP) ## the fast tests only, under a minute once kernels are compiled
+	$(BIN)/python -m pytest -m "$(UNIT)" $(PYTEST_ARGS)
+
+rest: $(STAMP) # every test that `unit` leaves out, and the notebooks
+	$(BIN)/python -m pytest -m "not ($(UNIT))" $(PYTEST_ARGS)
+	$(MAKE) --no-print-directory notebooks
+
 lint: $(STAMP) ## ruff, mypy --strict, the floors of the house, drift of docs/schema
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -33,6 +43,9 @@ lint: $(STAMP) ## ruff, mypy --strict, the floors of the house, drift of docs/sc
 
 bench: $(STAMP) ## measure quality and speed, write benchmarks/RESULTS.md (long)
 	$(BIN)/python -m benchmarks
+
+mutants: $(STAMP) ## change the code in small wrong ways, name the changes that no test notices
+	$(BIN)/python -m benchmarks.mutants --minutes $(MUTANTS_MINUTES) $(MUTANTS_ARGS)
 
 notebooks: $(STAMP)
 	@mkdir -p $(JUPYTEXT_OUT)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import core_speed, models, quality, worker
+from benchmarks import core_speed, models, mutants, quality, worker
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 _PACKAGES = ("numpy", "numba", "msgspec", "river", "scikit-learn", "faust-streaming", "aiokafka")
@@ -51,7 +52,7 @@ def main() -> None:
         sections.append("Skipped: DETECTOR_DATA named no folder of recorded streams.")
     else:
         sections.append(quality.table(quality.measure(folder)))
-    for title, run in (
+    chapters: list[tuple[str, Callable[[], str]]] = [
         (
             "## Speed of the core\n\n" + (core_speed.__doc__ or ""),
             lambda: core_speed.table(core_speed.measure_all(folder)),
@@ -59,7 +60,9 @@ def main() -> None:
         ("## Models against their makers\n\n" + (models.__doc__ or ""), lambda: models.table(models.measure())),
         ("## Memory", _memory),
         ("## Worker on a real broker\n\n" + (worker.__doc__ or ""), lambda: worker.table(worker.measure())),
-    ):
+        (f"{mutants.TITLE}\n\n" + (mutants.__doc__ or ""), lambda: mutants.table(mutants.measure(10.0, 1))),
+    ]
+    for title, run in chapters:
         print(title.splitlines()[0].lstrip("# ").lower() + " ...", flush=True)
         sections += [title.strip(), run()]
         RESULTS.write_text("\n\n".join(sections) + "\n")

@@ -11,7 +11,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -80,7 +80,7 @@ def half_space_rows(events: int = 4_000, groups: int = 8, rounds: int = ROUNDS) 
     rng = np.random.default_rng(0)
     group, x = rng.integers(0, groups, events), rng.random((events, 8))
     pairs = list(zip(group.tolist(), [dict(enumerate(row)) for row in x.tolist()], strict=True))
-    limits = dict.fromkeys(range(8), (0.0, 1.0))
+    limits: dict[Hashable, tuple[float, float]] = dict.fromkeys(range(8), (0.0, 1.0))
     models = [HalfSpaceTrees(n_trees=10, height=6, window_size=250, limits=limits, seed=0) for _ in range(groups)]
     structure = half_space.build(0)
     masses = {size: half_space.allocate(structure, groups) for size in (1, 512)}
