@@ -101,7 +101,7 @@ def ordinary(script: Script, sessions: int, first: int = 0, agents: int = 3) -> 
         file, other, user = (int(chance.integers(most)) for most in (6, 6, 4))
         query, lines = f"q{chance.integers(5)}", int(chance.integers(3, 6))
         size, took = float(1_000 + chance.integers(200)), float(chance.integers(90, 110))
-        steps = [
+        steps: list[dict[str, Any]] = [
             {"name": "search", "target": f"index-{chance.integers(3)}", "attributes": {"query": query}},
             {"name": "read", "kind": "data_access", "target": f"/docs/team/file-{file}", "bytes_out": size},
             {"name": "write", "target": f"/docs/team/file-{other}", "duration_ms": took},

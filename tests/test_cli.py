@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 import typer
@@ -52,9 +53,7 @@ def test_every_option_says_what_it_is_for(name: str) -> None:
 def test_no_command_of_a_module_is_forgotten_in_the_table() -> None:
     """A command written but not listed would not exist for the user."""
     flat = {entry.module for entry in cli.COMMANDS.values() if not entry.is_group}
-    written = {
-        (module, name) for module in flat for name in typer.main.get_group(cli.import_module(module).app).commands
-    }
+    written = {(module, name) for module in flat for name in typer.main.get_group(import_module(module).app).commands}
     assert written == {(entry.module, name) for name, entry in cli.COMMANDS.items() if not entry.is_group}
 
 

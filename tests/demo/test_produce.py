@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 import pytest
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, Message
 
 from detector.demo.produce import KafkaWriter, as_it_happens, paced
 from detector.errors import DeliveryError, SetupError
@@ -76,7 +76,7 @@ def test_records_reach_the_partition_of_their_key_in_order(broker: EmbeddedBroke
             writer.send(event.agent_id, event.value)
     consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "g", "auto.offset.reset": "earliest"})
     consumer.subscribe(["agent.events"])
-    read = []
+    read: list[Message] = []
     while len(read) < len(events):
         message = consumer.poll(10.0)
         assert message is not None, "the broker did not hand back what it acknowledged"

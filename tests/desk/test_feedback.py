@@ -78,10 +78,12 @@ def _response(kafka: dict[str, Any], names: TopicNames, *states: PolicyState) ->
     def answer() -> None:
         record = consumer.poll(WAIT_S)
         assert record is not None
+        value = record.value()
+        assert value is not None
         levels = Levels(limit=2.0, isolate=2.7)
         stage = ResponseStage(ResponseSettings(mode="enforce"), "default/v1", levels)
         stage.restore(states)
-        decision = stage.on_release(Release.model_validate_json(record.value()), now=2e9)
+        decision = stage.on_release(Release.model_validate_json(value), now=2e9)
         _put(kafka, names.policy_log, "other", b"not ours")
         value = decision.entry.model_dump_json(by_alias=True).encode()
         _put(kafka, names.policy_log, decision.entry.subject, value)

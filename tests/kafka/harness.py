@@ -108,8 +108,11 @@ class Deployment:
             message = consumer.poll(PATIENCE_S)
             assert message is not None, f"{topic}/{partition} did not answer"
             assert message.error() is None, message.error()
-            position = message.offset() + 1
-            yield Read(partition, message.offset(), message.key(), message.value(), dict(message.headers() or ()))
+            offset = message.offset()
+            assert offset is not None, "a record that was read has its place"
+            position = offset + 1
+            headers: Any = message.headers() or ()
+            yield Read(partition, offset, message.key(), message.value(), dict(headers))
 
     def ends(self, topic: str) -> list[int]:
         """Return the end offset of each partition."""

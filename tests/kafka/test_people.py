@@ -34,7 +34,9 @@ def _alert(deployed: Deployment, agent: str, number: int) -> None:
     alert = make(agent, 3.0, event_id=f"e-{number}", finding_uid=f"{number:032x}")
     producer = Producer(deployed.client)
     for output in alert_outputs(alert, deployed.names):
-        producer.produce(output.topic, output.value, output.key, headers=output.headers)
+        producer.produce(
+            output.topic, output.value, output.key, headers=list[tuple[str, str | bytes | None]](output.headers)
+        )
     assert producer.flush(30) == 0
 
 

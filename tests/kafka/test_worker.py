@@ -6,8 +6,10 @@ import json
 import signal
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -125,7 +127,7 @@ def test_nothing_is_missing_after_kill_9_of_the_worker(
             "killed too late to prove anything"
         )
         worker = deployed.start()
-        deployed.until(lambda done=start: sum(deployed.committed()) > done, "progress after the crash")
+        deployed.until(partial(lambda done: sum(deployed.committed()) > done, start), "progress after the crash")
     deployed.until_done()
     deployed.until_by_tenant_done()
     assert deployed.stop(worker) == 0, deployed.logs()
@@ -288,7 +290,7 @@ def _replayed_state(deployed: Deployment, pipelines: ProfilePipelines, partition
     return pipeline.snapshot(full=True)
 
 
-async def _nowhere(*_: object) -> Callable[[], None]:
+async def _nowhere(*_: object) -> NoReturn:
     raise AssertionError("nothing is written here")
 
 

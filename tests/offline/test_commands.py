@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from detector.errors import ProfileError, SetupError
 from detector.offline import replay
 from detector.offline.commands import app
+from detector.profile.model import Profile
 from detector.schema.command import PolicyLogEntry, PolicyState
 from tests.offline.stand_in import StandInCore, StandInPipeline, event
 
@@ -25,7 +26,7 @@ def cores(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """Put a core into place whose scores stand in the events; return what cores were asked for."""
     asked: list[dict[str, object]] = []
 
-    def make(profile: object, seed: int, trusted_until: float | None) -> StandInCore:
+    def make(profile: Profile, seed: int, trusted_until: float | None) -> StandInCore:
         asked.append({"profile": profile.id, "seed": seed, "trusted_until": trusted_until})
         return StandInCore()
 

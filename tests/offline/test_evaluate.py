@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from detector.offline.evaluate import Inputs, Question, evaluate, judge_sessions, score_stream
@@ -122,7 +123,7 @@ def test_origins_reach_the_scoring_side(stream: Inputs, tmp_path: Path) -> None:
     seen: list[bytes] = []
 
     class Listening(StandInCore):
-        def process(self, records: list[bytes]) -> object:  # type: ignore[override]
+        def process(self, records: list[bytes]) -> np.ndarray:
             seen.extend(records)
             return super().process(records)
 

@@ -82,7 +82,7 @@ def test_its_harmless_twin_is_silent(sections: dict[str, Any]) -> None:
 def test_what_is_unwise_is_told_and_still_loads(field: str, sections: dict[str, Any]) -> None:
     """A warning refuses nothing."""
     assert [(issue.field, issue.severity) for issue in found(sections)] == [(field, "warning")]
-    assert parse_profile({"profile": IDENTITY, **sections})
+    assert parse_profile({"profile": IDENTITY, **sections}).id
 
 
 def test_every_fault_is_told_at_once() -> None:

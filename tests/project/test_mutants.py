@@ -98,8 +98,8 @@ def test_no_named_survivor_is_stale_or_without_a_reason() -> None:
 def test_the_score_leaves_out_what_is_named_and_counts_what_hung() -> None:
     """Two killed, one hung, one survivor: three of four; the named one is shown and not counted."""
     room = mutants.Room("steps", (), ())
-    fates: dict[str, Counter[mutants.Fate]] = {"steps": Counter(killed=2, hung=1, survived=1, named=1)}
-    table = mutants.table(mutants.Score(1.0, 7, [room], fates))
+    fates: Counter[mutants.Fate] = Counter({"killed": 2, "hung": 1, "survived": 1, "named": 1})
+    table = mutants.table(mutants.Score(1.0, 7, [room], {"steps": fates}))
     assert "| steps | 0 | 5 | 2 | 1 | 1 | 1 | **0.75** |" in table
     assert "Seed 7" in table
 

@@ -26,7 +26,7 @@ MANIFEST = artifacts.ForestManifest(columns=COLUMNS, rows=300, trees=5, samples=
 
 def parts(**changed: np.ndarray) -> dict[str, np.ndarray]:
     """Return the arrays of a forest file, some of them changed."""
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "feature": FOREST.feature,
         "threshold": FOREST.threshold,
         "value": FOREST.value,

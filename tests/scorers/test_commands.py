@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from detector.scorers.commands import app
 def rows_file(folder: Path, **arrays: np.ndarray) -> Path:
     """Return an npz file of some arrays, by default 200 rows of 7."""
     path = folder / "rows.npz"
-    np.savez(path, **(arrays or {"x": np.random.default_rng(0).random((200, 7))}))
+    kept: dict[str, Any] = arrays or {"x": np.random.default_rng(0).random((200, 7))}
+    np.savez(path, **kept)
     return path
 
 

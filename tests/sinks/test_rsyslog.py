@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_nasty_strings_come_back_exactly_over_udp(rsyslog: Rsyslog, make_alert: 
     with DatagramSender(Target("syslog+udp", "127.0.0.1", rsyslog.udp)) as sender:
         for number, one in enumerate(sent):
             sender.send(one)
-            wait_until(lambda due=number + 1: len(rsyslog.lines()) >= due)
+            wait_until(partial(lambda due: len(rsyslog.lines()) >= due, number + 1))
     assert rsyslog.lines() == sent
 
 

@@ -13,7 +13,7 @@ from detector.state.shards import divide, join, pack, unpack
 
 def test_arrays_and_facts_come_back_as_they_were() -> None:
     """Also an empty one, and one without dimensions."""
-    arrays = {"a": np.arange(6).reshape(2, 3), "b": np.empty(0, np.float32), "c": np.float64(2.5)}
+    arrays: dict[str, np.ndarray] = {"a": np.arange(6).reshape(2, 3), "b": np.empty(0, np.float32), "c": np.array(2.5)}
     back, facts = unpack("x", pack(arrays, {"day": 3, "held": None}))
     assert all(np.array_equal(back[name], arrays[name]) for name in arrays)
     assert facts == {"day": 3, "held": None}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -99,7 +101,7 @@ def told(script: Script, origin: str) -> float:
     for number in range(40):
         usual = [{"name": "send", "target": f"user{number % 4}@corp.example", "arg_origin": {"target": "user"}}]
         feed(pipeline, script.session(f"told-{number}", usual, agent_id=f"a-{number % 3}"))
-    event = {"name": "send", "target": "x@evil.example", "arg_origin": {"target": origin}}
+    event: dict[str, Any] = {"name": "send", "target": "x@evil.example", "arg_origin": {"target": origin}}
     return float(Look(pipeline, [script.event(agent_id="a-1", session_id="live", **event)]).outcome.scores[0])
 
 
