@@ -1,7 +1,8 @@
-"""What every test shares: the chance of property tests, and one real Kafka with topics of its own for each test."""
+"""What every test shares: the chance of property tests, one real Kafka, and a watch over what calls itself a unit."""
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Iterator
 
@@ -13,6 +14,29 @@ from detector.local.ladder import Broker, open_broker
 # a busy machine is no failure, and what fails in CI fails the same way on a desk
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("house")
+
+
+_MAY_START_PROCESSES = {"integration", "kafka", "slow"}
+_unit: list[str] = []
+
+
+def _watch(event: str, _: object) -> None:
+    """Refuse a process to the unit test that is running."""
+    if _unit and event in {"subprocess.Popen", "os.fork", "os.posix_spawn"}:
+        pytest.fail(f"{_unit[0]} starts a process: mark it `integration`", pytrace=False)
+
+
+sys.addaudithook(_watch)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Remember which unit test runs, its fixtures included."""
+    _unit[:] = [] if any(item.get_closest_marker(name) for name in _MAY_START_PROCESSES) else [item.nodeid]
+    try:
+        return (yield)
+    finally:
+        _unit.clear()
 
 
 @pytest.fixture(scope="session")
