@@ -17,7 +17,7 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.operators.operator import Example, Operator
 from cosmic_ray.plugins import get_operator, operator_names
 
-from detector import _KERNEL_ROOMS
+from detector import _KERNEL_FILES, _KERNEL_ROOMS
 
 Position = tuple[int, int]
 Node = Any
@@ -116,7 +116,7 @@ def places_of(file: Path, root: Path) -> list[Place]:
                 count += 1
     relative = file.relative_to(root).as_posix()
     # also a module without a kernel: its constants are frozen into the compiled ones
-    kernels = relative.split("/")[1] in _KERNEL_ROOMS
+    kernels = relative.split("/")[1] in _KERNEL_ROOMS or relative.split("/", 1)[1] in _KERNEL_FILES
     return [Place(file, relative, begin[0], source, tuple(found[begin, end]), kernels) for begin, end in sorted(found)]
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 __version__ = "0.1.0"
 
 _KERNEL_ROOMS = ("sketches", "intake", "memory", "channels", "scorers", "steps")
-_KERNEL_FACTS = ("schema/event.py",)
-"""Rooms that hold kernels, and files elsewhere whose constants kernels are compiled with; a test finds both anew."""
+_KERNEL_FILES = ("pipeline.py", "schema/event.py")
+"""Rooms of kernels; files elsewhere that hold one, or constants that one is compiled with. A test finds both anew."""
 
 
 def _digest_of_kernels(package: Path) -> str:
     """Return a digest of what the kernels are made from, by name and content: a copy or a touch changes nothing."""
     rooms = [path for room in _KERNEL_ROOMS for path in (package / room).glob("*.py")]
     whole = hashlib.sha256()
-    for path in sorted([*rooms, *(package / fact for fact in _KERNEL_FACTS)]):
+    for path in sorted([*rooms, *(package / name for name in _KERNEL_FILES)]):
         content = path.read_bytes()
         whole.update(f"{path.relative_to(package).as_posix()} {len(content)}\n".encode() + content)
     return whole.hexdigest()[:12]
