@@ -9,13 +9,20 @@ import pytest
 from detector.alerts.findings import Policy, risk_of, severity_of
 from detector.pipeline import Pipeline
 from detector.schema.alert import Alert, finding_uid
+from detector.steps.threshold import BudgetThreshold
 from tests.streams import Script, feed, ordinary, trained
 
 POLICY = Policy("default/v1", 0.01, 0.002, ())
-ODD = [
+ODD: list[dict[str, Any]] = [
     {"name": "exfiltrate", "target": f"https://d{n}.evil.example", "attributes": {"to": f"Zz{n}!", "via": "@@"}}
     for n in range(4)
 ]
+
+
+def score_of(alert: Alert) -> float:
+    """Return the score of an alert that a score made."""
+    assert alert.score is not None
+    return alert.score
 
 
 def ready(script: Script) -> Pipeline:
@@ -54,11 +61,12 @@ def test_a_session_that_grows_stranger_updates_its_incident() -> None:
     pipeline = ready(script)
     mild = {"name": "search", "target": "index-1", "attributes": {"query": "Zz!"}}
     threshold = pipeline.state.threshold
+    assert isinstance(threshold, BudgetThreshold)
     threshold.settings = threshold.settings._replace(quarantine=10.0**-3.0)
     alerts = feed(pipeline, script.session("grows", [mild, *ODD], agent_id="a-1")).alerts
     created, *updates = [alert for alert in alerts if alert.activity != "close"]
     assert [alert.activity for alert in updates] == ["update"]
-    assert updates[0].score > created.score
+    assert score_of(updates[0]) > score_of(created)
     assert updates[0].first_seen == created.first_seen < updates[0].last_seen
     assert updates[0].event_id == created.event_id
     assert [one.event_id for one in updates[0].evidence] == [created.event_id, updates[0].evidence[-1].event_id]
@@ -69,7 +77,7 @@ def test_the_close_counts_events_and_those_past_the_level() -> None:
     *before, close = incident(ODD)
     assert close.events == len(ODD)
     assert 1 <= close.events_over <= len(ODD)
-    assert close.score >= max(alert.score for alert in before)
+    assert score_of(close) >= max(map(score_of, before))
     assert close.time == close.last_seen >= before[-1].time
 
 

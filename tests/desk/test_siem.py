@@ -196,7 +196,7 @@ def test_an_alert_too_long_for_a_datagram_is_shortened() -> None:
     (evidence,) = make().evidence
     world = World([Record(1, encode(make(evidence=(evidence,) * 60)))])
     sent: list[bytes] = []
-    world.send = sent.append  # type: ignore[method-assign]
+    world.send = sent.append  # type: ignore[method-assign,assignment]
     _run(world, SiemOptions("agent.alerts", Target("syslog+udp", "siem", 514)))
     (one,) = sent
     assert len(one) <= 8_192
@@ -214,7 +214,7 @@ def test_a_time_that_no_calendar_has_is_counted_and_left_out() -> None:
     """One crafted record does not stop the rest."""
     world = World([Record(1, encode(make(time=1e27, evidence=()))), Record(2)])
     sent: list[bytes] = []
-    world.send = sent.append  # type: ignore[method-assign]
+    world.send = sent.append  # type: ignore[method-assign,assignment]
     forwarder = _run(world, SiemOptions("agent.alerts", Target("syslog", "siem", 601), "ecs"))
     assert [json.loads(one[one.index(b"{") :])["event"]["sequence"] for one in sent] == [2]
     assert world.acts[:2] == ["flushed", {0: 3}]

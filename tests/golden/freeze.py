@@ -14,6 +14,7 @@ import numpy as np
 
 from detector.checks.determinism import outcome_of
 from detector.pipeline import Pipeline
+from detector.steps.threshold import BudgetThreshold
 from tests.streams import fleet_stream, quick, records_of
 
 FILE = Path(__file__).with_name("pipeline.json")
@@ -26,7 +27,9 @@ def digest_of(pipeline: Pipeline) -> str:
     kept = {f"agent {name}": agents[name] for name in agents.dtype.names or () if name not in ("first_open", "group")}
     kept |= {f"group {name}": groups[name] for name in groups.dtype.names or ()}
     kept |= {"survival": memory.survival, "sample": memory.sample, "clock": memory.clock}
-    totals = np.append(standing.totals, float(pipeline.state.threshold.alerted))
+    threshold = pipeline.state.threshold
+    assert isinstance(threshold, BudgetThreshold)
+    totals = np.append(standing.totals, float(threshold.alerted))
     kept |= {"window": standing.rolling.ordered, "totals": totals}
     whole = hashlib.sha256()
     for name, array in sorted(kept.items()):

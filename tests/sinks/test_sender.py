@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Self
 
@@ -223,7 +224,7 @@ def test_tls_closes_in_order_and_loses_nothing(certificate: tuple[Path, Path]) -
     context.load_cert_chain(cert, key)
     options = SenderOptions(timeout_s=5.0, attempts=2, tls=tls_context(str(cert)))
     with Receiver(context) as receiver:
-        with open_sender(Target("syslog+tls", "127.0.0.1", receiver.port), options) as sender:
+        with closing(open_sender(Target("syslog+tls", "127.0.0.1", receiver.port), options)) as sender:
             for number in range(5_000):
                 sender.send(b"alert %d" % number)
             sender.flush()
