@@ -53,10 +53,8 @@ class Mutant:
         """The changed lines as they were and as they are now."""
         before, after = self.place.source.splitlines(), self.text.splitlines()
         changed = [line for line in difflib.ndiff(before, after) if line[:2] in {"- ", "+ "}]
-        return (
-            " ".join(line[2:].strip() for line in changed if line[0] == "-"),
-            " ".join(line[2:].strip() for line in changed if line[0] == "+"),
-        )
+        was, becomes = (" ".join(line[2:].strip() for line in changed if line[0] == sign) for sign in "-+")
+        return was, becomes
 
     def told(self) -> str:
         """Return the mutant as a person reads it: where, before, after."""
@@ -106,8 +104,9 @@ def drawn(rooms: Sequence[Room], seed: int) -> Iterator[Mutant]:
 
 
 def _is_named(mutant: Mutant, known: Sequence[dict[str, str]]) -> bool:
-    found = {"file": mutant.place.name, "was": mutant.lines[0], "becomes": mutant.lines[1]}
-    return any(found == {name: one[name] for name in found} for one in known)
+    """Return True if a survivor is named: the same file and lines, whatever the blanks in them."""
+    found = ["".join(text.split()) for text in (mutant.place.name, *mutant.lines)]
+    return any(found == ["".join(one[name].split()) for name in ("file", "was", "becomes")] for one in known)
 
 
 def measure(minutes: float, seed: int, rooms: Sequence[Room] | None = None, limit_s: float = 40.0) -> Score:

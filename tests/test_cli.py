@@ -21,6 +21,7 @@ def _run(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("args", [["--help"], *([name, "--help"] for name in cli.COMMANDS)], ids=" ".join)
 def test_help_comes_without_the_heavy_libraries(args: list[str]) -> None:
     """Asking for help imports neither river nor scikit-learn, numba nor Faust."""
@@ -62,6 +63,7 @@ def test_the_version_is_the_packages() -> None:
     assert CliRunner().invoke(cli.app, ["--version"]).output == f"detector {__version__}\n"
 
 
+@pytest.mark.integration
 def test_an_unknown_command_is_refused_with_a_near_one() -> None:
     """A typo leads to the command that was meant, with exit status 2."""
     run = _run("reply")

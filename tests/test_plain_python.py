@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 RUN = """
 import sys
@@ -40,6 +42,7 @@ def output(flag: str) -> list[str]:
     ).stdout.split("\n")  # fmt: skip
 
 
+@pytest.mark.integration
 def test_plain_python_gives_the_scores_and_alerts_of_the_compiled_kernels() -> None:
     """A hundred and fifty events, an attack among them."""
     compiled, plain = output("0"), output("1")

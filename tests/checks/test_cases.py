@@ -138,6 +138,7 @@ def test_a_case_does_not_depend_on_how_its_events_are_cut(days: Days) -> None:
     assert all(run_case(load_profile(), case, days, batch=size).alerts == whole.alerts for size in (1, 7))
 
 
+@pytest.mark.slow
 def test_a_profile_is_checked_by_its_own_cases(tmp_path: Path) -> None:
     """One that alerts on nothing is refused with the names of the cases that do not hold."""
     root = tmp_path / "profiles" / "default" / "v1"

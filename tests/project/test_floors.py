@@ -7,6 +7,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from tests.project.sources import ROOT
 
 LINT = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
@@ -17,6 +19,7 @@ def _lint(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
 
 
+@pytest.mark.integration
 def test_every_contract_is_kept() -> None:
     """A room imports only rooms below it, Kafka stays with the worker, nothing pickles."""
     run = subprocess.run(
@@ -25,6 +28,7 @@ def test_every_contract_is_kept() -> None:
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-1000:]
 
 
+@pytest.mark.integration
 def test_a_room_that_reaches_upward_is_seen(tmp_path: Path) -> None:
     """The harmless twin of the contract: the same settings refuse a house with one wrong import."""
     rooms = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"][0]

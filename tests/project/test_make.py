@@ -45,6 +45,7 @@ def _python_that_says(folder: Path, version: tuple[int, int]) -> Path:
     return stand_in
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("version", [(3, 10), (3, 14)])
 def test_a_python_that_cannot_work_is_refused_in_words(checkout: Path, version: tuple[int, int]) -> None:
     """The message names the versions that do, what was found, and how to name another."""
@@ -55,6 +56,7 @@ def test_a_python_that_cannot_work_is_refused_in_words(checkout: Path, version: 
     assert not (checkout / ".venv").exists()
 
 
+@pytest.mark.integration
 def test_a_make_without_a_target_lists_them(checkout: Path) -> None:
     """``make`` alone explains itself and installs nothing."""
     run = _make(checkout)
@@ -64,6 +66,7 @@ def test_a_make_without_a_target_lists_them(checkout: Path) -> None:
     assert not (checkout / ".venv").exists()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("target", ["test", "demo", "lint"])
 def test_a_bare_checkout_is_installed_from_the_lock_first(checkout: Path, target: str) -> None:
     """Hashes are required, nothing is resolved, nothing is built from source but ourselves."""
@@ -73,6 +76,7 @@ def test_a_bare_checkout_is_installed_from_the_lock_first(checkout: Path, target
     assert plan.index("requirements.lock") < plan.index(".venv/bin/", plan.index("--editable"))
 
 
+@pytest.mark.integration
 def test_an_install_is_repeated_only_when_the_lock_changes(checkout: Path) -> None:
     """The stamp stands for the lock: younger than it, nothing is installed; older, everything is."""
     stamp = checkout / ".venv" / ".installed"
@@ -85,6 +89,7 @@ def test_an_install_is_repeated_only_when_the_lock_changes(checkout: Path) -> No
     assert "pip" in _make(checkout, "--dry-run", "demo").stdout
 
 
+@pytest.mark.integration
 def test_what_a_change_must_pass_is_a_strict_script() -> None:
     """``.ci/run`` is executable, stops at the first failure, and requires broker and rsyslog."""
     script = ROOT / ".ci" / "run"

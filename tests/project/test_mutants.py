@@ -95,6 +95,15 @@ def test_no_named_survivor_is_stale_or_without_a_reason() -> None:
         assert len(one["reason"].split()) >= 3, one
 
 
+def test_a_named_survivor_is_one_change_of_one_line(places: list[mutations.Place]) -> None:
+    """Blanks do not matter; another change of the same line is another mutant."""
+    room, source = mutants.Room("steps", (), tuple(places)), places[0].source
+    known = [{"file": "detector/steps/small.py", "was": "return n + 0.5", "becomes": "return n + -0.5", "reason": "x"}]
+    same = mutants.Mutant(room, places[0], source.replace("n + 0.5", "n +  -0.5"))
+    other = mutants.Mutant(room, places[0], source.replace("n + 0.5", "n - 0.5"))
+    assert [mutants._is_named(mutant, known) for mutant in (same, other)] == [True, False]
+
+
 def test_the_score_leaves_out_what_is_named_and_counts_what_hung() -> None:
     """Two killed, one hung, one survivor: three of four; the named one is shown and not counted."""
     room = mutants.Room("steps", (), ())

@@ -80,6 +80,21 @@ def test_what_begins_after_the_term_does_not_count() -> None:
     assert ledger.ask(settings, 0.0, 10_000.1).why is not None
 
 
+def test_a_containment_counts_from_its_begin_not_from_its_last_command() -> None:
+    """A prolonged one was there before; one whose begin is not known counts from its command."""
+    prolonged = _ledger(100, _state(5_000.0, 9_000.0, contained_since=1_000.0))
+    assert (prolonged.contained(2_000.0, 3_000.0), prolonged.begun(1_000.0), prolonged.begun(5_000.0)) == (1, 1, 0)
+    unknown = _ledger(100, _state(5_000.0, 9_000.0, contained_since=None))
+    assert (unknown.contained(2_000.0, 3_000.0), unknown.contained(2_000.0, 5_001.0)) == (0, 1)
+    assert unknown.begun(5_000.0) == 0
+
+
+def test_a_fleet_nobody_has_spoken_of_has_no_share_contained() -> None:
+    """Before the first figure a division would have nothing to divide by."""
+    assert Verdict(None, 0, 0).share == 0.0
+    assert Verdict(None, 2, 0).share == 2.0
+
+
 def test_the_rate_is_capped_in_any_hour() -> None:
     """Also for an alert that comes late: the hour after it counts as well as the one before."""
     settings = ResponseSettings(fleet_share=1.0, rate_per_hour=1)

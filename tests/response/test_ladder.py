@@ -7,7 +7,7 @@ import math
 import pytest
 
 from detector.errors import SetupError
-from detector.response.ladder import CONSTRAINTS, RANK, Levels, duration_s, mode_of
+from detector.response.ladder import CONSTRAINTS, RANK, Levels, duration_s, mode_of, term_s
 from detector.response.settings import ResponseSettings
 
 
@@ -51,7 +51,12 @@ def test_a_ladder_of_equal_levels_stays_silent() -> None:
 def test_stronger_tiers_forbid_more_and_nothing_irreversible() -> None:
     """The automatic ladder can be undone in one step: no credential is revoked."""
     assert RANK["isolate"] > RANK["limit"] > RANK["observe"]
-    assert CONSTRAINTS["isolate"].deny_tools == ("*",)
+    isolated, limited, free = (CONSTRAINTS[tier] for tier in ("isolate", "limit", "observe"))
+    assert (isolated.deny_tools, isolated.deny_egress, isolated.rate_per_min) == (("*",), True, 0.0)
+    assert (limited.deny_tools, limited.deny_egress) == ((), False)
+    assert limited.rate_per_min is not None
+    assert limited.rate_per_min > 0.0
+    assert free.rate_per_min is None
     assert not any(one.revoke_credentials for one in CONSTRAINTS.values())
 
 
@@ -59,6 +64,12 @@ def test_terms_follow_the_settings() -> None:
     """Each tier has its own."""
     settings = ResponseSettings(limit_s=10.0, isolate_s=20.0)
     assert (duration_s(settings, "limit"), duration_s(settings, "isolate")) == (10.0, 20.0)
+
+
+def test_an_isolation_is_followed_by_a_limit_and_a_limit_by_nothing() -> None:
+    """What the breaker is asked about is the whole time under constraint."""
+    settings = ResponseSettings(limit_s=10.0, isolate_s=20.0)
+    assert (term_s(settings, "limit"), term_s(settings, "isolate")) == (10.0, 30.0)
 
 
 @pytest.mark.parametrize("status", ["experimental", "test", "deprecated"])

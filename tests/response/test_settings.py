@@ -24,6 +24,8 @@ def test_the_defaults_only_shadow() -> None:
         {"limit_s": 0.0},
         {"isolate_s": float("inf")},
         {"limit_score": float("nan")},
+        {"isolate_score": float("inf")},
+        {"limit_score": -0.1},
         {"rate_per_hour": -1},
         {"mode": "dry"},
         {"unknown": 1},

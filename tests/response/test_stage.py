@@ -192,6 +192,7 @@ def test_beyond_the_share_containment_is_held_and_told_once(make_alert: MakeAler
     assert held.entry.command is not None
     assert held.entry.command.breaker.held
     told = [one.incident for one in decisions if one.incident is not None]
+    assert [one.title.split(":")[0] for one in told[:2]] == ["1 agent held for a human", "2 agents held for a human"]
     assert len({one.finding_uid for one in told}) == 1
     assert [(one.counter, one.activity, one.events) for one in told] == [
         (1, "create", 1),
@@ -270,6 +271,20 @@ def test_a_named_human_lifts_a_quarantine(make_alert: MakeAlert) -> None:
     assert state.answer is not None
     assert (state.answer.tier, state.answer.reason, state.answer.cause_at) == ("isolate", "known job", 1_000.0)
     assert (decision.entry.decision, decision.entry.cause) == ("released", "r-2000.0")
+
+
+def test_a_release_tells_how_many_others_stay_contained(make_alert: MakeAlert) -> None:
+    """The one that is lifted is not among them, unless its term had ended before."""
+    stage = _stage()
+    for index in (1, 2, 3):
+        _command(stage, make_alert(agent=f"agent-{index}", time=1_000.0))
+    released = stage.on_release(_release(2_000.0), now=2_000.0).command
+    assert released is not None
+    assert released.breaker.fleet_share == 0.02
+    _command(stage, make_alert(agent="agent-4", time=5_000.0))
+    late = stage.on_release(_release(6_000.0, agent="agent-2"), now=6_000.0).command
+    assert late is not None
+    assert late.breaker.fleet_share == 0.01
 
 
 def test_nothing_to_lift_is_said() -> None:

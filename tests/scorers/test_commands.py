@@ -111,6 +111,7 @@ def test_a_folder_without_a_forest_is_refused(tmp_path: Path) -> None:
     assert isinstance(refused.value, DetectorError)
 
 
+@pytest.mark.integration
 def test_loading_the_commands_imports_no_learning_library() -> None:
     """The help stays fast."""
     code = "import sys, detector.scorers.commands; print({'numba', 'sklearn', 'river', 'numpy'} & set(sys.modules))"

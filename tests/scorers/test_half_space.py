@@ -226,6 +226,7 @@ sys.stdout.write(out.tobytes().hex())
 """
 
 
+@pytest.mark.integration
 def test_plain_python_gives_what_the_compiled_kernel_gives() -> None:
     """NUMBA_DISABLE_JIT=1 runs the same functions uncompiled."""
     root = Path(__file__).resolve().parents[2]

@@ -49,6 +49,7 @@ def test_any_fleet_is_in_time_order_with_ids_of_its_own(agents: int, seed: int, 
     assert all(b'"name":"session_start"' in value for value in first.values())
 
 
+@pytest.mark.integration
 def test_the_same_seed_gives_the_same_bytes_in_another_process() -> None:
     """No draw depends on the hash of a string or the order of a set."""
     code = (
@@ -128,6 +129,7 @@ def test_ordinary_work_has_errors_retries_and_new_things() -> None:
     assert 0.05 < sum(event.target not in known for event in later) / len(later) < 0.6
 
 
+@pytest.mark.slow
 def test_an_event_is_about_450_bytes() -> None:
     """The size that speed is measured with."""
     sizes = [len(event.value) for event in islice(Fleet(agents=100_000, seed=1).stream(), 20_000)]

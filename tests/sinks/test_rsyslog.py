@@ -39,6 +39,7 @@ def _nasty(make_alert: MakeAlert) -> list[bytes]:
     return [message(alert, encode(alert), Header("soc-1")) for alert in alerts]
 
 
+@pytest.mark.integration
 def test_nasty_strings_come_back_exactly_over_tcp(rsyslog: Rsyslog, make_alert: MakeAlert) -> None:
     """One alert is one record, byte for byte; the body is the finding and parses."""
     sent = _nasty(make_alert)
@@ -53,6 +54,7 @@ def test_nasty_strings_come_back_exactly_over_tcp(rsyslog: Rsyslog, make_alert: 
     assert [body["finding_info"]["title"] for body in bodies] == NASTY
 
 
+@pytest.mark.integration
 def test_nasty_strings_come_back_exactly_over_udp(rsyslog: Rsyslog, make_alert: MakeAlert) -> None:
     """Loopback loses nothing; a network may."""
     sent = _nasty(make_alert)
@@ -63,6 +65,7 @@ def test_nasty_strings_come_back_exactly_over_udp(rsyslog: Rsyslog, make_alert: 
     assert rsyslog.lines() == sent
 
 
+@pytest.mark.integration
 def test_a_close_in_order_loses_nothing(rsyslog: Rsyslog, make_alert: MakeAlert) -> None:
     """Ten thousand messages, and the process that sent them is done."""
     sent = [message(make_alert(), b'{"count":%d}' % number, Header("soc-1")) for number in range(10_000)]
@@ -73,6 +76,7 @@ def test_a_close_in_order_loses_nothing(rsyslog: Rsyslog, make_alert: MakeAlert)
     assert rsyslog.lines() == sent
 
 
+@pytest.mark.integration
 def test_a_killed_receiver_is_found_again_and_nothing_is_missing(rsyslog: Rsyslog, make_alert: MakeAlert) -> None:
     """Kill -9 between two alerts: the last ones are sent again, so repeats there may be, gaps not."""
     sent = [message(make_alert(), b'{"count":%d}' % number, Header("soc-1")) for number in range(400)]

@@ -217,6 +217,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return cert, key
 
 
+@pytest.mark.integration
 def test_tls_closes_in_order_and_loses_nothing(certificate: tuple[Path, Path]) -> None:
     """With close_notify: a bare close was measured to lose a fifth."""
     cert, key = certificate

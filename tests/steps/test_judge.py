@@ -74,6 +74,7 @@ def test_no_session_alerts_before_enough_have_closed() -> None:
     assert pipeline.gauges()["threshold"] == float("inf")
 
 
+@pytest.mark.slow
 def test_spent_comes_near_promised_on_a_fleet_without_attacks() -> None:
     """A hundredth of sessions was promised: neither silence nor a flood."""
     fleet = Fleet(agents=100, seed=6, days=14.0, sessions_per_day=4.0)

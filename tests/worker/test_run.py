@@ -18,6 +18,7 @@ _end_a_stuck_stop(SimpleNamespace(should_stop=True, fault={fault}), SimpleNamesp
 """
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("fault", "status", "sentence"),
     [
@@ -84,6 +85,7 @@ def test_a_crash_inside_the_engine_is_told_with_its_reason(fault: str, kind: str
     assert f"got {fault.split('(', maxsplit=1)[0]}: " in ran.stdout
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("command", ["worker", "worker-settings", "topics", "siem", "release", "demo", "broker"])
 def test_help_is_quick_and_imports_no_engine(command: str) -> None:
     """Nobody waits for Faust, numba, river or scikit-learn to read a line of help."""
