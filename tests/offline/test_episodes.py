@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,13 +37,23 @@ def test_no_alarms_make_no_episodes() -> None:
     assert found["episodes"]["n"] == 0
 
 
+def _is_in(at: float, episode: Stretch) -> bool:
+    return episode.since <= at <= episode.until
+
+
 @given(
     alarms=st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 1e4)), max_size=30),
     gap_s=st.floats(0.1, 1e3),
 )
 def test_every_alarm_is_in_exactly_one_episode(alarms: list[tuple[str, float]], gap_s: float) -> None:
-    """Episodes of an agent neither overlap nor leave an alarm out."""
+    """Episodes of an agent neither overlap nor leave an alarm out; what is closer than the gap is one, and no more."""
     found = episodes(alarms, gap_s)
+    for one, other in pairwise(found):
+        assert one.agent_id < other.agent_id or other.since - one.until >= gap_s
+    for episode in found:
+        times = sorted(at for agent_id, at in alarms if agent_id == episode.agent_id and _is_in(at, episode))
+        assert (times[0], times[-1]) == (episode.since, episode.until)
+        assert all(later - earlier < gap_s for earlier, later in pairwise(times))
     for agent_id, at in alarms:
         assert sum(one.agent_id == agent_id and one.since <= at <= one.until for one in found) == 1
 

@@ -106,7 +106,7 @@ def test_intervals_hold_the_estimate_and_repeat_with_the_seed() -> None:
     low, high = one["intervals"]["roc_auc"]
     assert low < one["roc_auc"] < high
     assert 0.03 < high - low < 0.2
-    assert one["n"], one["positives"] == (600, 60)
+    assert (one["n"], one["positives"]) == (600, 60)
 
 
 def test_no_draws_give_no_intervals() -> None:

@@ -132,6 +132,18 @@ def test_nothing_sleeps_where_a_fact_can_be_waited_for() -> None:
     assert not found, found
 
 
+def test_no_assertion_hides_what_it_means_to_compare() -> None:
+    """``assert a, b == c`` holds for every true ``a``: the comparison is only its message."""
+    found = [
+        f"{name_of(path)}:{node.lineno} {ast.unparse(node)}"
+        for path in python_files("tests")
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Assert)
+        if isinstance(node.msg, ast.Compare | ast.BoolOp) or isinstance(node.test, ast.Constant | ast.Tuple)
+    ]
+    assert not found, found
+
+
 def test_every_test_says_in_a_line_what_it_is_for() -> None:
     """One docstring line on each test."""
     dumb = [

@@ -36,4 +36,6 @@ def test_an_act_without_a_name_a_reason_or_a_known_kind_is_refused(text: bytes) 
 def test_an_act_sent_twice_has_one_id_and_another_act_another() -> None:
     """A retried command line does not release twice."""
     assert feedback_id("a1", "ana", "checked", 5.0) == feedback_id("a1", "ana", "checked", 5.0)
-    assert feedback_id("a1", "ana", "checked", 5.0) != feedback_id("a1", "ana", "checked", 5.5)
+    acts = [("a1", "ana", "checked", 5.0), ("a1", "ana", "checked", 5.5), ("a1", "ana", "seen", 5.0),
+            ("a1", "ben", "checked", 5.0), ("a2", "ana", "checked", 5.0), ("a1a", "na", "checked", 5.0)]  # fmt: skip
+    assert len({feedback_id(*act) for act in acts}) == len(acts)

@@ -9,8 +9,10 @@ from typing import Any
 import jsonschema
 import pytest
 
+from detector.schema.decode import decode
 from detector.schema.event import Event
 from detector.schema.publish import drift, main, publish, schemas
+from detector.schema.record import Record
 from detector.sinks.ocsf import render
 from tests.schema.test_alert import alert
 from tests.schema.test_command import entry, state
@@ -64,6 +66,8 @@ def test_the_event_schema_agrees_with_the_decoder(fields: dict[str, Any], fits: 
     """A producer that validates against it is not refused, for everything a schema can say."""
     validator = jsonschema.Draft202012Validator(schemas()["event.json"])
     assert validator.is_valid({**EVENT, **fields}) == fits
+    decoded = decode([Record(json.dumps({**EVENT, **fields}).encode())])
+    assert (len(decoded.events), len(decoded.refusals)) == ((1, 0) if fits else (0, 1))
 
 
 def test_what_is_sent_fits_its_schema() -> None:
