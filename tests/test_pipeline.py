@@ -53,6 +53,7 @@ def test_output_does_not_depend_on_batches_when_events_come_one_by_one() -> None
     assert faults_of_cuts(make, STREAM[:400], [range(400)]) == []
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(cuts=st.lists(st.integers(1, len(STREAM) - 1), max_size=12))
 def test_output_does_not_depend_on_where_the_stream_is_cut(cuts: list[int]) -> None:
@@ -79,6 +80,7 @@ def forest_places() -> list[int]:
     return places
 
 
+@pytest.mark.slow
 def test_a_stop_between_the_start_of_a_fit_and_its_first_use_changes_nothing() -> None:
     """The sample travels with the state; the forest takes over at the same event."""
     places = forest_places()

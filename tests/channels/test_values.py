@@ -65,6 +65,7 @@ def test_the_keys_of_one_value_do_not_stand_for_each_other() -> None:
 steps = st.lists(st.tuples(st.sampled_from([0, 1]), st.sampled_from([0, 1]), st.integers(0, LEVELS - 1)), max_size=60)
 
 
+@pytest.mark.slow
 @given(steps=steps, failed=st.sampled_from([0, 1]), level=st.integers(0, LEVELS - 1))
 def test_the_surprise_of_a_target_backs_off_through_four_contexts(
     steps: list[tuple[int, int, int]], failed: int, level: int

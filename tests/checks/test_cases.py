@@ -47,12 +47,14 @@ def days() -> Days:
     return live_through(load_profile(), read_case(CASES[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_a_shipped_case_holds(path: Path, days: Days) -> None:
     """The attack alerts, its twin stays quiet."""
     assert run_case(load_profile(), read_case(path), days).faults == []
 
 
+@pytest.mark.slow
 def test_the_shipped_cases_stand_in_pairs() -> None:
     """Each names a twin that names it and expects the other thing; at least three pairs."""
     headers = {path.stem: read_case(path).header for path in CASES}

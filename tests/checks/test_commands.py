@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from detector.checks.cases import cases_folder
@@ -22,6 +23,7 @@ def one_case(models: Path, expect: str) -> None:
     (folder / "cases" / "one.jsonl").write_text(text, encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_case_that_holds_is_told(tmp_path: Path) -> None:
     """Exit status 0."""
     one_case(tmp_path, "quiet")
@@ -29,6 +31,7 @@ def test_a_case_that_holds_is_told(tmp_path: Path) -> None:
     assert (result.exit_code, result.output.split()[:2]) == (0, ["holds", "quiet"])
 
 
+@pytest.mark.slow
 def test_a_case_that_does_not_hold_fails_with_its_fault(tmp_path: Path) -> None:
     """Exit status 1."""
     one_case(tmp_path, "alert")

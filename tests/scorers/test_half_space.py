@@ -63,6 +63,7 @@ def river_scores(seed: int, shape: dict[str, int], groups: np.ndarray, x: np.nda
 DEFAULT = {"features": 8, "trees": 10, "height": 6, "window": 250}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seed", "shape"),
     [

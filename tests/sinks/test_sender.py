@@ -108,6 +108,7 @@ def test_messages_arrive_framed_and_in_order() -> None:
     assert [frames(data) for data in receiver.connections] == [sent]
 
 
+@pytest.mark.slow
 def test_closing_returns_when_the_receiver_has_read_to_the_end() -> None:
     """Nothing is lost between the last send and the close."""
     with Receiver() as receiver:
@@ -239,6 +240,7 @@ def test_missing_pem_files_are_told(tmp_path: Path) -> None:
         tls_context(str(tmp_path / "no.pem"))
 
 
+@pytest.mark.integration
 def test_a_receiver_that_cannot_prove_itself_gets_nothing(certificate: tuple[Path, Path]) -> None:
     """An unknown certificate is no receiver of ours."""
     cert, key = certificate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -48,7 +49,7 @@ class IndexAgainstDictionary(RuleBasedStateMachine):
         assert int((self.index.key != 0).sum()) == len(self.reference)
 
 
-TestIndexAgainstDictionary = IndexAgainstDictionary.TestCase
+TestIndexAgainstDictionary = pytest.mark.slow(IndexAgainstDictionary.TestCase)
 
 
 @given(numbers=st.lists(st.integers(0, 40), unique=True, max_size=16))

@@ -57,6 +57,7 @@ def key(context: int) -> np.uint64:
     return hash_text(f"context {context}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @given(steps=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6)), max_size=150), prior=st.floats(0.001, 1.0))
 def test_the_blend_is_the_studys_formula(kind: str, steps: list[tuple[int, int]], prior: float) -> None:

@@ -24,6 +24,7 @@ act()
 """
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("is_json", [True, False])
 @pytest.mark.parametrize("name", ["detector.scoring", "faust"])
 def test_a_logged_traceback_shows_no_local_variables(name: str, is_json: bool) -> None:
