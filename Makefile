@@ -8,6 +8,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 NOTEBOOKS := $(wildcard notebooks/*.py)
 JUPYTEXT_OUT := build/notebooks
 MUTANTS_MINUTES ?= 10
+# how many examples a property is tried on in the fast loop; .ci/run asks for all: house
+EXAMPLES ?= quick
 # what is no unit test: the one place that says so, for a desk and for .ci/run
 UNIT := not kafka and not slow and not integration
 EXTRAS := --extra local --extra notebooks --extra dev
@@ -28,7 +30,7 @@ test: $(STAMP) ## every test: unit, property, real Kafka, and the notebooks exec
 	$(MAKE) --no-print-directory notebooks
 
 unit: $(STAMP) ## the fast tests only, under a minute once kernels are compiled
-	$(BIN)/python -m pytest -m "$(UNIT)" $(PYTEST_ARGS)
+	HYPOTHESIS_PROFILE=$(EXAMPLES) $(BIN)/python -m pytest -m "$(UNIT)" $(PYTEST_ARGS)
 
 rest: $(STAMP) # every test that `unit` leaves out, and the notebooks
 	$(BIN)/python -m pytest -m "not ($(UNIT))" $(PYTEST_ARGS)

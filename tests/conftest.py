@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import uuid
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from detector.local.ladder import Broker, open_broker
 
 # a busy machine is no failure, and what fails in CI fails the same way on a desk
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True)
-hypothesis.settings.load_profile("house")
+hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("house"), max_examples=20)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))  # quick: `make unit` on a desk
 
 
 _MAY_START_PROCESSES = {"integration", "kafka", "slow"}

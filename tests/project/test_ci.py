@@ -72,6 +72,12 @@ def test_ci_runs_lint_the_unit_tests_and_all_others_each_once() -> None:
     assert targets == ["install", "lint", "unit", "rest"]
 
 
+def test_ci_tries_properties_on_all_their_examples() -> None:
+    """A desk takes a fifth of them, for speed."""
+    assert any("unit EXAMPLES=house" in command for _, command in PARTS)
+    assert "HYPOTHESIS_PROFILE=$(EXAMPLES)" in _recipe("unit")[0]
+
+
 def test_what_is_a_unit_test_is_said_once() -> None:
     """One expression; ``unit`` takes it and ``rest`` its opposite, so each test is in exactly one."""
     assert len(re.findall(r"not kafka and", MAKEFILE + CI)) == 1

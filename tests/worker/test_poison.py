@@ -126,8 +126,9 @@ def test_what_broke_is_told_with_its_place() -> None:
     async def run() -> None:
         stage = _stage(engine, {}, reread=log.read)
         await stage.take_over({0})
+        broken: list[Any] = [one._replace(value=event_bytes("a", 5, "poison")) for one in log.records[5:]]
         with pytest.raises(PipelineError, match=r"agent.events/0 .* ValueError at offsets 5 to 5: the broker is well"):
-            stage.owners[0].process([one._replace(value=event_bytes("a", 5, "poison")) for one in log.records[5:]])
+            stage.owners[0].process(broken)
         await stage.process(log.batch(0))
 
     with capture_logs() as said:

@@ -74,6 +74,7 @@ except Exception as told:
 """
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("fault", "kind"), [("ConnectionError('fetch')", "DeliveryError"), ("KeyError('fetch')", "DetectorError")]
 )
