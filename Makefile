@@ -23,9 +23,11 @@ help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
 
 demo: $(STAMP) ## a real Kafka, a fleet, five attacks, the detector at work (about three minutes)
+	@$(BIN)/detector kernels
 	$(BIN)/detector demo $(DEMO_ARGS)
 
 test: $(STAMP) ## every test: unit, property, real Kafka, and the notebooks executed
+	@$(BIN)/detector kernels
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 	$(MAKE) --no-print-directory notebooks
 
@@ -56,7 +58,7 @@ notebooks: $(STAMP)
 	done
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 -p no:cacheprovider -q $(JUPYTEXT_OUT)
 
-install: $(STAMP) ## make .venv from the lock, and nothing else
+install: $(STAMP) ## make .venv from the lock, compile the kernels, and nothing else
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 14) or \
@@ -65,6 +67,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "installing from requirements.lock, hashes checked (a few hundred MB the first time)"
 	@$(PIP) install --quiet --require-hashes --no-deps --only-binary :all: -r requirements.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/detector kernels
 	@touch $(STAMP)
 
 lock: $(STAMP) ## resolve pyproject.toml again into the two locks

@@ -44,6 +44,7 @@ COMMANDS: dict[str, Entry] = {
     "profile": Entry("detector.profile.commands", "List, show, lint and lock profiles.", is_group=True),
     "cases": Entry("detector.checks.commands", "Run the cases of a profile: what must alert, what must stay quiet."),
     "forest": Entry("detector.scorers.commands", "Fit and show isolation forests.", is_group=True),
+    "kernels": Entry("detector.worker.commands", "Compile the kernels, so that nothing waits for it later."),
     "broker": Entry("detector.demo.commands", "Run a local one-node Kafka until interrupted."),
 }
 

@@ -27,9 +27,11 @@ def cases(
 ) -> None:
     """Run a profile's cases; exit status 1 if one does not hold."""
     from detector.checks.cases import cases_folder, run_cases
+    from detector.kernels import notice_on_stderr
     from detector.profile.load import load_profile
 
-    results = run_cases(load_profile(name, models), cases_folder(name, models))
+    with notice_on_stderr():
+        results = run_cases(load_profile(name, models), cases_folder(name, models))
     for result in results:
         found = f"{result.alerts[0].score:.2f}" if result.alerts else "-"
         typer.echo(f"{'fails' if result.faults else 'holds':6} {result.expect:6} score {found:>6}  {result.case}")

@@ -26,11 +26,9 @@ def demo(
     Exit status 1 if an attack went unseen, the exfiltrating agent was not quarantined, alarms went over the budget, or
     time ran out; 2 if something could not be started.
     """
-    import signal
-
     from detector.demo.run import DemoOptions, run_demo
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
+    end_on_signals()
     raise typer.Exit(run_demo(DemoOptions(seed=seed, has_view=view, is_json=as_json, keep=keep)))
 
 
@@ -50,7 +48,7 @@ def broker(
     def say(text: str) -> None:
         typer.echo(text, err=True)
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as Ctrl-C does
+    end_on_signals()
     with LocalKafka(folder, port, say) as node:
         create_topics({"bootstrap.servers": node.bootstrap}, topic_specs(TopicNames(), partitions))
         typer.echo(f"{node.bootstrap}  ready; Ctrl-C stops it, the data stay in {node.folder}")
@@ -58,3 +56,11 @@ def broker(
             signal.pause()
         except KeyboardInterrupt:
             say("Apache Kafka: stopping")
+
+
+def end_on_signals() -> None:
+    """Let SIGINT and SIGTERM end the command and clean up, also when a shell's ``nohup`` or ``&`` ignored SIGINT."""
+    import signal
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,9 +41,11 @@ FLEET = DemoSettings(agents=300)
 WEEK_S = 7 * 86_400.0
 LIMIT_S = 175.0
 """Three minutes for history, live part and what is on its way, less a margin for the end."""
-READY_S = 120.0
-"""A first start compiles the kernels."""
+STALL_S = 120.0
+"""Silence of a starting worker after which it is given up; while it compiles kernels it speaks every few seconds."""
+SAY_S = 10.0
 TICK_S = 0.1
+POLL_S = 0.2
 WINDOW = 6_000
 """Events in flight on the embedded broker, which keeps 5 MB a partition: 0.7 MB a partition at 450 bytes."""
 REAL_WINDOW = 200_000
@@ -78,7 +82,7 @@ def run_demo(options: DemoOptions) -> int:
         scenario = demo_scenario(options.seed, FLEET, last_monday(time.time()))
         worker = stack.enter_context(Worker(broker, names, scenario, folder))
         view.say("worker: starting (a first start compiles its kernels)")
-        worker.wait_until_ready()
+        worker.wait_until_ready(view.say)
         play = Play(broker, names, scenario, worker, view)
         stack.callback(play.close)
         with view:
@@ -113,6 +117,8 @@ def _topics(stack: ExitStack, broker: Broker) -> TopicNames:
 class Worker:
     """A real worker process in enforce mode; ends with this process, however that one ends."""
 
+    command = (sys.executable, "-m", "detector", "worker")
+
     def __init__(self, broker: Broker, names: TopicNames, scenario: Scenario, folder: Path) -> None:
         self.log = folder / "worker.log"
         self.port = free_port()
@@ -133,9 +139,8 @@ class Worker:
 
     def __enter__(self) -> Self:
         with self.log.open("wb") as log:
-            command = [sys.executable, "-m", "detector", "worker"]
             self._guard = subprocess.Popen(
-                [sys.executable, "-m", "detector.local.guard", *command],
+                [sys.executable, "-m", "detector.local.guard", *self.command],
                 env=self._environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
@@ -149,20 +154,39 @@ class Worker:
             self._guard.stdin.close()  # the guard sends SIGTERM, and kills what does not end
         self._guard.wait()
 
-    def wait_until_ready(self) -> None:
-        """Return once the worker has its partitions; SetupError with the end of its log if it has not in time."""
-        end = time.monotonic() + READY_S
+    def wait_until_ready(self, say: Callable[[str], None], stall_s: float = STALL_S) -> None:
+        """Return once the worker has its partitions; however long it takes, as long as its log goes on.
+
+        Raises
+        ------
+        SetupError
+            It ended, or said nothing new for `stall_s`; with the end of its log.
+        """
+        moved = said = time.monotonic()
+        known = 0
         while not is_ready(self.port):
             try:
-                self._guard.wait(0.2)
+                self._guard.wait(POLL_S)
             except subprocess.TimeoutExpired:
-                if time.monotonic() < end:
-                    continue
-            raise SetupError(f"worker of the demo must become ready, got: {self.last_words()}")
+                pass
+            else:
+                raise SetupError(f"worker of the demo must become ready, got: {self.last_words()}")
+            now, size = time.monotonic(), self.log.stat().st_size
+            if size != known:
+                moved, known = now, size
+                if now - said >= SAY_S:
+                    said = now
+                    say(f"worker: {self.last_words(1)}")
+            elif now - moved > stall_s:
+                raise SetupError(
+                    f"worker of the demo must become ready, got no sign of it for {stall_s:.0f} s, "
+                    f"last: {self.last_words()}"
+                )
 
-    def last_words(self) -> str:
-        """Return the last lines of the log."""
-        return " | ".join(self.log.read_text(errors="replace").strip().splitlines()[-3:]) or "nothing said"
+    def last_words(self, lines: int = 3) -> str:
+        """Return the last lines of the log, without what stands before their words."""
+        last = self.log.read_text(errors="replace").strip().splitlines()[-lines:]
+        return " | ".join(re.sub(r"^\S+Z \[\w+ *\] ", "", line) for line in last) or "nothing said"
 
     @property
     def has_ended(self) -> bool:

@@ -68,6 +68,7 @@ def evaluate(
     Prints ranking (ROC-AUC, average precision, recall at a budget of harmless sessions alarmed) and what the alarms
     cost against what was promised, with bootstrap intervals over sessions; by agent and by kind of attack too.
     """
+    from detector.kernels import notice_on_stderr
     from detector.offline.core import Core
     from detector.offline.evaluate import Inputs, Question
     from detector.offline.evaluate import evaluate as measure
@@ -80,7 +81,7 @@ def evaluate(
     until = facts.live_start if trusted_until is None else seconds_of(trusted_until, "trusted-until of evaluate")
     core = Core(loaded, seed, trusted_until=until)
     question = Question(loaded.budget.alerts, Resampling(draws, seed), gap_s)
-    with _bar([events], is_shown=not quiet) as progress:
+    with notice_on_stderr(), _bar([events], is_shown=not quiet) as progress:
         found = measure(core, Inputs(events, session_labels, event_labels, origin), question, progress)
     report = {"stream": facts.name, "profile": loaded.id, "seed": seed, "trusted_until": until, **found}
     if is_json:
@@ -127,6 +128,7 @@ def replay(
     from contextlib import ExitStack
     from itertools import chain
 
+    from detector.kernels import notice_on_stderr
     from detector.offline.labels import seconds_of
     from detector.offline.replay import Replay, ReplaySettings
     from detector.offline.sources import STDIN, batches, lines_of
@@ -135,7 +137,7 @@ def replay(
     until = None if trusted_until is None else seconds_of(trusted_until, "trusted-until of replay")
     run = Replay(load_profile(profile, models), ReplaySettings(partitions, seed, until, mode))
     paths = events or [STDIN]
-    with ExitStack() as open_files:
+    with notice_on_stderr(), ExitStack() as open_files:
         files = [None if path is None else open_files.enter_context(_created(path)) for path in (alerts, commands, log)]
         progress = open_files.enter_context(_bar(paths, is_shown=not quiet))
         lines = chain.from_iterable(lines_of(path, progress) for path in paths)

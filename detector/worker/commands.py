@@ -91,6 +91,40 @@ def worker(
     raise typer.Exit(run_worker(load_settings(given)))
 
 
+@app.command("kernels")
+def kernels(
+    profile: Annotated[
+        str | None, typer.Option(help="Profile, name/version; its sizes are part of them. (default: default/v1)")
+    ] = None,
+) -> None:
+    """Compile the kernels a worker needs, so that no command waits for it later; those that are there are kept.
+
+    A minute or more the first time after an installation or a change of the sources, a few seconds after that.
+    """
+    import time
+
+    from detector.kernels import KernelStep, at_times
+    from detector.worker.factory import ProfilePipelines, profile_of
+    from detector.worker.settings import load_settings
+
+    settings = load_settings({"profile": profile})
+    began, compiled = time.monotonic(), 0
+
+    def say(step: KernelStep) -> None:
+        typer.echo(f"compiling kernels: {step.begun} of {step.of}, {step.kernel}", err=True)
+
+    def count(step: KernelStep) -> None:
+        nonlocal compiled
+        compiled = step.begun
+        told(step)
+
+    told = at_times(say)
+    loaded = profile_of(settings)
+    ProfilePipelines(loaded, settings).warm_up(count)
+    took = f"{compiled} compiled in {time.monotonic() - began:.0f} s" if compiled else "all were there"
+    typer.echo(f"kernels of {loaded.id}: {took}")
+
+
 @app.command("worker-settings")
 def worker_settings() -> None:
     """List every setting of the worker with its environment variable, default and meaning."""

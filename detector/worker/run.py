@@ -15,6 +15,7 @@ import structlog
 
 from detector.clock import system_clock
 from detector.errors import DeliveryError, DetectorError
+from detector.kernels import KernelStep, at_times
 from detector.profile.model import Profile
 from detector.response.ladder import Levels, mode_of
 from detector.response.stage import ResponseStage
@@ -51,7 +52,7 @@ def run_worker(settings: WorkerSettings) -> int:
     check_broker(confluent_options(settings), settings.topics, has_admin=settings.broker == "kafka")
     profile = profile_of(settings)
     pipelines = ProfilePipelines(profile, settings)
-    pipelines.warm_up()
+    pipelines.warm_up(at_times(_log_compiling))
     parts = WorkerParts(
         pipelines, stage_maker(profile), WorkerMetrics(), Health(settings.checkpoint_interval_s), system_clock
     )
@@ -67,6 +68,10 @@ def run_worker(settings: WorkerSettings) -> int:
     finally:
         if server is not None:
             server.shutdown()
+
+
+def _log_compiling(step: KernelStep) -> None:
+    log.info("compiling kernels", step=step.begun, of=step.of, kernel=step.kernel)
 
 
 def stage_maker(profile: Profile) -> Callable[[], Stage]:

@@ -12,7 +12,8 @@ import pytest
 
 SLEEPER = "import signal; signal.pause()"
 PARENT = """
-import subprocess, sys
+import signal, subprocess, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits it as ignored
 guard = subprocess.Popen([sys.executable, "-m", "detector.local.guard", sys.executable, "-c", {sleeper!r}],
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 print(guard.stdout.readline().decode(), flush=True)
