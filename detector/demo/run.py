@@ -186,7 +186,7 @@ class Worker:
     def last_words(self, lines: int = 3) -> str:
         """Return the last lines of the log, without what stands before their words."""
         last = self.log.read_text(errors="replace").strip().splitlines()[-lines:]
-        return " | ".join(re.sub(r"^\S+Z \[\w+ *\] ", "", line) for line in last) or "nothing said"
+        return " | ".join(re.sub(r"^\S+Z \[\w+ *\] (.*?) +\[[\w.]+\] ", r"\1 ", line) for line in last) or "nothing said"
 
     @property
     def has_ended(self) -> bool:

@@ -17,7 +17,7 @@ from typing import Self
 from detector.errors import SetupError
 from detector.local.jars import kafka_jars
 from detector.local.java import find_java
-from detector.local.probe import answers
+from detector.local.probe import answering_cluster
 
 HEAP = "512m"
 """Enough for 300,000 messages (0.36 GB resident measured); small enough for a laptop."""
@@ -109,6 +109,7 @@ class LocalKafka:
     def start(self) -> Self:
         """Return itself once the broker answers; a folder used before is continued."""
         self._refuse_a_used_folder()
+        self._refuse_a_taken_port()
         command = [str(find_java()), *self._java_options(kafka_jars(self.say))]
         (self.folder / "logs").mkdir(parents=True, exist_ok=True)
         self._configure(command)
@@ -156,6 +157,28 @@ class LocalKafka:
             msg = f"folder of the local Kafka must be free, got {self.folder} in use by {pid}: stop it or name another"
             raise SetupError(msg)
 
+    def _refuse_a_taken_port(self) -> None:
+        self.port = self._kept_port() or self.port
+        with socket.socket() as probe:
+            # as Java binds: what a stopped broker leaves in TIME_WAIT is no obstacle
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", self.port))
+            except OSError as exc:
+                msg = (
+                    f"port of the local Kafka must be free, got {self.port} ({exc.strerror}): "
+                    "stop what listens there, or name another port and folder"
+                )
+                raise SetupError(msg) from exc
+
+    def _kept_port(self) -> int | None:
+        """Return the port of the cluster that lies in the folder, None if there is none: the two belong together."""
+        try:
+            text = (self.folder / "server.properties").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        return int(text.split("advertised.listeners=PLAINTEXT://127.0.0.1:")[1].split()[0])
+
     def _java_options(self, jars: list[Path]) -> list[str]:
         return [
             f"-Xms{HEAP}",
@@ -170,9 +193,7 @@ class LocalKafka:
 
     def _configure(self, command: list[str]) -> None:
         properties = self.folder / "server.properties"
-        if properties.exists():  # the ports belong to the formatted cluster
-            text = properties.read_text(encoding="utf-8")
-            self.port = int(text.split("advertised.listeners=PLAINTEXT://127.0.0.1:")[1].split()[0])
+        if properties.exists():
             return
         (self.folder / "log4j2.properties").write_text(LOGGING.format(folder=self.folder), encoding="utf-8")
         text = PROPERTIES.format(port=self.port, controller_port=free_port(self.port), folder=self.folder) + self.extra
@@ -203,7 +224,8 @@ class LocalKafka:
         return guard
 
     def _wait_until_it_answers(self, guard: subprocess.Popen[bytes]) -> None:
-        if not answers(self.bootstrap, START_S, lambda: guard.poll() is None):
+        found = answering_cluster(self.bootstrap, START_S, lambda: guard.poll() is None)
+        if found is None:
             ended = guard.poll()
             what = "no answer" if ended is None else f"exit status {ended}"
             msg = (
@@ -211,6 +233,19 @@ class LocalKafka:
                 f"read {self.folder}/logs/server.log and stdout.log"
             )
             raise SetupError(msg)
+        ours = _cluster_of(self.folder)
+        if found != ours:
+            msg = (
+                f"node that answers on {self.bootstrap} must be the one started (cluster {ours}), got cluster {found}: "
+                "another broker took the port; stop it, or name another port and folder"
+            )
+            raise SetupError(msg)
+
+
+def _cluster_of(folder: Path) -> str:
+    """Return the id of the cluster that was formatted in a folder."""
+    lines = (folder / "data" / "meta.properties").read_text(encoding="utf-8").splitlines()
+    return next(line.removeprefix("cluster.id=") for line in lines if line.startswith("cluster.id="))
 
 
 def running_pid(folder: Path) -> int | None:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from detector.errors import SetupError
 from detector.local.embedded import LIMITS, EmbeddedBroker
 from detector.local.kafka import LocalKafka
-from detector.local.probe import answers
+from detector.local.probe import answering_cluster
 
 Rung = Literal["external", "kafka", "embedded"]
 
@@ -90,7 +90,7 @@ def _forced_rung() -> str | None:
 
 
 def _external(bootstrap: str, say: Callable[[str], None]) -> Broker:
-    if not answers(bootstrap, 15.0):
+    if answering_cluster(bootstrap, 15.0) is None:
         msg = f"KAFKA_BOOTSTRAP of the environment must be a broker that answers, got {bootstrap}: start it or unset it"
         raise SetupError(msg)
     say(f"broker: {bootstrap} (KAFKA_BOOTSTRAP)")

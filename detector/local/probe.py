@@ -1,4 +1,4 @@
-"""Whether a broker answers."""
+"""Whether a broker answers, and which cluster it belongs to."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from confluent_kafka.admin import AdminClient
 ASK_S = 1.0
 
 
-def answers(bootstrap: str, within_s: float, may_go_on: Callable[[], bool] = lambda: True) -> bool:
-    """Tell whether a broker answers a metadata request within a time.
+def answering_cluster(bootstrap: str, within_s: float, may_go_on: Callable[[], bool] = lambda: True) -> str | None:
+    """Return the id of the cluster whose broker answers a metadata request within a time, None if none does.
 
     Parameters
     ----------
@@ -35,8 +35,9 @@ def answers(bootstrap: str, within_s: float, may_go_on: Callable[[], bool] = lam
     end = time.monotonic() + within_s
     while time.monotonic() < end and may_go_on():
         try:
-            if admin.list_topics(timeout=ASK_S).brokers:
-                return True
+            found = admin.list_topics(timeout=ASK_S)
+            if found.brokers:
+                return str(found.cluster_id)
         except KafkaException:
             continue
-    return False
+    return None

@@ -165,7 +165,7 @@ class Ready(BaseHTTPRequestHandler):
         pass
 
 for step in range(8):
-    print("2026-01-01T00:00:00Z [info     ] compiling kernels", step, file=sys.stderr, flush=True)
+    print("2026-01-01T00:00:00Z [info     ] compiling kernels       [detector.worker] kernel=k step=%d" % step, file=sys.stderr, flush=True)
     time.sleep(0.4)
 HTTPServer(("127.0.0.1", int(sys.argv[1])), Ready).serve_forever()
 """
@@ -187,7 +187,7 @@ def test_a_worker_that_goes_on_is_waited_for_however_long_it_takes(
     with _worker(tmp_path, STARTS_SLOWLY) as worker:
         worker.wait_until_ready(said.append, stall_s=2.0)
     assert said
-    assert said[0].startswith("worker: compiling kernels ")
+    assert said[0].startswith("worker: compiling kernels kernel=k step=")
 
 
 def test_a_worker_that_says_nothing_is_given_up(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_named_broker_is_used_when_it_answers_and_refused_when_not(monkeypatch
         monkeypatch.setenv("KAFKA_BOOTSTRAP", running.bootstrap)
         with open_broker(lambda _: None) as broker:
             assert (broker.rung, broker.bootstrap) == ("external", running.bootstrap)
-    monkeypatch.setattr(ladder, "answers", lambda *_: False)
+    monkeypatch.setattr(ladder, "answering_cluster", lambda *_: None)
     with pytest.raises(SetupError, match="start it or unset it"), open_broker(lambda _: None):
         raise AssertionError
 
