@@ -36,7 +36,7 @@ def kernels_told(told: Callable[[KernelStep], None]) -> Iterator[None]:
     """Within the block every kernel is told before it is compiled; those that lie on disk are not compiled."""
     from numba.core.event import Listener, install_listener
 
-    class Teller(Listener):  # type: ignore[misc,unused-ignore] - numba ships no types
+    class Teller(Listener):
         """Hears of every compilation as it begins; an inner kernel begins within the one that calls it."""
 
         def __init__(self) -> None:

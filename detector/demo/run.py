@@ -44,6 +44,8 @@ LIMIT_S = 175.0
 STALL_S = 120.0
 """Silence of a starting worker after which it is given up; while it compiles kernels it speaks every few seconds."""
 SAY_S = 10.0
+FRAME = re.compile(r"^\S+Z \[\w+ *\] (.*?) +\[[\w.]+\] ")
+"""What stands around the words of a line of the worker's log: time, level, logger."""
 TICK_S = 0.1
 POLL_S = 0.2
 WINDOW = 6_000
@@ -186,7 +188,7 @@ class Worker:
     def last_words(self, lines: int = 3) -> str:
         """Return the last lines of the log, without what stands before their words."""
         last = self.log.read_text(errors="replace").strip().splitlines()[-lines:]
-        return " | ".join(re.sub(r"^\S+Z \[\w+ *\] (.*?) +\[[\w.]+\] ", r"\1 ", line) for line in last) or "nothing said"
+        return " | ".join(FRAME.sub(r"\1 ", line) for line in last) or "nothing said"
 
     @property
     def has_ended(self) -> bool:

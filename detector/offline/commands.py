@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import IO
@@ -66,7 +67,8 @@ def evaluate(
     """Measure detection on a labelled stream: every event is scored before anything is learned from it.
 
     Prints ranking (ROC-AUC, average precision, recall at a budget of harmless sessions alarmed) and what the alarms
-    cost against what was promised, with bootstrap intervals over sessions; by agent and by kind of attack too.
+    cost against what was promised, with bootstrap intervals over sessions; by agent and by kind of attack too. Labels
+    that belong to another stream are refused.
     """
     from detector.kernels import notice_on_stderr
     from detector.offline.core import Core
@@ -74,16 +76,21 @@ def evaluate(
     from detector.offline.evaluate import evaluate as measure
     from detector.offline.labels import read_meta, seconds_of
     from detector.offline.metrics import Resampling
+    from detector.offline.order import order_warning
     from detector.profile.load import load_profile
 
     loaded = load_profile(profile, models)
     facts = read_meta(meta)
     until = facts.live_start if trusted_until is None else seconds_of(trusted_until, "trusted-until of evaluate")
     core = Core(loaded, seed, trusted_until=until)
-    question = Question(loaded.budget.alerts, Resampling(draws, seed), gap_s)
+    idle_s = loaded.sessions.idle_s
+    question = Question(loaded.budget.alerts, Resampling(draws, seed), gap_s, idle_s, loaded.time.step_s)
     with notice_on_stderr(), _bar([events], is_shown=not quiet) as progress:
         found = measure(core, Inputs(events, session_labels, event_labels, origin), question, progress)
     report = {"stream": facts.name, "profile": loaded.id, "seed": seed, "trusted_until": until, **found}
+    late = found["events"]["out_of_order"]
+    if late["n"]:
+        typer.echo(order_warning(late["n"], late["largest_step_back_s"], idle_s), err=True)
     if is_json:
         typer.echo(json.dumps(report, indent=2, allow_nan=False))
     else:
@@ -123,13 +130,16 @@ def replay(
     """Score recorded events without a broker; write the alerts and commands a worker would have written.
 
     The same events in the same order give the same output, and the same finding ids as Kafka with the same number of
-    partitions.
+    partitions. What was refused is counted by reason on standard error, events far out of order too. Exit status 1 if
+    there were lines and not one of them was an event.
     """
+    from collections import Counter
     from contextlib import ExitStack
     from itertools import chain
 
     from detector.kernels import notice_on_stderr
     from detector.offline.labels import seconds_of
+    from detector.offline.order import order_warning
     from detector.offline.replay import Replay, ReplaySettings
     from detector.offline.sources import STDIN, batches, lines_of
     from detector.profile.load import load_profile
@@ -141,11 +151,20 @@ def replay(
         files = [None if path is None else open_files.enter_context(_created(path)) for path in (alerts, commands, log)]
         progress = open_files.enter_context(_bar(paths, is_shown=not quiet))
         lines = chain.from_iterable(lines_of(path, progress) for path in paths)
-        counts: dict[str, int] = {}
+        counts: Counter[str] = Counter()
+        refused: Counter[str] = Counter()
         for batch in batches(lines):
-            _write(run.feed(batch), files, counts)
+            _write(out := run.feed(batch), files, counts)
+            refused += out.refused
         _write(run.finish(), files, counts)
     typer.echo(", ".join(f"{name} {count}" for name, count in sorted(counts.items())), err=True)
+    for reason, count in refused.most_common():
+        typer.echo(f"refused: {reason} {count}", err=True)
+    if run.late:
+        typer.echo(order_warning(run.late, run.largest_step_back_s, run.idle_s), err=True)
+    if run.lines and refused.total() >= run.lines:
+        typer.echo(f"detector: input of replay must hold events, got {run.lines} lines and no event", err=True)
+        raise typer.Exit(1)
 
 
 def _created(path: Path) -> IO[bytes]:
@@ -159,7 +178,7 @@ def _created(path: Path) -> IO[bytes]:
         raise SetupError(message) from error
 
 
-def _write(out: Replayed, files: Sequence[IO[bytes] | None], counts: dict[str, int]) -> None:
+def _write(out: Replayed, files: Sequence[IO[bytes] | None], counts: Counter[str]) -> None:
     """Write what a stretch led to, alerts to standard output where no file is named, and add to the counts."""
     from detector.sinks.ocsf import encode
 
@@ -172,8 +191,7 @@ def _write(out: Replayed, files: Sequence[IO[bytes] | None], counts: dict[str, i
     for target, records in ((commands, out.commands), (log, out.log)):
         if target is not None:
             target.writelines(record.model_dump_json(by_alias=True).encode() + b"\n" for record in records)
-    for name, count in {"alerts": len(out.alerts), "commands": len(out.commands), **out.counts}.items():
-        counts[name] = counts.get(name, 0) + count
+    counts.update({"alerts": len(out.alerts), "commands": len(out.commands), **out.counts})
 
 
 def _bar(paths: list[Path], *, is_shown: bool) -> AbstractContextManager[Callable[[int], None]]:

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.offline import episodes
-from detector.offline.labels import EventLabel, SessionLabel, read_events, read_sessions
+from detector.offline.labels import EventLabel, SessionLabel, check_labels, read_events, read_sessions
 from detector.offline.metrics import Floats, Resampling, Sample, filled, summary
+from detector.offline.order import OrderCheck
 from detector.offline.sources import batches, lines_of, read_origins, with_origins
 from detector.schema.alert import Alert
 
@@ -113,11 +114,15 @@ class Question:
         How intervals are made.
     gap_s : float
         Alarms of one agent closer than this are one episode, seconds.
+    idle_s, step_s : float
+        The profile's ``sessions.idle_s`` and ``time.step_s``: when an event counts as out of order.
     """
 
     promised: float = 0.01
     resampling: Resampling = field(default_factory=Resampling)
     gap_s: float = 3_600.0
+    idle_s: float = 1_800.0
+    step_s: float = 86_400.0
 
 
 def judge_sessions(scored: Scored, labels: dict[str, SessionLabel], question: Question) -> dict[str, Any]:
@@ -262,26 +267,33 @@ def evaluate(
     -------
     dict
         ``session``, ``by_agent`` and ``by_attack_kind`` with the same keys, ``events`` (read, scored, refused by
-        reason) and, with event labels, ``event``.
+        reason, out of order) and, with event labels, ``event``.
 
     Raises
     ------
     SetupError
-        A file is missing or is not what it should be.
+        A file is missing or is not what it should be, or labels belong to another stream.
     """
     lines = lines_of(inputs.events, progress)
     if inputs.origin is not None:
         lines = with_origins(lines, read_origins(inputs.origin))
     scored = score_stream(core, lines)
     sessions = read_sessions(inputs.sessions)
+    check_labels(inputs.sessions, sessions, scored.sessions)
+    order = OrderCheck(question.idle_s, question.step_s)
+    for at in scored.times:
+        order.note(at)
     report: dict[str, Any] = {
         "events": {
             "n": len(scored.events),
             "scored": int((~np.isnan(scored.scores)).sum()),
             "refused": refusals_of(core),
+            "out_of_order": {"n": order.late, "largest_step_back_s": order.largest_s},
         },
         **judge_sessions(scored, sessions, question),
     }
     if inputs.event_labels is not None:
-        report["event"] = judge_events(scored, read_events(inputs.event_labels), sessions, question)
+        events = read_events(inputs.event_labels)
+        check_labels(inputs.event_labels, events, scored.events)
+        report["event"] = judge_events(scored, events, sessions, question)
     return report

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from detector.errors import SetupError
 
+LEAST_MATCH = 0.5
+"""Share of the labels, or of the stream, that must be found in the other; chosen: a file that belongs gives 1."""
 _MAGIC = b"\x1f\x8b"
 
 
@@ -142,6 +144,28 @@ def read_events(path: Path) -> dict[str, EventLabel]:
         row["event_id"]: EventLabel(_is_attack(path, row), row.get("attack_type") or "")
         for row in _rows(path, "event_id")
     }
+
+
+def check_labels(path: Path, labels: Iterable[str], stream: Iterable[str]) -> None:
+    """Return if labels belong to a stream; a part of a stream, or labels of a part of it, do.
+
+    Parameters
+    ----------
+    path : Path
+        File of the labels.
+    labels, stream : iterable of str
+        Ids of the labels, and of what the stream holds: sessions or events.
+
+    Raises
+    ------
+    SetupError
+        The ids of neither are found among those of the other.
+    """
+    named, seen = set(labels), set(stream)
+    both = len(named & seen)
+    if not both or both < LEAST_MATCH * min(len(named), len(seen)):
+        got = f"{both} of {len(named)} ids of the labels among {len(seen)} of the stream"
+        raise _bad(path, "labels of the stream that was scored", got)
 
 
 def _rows(path: Path, key: str = "session_id") -> Iterator[dict[str, str]]:

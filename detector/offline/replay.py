@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from detector.errors import SetupError
+from detector.offline.episodes import seconds
+from detector.offline.order import OrderCheck
 from detector.offline.partition import partition_of
 from detector.profile.model import Profile
 from detector.response.ladder import Levels, mode_of
 from detector.response.stage import ResponseStage
 from detector.schema.alert import Alert
 from detector.schema.command import Mode, PolicyLogEntry, PolicyState
+from detector.schema.decode import Refusal
 from detector.schema.record import Record
 
 TOPIC = "agent.events"
@@ -25,6 +28,9 @@ TOPIC = "agent.events"
 class _Outcome(Protocol):
     @property
     def alerts(self) -> list[Alert]: ...
+
+    @property
+    def refusals(self) -> Sequence[tuple[int, Refusal]]: ...
 
     @property
     def counts(self) -> Counter[str]: ...
@@ -42,6 +48,7 @@ class Scoring(Protocol):
 
 class _Key(msgspec.Struct, gc=False):
     agent_id: str
+    ts: Any = None
 
 
 _key = msgspec.json.Decoder(_Key)
@@ -88,12 +95,15 @@ class Replayed:
         Every decision, hash-chained per tenant.
     counts : Counter
         What the pipelines counted.
+    refused : Counter
+        Lines that are no event, by reason.
     """
 
     alerts: list[Alert] = field(default_factory=list)
     commands: list[PolicyState] = field(default_factory=list)
     log: list[PolicyLogEntry] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
 
 
 def _pipeline(profile: Profile, settings: ReplaySettings) -> Scoring:
@@ -124,6 +134,8 @@ class Replay:
     ) -> None:
         self._pipelines = [(make or _pipeline)(profile, settings) for _ in range(settings.partitions)]
         self._offsets = [0] * settings.partitions
+        self.idle_s = profile.sessions.idle_s
+        self._order = [OrderCheck(self.idle_s, profile.time.step_s) for _ in range(settings.partitions)]
         levels = Levels.of(profile.response, profile.budget.alerts, profile.budget.quarantine)
         mode = mode_of(profile.profile.status, settings.mode or profile.response.mode)
         self._response = ResponseStage(profile.response, profile.id, levels, mode)
@@ -139,8 +151,9 @@ class Replay:
         count = len(self._pipelines)
         shares: list[list[Record]] = [[] for _ in range(count)]
         for line in lines:
-            key = None if count == 1 else _agent_of(line)
-            partition = 0 if key is None else partition_of(key, count)
+            agent_id, at = _agent_and_time(line)
+            partition = 0 if agent_id is None else partition_of(agent_id, count)
+            self._order[partition].note(at)
             shares[partition].append(Record(line, None, TOPIC, partition, self._offsets[partition]))
             self._offsets[partition] += 1
         return self._answer([pipeline.process(share) for pipeline, share in zip(self._pipelines, shares, strict=True)
@@ -150,11 +163,27 @@ class Replay:
         """Return what closing the open sessions led to; nothing may be fed after it."""
         return self._answer([pipeline.finish() for pipeline in self._pipelines])
 
+    @property
+    def lines(self) -> int:
+        """How many lines were fed so far."""
+        return sum(self._offsets)
+
+    @property
+    def late(self) -> int:
+        """How many events came longer after a younger one of their partition than a session stays open without one."""
+        return sum(order.late for order in self._order)
+
+    @property
+    def largest_step_back_s(self) -> float:
+        """The most seconds by which one of those was older."""
+        return max(order.largest_s for order in self._order)
+
     def _answer(self, outcomes: list[_Outcome]) -> Replayed:
         """Return alerts in the order of event time, partition, and what the response stage makes of them."""
         out = Replayed()
         for outcome in outcomes:
             out.counts.update(outcome.counts)
+            out.refused.update(refusal.reason for _, refusal in outcome.refusals)
         for alert in sorted((alert for outcome in outcomes for alert in outcome.alerts), key=lambda alert: alert.time):
             decision = self._response.on_alert(alert)
             out.alerts.append(alert)
@@ -166,9 +195,10 @@ class Replay:
         return out
 
 
-def _agent_of(line: bytes) -> str | None:
-    """Return the agent of an event, or None for what is no event: it goes to the first partition and is refused."""
+def _agent_and_time(line: bytes) -> tuple[str | None, float]:
+    """Return agent and time of an event; None and 0 of what is no event: the first partition refuses it."""
     try:
-        return _key.decode(line).agent_id
+        key = _key.decode(line)
     except msgspec.DecodeError:
-        return None
+        return None, 0.0
+    return key.agent_id, seconds(key.ts)

@@ -165,7 +165,8 @@ class Ready(BaseHTTPRequestHandler):
         pass
 
 for step in range(8):
-    print("2026-01-01T00:00:00Z [info     ] compiling kernels       [detector.worker] kernel=k step=%d" % step, file=sys.stderr, flush=True)
+    head = "2026-01-01T00:00:00Z [info     ] compiling kernels       [detector.worker]"
+    print(head, "kernel=k step=%d" % step, file=sys.stderr, flush=True)
     time.sleep(0.4)
 HTTPServer(("127.0.0.1", int(sys.argv[1])), Ready).serve_forever()
 """

@@ -45,6 +45,7 @@ class Result:
     """What a batch led to."""
 
     alerts: list[Alert] = field(default_factory=list)
+    refusals: list[tuple[int, Any]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
 
@@ -90,11 +91,11 @@ class StandInPipeline:
         """Return alerts and counts of a batch."""
         self.records += records
         out = Result()
-        for record in records:
+        for index, record in enumerate(records):
             try:
                 one = dict(json.loads(record.value))
             except ValueError:
-                out.counts["refused"] += 1
+                out.refusals.append((index, type("Refusal", (), {"reason": "not_json"})()))
                 continue
             score = one.get("attributes", {}).get("score", 0.0)
             if score >= 2.0:

@@ -143,3 +143,59 @@ def test_an_output_that_cannot_be_written_is_refused(pipelines: list[StandInPipe
     result = runner.invoke(app, ["replay", stream[0], "--alerts", "/no/such/folder/a.jsonl"])
     assert isinstance(result.exception, SetupError)
     assert "path of the output must be a file that can be written" in str(result.exception)
+
+
+def test_replay_counts_what_it_refused_by_reason(pipelines: list[StandInPipeline]) -> None:
+    """Nothing is lost silently; what could be read is scored, and that is a success."""
+    result = runner.invoke(app, ["replay", "--quiet"], input=b"junk\n" + event(1) + b"\njunk\n")
+    assert result.exit_code == 0, result.output
+    assert "events 1" in result.stderr
+    assert "refused: not_json 2" in result.stderr
+
+
+def test_replay_of_what_is_no_stream_fails(pipelines: list[StandInPipeline]) -> None:
+    """A script must see that nothing was read; no lines at all are an empty stream, and no failure."""
+    result = runner.invoke(app, ["replay", "--quiet"], input=b"junk\nmore junk\n")
+    assert result.exit_code == 1
+    assert "refused: not_json 2" in result.stderr
+    assert "must hold events, got 2 lines and no event" in result.stderr
+    assert runner.invoke(app, ["replay", "--quiet"], input=b"").exit_code == 0
+
+
+def test_events_out_of_order_are_warned_of(
+    pipelines: list[StandInPipeline], cores: list[dict[str, object]], stream: list[str], tmp_path: Path
+) -> None:
+    """Replay and evaluate alike, on standard error, with how many and how far; neighbours in disorder are no news."""
+    lines = [event(n, session_id=f"s{n}") for n in (0, 7_200, 7_100, 60, 120)]
+    (tmp_path / "events").write_bytes(b"\n".join(lines))
+    warning = "warning: 2 events come more than 1800 s after younger ones, the largest step back is 7140 s: sort"
+    assert warning in runner.invoke(app, ["replay", "--quiet", str(tmp_path / "events")]).stderr
+    rows = [f"s{n},live,0" for n in (0, 7_200, 7_100, 60, 120)]
+    (tmp_path / "sessions.csv").write_text("\n".join(["session_id,phase,label", *rows]))
+    args = [str(tmp_path / "events"), *stream[1:]]
+    result = runner.invoke(app, ["evaluate", *args, "--quiet", "--json", "--bootstrap", "0"])
+    assert warning in result.stderr
+    assert json.loads(result.stdout)["events"]["out_of_order"] == {"n": 2, "largest_step_back_s": 7_140.0}
+    assert "warning" not in runner.invoke(app, ["replay", "--quiet", stream[0]]).stderr
+
+
+@pytest.mark.parametrize("level", ["session", "event"])
+def test_labels_of_another_stream_are_refused(
+    cores: list[dict[str, object]], stream: list[str], tmp_path: Path, level: str
+) -> None:
+    """They would give an AUC of one half that means nothing."""
+    name, key = ("sessions.csv", "session_id") if level == "session" else ("marks.csv", "event_id")
+    (tmp_path / name).write_text(f"{key},label\n" + "".join(f"x{n},{n % 2}\n" for n in range(9)))
+    args = ["evaluate", *stream, "--event-labels", str(tmp_path / "marks.csv"), "--quiet"]
+    result = runner.invoke(app, args)
+    assert isinstance(result.exception, SetupError)
+    assert f"{name} must be labels of the stream that was scored, got 0 of 9 ids" in str(result.exception)
+
+
+def test_labels_of_a_part_of_the_stream_are_taken(
+    cores: list[dict[str, object]], stream: list[str], tmp_path: Path
+) -> None:
+    """The live phase only, or a stream cut short: what is there belongs together."""
+    labels = (tmp_path / "sessions.csv").read_text().splitlines()
+    (tmp_path / "sessions.csv").write_text("\n".join([*labels[:12], "unseen,a,live,0,"]))
+    assert runner.invoke(app, ["evaluate", *stream, "--quiet", "--bootstrap", "0"]).exit_code == 0

@@ -35,6 +35,7 @@ def _run(lines: Sequence[bytes], settings: ReplaySettings, size: int = 512) -> t
         whole.commands += out.commands
         whole.log += out.log
         whole.counts.update(out.counts)
+        whole.refused.update(out.refused)
     whole.counts.update(run.finish().counts)
     return whole, made
 
@@ -68,7 +69,7 @@ def test_lines_that_are_no_events_are_refused_by_the_first_partition() -> None:
     """They have no agent; nothing is lost silently."""
     out, made = _run([b"junk", *LINES], ReplaySettings(partitions=3))
     assert made[0].records[0].value == b"junk"
-    assert out.counts["refused"] == 1
+    assert out.refused == {"not_json": 1}
 
 
 def test_alerts_lead_to_commands_in_the_mode_asked_for() -> None:
