@@ -121,17 +121,20 @@ def release(
     """Lift an agent's quarantine, in a person's name.
 
     Shows what stands, writes the release to agent.feedback for exactly that state, and waits until the response stage
-    has answered in agent.policy.log. Exit status: 0 released; 1 not released, the reason is shown; 3 written, but no
-    worker has answered yet.
+    has answered in agent.policy.log. Exit status: 0 released; 1 not released, because nothing stood or the stage
+    refused: the reason is shown; 2 a setting is wrong or Kafka cannot be asked; 3 written, but no worker has answered
+    yet.
     """
-    from detector.desk.feedback import FeedbackDesk, Who
+    from detector.desk.feedback import FeedbackClient, ReleaseRequest
     from detector.worker.clients import confluent_options
     from detector.worker.settings import load_settings
 
     settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix})
-    desk = FeedbackDesk(confluent_options(settings), settings.topics)
-    outcome = desk.release(Who(agent, by, reason, tenant), timeout)
-    state, entry = outcome.state, outcome.entry
+    client = FeedbackClient(confluent_options(settings), settings.topics)
+    state, entry, why_not = client.release(ReleaseRequest(agent, by, reason, tenant), timeout)
+    if why_not or state is None:
+        typer.echo(f"detector: not released: {why_not}", err=True)
+        raise typer.Exit(1)
     typer.echo(f"stood     {state.tier} ({state.mode}), revision {state.revision}, finding {state.reason.finding_uid}")
     if entry is None:
         typer.echo(f"written   no worker has answered within {timeout:g} s; it is done when one runs", err=True)

@@ -1,4 +1,4 @@
-"""Human acts, written to `agent.feedback` and followed until the response stage has answered."""
+"""What people decide, written to `agent.feedback` and followed until the response stage has answered."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from detector.schema.feedback import Release, feedback_id
 from detector.schema.reading import read
 from detector.schema.topics import TopicNames
 
-ASK_S = 15.0
+KAFKA_WAIT_S = 15.0
 POLL_S = 0.2
 
 
-class Who(NamedTuple):
+class ReleaseRequest(NamedTuple):
     """Whose quarantine is lifted, by whom and why."""
 
     agent_id: str
@@ -30,23 +30,26 @@ class Who(NamedTuple):
     tenant: str = "default"
 
 
-class Released(NamedTuple):
+class ReleaseResult(NamedTuple):
     """What came of it.
 
     Parameters
     ----------
-    state : PolicyState
-        What stood before.
+    state : PolicyState or None
+        What stood before; None if nothing did.
     entry : PolicyLogEntry or None
         The response stage's decision; None if none came within the time: the request is kept
         and will be answered when a worker runs.
+    why_not : str
+        Why nothing was written; empty if the release was.
     """
 
-    state: PolicyState
-    entry: PolicyLogEntry | None
+    state: PolicyState | None
+    entry: PolicyLogEntry | None = None
+    why_not: str = ""
 
 
-class FeedbackDesk:
+class FeedbackClient:
     """Writes releases and reads what became of them.
 
     Parameters
@@ -64,42 +67,43 @@ class FeedbackDesk:
         self._names = names
         self._clock = clock
 
-    def release(self, who: Who, timeout_s: float) -> Released:
+    def release(self, request: ReleaseRequest, timeout_s: float) -> ReleaseResult:
         """Return what the response stage did with the release.
 
-        1. Read what stands. 2. Note the end of the log. 3. Write the release for exactly that revision, and wait
-        until Kafka has it. 4. Follow the log until the stage has answered.
+        1. Read what stands; if nothing does, nothing is written. 2. Note the end of the log. 3. Write the release for
+        exactly that revision, and wait until Kafka has it. 4. Follow the log until the stage has answered.
 
         Raises
         ------
         SetupError
-            The agent is not in quarantine, a value is no legal one, or a topic cannot be read.
+            A value is no legal one, or a topic cannot be read.
         DeliveryError
             Kafka did not take the release.
         """
         # 1.
-        state = self.state_of(subject_of(who.tenant, who.agent_id))
+        state = self.state_of(subject_of(request.tenant, request.agent_id))
         if state is None or state.state == "released":
             held = "it was released before" if state else "no command names it"
-            raise SetupError(f"agent {who.agent_id} of tenant {who.tenant} must be in quarantine, got none: {held}")
-        act = self._act(who, state.revision)
+            agent = f"agent {request.agent_id} of tenant {request.tenant}"
+            return ReleaseResult(state, why_not=f"{agent} must be in quarantine, got none: {held}")
+        act = self._act(request, state.revision)
         # 2.
-        with self._reader() as (consumer, places):
+        with self._reader() as (consumer, partitions_of):
             ends = [
-                TopicPartition(one.topic, one.partition, consumer.get_watermark_offsets(one, timeout=ASK_S)[1])
-                for one in places(self._names.policy_log)
+                TopicPartition(one.topic, one.partition, consumer.get_watermark_offsets(one, timeout=KAFKA_WAIT_S)[1])
+                for one in partitions_of(self._names.policy_log)
             ]
             # 3.
             self._write(act)
             # 4.
             consumer.assign(ends)
-            return Released(state, _answer(consumer, act.id, timeout_s))
+            return ReleaseResult(state, _answer(consumer, act.id, timeout_s))
 
     def state_of(self, subject: str) -> PolicyState | None:
         """Return what stands for a subject: the highest revision on the policy topic, None if there is none."""
         found: PolicyState | None = None
-        with self._reader() as (consumer, places):
-            for value in _to_the_end(consumer, places(self._names.policy), subject.encode()):
+        with self._reader() as (consumer, partitions_of):
+            for value in _to_the_end(consumer, partitions_of(self._names.policy), subject.encode()):
                 try:
                     state, _ = read(PolicyState, value)
                 except ValidationError:
@@ -108,16 +112,16 @@ class FeedbackDesk:
                     found = state
         return found
 
-    def _act(self, who: Who, revision: int) -> Release:
+    def _act(self, request: ReleaseRequest, revision: int) -> Release:
         at = self._clock()
         try:
             return Release(
-                agent_id=who.agent_id,
-                tenant=who.tenant,
-                by=who.by,
-                reason=who.reason,
+                agent_id=request.agent_id,
+                tenant=request.tenant,
+                by=request.by,
+                reason=request.reason,
                 at=at,
-                id=feedback_id(who.agent_id, who.by, who.reason, at),
+                id=feedback_id(request.agent_id, request.by, request.reason, at),
                 revision=revision,
             )
         except ValidationError as error:
@@ -126,14 +130,14 @@ class FeedbackDesk:
 
     def _write(self, act: Release) -> None:
         faults: list[str] = []
-        producer = Producer({"message.timeout.ms": int(ASK_S * 1_000), **self._kafka, "acks": "all"})
+        producer = Producer({"message.timeout.ms": int(KAFKA_WAIT_S * 1_000), **self._kafka, "acks": "all"})
         producer.produce(
             self._names.feedback,
             key=act.agent_id.encode(),
             value=act.model_dump_json().encode(),
             on_delivery=lambda error, _: faults.append(error.str()) if error is not None else None,
         )
-        left = producer.flush(ASK_S + 5.0)
+        left = producer.flush(KAFKA_WAIT_S + 5.0)
         if left or faults:
             fault = faults[0] if faults else "no acknowledgement"
             raise DeliveryError(f"release of {act.agent_id} must reach Kafka, got {fault}; try again", 5.0)
@@ -142,7 +146,7 @@ class FeedbackDesk:
         return _Reader(self._kafka)
 
 
-Places = Callable[[str], list[TopicPartition]]
+PartitionsOf = Callable[[str], list[TopicPartition]]
 
 
 class _Reader:
@@ -152,15 +156,15 @@ class _Reader:
         own = {"group.id": "detector-feedback", "enable.auto.commit": False, "enable.auto.offset.store": False}
         self._consumer = Consumer({**kafka, **own})
 
-    def __enter__(self) -> tuple[Any, Places]:
-        return self._consumer, self._places
+    def __enter__(self) -> tuple[Any, PartitionsOf]:
+        return self._consumer, self._partitions_of
 
     def __exit__(self, *_: object) -> None:
         self._consumer.close()
 
-    def _places(self, topic: str) -> list[TopicPartition]:
+    def _partitions_of(self, topic: str) -> list[TopicPartition]:
         try:
-            found = self._consumer.list_topics(topic, timeout=ASK_S).topics[topic]
+            found = self._consumer.list_topics(topic, timeout=KAFKA_WAIT_S).topics[topic]
         except KafkaException as error:
             raise SetupError(f"Kafka must answer, got {error}: see bootstrap and credentials") from error
         if found.error is not None:
@@ -168,25 +172,25 @@ class _Reader:
         return [TopicPartition(topic, partition) for partition in found.partitions]
 
 
-def _to_the_end(consumer: Any, places: list[TopicPartition], key: bytes) -> Iterator[bytes]:  # noqa: ANN401
+def _to_the_end(consumer: Any, partitions: list[TopicPartition], key: bytes) -> Iterator[bytes]:  # noqa: ANN401
     """Yield the values of one key, from the beginning to what the end was when the reading began."""
     left: dict[int, int] = {}
     starts = []
-    for place in places:
-        low, high = consumer.get_watermark_offsets(place, timeout=ASK_S)
+    for one in partitions:
+        low, high = consumer.get_watermark_offsets(one, timeout=KAFKA_WAIT_S)
         if high > low:
-            left[place.partition] = high
-            starts.append(TopicPartition(place.topic, place.partition, low))
+            left[one.partition] = high
+            starts.append(TopicPartition(one.topic, one.partition, low))
     consumer.assign(starts)
-    deadline = time.monotonic() + 4 * ASK_S
+    deadline = time.monotonic() + 4 * KAFKA_WAIT_S
     while left:
         if time.monotonic() > deadline:
-            raise SetupError(f"topic {places[0].topic} must be readable to its end, got no further: see the broker")
+            raise SetupError(f"topic {partitions[0].topic} must be readable to its end, got no further: see the broker")
         record = consumer.poll(POLL_S)
-        # Compaction may have taken the last offsets, so the place counts, not the records seen.
-        for place in consumer.position(starts):
-            if place.offset >= left.get(place.partition, place.offset + 1):
-                del left[place.partition]
+        # Compaction may have taken the last offsets, so the position counts, not the records seen.
+        for reached in consumer.position(starts):
+            if reached.offset >= left.get(reached.partition, reached.offset + 1):
+                del left[reached.partition]
         if record is not None and record.error() is None and record.key() == key and record.value():
             yield record.value()
 

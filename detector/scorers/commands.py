@@ -98,8 +98,15 @@ def read_rows(file: Path) -> NDArray[np.floating]:
     try:
         with np.load(file, allow_pickle=False) as arrays:
             x: NDArray[np.floating] = arrays["x"]
-    except (OSError, EOFError, KeyError, ValueError, IndexError, TypeError, zipfile.BadZipFile) as error:
-        message = f"{wanted}, got {type(error).__name__}: {error}; {advice}"
+    except OSError as error:
+        message = f"{wanted}, got {error.strerror or 'a file that breaks off'}; {advice}"
+        raise SetupError(message) from error
+    except KeyError as error:
+        message = f"{wanted}, got no array of that name; {advice}"
+        raise SetupError(message) from error
+    except (EOFError, ValueError, IndexError, TypeError, zipfile.BadZipFile) as error:
+        # not numpy's own words: they advise to allow pickle
+        message = f"{wanted}, got Python objects, or no npz file at all; {advice}"
         raise SetupError(message) from error
     if x.ndim != 2 or not np.issubdtype(x.dtype, np.floating):
         message = f"{wanted}, got {x.dtype} of shape {x.shape}; {advice}"

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.cimpl import TopicPartition
+from typer.testing import CliRunner, Result
 
-from detector.desk.feedback import FeedbackDesk, Who
+from detector.desk.commands import app
+from detector.desk.feedback import FeedbackClient, ReleaseRequest
 from detector.errors import DeliveryError, SetupError
 from detector.local.embedded import EmbeddedBroker
 from detector.response.ladder import Levels
@@ -102,8 +104,8 @@ def test_a_release_is_written_and_followed_to_its_answer(kafka: dict[str, Any]) 
     _stand(kafka, names, state)
     _stand(kafka, names, _state("agent-2", 7))
     thread = _response(kafka, names, state)
-    desk = FeedbackDesk(kafka, names, clock=lambda: 1_500.0)
-    outcome = desk.release(Who("agent-1", "kim", "known job"), WAIT_S)
+    client = FeedbackClient(kafka, names, clock=lambda: 1_500.0)
+    outcome = client.release(ReleaseRequest("agent-1", "kim", "known job"), WAIT_S)
     thread.join(WAIT_S)
     assert outcome.state == state
     assert outcome.entry is not None
@@ -116,9 +118,9 @@ def test_a_release_without_a_worker_is_kept(kafka: dict[str, Any]) -> None:
     """It is on Kafka; the caller is told that nobody has answered yet."""
     names = _topics(kafka, "kept.")
     _stand(kafka, names, _state("agent-1"))
-    outcome = FeedbackDesk(kafka, names).release(Who("agent-1", "kim", "known job"), 0.5)
+    outcome = FeedbackClient(kafka, names).release(ReleaseRequest("agent-1", "kim", "known job"), 0.5)
     assert outcome.entry is None
-    assert FeedbackDesk(kafka, names).state_of("default/agent/agent-1") == outcome.state
+    assert FeedbackClient(kafka, names).state_of("default/agent/agent-1") == outcome.state
 
 
 @pytest.mark.parametrize("stands", [None, "released"])
@@ -127,8 +129,9 @@ def test_an_agent_at_large_cannot_be_released(kafka: dict[str, Any], stands: str
     names = _topics(kafka, f"large-{stands}.")
     if stands is not None:
         _stand(kafka, names, _state("agent-1", state=stands, tier="observe"))
-    with pytest.raises(SetupError, match="agent agent-1 of tenant default must be in quarantine, got none"):
-        FeedbackDesk(kafka, names).release(Who("agent-1", "kim", "known job"), 0.5)
+    outcome = FeedbackClient(kafka, names).release(ReleaseRequest("agent-1", "kim", "known job"), 0.5)
+    assert "agent agent-1 of tenant default must be in quarantine, got none" in outcome.why_not
+    assert outcome.entry is None
 
 
 @pytest.mark.parametrize("fault", [{"by": ""}, {"reason": ""}, {"reason": "x" * 2_000}])
@@ -136,9 +139,9 @@ def test_a_release_without_name_or_reason_is_refused(kafka: dict[str, Any], faul
     """Lowering needs a named human and why."""
     names = _topics(kafka, "refused.")
     _stand(kafka, names, _state("agent-1"))
-    who = Who("agent-1", "kim", "known job")._replace(**fault)
+    request = ReleaseRequest("agent-1", "kim", "known job")._replace(**fault)
     with pytest.raises(SetupError, match="of release must be given and short"):
-        FeedbackDesk(kafka, names).release(who, 0.5)
+        FeedbackClient(kafka, names).release(request, 0.5)
 
 
 def test_what_is_not_ours_on_the_policy_topic_is_passed_over(kafka: dict[str, Any]) -> None:
@@ -146,9 +149,9 @@ def test_what_is_not_ours_on_the_policy_topic_is_passed_over(kafka: dict[str, An
     names = _topics(kafka, "mixed.")
     for value in (b"not ours", None):
         _put(kafka, names.policy, "default/agent/agent-1", value)
-    assert FeedbackDesk(kafka, names).state_of("default/agent/agent-1") is None
+    assert FeedbackClient(kafka, names).state_of("default/agent/agent-1") is None
     _stand(kafka, names, _state("agent-1", 3))
-    found = FeedbackDesk(kafka, names).state_of("default/agent/agent-1")
+    found = FeedbackClient(kafka, names).state_of("default/agent/agent-1")
     assert found is not None
     assert found.revision == 3
 
@@ -156,12 +159,31 @@ def test_what_is_not_ours_on_the_policy_topic_is_passed_over(kafka: dict[str, An
 def test_a_kafka_that_does_not_take_it_is_told() -> None:
     """Nobody listens there."""
     kafka = {"bootstrap.servers": "127.0.0.1:1", "log_level": 0, "message.timeout.ms": 300}
-    desk = FeedbackDesk(kafka, TopicNames("", "g"))
+    client = FeedbackClient(kafka, TopicNames("", "g"))
     with pytest.raises(DeliveryError, match="must reach Kafka, got Local: Message timed out; try again"):
-        desk._write(desk._act(Who("agent-1", "kim", "known job"), 1))
+        client._write(client._act(ReleaseRequest("agent-1", "kim", "known job"), 1))
 
 
 def test_a_topic_that_is_not_there_is_told(kafka: dict[str, Any]) -> None:
     """With the command that makes it."""
     with pytest.raises(SetupError, match=r"topic nowhere\.agent\.policy must be there, got .*run `detector topics`"):
-        FeedbackDesk(kafka, TopicNames("nowhere.", "g")).state_of("default/agent/agent-1")
+        FeedbackClient(kafka, TopicNames("nowhere.", "g")).state_of("default/agent/agent-1")
+
+
+def _release(bootstrap: str, prefix: str, *more: str) -> Result:
+    command = ["release", "agent-1", "--by", "kim", "--reason", "known job", "--timeout", "0.5"]
+    return CliRunner().invoke(app, [*command, "--bootstrap", bootstrap, "--topic-prefix", prefix, *more])
+
+
+def test_the_exit_status_tells_a_script_what_its_help_says(kafka: dict[str, Any]) -> None:
+    """1: nothing stood, there is nobody to wake; 3: written; 2, by the sentence of an error: it could not be asked."""
+    bootstrap = kafka["bootstrap.servers"]
+    names = _topics(kafka, "status.")
+    nothing = _release(bootstrap, "status.")
+    assert nothing.exit_code == 1
+    assert "not released: agent agent-1 of tenant default must be in quarantine" in nothing.stderr
+    _stand(kafka, names, _state("agent-1"))
+    assert _release(bootstrap, "status.").exit_code == 3
+    assert isinstance(_release(bootstrap, "status.", "--reason", "").exception, SetupError)
+    text = CliRunner().invoke(app, ["release", "--help"]).stdout
+    assert "1 not released, because nothing stood" in " ".join(text.split())

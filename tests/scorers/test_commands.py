@@ -76,18 +76,20 @@ def test_rows_that_cannot_be_fitted_are_refused(tmp_path: Path, arrays: dict[str
 def test_objects_in_a_file_are_not_read(tmp_path: Path) -> None:
     """No pickle, whatever the file holds."""
     path = rows_file(tmp_path, x=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(SetupError, match="must be an array of floats"):
+    with pytest.raises(SetupError, match="must be an array of floats") as refused:
         run("fit", path, "--out", tmp_path / "mine" / "v1")
+    assert "pickle" not in str(refused.value)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no npz"])
+@pytest.mark.parametrize("content", [None, b"", b"no npz", b"\x80\x04pickled"])
 def test_a_file_that_is_no_npz_is_refused(tmp_path: Path, content: bytes | None) -> None:
     """Missing, empty and other files say how to write one."""
     path = tmp_path / "rows.npz"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(SetupError, match=r"write it with numpy\.savez"):
+    with pytest.raises(SetupError, match=r"write it with numpy\.savez") as refused:
         run("fit", path, "--out", tmp_path / "mine" / "v1")
+    assert "pickle" not in str(refused.value)
 
 
 def test_too_few_names_are_refused(tmp_path: Path) -> None:
