@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import Self
 
 from rich.console import Console, Group, RenderableType
@@ -19,6 +20,8 @@ from detector.simulate.scenario import Scenario
 MOST_ALERTS = 12
 MOST_COMMANDS = 6
 LEAST_SHOWN = 2
+LEAST_NAME = 12
+"""Characters of an agent's name shown on the narrowest terminal."""
 FRAME_LINES = 17
 """Titles, headers and borders of the three tables, and the line above them."""
 RATE_OVER_S = 3.0
@@ -69,11 +72,14 @@ class View:
         if self._live is None:
             self._tell(head, now, facts)
             return
-        parts: list[RenderableType] = [Text(head, style="bold"), _attacks(scenario, facts)]
+        seen = [attack.agent_id for attack in scenario.attacks] + [one.agent_id for one in facts.alerts.values()]
+        seen += [one.agent_id for one in facts.commands]
+        short = short_names(seen, max(LEAST_NAME, self._console.width // 4))
+        parts: list[RenderableType] = [Text(head, style="bold"), _attacks(scenario, facts, short)]
         room = self._console.height - len(scenario.attacks) - FRAME_LINES
         commands = min(MOST_COMMANDS, max(LEAST_SHOWN, room // 3))
         alerts = min(MOST_ALERTS, max(LEAST_SHOWN, room - commands))
-        self._live.update(Group(*parts, _alerts(scenario, facts, alerts), _commands(facts, commands)))
+        self._live.update(Group(*parts, _alerts(scenario, facts, alerts, short), _commands(facts, commands, short)))
 
     def _tell(self, head: str, now: float, facts: Facts) -> None:
         for alert in list(facts.alerts.values())[self._alerts_told :]:
@@ -86,31 +92,58 @@ class View:
             self.say(f"{head}   alerts {len(facts.alerts)}   commands {len(facts.commands)}")
 
 
-def _attacks(scenario: Scenario, facts: Facts) -> Table:
-    table = Table("attack", "agent", "alerts", "quarantined", title="Injected", expand=True)
+def short_names(names: Iterable[str], most: int) -> dict[str, str]:
+    """Return each name as it is shown: cut in its middle to a number of characters, longer where two were alike."""
+    shown: dict[str, str] = {}
+    for name in sorted(set(names)):
+        room = most
+        while (short := _without_middle(name, room)) in shown.values():
+            room += 1  # ends at the latest with the whole name
+        shown[name] = short
+    return shown
+
+
+def _without_middle(name: str, most: int) -> str:
+    if len(name) <= most:
+        return name
+    tail = most // 2
+    return f"{name[: most - tail - 1]}…{name[-tail:]}"
+
+
+def _table(title: str, *columns: str) -> Table:
+    """Return an empty table; agents, which are short already, keep their width."""
+    table = Table(title=title, expand=True)
+    for column in columns:
+        table.add_column(column, no_wrap=column == "agent")
+    return table
+
+
+def _attacks(scenario: Scenario, facts: Facts, short: Mapping[str, str]) -> Table:
+    table = _table("Injected", "attack", "agent", "alerts", "quarantined")
     held = {one.agent_id: one.tier for one in facts.commands if one.state == "quarantined"}
     for attack in scenario.attacks:
         count = len(alerts_of(attack, facts))
         mark = Text(f"found ({count})", style="green") if count else Text("not yet", style="dim")
-        table.add_row(attack.kind, attack.agent_id, mark, Text(held.get(attack.agent_id, "-")))
+        table.add_row(attack.kind, short[attack.agent_id], mark, Text(held.get(attack.agent_id, "-")))
     return table
 
 
-def _alerts(scenario: Scenario, facts: Facts, most: int) -> Table:
-    table = Table("time", "severity", "agent", "score", "why", title="Alerts", expand=True)
+def _alerts(scenario: Scenario, facts: Facts, most: int, short: Mapping[str, str]) -> Table:
+    table = _table("Alerts", "time", "severity", "agent", "score", "why")
     bad = {session for attack in scenario.attacks for session in attack.session_ids}
     for alert in list(facts.alerts.values())[-most:]:
-        agent = Text(alert.agent_id, style="bold" if alert.session_id in bad else "")
+        agent = Text(short[alert.agent_id], style="bold" if alert.session_id in bad else "")
         clock = time.strftime("%H:%M:%S", time.localtime(alert.at))
         severity = Text(alert.severity, style=COLOURS.get(alert.severity, ""))
         table.add_row(clock, severity, agent, f"{alert.score:.2f}", Text(alert.why, overflow="ellipsis", no_wrap=True))
     return table
 
 
-def _commands(facts: Facts, most: int) -> Table:
-    table = Table("time", "agent", "state", "tier", "mode", title="Commands on agent.policy", expand=True)
+def _commands(facts: Facts, most: int, short: Mapping[str, str]) -> Table:
+    table = _table("Commands on agent.policy", "time", "agent", "state", "tier", "mode")
     for one in facts.commands[-most:]:
-        table.add_row(time.strftime("%H:%M:%S", time.localtime(one.at)), one.agent_id, one.state, one.tier, one.mode)
+        clock = time.strftime("%H:%M:%S", time.localtime(one.at))
+        table.add_row(clock, short[one.agent_id], one.state, one.tier, one.mode)
     return table
 
 

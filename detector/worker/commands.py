@@ -127,18 +127,29 @@ def kernels(
 
 @app.command("worker-settings")
 def worker_settings() -> None:
-    """List every setting of the worker with its environment variable, default and meaning."""
+    """List every setting of the worker with its environment variable, default and meaning.
+
+    In a pipe one setting a line: variable, default and meaning, separated by tabs.
+    """
     from rich.console import Console
     from rich.table import Table
 
     from detector.worker.settings import ENV_PREFIX, WorkerSettings
 
+    rows = [
+        (f"{ENV_PREFIX}{name.upper()}", "" if field.default is None else str(field.default), field.description or "")
+        for name, field in WorkerSettings.model_fields.items()
+    ]
+    console = Console()
+    if not console.is_terminal:
+        for row in rows:
+            typer.echo("\t".join(row))
+        return
     table = Table("variable", "default", "meaning")
-    for name, field in WorkerSettings.model_fields.items():
-        table.add_row(
-            f"{ENV_PREFIX}{name.upper()}", "" if field.default is None else str(field.default), field.description
-        )
-    Console().print(table)
+    table.columns[0].overflow = "fold"
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
 
 
 @app.command("topics")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
+import sys
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -15,6 +19,13 @@ from detector.schema.topics import TopicNames
 
 ENV_PREFIX = "DETECTOR_"
 FILE_VARIABLE = "DETECTOR_CONFIG"
+OTHERS = ("CONFIG", "BROKER", "CACHE", "DATA")
+"""Variables of the product that are no settings of a worker: the file of settings; the demo's broker and its downloads;
+the recorded streams of tests, benchmarks and notebooks."""
+SERVICE_LINK = re.compile(r"([A-Z0-9_]+_)?(SERVICE_(HOST|PORT)|PORT)(_.*)?")
+"""What Kubernetes sets in every pod for a Service called "detector": no setting, and no misspelling of one."""
+NEAR = 0.75
+"""Likeness (difflib's ratio) from which an unknown name is a misspelt one; chosen: GRUOP is .8 like GROUP."""
 NAME = r"^[A-Za-z0-9._-]*$"
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -110,8 +121,10 @@ def load_settings(given: dict[str, Any] | None = None) -> WorkerSettings:
     Raises
     ------
     SetupError
-        One sentence that names every fault and where the value came from.
+        One sentence that names every fault and where the value came from; a variable that is a misspelt setting is
+        one. Other unknown variables of the prefix are told on standard error.
     """
+    _look_for_misspelt(os.environ)
     file = os.environ.get(FILE_VARIABLE)
     if file and not Path(file).is_file():
         raise SetupError(f"{FILE_VARIABLE} of the environment must be a TOML file, got {file}: correct or unset it")
@@ -124,8 +137,36 @@ def load_settings(given: dict[str, Any] | None = None) -> WorkerSettings:
         raise SetupError(f"file of {FILE_VARIABLE} must be TOML, got {file} ({exc}): correct it") from exc
 
 
+def _look_for_misspelt(environment: Iterable[str]) -> None:
+    """Refuse variables that are nearly a setting, tell of others that are none; no value is shown."""
+    known = {*OTHERS, *(name.upper() for name in WorkerSettings.model_fields)}
+    given = {name.upper().removeprefix(ENV_PREFIX) for name in environment if name.upper().startswith(ENV_PREFIX)}
+    unknown = sorted(name for name in given - known if not SERVICE_LINK.fullmatch(name))
+    misspelt = {name: near for name in unknown if (near := _nearest(name, known))}
+    if misspelt:
+        faults = "; ".join(f"{ENV_PREFIX}{name}: did you mean {ENV_PREFIX}{near}?" for name, near in misspelt.items())
+        raise SetupError(f"variables of the environment must be settings of the worker, got {faults}")
+    for name in unknown:
+        sys.stderr.write(f"detector: warning: {ENV_PREFIX}{name} is no setting and is ignored\n")
+
+
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(name, sorted(known), 1, NEAR)), None)
+
+
 def _faults(error: ValidationError) -> str:
-    return "; ".join(_sentence(fault["loc"], fault["msg"], fault.get("input")) for fault in error.errors())
+    return "; ".join(
+        _unknown(str(fault["loc"][0]))
+        if fault["type"] == "extra_forbidden"
+        else _sentence(fault["loc"], fault["msg"], fault.get("input"))
+        for fault in error.errors()
+    )
+
+
+def _unknown(name: str) -> str:
+    """Return what is said of an unknown key; never its value, which may be the secret of a misspelt one."""
+    near = _nearest(name, WorkerSettings.model_fields)
+    return f"{name}: no setting has this name" + (f"; did you mean {near}?" if near else "")
 
 
 def _sentence(location: tuple[int | str, ...], rule: str, value: object) -> str:

@@ -15,7 +15,7 @@ from detector.demo import run
 from detector.demo.facts import Facts, SeenAlert, SeenCommand, Watch
 from detector.demo.run import Worker, last_monday
 from detector.demo.summary import Run, summarise
-from detector.demo.view import View, summary_panel
+from detector.demo.view import View, short_names, summary_panel
 from detector.errors import SetupError
 from detector.local.embedded import EmbeddedBroker
 from detector.local.ladder import Broker
@@ -223,3 +223,20 @@ def test_a_command_started_by_nohup_ends_on_both_signals(number: signal.Signals)
     )
     assert "still here" not in ran.stdout
     assert "KeyboardInterrupt" in ran.stderr
+
+
+def test_agents_stay_apart_on_a_narrow_terminal() -> None:
+    """Names that begin alike, and names that end alike, are cut in the middle and never to the same text."""
+    from rich.console import Console
+
+    names = ("data-analyst-000053", "data-analyst-000058", "data-curator-000053", "data-auditor-000053", "ops")
+    shown = short_names(names, 12)
+    assert len(set(shown.values())) == len(names)
+    assert shown["ops"] == "ops"
+    assert shown["data-analyst-000058"] == "data-…000058"
+    console = Console(record=True, width=60, height=40, force_terminal=True)
+    facts = _facts(*(_alert(name, f"s-{name}") for name in names), held=names)
+    with View(console, has_view=True) as view:
+        view.show("live", 100, _scenario(), facts)
+    text = console.export_text()
+    assert [text.count(short_names([*names, "agent-hijack"], 15)[name]) >= 2 for name in names] == [True] * len(names)

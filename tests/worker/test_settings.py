@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from detector.errors import SetupError
 from detector.worker.clients import aiokafka_options, confluent_options, ssl_context
-from detector.worker.settings import WorkerSettings, load_settings
+from detector.worker.commands import app
+from detector.worker.settings import OTHERS, WorkerSettings, load_settings
+from tests.project.sources import python_files
 
 
 def test_defaults_listen_on_loopback_and_shadow_nothing_by_themselves() -> None:
@@ -58,8 +62,55 @@ def test_an_unknown_key_of_the_file_is_refused(tmp_path: Path, monkeypatch: pyte
     file = tmp_path / "worker.toml"
     file.write_text("checkpoint_intervall_s = 5\n")
     monkeypatch.setenv("DETECTOR_CONFIG", str(file))
-    with pytest.raises(SetupError, match="checkpoint_intervall_s"):
+    with pytest.raises(SetupError, match=r"checkpoint_intervall_s: no setting .* did you mean checkpoint_interval_s"):
         load_settings()
+
+
+def test_a_misspelt_variable_is_refused_with_the_one_that_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ignored, it would leave a worker in the wrong group or without its secret; the value is nobody's business."""
+    monkeypatch.setenv("DETECTOR_GRUOP", "blue")
+    monkeypatch.setenv("DETECTOR_SASL_PASWORD", "hunter2")
+    with pytest.raises(SetupError, match=r"DETECTOR_GRUOP: did you mean DETECTOR_GROUP\?") as refused:
+        load_settings()
+    assert "DETECTOR_SASL_PASWORD: did you mean DETECTOR_SASL_PASSWORD?" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_variable_that_is_like_no_setting_is_told_and_ignored(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody else's; those that Kubernetes sets for a Service, and the product's own others, are not mentioned."""
+    for name in ("DETECTOR_VERSION", "DETECTOR_SERVICE_HOST", "DETECTOR_PORT_9464_TCP_ADDR", "DETECTOR_CACHE"):
+        monkeypatch.setenv(name, "x")
+    load_settings()
+    assert capsys.readouterr().err == "detector: warning: DETECTOR_VERSION is no setting and is ignored\n"
+
+
+def test_every_variable_the_product_reads_is_known() -> None:
+    """A variable that a source reads and the list of others forgets would be warned of."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in python_files())
+    read = set(re.findall(r'environ(?:\.get\(|\[)"DETECTOR_([A-Z_]+)"', text))
+    assert read
+    assert read <= set(OTHERS)
+
+
+def test_a_misspelt_secret_of_the_file_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an unknown key holds may be what nobody should read."""
+    file = tmp_path / "worker.toml"
+    file.write_text('sasl_pasword = "hunter2"\nmotto = "swordfish"\n')
+    monkeypatch.setenv("DETECTOR_CONFIG", str(file))
+    with pytest.raises(SetupError, match="did you mean sasl_password") as refused:
+        load_settings()
+    assert "hunter2" not in str(refused.value)
+    assert "swordfish" not in str(refused.value)
+
+
+def test_a_pipe_gets_whole_names() -> None:
+    """One setting a line, tabs between: for grep and cut, whatever the width of a terminal."""
+    result = CliRunner().invoke(app, ["worker-settings"], env={"COLUMNS": "40"})
+    rows = [line.split("\t") for line in result.stdout.splitlines()]
+    assert [row[0] for row in rows] == [f"DETECTOR_{name.upper()}" for name in WorkerSettings.model_fields]
+    assert {len(row) for row in rows} == {3}
 
 
 @pytest.mark.parametrize(("text", "sentence"), [(None, "must be a TOML file"), ("= x", "must be TOML")])
