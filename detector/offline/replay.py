@@ -14,7 +14,7 @@ from detector.offline.episodes import seconds
 from detector.offline.order import OrderCheck
 from detector.offline.partition import partition_of
 from detector.profile.model import Profile
-from detector.response.ladder import Levels, mode_of
+from detector.response.ladder import mode_of
 from detector.response.stage import ResponseStage
 from detector.schema.alert import Alert
 from detector.schema.command import Mode, PolicyLogEntry, PolicyState
@@ -136,7 +136,7 @@ class Replay:
         self._offsets = [0] * settings.partitions
         self.idle_s = profile.sessions.idle_s
         self._order = [OrderCheck(self.idle_s, profile.time.step_s) for _ in range(settings.partitions)]
-        levels = Levels.of(profile.response, profile.budget.alerts, profile.budget.quarantine)
+        levels = profile.levels
         mode = mode_of(profile.profile.status, settings.mode or profile.response.mode)
         self._response = ResponseStage(profile.response, profile.id, levels, mode)
 

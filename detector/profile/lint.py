@@ -11,6 +11,8 @@ from detector.profile.model import Profile
 # reference for the factor: gates of 20 to 30 % beside a 1 % budget behaved alike, a gate at the alarm level failed
 FAR: Final = 10.0
 IDLE_BYTES: Final = 4_096
+ROOM_OF_AN_EVENT: Final = 96
+"""Observations that must be free before a session takes an event: the most that one can leave (``steps/close.py``)."""
 
 
 class Issue(NamedTuple):
@@ -42,6 +44,14 @@ def _sessions(profile: Profile) -> Iterator[Issue]:
     if sessions.idle_s > sessions.age_s:
         yield Issue(
             "sessions.idle_s", "error", f"must be at most age_s, got {sessions.idle_s:g}: it could never happen"
+        )
+    least = 2 * ROOM_OF_AN_EVENT
+    if sessions.observations < least:
+        yield Issue(
+            "sessions.observations",
+            "error",
+            f"must be at least {least}, one event and the room for another, got {sessions.observations}: "
+            "every event would close its session",
         )
 
 
@@ -118,7 +128,7 @@ def _reach(profile: Profile) -> Iterator[Issue]:
         return
     reach = math.log10(budget.window + 1)
     for field, score in (("limit_score", profile.limit_score), ("isolate_score", profile.isolate_score)):
-        if reach < score < math.inf and getattr(profile.response, field) is not None:
+        if score > reach and getattr(profile.response, field) is not None:
             yield Issue(f"response.{field}", "error", f"must be at most {reach:.2f}, got {score:g}: out of reach")
 
 
@@ -128,10 +138,21 @@ def _memory(profile: Profile) -> Iterator[Issue]:
         size = int(getattr(memory, field))
         if size & (size - 1):
             yield Issue(f"memory.{field}", "error", f"must be a power of two, got {size}")
-    # fingerprint, count and day stamp; mean and variance and count; tool; id
-    idle = 4 * memory.agent_keys + 12 * memory.agent_numbers + 4 * memory.agent_tools + 8 * memory.recent_ids
+    idle = agent_bytes(profile)
     if idle > IDLE_BYTES:
-        yield Issue("memory.agent_keys", "warning", f"and the like should take at most {IDLE_BYTES} bytes, got {idle}")
+        yield Issue(
+            "memory.agent_keys",
+            "warning",
+            f"with agent_numbers, agent_tools and recent_ids should take at most {IDLE_BYTES:,} bytes an agent, "
+            f"got {idle:,}",
+        )
+
+
+def agent_bytes(profile: Profile) -> int:
+    """Return the bytes of one agent's row; its place in the index, 24 to 48 bytes, comes on top."""
+    from detector.memory.layout import Sizes, agent_dtype  # brings numba along, and help must not wait for it
+
+    return agent_dtype(Sizes(**profile.memory.model_dump(), forest_window=profile.forest.window)).itemsize
 
 
 def _response(profile: Profile) -> Iterator[Issue]:

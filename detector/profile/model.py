@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
 from detector.channels.catalogue import WEIGHTS
+from detector.response.ladder import Levels, level_of
 from detector.response.settings import ResponseSettings
 from detector.rules import RULES
 
@@ -276,17 +276,15 @@ class Profile(Section):
 
     @property
     def limit_score(self) -> float:
-        """Alert score from which an agent is limited; infinite if the budget is zero."""
-        return _level(self.response.limit_score, self.budget.alerts)
+        """Alert score from which an agent is limited; out of reach (300) if the budget is zero."""
+        return level_of(self.budget.alerts) if self.response.limit_score is None else self.response.limit_score
 
     @property
     def isolate_score(self) -> float:
-        """Alert score from which an agent is isolated; infinite if the budget is zero."""
-        return _level(self.response.isolate_score, self.budget.quarantine)
+        """Alert score from which an agent is isolated; out of reach (300) if the budget is zero."""
+        return level_of(self.budget.quarantine) if self.response.isolate_score is None else self.response.isolate_score
 
-
-def _level(stated: float | None, share: float) -> float:
-    """Return the stated score, or the one that a share of sessions reaches."""
-    if stated is not None:
-        return stated
-    return -math.log10(share) if share > 0.0 else math.inf
+    @property
+    def levels(self) -> Levels:
+        """Both scores as the response stage reads them."""
+        return Levels(self.limit_score, self.isolate_score)

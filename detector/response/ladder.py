@@ -24,6 +24,26 @@ CONSTRAINTS: Final[dict[Tier, Constraints]] = {
 """What an enforcement point denies while a tier holds."""
 
 
+LEAST_SHARE: Final = 1e-300
+"""A budget of zero counts as this share of sessions: finite, so that it can be reckoned with, and never reached."""
+
+
+def kept_share(share: float) -> float:
+    """Return a budget as a share above zero: zero means never, and never is :data:`LEAST_SHARE`."""
+    return max(share, LEAST_SHARE)
+
+
+def level_of(share: float) -> float:
+    """Return the score that a share of sessions reaches, -log10 of it; 300 for a budget of zero.
+
+    Examples
+    --------
+    >>> level_of(0.01), level_of(0.0)
+    (2.0, 300.0)
+    """
+    return -math.log10(kept_share(share))
+
+
 @dataclass(frozen=True, slots=True)
 class Levels:
     """Scores from which an agent is limited or isolated (-log10 of a share of sessions).
@@ -54,21 +74,6 @@ class Levels:
                 f"got {self.isolate}; make the quarantine budget the stricter one"
             )
             raise SetupError(msg)
-
-    @classmethod
-    def of(cls, settings: ResponseSettings, alerts: float, quarantine: float) -> Levels:
-        """Return the levels a profile asks for: its own, or those of its budgets.
-
-        Parameters
-        ----------
-        settings : ResponseSettings
-            Explicit scores there win.
-        alerts, quarantine : float
-            The profile's budgets: shares of closed sessions, in (0, 1].
-        """
-        limit = -math.log10(alerts) if settings.limit_score is None else settings.limit_score
-        isolate = -math.log10(quarantine) if settings.isolate_score is None else settings.isolate_score
-        return cls(limit=limit, isolate=isolate)
 
     def tier(self, score: float) -> Tier:
         """Return the tier a score asks for.

@@ -69,7 +69,7 @@ class ResponseStage:
     profile_id : str
         For example ``"default/v1"``; stands in every command as the policy version.
     levels : Levels
-        Scores of the tiers, from :meth:`Levels.of`.
+        Scores of the tiers, as in ``Profile.levels``.
     mode : {"enforce", "shadow"} or None, default=None
         None takes the settings' own. Pass it through :func:`~detector.response.ladder.mode_of`:
         only a stable profile may command.

@@ -11,6 +11,7 @@ from detector.channels.context import KernelRules
 from detector.intake.columns import Ignored, ignored_names
 from detector.memory.layout import Sizes
 from detector.profile.model import Profile
+from detector.response.ladder import kept_share
 from detector.steps.combine import EvidenceWeights, voice_weights
 from detector.steps.judge import JudgeSettings
 from detector.steps.threshold import BudgetSettings
@@ -109,8 +110,8 @@ def _threshold(profile: Profile, trusted_until: float | None, plain: Sequence[fl
     """Return the threshold's settings; a share of zero is kept by a level nothing reaches."""
     budget, weights = profile.budget, profile.weights
     return BudgetSettings(
-        alerts=max(budget.alerts, 1e-300),
-        quarantine=max(budget.quarantine, 1e-300),
+        alerts=kept_share(budget.alerts),
+        quarantine=kept_share(budget.quarantine),
         floor=2.0 * math.log10(2.0) * (sum(plain) + weights.forest + weights.half_space),
         trusted_until=_since(trusted_until),
     )

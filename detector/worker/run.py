@@ -17,7 +17,7 @@ from detector.clock import system_clock
 from detector.errors import DeliveryError, DetectorError
 from detector.kernels import KernelStep, at_times
 from detector.profile.model import Profile
-from detector.response.ladder import Levels, mode_of
+from detector.response.ladder import mode_of
 from detector.response.stage import ResponseStage
 from detector.worker.clients import confluent_options
 from detector.worker.factory import ProfilePipelines, profile_of
@@ -76,7 +76,7 @@ def _log_compiling(step: KernelStep) -> None:
 
 def stage_maker(profile: Profile) -> Callable[[], Stage]:
     """Return what makes a response stage of a profile; only a stable profile may enforce."""
-    levels = Levels.of(profile.response, profile.budget.alerts, profile.budget.quarantine)
+    levels = profile.levels
     mode = mode_of(profile.profile.status, profile.response.mode)
     return lambda: ResponseStage(profile.response, profile.id, levels, mode)
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from detector.errors import ProfileError
-from detector.profile.lint import Issue, lint
+from detector.pipeline import Pipeline
+from detector.profile.lint import IDLE_BYTES, ROOM_OF_AN_EVENT, Issue, agent_bytes, lint
 from detector.profile.load import load_profile, parse_profile
 from detector.profile.model import Profile
+from detector.response.stage import ResponseStage
+from detector.schema.record import Record
+from detector.steps import close
+from tests.offline.stand_in import alert
+from tests.streams import Script, feed, quick
 
 IDENTITY = {"name": "mine", "version": 1, "status": "stable", "owner": "me", "description": "for a test"}
 
@@ -31,6 +39,8 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("response.limit_score", {"response": {"limit_score": 2.8}}),
     ("response.rate_per_hour", {"response": {"mode": "enforce", "rate_per_hour": 0, "fleet_least": 0}}),
     ("response.mode", {"profile": {**IDENTITY, "status": "test"}, "response": {"mode": "enforce"}}),
+    ("sessions.observations", {"sessions": {"observations": 64}}),
+    ("sessions.observations", {"sessions": {"observations": 191}}),
     ("memory.agent_keys", {"memory": {"agent_keys": 500}}),
     ("memory.group_contexts", {"memory": {"group_contexts": 4_095}}),
 ]
@@ -38,6 +48,8 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
 HARMLESS: list[dict[str, Any]] = [
     {},
     {"sessions": {"idle_s": 86_400}},
+    {"sessions": {"observations": 192}},
+    {"memory": {"agent_tools": 40}},
     {"learning": {"gate_p": 0.2, "histogram_p": 0.2}},
     {"forest": {"least": 8_192, "samples": 8_192}},
     {"budget": {"quarantine": 0.01}},
@@ -56,6 +68,7 @@ WARNED: list[tuple[str, dict[str, Any]]] = [
     ("budget.quarantine", {"budget": {"quarantine": 0}}),
     ("response.rate_per_hour", {"response": {"rate_per_hour": 0, "fleet_least": 0}}),
     ("memory.agent_keys", {"memory": {"agent_keys": 1_024}}),
+    ("memory.agent_keys", {"memory": {"agent_tools": 64}}),
 ]
 
 
@@ -89,3 +102,61 @@ def test_every_fault_is_told_at_once() -> None:
     """Not one at a time."""
     fields = {issue.field for issue in found({"memory": {"agent_keys": 3}, "forest": {"least": 9_000}})}
     assert fields == {"memory.agent_keys", "forest.least"}
+
+
+def test_the_bytes_of_an_agent_are_said() -> None:
+    """As the kernels lay them out, not as an estimate."""
+    (issue,) = found({"memory": {"agent_tools": 64}})
+    assert issue.message.endswith("at most 4,096 bytes an agent, got 4,656")
+    assert agent_bytes(load_profile()) <= IDLE_BYTES
+
+
+def test_the_room_of_an_event_is_the_kernels() -> None:
+    """The lint cannot import it from the room above; the two must not drift apart."""
+    assert ROOM_OF_AN_EVENT == close._ROOM
+
+
+def test_a_session_of_the_least_size_takes_more_than_one_event() -> None:
+    """What the lint lets pass does not close at every event; what it refuses does."""
+
+    def closed(observations: int) -> int:
+        script = Script()
+        events = [script.event(session_id="s", agent_id="a", target=name) for name in "abc"]
+        pipeline = Pipeline(quick(sessions={"observations": observations}))
+        return feed(pipeline, events).counts["sessions_closed"]
+
+    assert (closed(2 * ROOM_OF_AN_EVENT), closed(64)) == (0, 2)
+
+
+SHARES = st.sampled_from([0.0, 1e-9, 1e-4, 1e-3, 0.002, 0.01, 0.02, 0.1, 0.5, 1.0])
+SCORES = st.none() | st.sampled_from([0.0, 1.0, 2.0, 3.0, 299.0, 300.0, 301.0, 1e6])
+EVENT = Record(b'{"event_id":"e","ts":"2026-01-01T00:00:00Z","agent_id":"a","kind":"tool_call","name":"t"}')
+
+
+@given(
+    alerts=SHARES,
+    quarantine=SHARES,
+    tail=SHARES,
+    window=st.sampled_from([10, 40, 2_000]),
+    response=st.fixed_dictionaries(
+        {"mode": st.sampled_from(["shadow", "enforce"]), "limit_score": SCORES, "isolate_score": SCORES}
+    ),
+)
+@example(alerts=0.01, quarantine=0.0, tail=0.05, window=2_000, response={"mode": "shadow"})
+@example(alerts=0.01, quarantine=0.0, tail=0.05, window=2_000, response={"mode": "enforce", "isolate_score": 3.0})
+@settings(deadline=None, max_examples=25)
+def test_a_profile_that_lints_runs(
+    alerts: float, quarantine: float, tail: float, window: int, response: dict[str, Any]
+) -> None:
+    """Whatever the lint lets pass makes a pipeline and a response stage, and both work."""
+    budget = {"alerts": alerts, "quarantine": quarantine, "tail": min(tail, 0.5), "window": window, "least": 10}
+    sections = {"budget": budget, "response": {name: one for name, one in response.items() if one is not None}}
+    learning = {"gate_p": 1.0, "histogram_p": 0.5}
+    try:
+        profile = parse_profile({"profile": IDENTITY, "learning": learning, **sections})
+    except ProfileError:
+        return
+    stage = ResponseStage(profile.response, profile.id, profile.levels)
+    decision = stage.on_alert(alert({"agent_id": "a", "event_id": "e"}, 1.0, 2.5))
+    assert decision.entry.decision in {"issued", "shadowed", "skipped", "held"}
+    assert Pipeline(profile).process([EVENT]).counts["events"] == 1

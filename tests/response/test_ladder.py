@@ -7,7 +7,7 @@ import math
 import pytest
 
 from detector.errors import SetupError
-from detector.response.ladder import CONSTRAINTS, RANK, Levels, duration_s, mode_of, term_s
+from detector.response.ladder import CONSTRAINTS, RANK, Levels, duration_s, level_of, mode_of, term_s
 from detector.response.settings import ResponseSettings
 
 
@@ -24,17 +24,17 @@ def test_a_score_that_is_no_number_asks_for_the_strongest_tier() -> None:
     assert Levels(limit=2.0, isolate=2.7).tier(math.nan) == "isolate"
 
 
-def test_levels_come_from_the_budgets() -> None:
-    """One session in a hundred is limited, one in five hundred isolated."""
-    levels = Levels.of(ResponseSettings(), alerts=0.01, quarantine=0.002)
-    assert levels.limit == pytest.approx(2.0)
-    assert levels.isolate == pytest.approx(2.69897)
+def test_a_level_is_the_score_of_a_share() -> None:
+    """One session in a hundred scores two and more."""
+    assert level_of(0.01) == 2.0
+    assert level_of(0.002) == pytest.approx(2.69897)
 
 
-def test_levels_of_the_settings_win_over_the_budgets() -> None:
-    """An operator's own score stands."""
-    levels = Levels.of(ResponseSettings(limit_score=1.0, isolate_score=4.0), alerts=0.01, quarantine=0.002)
-    assert levels == Levels(limit=1.0, isolate=4.0)
+def test_a_budget_of_zero_is_a_level_that_nothing_reaches() -> None:
+    """Never is finite, so that a stage can be made of it."""
+    never = Levels(limit=2.0, isolate=level_of(0.0))
+    assert math.isfinite(never.isolate)
+    assert never.tier(290.0) == "limit"
 
 
 def test_a_ladder_upside_down_is_refused() -> None:
