@@ -20,7 +20,7 @@ EXIT_REFUSED = 2
 """Exit status when an input, a profile, a setting or the machine was refused."""
 
 
-class Entry(NamedTuple):
+class CommandEntry(NamedTuple):
     """Where a command lives, and the line that stands for it in the help."""
 
     module: str
@@ -31,21 +31,23 @@ class Entry(NamedTuple):
     """True if the whole ``app`` is mounted under the name, False for one command of it."""
 
 
-COMMANDS: dict[str, Entry] = {
-    "demo": Entry("detector.demo.commands", "Watch a fleet, an attack, and the detector catching it."),
-    "worker": Entry("detector.worker.commands", "Score agent events from Kafka; write alerts and commands."),
-    "topics": Entry("detector.worker.commands", "Make the Kafka topics a deployment needs."),
-    "worker-settings": Entry("detector.worker.commands", "List every setting of the worker and its variable."),
-    "siem": Entry("detector.desk.commands", "Send alerts from Kafka to a SIEM, as OCSF or ECS."),
-    "release": Entry("detector.desk.commands", "Lift an agent's quarantine, with a name and a reason."),
-    "replay": Entry("detector.offline.commands", "Score recorded events without a broker."),
-    "evaluate": Entry("detector.offline.commands", "Measure detection on a labelled stream."),
-    "simulate": Entry("detector.demo.simulating", "Write a made-up fleet's events, with labelled attacks."),
-    "profile": Entry("detector.profile.commands", "List, show, lint and lock profiles.", is_group=True),
-    "cases": Entry("detector.checks.commands", "Run the cases of a profile: what must alert, what must stay quiet."),
-    "forest": Entry("detector.scorers.commands", "Fit and show isolation forests.", is_group=True),
-    "kernels": Entry("detector.worker.commands", "Compile the kernels, so that nothing waits for it later."),
-    "broker": Entry("detector.demo.commands", "Run a local one-node Kafka until interrupted."),
+COMMANDS: dict[str, CommandEntry] = {
+    "demo": CommandEntry("detector.demo.commands", "Watch a fleet, an attack, and the detector catching it."),
+    "worker": CommandEntry("detector.worker.commands", "Score agent events from Kafka; write alerts and commands."),
+    "topics": CommandEntry("detector.worker.commands", "Make the Kafka topics a deployment needs."),
+    "worker-settings": CommandEntry("detector.worker.commands", "List every setting of the worker and its variable."),
+    "siem": CommandEntry("detector.desk.commands", "Send alerts from Kafka to a SIEM, as OCSF or ECS."),
+    "release": CommandEntry("detector.desk.commands", "Lift an agent's quarantine, with a name and a reason."),
+    "replay": CommandEntry("detector.offline.commands", "Score recorded events without a broker."),
+    "evaluate": CommandEntry("detector.offline.commands", "Measure detection on a labelled stream."),
+    "simulate": CommandEntry("detector.demo.simulating", "Write a made-up fleet's events, with labelled attacks."),
+    "profile": CommandEntry("detector.profile.commands", "List, show, lint and lock profiles.", is_group=True),
+    "cases": CommandEntry(
+        "detector.checks.commands", "Run the cases of a profile: what must alert, what must stay quiet."
+    ),
+    "forest": CommandEntry("detector.scorers.commands", "Fit and show isolation forests.", is_group=True),
+    "kernels": CommandEntry("detector.worker.commands", "Compile the kernels, so that nothing waits for it later."),
+    "broker": CommandEntry("detector.demo.commands", "Run a local one-node Kafka until interrupted."),
 }
 
 

@@ -30,7 +30,7 @@ class Pool(_Part):
     size: Annotated[int, Field(ge=1)]
 
 
-class Step(_Part):
+class HistoryStep(_Part):
     """One event of a session: with some chance, a number of times."""
 
     event: Body
@@ -38,14 +38,14 @@ class Step(_Part):
     times: tuple[int, int] = (1, 1)
 
 
-class Role(_Part):
+class HistoryRole(_Part):
     """Agents of one type and what a session of theirs is made of."""
 
     agents: tuple[str, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[HistoryStep, ...]
 
 
-class Fleet(_Part):
+class HistoryFleet(_Part):
     """A description of quiet days: the same description gives the same bytes.
 
     Parameters
@@ -66,7 +66,7 @@ class Fleet(_Part):
     sessions: Annotated[int, Field(ge=1, le=100_000)]
     every_s: Annotated[float, Field(gt=0)]
     pools: Mapping[str, Pool]
-    roles: Mapping[str, Role]
+    roles: Mapping[str, HistoryRole]
 
     @property
     def end(self) -> float:
@@ -74,12 +74,12 @@ class Fleet(_Part):
         return self.start.timestamp() + self.sessions * self.every_s
 
 
-def read_fleet(path: Path) -> Fleet:
+def read_fleet(path: Path) -> HistoryFleet:
     """Return the description in a JSON file."""
-    return Fleet.model_validate_json(path.read_bytes())
+    return HistoryFleet.model_validate_json(path.read_bytes())
 
 
-def history(fleet: Fleet) -> list[bytes]:
+def history(fleet: HistoryFleet) -> list[bytes]:
     """Return the events of a fleet's quiet days as JSON, sorted by time."""
     chance = random.Random(fleet.seed)  # noqa: S311 - made-up days, not secrets
     agents = [(name, role) for role in fleet.roles for name in fleet.roles[role].agents]
@@ -98,7 +98,9 @@ def history(fleet: Fleet) -> list[bytes]:
     return [encode({**body, "event_id": f"h{n}", "ts": rfc3339(at)}) for n, (at, _, body) in enumerate(events)]
 
 
-def _session(fleet: Fleet, role: Role, chance: random.Random, begin: float) -> Iterator[tuple[float, Body]]:
+def _session(
+    fleet: HistoryFleet, role: HistoryRole, chance: random.Random, begin: float
+) -> Iterator[tuple[float, Body]]:
     """Yield time and body of a session's events."""
     at = begin
     for step in role.steps:
@@ -109,7 +111,7 @@ def _session(fleet: Fleet, role: Role, chance: random.Random, begin: float) -> I
             at += chance.uniform(*STEP_S)
 
 
-def _value(value: Any, fleet: Fleet, chance: random.Random) -> Any:  # noqa: ANN401 - any JSON value
+def _value(value: Any, fleet: HistoryFleet, chance: random.Random) -> Any:  # noqa: ANN401 - any JSON value
     """Return a value with its draws drawn."""
     if not isinstance(value, dict):
         return value

@@ -14,7 +14,7 @@ from detector.schema.alert import Alert
 from detector.sinks.body import Rendering, shorten, to_bytes
 from detector.sinks.renderings import RENDERINGS
 from detector.sinks.sender import SenderOptions
-from detector.sinks.syslog import Header
+from detector.sinks.syslog import SyslogHeader
 from detector.sinks.target import Sender, Target
 from detector.sinks.transports import Transport, outgoing
 
@@ -110,7 +110,7 @@ def faults_of_transport(transport: Transport, nobody: Target, alert: Alert) -> l
         return faults
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the fault
         return [*faults, f"sender must open or refuse with a SetupError, got {error!r}"]
-    return faults + _faults_of_sender(sender, transport.wrap(alert, b"{}", Header()))
+    return faults + _faults_of_sender(sender, transport.wrap(alert, b"{}", SyslogHeader()))
 
 
 def _faults_of_wrapping(transport: Transport, alert: Alert) -> list[str]:
@@ -118,9 +118,9 @@ def _faults_of_wrapping(transport: Transport, alert: Alert) -> list[str]:
     long = alert.model_copy(update={"evidence": alert.evidence * 10_000})
     for name, rendering in RENDERINGS.items():
         rendered = to_bytes(rendering.render(alert))
-        if not transport.wrap(alert, rendered, Header()).endswith(rendered):
+        if not transport.wrap(alert, rendered, SyslogHeader()).endswith(rendered):
             faults.append(f"message must end with the alert as {name} rendered it, got something else")
-        sent = outgoing(long, rendering, transport, Header())
+        sent = outgoing(long, rendering, transport, SyslogHeader())
         if len(sent) > transport.limit:
             faults.append(f"message of a long alert as {name} must fit {transport.limit} bytes, got {len(sent)}")
         faults += faults_of_rendering(_sent(rendering, transport), alert)
@@ -130,7 +130,7 @@ def _faults_of_wrapping(transport: Transport, alert: Alert) -> list[str]:
 
 
 def _sent(rendering: Rendering, transport: Transport) -> Callable[[Alert], bytes]:
-    return lambda alert: outgoing(alert, rendering, transport, Header())
+    return lambda alert: outgoing(alert, rendering, transport, SyslogHeader())
 
 
 def _faults_of_sender(sender: Sender, message: bytes) -> list[str]:

@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError
 from detector.errors import DeliveryError
 from detector.schema.topics import TopicNames
 
-ASK_S = 2.0
+ANSWER_WAIT_S = 2.0
 SERIES = re.compile(r"^(detector_\w+)(\{[^}]*\})? (\S+)$")
 
 
@@ -59,7 +59,7 @@ class SeenCommand(NamedTuple):
 
 
 @dataclass(slots=True)
-class Facts:
+class DemoFacts:
     """Everything seen so far."""
 
     alerts: dict[str, SeenAlert] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class Watch:
     """
 
     def __init__(self, bootstrap: str, names: TopicNames, clock: Callable[[], float] = time.time) -> None:
-        self.facts = Facts()
+        self.facts = DemoFacts()
         self._names = names
         self._clock = clock
         options: dict[str, Any] = {
@@ -160,7 +160,7 @@ def _command(state: Mapping[str, Any], at: float) -> SeenCommand:
 def figures(port: int) -> dict[str, float]:
     """Return the worker's metrics summed over their labels, empty while it does not answer; gauges by name too."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=ASK_S) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=ANSWER_WAIT_S) as answer:
             text = answer.read().decode()
     except (urllib.error.URLError, OSError):
         return {}
@@ -179,7 +179,7 @@ def figures(port: int) -> dict[str, float]:
 def is_ready(port: int) -> bool:
     """Tell whether the worker has its partitions and its policy."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=ASK_S) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=ANSWER_WAIT_S) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

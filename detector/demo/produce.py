@@ -112,7 +112,7 @@ class KafkaWriter:
             self.flush()
 
 
-class Output:
+class StandardOutput:
     """Standard output with the face of a :class:`KafkaWriter`: one event a line."""
 
     def send(self, key: str, value: bytes) -> None:

@@ -24,7 +24,7 @@ from rich.console import Console
 
 from detector.demo.facts import Watch, figures, is_ready
 from detector.demo.produce import KafkaWriter
-from detector.demo.summary import Run, Summary, summarise
+from detector.demo.summary import DemoRun, Summary, summarise
 from detector.demo.view import View, summary_panel
 from detector.errors import SetupError
 from detector.local.kafka import free_port
@@ -218,7 +218,7 @@ class Play:
         self._history(window)
         began_at = self._live()
         self._settle()
-        run = Run(
+        run = DemoRun(
             seed=seed,
             broker=self._broker.rung,
             began_at=began_at,

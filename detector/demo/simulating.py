@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from detector.demo.produce import KafkaWriter, Output, Writer, as_it_happens, paced
+from detector.demo.produce import KafkaWriter, StandardOutput, Writer, as_it_happens, paced
 from detector.errors import SetupError
 from detector.schema.topics import TopicNames
 from detector.simulate.attacks import KINDS, Kind
@@ -107,7 +107,9 @@ def simulate(  # noqa: PLR0913 - one parameter per option of the command line
     fleet = Fleet(agents, seed, sessions_per_day=sessions_per_day, origin_share=origin_share)
     chosen = _kinds(kinds) if attacks else ()
     order = Order(chosen, attacks_of_each, history_days, days, rate, live)
-    writer: Writer = Output() if to_kafka is None else KafkaWriter(to_kafka, topic, _options(kafka_config or []))
+    writer: Writer = (
+        StandardOutput() if to_kafka is None else KafkaWriter(to_kafka, topic, _options(kafka_config or []))
+    )
     stream, live_start = _stream(fleet, order)
     with ExitStack() as files:
         told = Labels(live_start, None if labels is None else files.enter_context(open_text(labels)))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from detector.demo.facts import Facts, SeenAlert
+from detector.demo.facts import DemoFacts, SeenAlert
 from detector.simulate.scenario import Attack, Scenario
 
 EXFILTRATION = "hijack"
@@ -17,7 +17,7 @@ SLACK_SIGMAS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class AttackResult:
     """What became of one injected attack.
 
     Attributes
@@ -52,7 +52,7 @@ class Summary:
     live_events: int
     scored: int
     refused: int
-    attacks: tuple[Found, ...]
+    attacks: tuple[AttackResult, ...]
     live_sessions: int
     promised_alarms: float
     false_alarms: int
@@ -67,7 +67,7 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class DemoRun:
     """What happened around the facts.
 
     Attributes
@@ -94,7 +94,7 @@ class Run:
     timed_out: str = ""
 
 
-def summarise(scenario: Scenario, facts: Facts, run: Run) -> Summary:
+def summarise(scenario: Scenario, facts: DemoFacts, run: DemoRun) -> Summary:
     """Return the verdict over a finished run."""
     attacks = tuple(_found(attack, scenario, facts, run) for attack in scenario.attacks)
     sessions = {event.session_id for _, event in scenario.live}
@@ -120,7 +120,7 @@ def summarise(scenario: Scenario, facts: Facts, run: Run) -> Summary:
     )
 
 
-def _found(attack: Attack, scenario: Scenario, facts: Facts, run: Run) -> Found:
+def _found(attack: Attack, scenario: Scenario, facts: DemoFacts, run: DemoRun) -> AttackResult:
     hits = alerts_of(attack, facts)
     commands = [one for one in facts.commands if one.agent_id == attack.agent_id and one.mode == "enforce"]
     held = [one.tier for one in commands if one.state == "quarantined"]
@@ -129,15 +129,15 @@ def _found(attack: Attack, scenario: Scenario, facts: Facts, run: Run) -> Found:
         live_sent = run.began_at + attack.first_live_ts - scenario.live_start
         detect_s = max(0.0, round(min(hit.at for hit in hits) - live_sent, 2))
     tier = "isolate" if "isolate" in held else (held[-1] if held else "")
-    return Found(attack.kind, attack.agent_id, bool(hits), detect_s, bool(held), tier)
+    return AttackResult(attack.kind, attack.agent_id, bool(hits), detect_s, bool(held), tier)
 
 
-def alerts_of(attack: Attack, facts: Facts) -> list[SeenAlert]:
+def alerts_of(attack: Attack, facts: DemoFacts) -> list[SeenAlert]:
     """Return the alerts that name a session of the attack."""
     return [alert for alert in facts.alerts.values() if alert.session_id in attack.session_ids]
 
 
-def _false_alarms(scenario: Scenario, facts: Facts, bad: set[str]) -> list[SeenAlert]:
+def _false_alarms(scenario: Scenario, facts: DemoFacts, bad: set[str]) -> list[SeenAlert]:
     return [
         alert
         for alert in facts.alerts.values()
@@ -145,7 +145,7 @@ def _false_alarms(scenario: Scenario, facts: Facts, bad: set[str]) -> list[SeenA
     ]
 
 
-def _failures(attacks: Sequence[Found], false: int, allowed: int, run: Run) -> list[str]:
+def _failures(attacks: Sequence[AttackResult], false: int, allowed: int, run: DemoRun) -> list[str]:
     failures = [f"{one.kind} on {one.agent_id} went unseen" for one in attacks if not one.is_found]
     failures += [
         f"{one.agent_id} exfiltrated and was not quarantined"

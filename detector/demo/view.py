@@ -13,7 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from detector.demo.facts import Facts
+from detector.demo.facts import DemoFacts
 from detector.demo.summary import Summary, alerts_of
 from detector.simulate.scenario import Scenario
 
@@ -60,7 +60,7 @@ class View:
         if self._live is not None:
             self._live.stop()
 
-    def show(self, phase: str, sent: int, scenario: Scenario, facts: Facts) -> None:
+    def show(self, phase: str, sent: int, scenario: Scenario, facts: DemoFacts) -> None:
         """Draw the state of things."""
         now = time.monotonic()
         self._seen.append((now, facts.records))
@@ -81,7 +81,7 @@ class View:
         alerts = min(MOST_ALERTS, max(LEAST_SHOWN, room - commands))
         self._live.update(Group(*parts, _alerts(scenario, facts, alerts, short), _commands(facts, commands, short)))
 
-    def _tell(self, head: str, now: float, facts: Facts) -> None:
+    def _tell(self, head: str, now: float, facts: DemoFacts) -> None:
         for alert in list(facts.alerts.values())[self._alerts_told :]:
             self.say(f"  alert {alert.score:.2f} {alert.severity} {alert.agent_id}: {alert.why}")
         for one in facts.commands[self._commands_told :]:
@@ -118,7 +118,7 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _attacks(scenario: Scenario, facts: Facts, short: Mapping[str, str]) -> Table:
+def _attacks(scenario: Scenario, facts: DemoFacts, short: Mapping[str, str]) -> Table:
     table = _table("Injected", "attack", "agent", "alerts", "quarantined")
     held = {one.agent_id: one.tier for one in facts.commands if one.state == "quarantined"}
     for attack in scenario.attacks:
@@ -128,7 +128,7 @@ def _attacks(scenario: Scenario, facts: Facts, short: Mapping[str, str]) -> Tabl
     return table
 
 
-def _alerts(scenario: Scenario, facts: Facts, most: int, short: Mapping[str, str]) -> Table:
+def _alerts(scenario: Scenario, facts: DemoFacts, most: int, short: Mapping[str, str]) -> Table:
     table = _table("Alerts", "time", "severity", "agent", "score", "why")
     bad = {session for attack in scenario.attacks for session in attack.session_ids}
     for alert in list(facts.alerts.values())[-most:]:
@@ -139,7 +139,7 @@ def _alerts(scenario: Scenario, facts: Facts, most: int, short: Mapping[str, str
     return table
 
 
-def _commands(facts: Facts, most: int, short: Mapping[str, str]) -> Table:
+def _commands(facts: DemoFacts, most: int, short: Mapping[str, str]) -> Table:
     table = _table("Commands on agent.policy", "time", "agent", "state", "tier", "mode")
     for one in facts.commands[-most:]:
         clock = time.strftime("%H:%M:%S", time.localtime(one.at))

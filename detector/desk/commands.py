@@ -86,7 +86,7 @@ def siem(
 
     from detector.desk.siem import SiemOptions, run_siem
     from detector.sinks.sender import SenderOptions, tls_context
-    from detector.sinks.syslog import Header
+    from detector.sinks.syslog import SyslogHeader
     from detector.sinks.transports import parse_target
     from detector.worker.clients import confluent_options
     from detector.worker.log_setup import set_up_logging
@@ -99,7 +99,7 @@ def siem(
         topic=settings.topics.alerts,
         target=parse_target(to),
         rendering=rendering,
-        header=Header(socket.gethostname() if hostname is None else hostname, facility, enterprise),
+        header=SyslogHeader(socket.gethostname() if hostname is None else hostname, facility, enterprise),
         sender=SenderOptions(confirm=confirm, tls=tls_context(*files) if any(files) else None),
     )
     stop = threading.Event()

@@ -21,7 +21,7 @@ from detector.errors import DeliveryError, SetupError
 from detector.sinks.ocsf_read import decode
 from detector.sinks.renderings import rendering_of
 from detector.sinks.sender import SenderOptions
-from detector.sinks.syslog import Header
+from detector.sinks.syslog import SyslogHeader
 from detector.sinks.target import Sender, Target
 from detector.sinks.transports import open_sender, outgoing, transport_of
 
@@ -44,7 +44,7 @@ class SiemOptions:
         The receiver.
     rendering : str, default="ocsf"
         How alerts are written: a name in :data:`detector.sinks.renderings.RENDERINGS`.
-    header : Header
+    header : SyslogHeader
         What syslog messages say of their sender.
     sender : SenderOptions
         How hard to try.
@@ -60,7 +60,7 @@ class SiemOptions:
     topic: str
     target: Target
     rendering: str = "ocsf"
-    header: Header = field(default_factory=Header)
+    header: SyslogHeader = field(default_factory=SyslogHeader)
     sender: SenderOptions = field(default_factory=SenderOptions)
     batch: int = 200
 

@@ -9,7 +9,7 @@ from typing import Any
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-ASK_S = 1.0
+ANSWER_WAIT_S = 1.0
 
 
 def answering_cluster(bootstrap: str, within_s: float, may_go_on: Callable[[], bool] = lambda: True) -> str | None:
@@ -35,7 +35,7 @@ def answering_cluster(bootstrap: str, within_s: float, may_go_on: Callable[[], b
     end = time.monotonic() + within_s
     while time.monotonic() < end and may_go_on():
         try:
-            found = admin.list_topics(timeout=ASK_S)
+            found = admin.list_topics(timeout=ANSWER_WAIT_S)
             if found.brokers:
                 return str(found.cluster_id)
         except KafkaException:

@@ -72,7 +72,7 @@ class Core:
         """Return the same of records that know where they stand."""
         self.outcomes = self.pipeline.process(records)
         self.alerts += self.outcomes.alerts
-        self.refusals += [(self._records + place, refusal) for place, refusal in self.outcomes.refusals]
+        self.refusals += [(self._records + index, refusal) for index, refusal in self.outcomes.refusals]
         self._records += len(records)
         return self.outcomes.scores
 

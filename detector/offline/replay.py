@@ -36,7 +36,7 @@ class _Outcome(Protocol):
     def counts(self) -> Counter[str]: ...
 
 
-class Scoring(Protocol):
+class ReplayPipeline(Protocol):
     """One partition's pipeline, as far as a replay needs it."""
 
     def process(self, records: list[Record]) -> _Outcome:
@@ -106,7 +106,7 @@ class Replayed:
     refused: Counter[str] = field(default_factory=Counter)
 
 
-def _pipeline(profile: Profile, settings: ReplaySettings) -> Scoring:
+def _pipeline(profile: Profile, settings: ReplaySettings) -> ReplayPipeline:
     # imported here: the pipeline brings numba along, and help must not wait for it
     from detector.pipeline import Pipeline
 
@@ -130,7 +130,7 @@ class Replay:
         self,
         profile: Profile,
         settings: ReplaySettings,
-        make: Callable[[Profile, ReplaySettings], Scoring] | None = None,
+        make: Callable[[Profile, ReplaySettings], ReplayPipeline] | None = None,
     ) -> None:
         self._pipelines = [(make or _pipeline)(profile, settings) for _ in range(settings.partitions)]
         self._offsets = [0] * settings.partitions

@@ -6,13 +6,12 @@ import math
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
+from detector.channels.catalogue import MEASURES, NAMES
 from detector.profile.model import Profile
 
 # reference for the factor: gates of 20 to 30 % beside a 1 % budget behaved alike, a gate at the alarm level failed
 FAR: Final = 10.0
 IDLE_BYTES: Final = 4_096
-ROOM_OF_AN_EVENT: Final = 96
-"""Observations that must be free before a session takes an event: the most that one can leave (``steps/close.py``)."""
 
 
 class Issue(NamedTuple):
@@ -45,7 +44,7 @@ def _sessions(profile: Profile) -> Iterator[Issue]:
         yield Issue(
             "sessions.idle_s", "error", f"must be at most age_s, got {sessions.idle_s:g}: it could never happen"
         )
-    least = 2 * ROOM_OF_AN_EVENT
+    least = 2 * _room_of_an_event()
     if sessions.observations < least:
         yield Issue(
             "sessions.observations",
@@ -148,11 +147,19 @@ def _memory(profile: Profile) -> Iterator[Issue]:
         )
 
 
+def _room_of_an_event() -> int:
+    """Return the observations that must be free before a session takes an event."""
+    from detector.memory.observations import MOST_OF_ONE_EVENT  # brings numba along, and help must not wait for it
+
+    return MOST_OF_ONE_EVENT
+
+
 def agent_bytes(profile: Profile) -> int:
     """Return the bytes of one agent's row; its place in the index, 24 to 48 bytes, comes on top."""
-    from detector.memory.layout import Sizes, agent_dtype  # brings numba along, and help must not wait for it
+    from detector.memory.layout import Sizes, agent_dtype  # late, as above
 
-    return agent_dtype(Sizes(**profile.memory.model_dump(), forest_window=profile.forest.window)).itemsize
+    caps = {**profile.memory.model_dump(), "forest_window": profile.forest.window}
+    return agent_dtype(Sizes(**caps, channels=len(NAMES), measures=len(MEASURES))).itemsize
 
 
 def _response(profile: Profile) -> Iterator[Issue]:

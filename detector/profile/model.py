@@ -100,14 +100,15 @@ class Learning(Section):
 _WEIGHTS: dict[str, Any] = {name: (Weight, default) for name, default in WEIGHTS.items()}
 
 
-class Weights(create_model("_Weights", __base__=Section, **_WEIGHTS)):  # type: ignore[misc] # made of the catalogue
+# the base is made of the catalogue
+class ChannelWeights(create_model("_Weights", __base__=Section, **_WEIGHTS)):  # type: ignore[misc]
     """``[weights]``: what each channel's -log10 p, and each model's, counts for in the sum.
 
     One field for each channel and model of ``channels/catalogue.toml``, with its default there.
     """
 
 
-class Rules(Section):
+class RuleSettings(Section):
     """``[rules]``: `enabled` names the detections without history that are on."""
 
     enabled: tuple[str, ...] = ()
@@ -194,7 +195,7 @@ class HalfSpace(Section):
     seed: Natural = 0
 
 
-class Budget(Section):
+class SessionBudget(Section):
     """``[budget]``: what the operator is willing to look at, as shares of closed sessions.
 
     Parameters
@@ -219,7 +220,7 @@ class Budget(Section):
     origin_share: Share = 0.8
 
 
-class Memory(Section):
+class MemoryLimits(Section):
     """``[memory]``: caps of everything that is remembered; tables are powers of two.
 
     Parameters
@@ -259,14 +260,14 @@ class Profile(Section):
     time: Time = Time()
     features: Features = Features()
     learning: Learning = Learning()
-    weights: Weights = Weights()
-    rules: Rules = Rules()
+    weights: ChannelWeights = ChannelWeights()
+    rules: RuleSettings = RuleSettings()
     risk: Risk = Risk()
     agent_correction: AgentCorrection = AgentCorrection()
     forest: Forest = Forest()
     half_space: HalfSpace = HalfSpace()
-    budget: Budget = Budget()
-    memory: Memory = Memory()
+    budget: SessionBudget = SessionBudget()
+    memory: MemoryLimits = MemoryLimits()
     response: ResponseSettings = ResponseSettings()
 
     @property

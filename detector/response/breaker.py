@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 HOUR_S: Final = 3_600.0
 
 
-class Verdict(NamedTuple):
+class BreakerVerdict(NamedTuple):
     """What the breaker says to one more containment.
 
     Parameters
@@ -91,7 +91,7 @@ class Ledger:
         """
         return bisect_left(self.starts, at + HOUR_S) - bisect_right(self.starts, at - HOUR_S)
 
-    def ask(self, settings: ResponseSettings, begin: float, end: float, *, is_new: bool = True) -> Verdict:
+    def ask(self, settings: ResponseSettings, begin: float, end: float, *, is_new: bool = True) -> BreakerVerdict:
         """Return whether one more agent may be contained for a term of event time.
 
         Parameters
@@ -113,7 +113,7 @@ class Ledger:
             why = (
                 f"{begun} agents were contained within an hour, at most {settings.rate_per_hour} may be without a human"
             )
-        return Verdict(why, contained, fleet)
+        return BreakerVerdict(why, contained, fleet)
 
 
 def end_of(state: PolicyState) -> float | None:

@@ -11,14 +11,14 @@ from detector.response.ladder import CONSTRAINTS, duration_s
 from detector.schema.command import Answer, Breaker, Issuer, Mode, PolicyState, Reason, Tier, command_id
 
 if TYPE_CHECKING:
-    from detector.response.breaker import Verdict
+    from detector.response.breaker import BreakerVerdict
     from detector.response.settings import ResponseSettings
     from detector.schema.alert import Alert
     from detector.schema.feedback import Release
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
+class CommandAuthor:
     """In whose name commands are written: the settings, the profile version and the mode."""
 
     settings: ResponseSettings
@@ -26,7 +26,7 @@ class Office:
     mode: Mode
 
 
-class Standing(NamedTuple):
+class SubjectStanding(NamedTuple):
     """How a subject stands when something happens to it.
 
     Parameters
@@ -37,31 +37,31 @@ class Standing(NamedTuple):
         Its last state, of whatever mode.
     tier : Tier
         What is in force at the event's time, as far as this mode is concerned.
-    verdict : Verdict
+    verdict : BreakerVerdict
         The breaker's figures, and its reason to hold if it has one.
     """
 
     subject: str
     state: PolicyState | None
     tier: Tier
-    verdict: Verdict
+    verdict: BreakerVerdict
 
 
-def contain(office: Office, alert: Alert, tier: Tier, standing: Standing) -> PolicyState:
+def contain(author: CommandAuthor, alert: Alert, tier: Tier, standing: SubjectStanding) -> PolicyState:
     """Return the state that contains the alert's agent; it is nowhere weaker or shorter than what is in force.
 
     Parameters
     ----------
-    office : Office
+    author : CommandAuthor
         Who commands.
     alert : Alert
         The cause: its event time starts the term.
     tier : {"limit", "isolate"}
         What the ladder asks for.
-    standing : Standing
+    standing : SubjectStanding
         What it replaces. If the verdict holds, the state is the one a human would let through.
     """
-    settings, state = office.settings, standing.state
+    settings, state = author.settings, standing.state
     contained = standing.tier != "observe"
     expires_at = alert.time + duration_s(settings, tier)
     end = end_of(state) if state is not None and contained else None
@@ -74,7 +74,7 @@ def contain(office: Office, alert: Alert, tier: Tier, standing: Standing) -> Pol
         subject=standing.subject,
         state="quarantined",
         tier=tier,
-        mode=office.mode,
+        mode=author.mode,
         constraints=CONSTRAINTS[tier],
         effective_at=alert.time,
         expires_at=expires_at,
@@ -82,9 +82,9 @@ def contain(office: Office, alert: Alert, tier: Tier, standing: Standing) -> Pol
         reason=Reason(
             finding_uid=alert.finding_uid, detections=(alert.detection,), risk=alert.risk, score=alert.score or 0.0
         ),
-        issuer=Issuer(kind="detector", id="response", policy_version=office.profile_id),
+        issuer=Issuer(kind="detector", id="response", policy_version=author.profile_id),
         supersedes=None if state is None else state.revision,
-        breaker=_figures(office, verdict, verdict.contained + (0 if contained else 1)),
+        breaker=_figures(author, verdict, verdict.contained + (0 if contained else 1)),
         ack_deadline_s=settings.ack_deadline_s,
         contained_since=alert.time if since is None else since,
         steps_down_until=steps_down_until if steps_down_until != math.inf else None,
@@ -92,18 +92,18 @@ def contain(office: Office, alert: Alert, tier: Tier, standing: Standing) -> Pol
     )
 
 
-def release(office: Office, act: Release, at: float, standing: Standing) -> PolicyState:
+def release(author: CommandAuthor, act: Release, at: float, standing: SubjectStanding) -> PolicyState:
     """Return the state that lifts a subject's containment in a human's name.
 
     Parameters
     ----------
-    office : Office
+    author : CommandAuthor
         Who writes; the mode stays that of the state that is lifted.
     act : Release
         The human act.
     at : float
         When it counts from, epoch seconds.
-    standing : Standing
+    standing : SubjectStanding
         What is lifted; its state must not be None.
     """
     lifted = standing.state
@@ -123,10 +123,10 @@ def release(office: Office, act: Release, at: float, standing: Standing) -> Poli
         expires_at=None,
         on_expiry="release",
         reason=lifted.reason,
-        issuer=Issuer(kind="human", id=act.by, policy_version=office.profile_id),
+        issuer=Issuer(kind="human", id=act.by, policy_version=author.profile_id),
         supersedes=lifted.revision,
-        breaker=_figures(office, verdict, verdict.contained),
-        ack_deadline_s=office.settings.ack_deadline_s,
+        breaker=_figures(author, verdict, verdict.contained),
+        ack_deadline_s=author.settings.ack_deadline_s,
         contained_since=lifted.contained_since,
         answer=Answer(
             release_id=act.id,
@@ -144,10 +144,10 @@ def _next(state: PolicyState | None) -> int:
     return 1 if state is None else state.revision + 1
 
 
-def _figures(office: Office, verdict: Verdict, contained: int) -> Breaker:
+def _figures(author: CommandAuthor, verdict: BreakerVerdict, contained: int) -> Breaker:
     return Breaker(
         fleet_share=contained / max(verdict.fleet, 1),
-        limit_share=office.settings.fleet_share,
+        limit_share=author.settings.fleet_share,
         held=verdict.why is not None,
         fleet=verdict.fleet,
     )

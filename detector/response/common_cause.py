@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from detector.schema.alert import Alert, Contribution, finding_uid
 
 if TYPE_CHECKING:
-    from detector.response.breaker import Verdict
-    from detector.response.commands import Office
+    from detector.response.breaker import BreakerVerdict
+    from detector.response.commands import CommandAuthor
 
 FLEET: Final = "*"
 """Agent id of an incident that is nobody's and everybody's."""
@@ -49,22 +49,22 @@ class Episode:
         return True
 
 
-def incident(office: Office, alert: Alert, verdict: Verdict, episode: Episode) -> Alert:
+def incident(author: CommandAuthor, alert: Alert, verdict: BreakerVerdict, episode: Episode) -> Alert:
     """Return the incident's present state.
 
     Parameters
     ----------
-    office : Office
+    author : CommandAuthor
         Whose breaker it is; in shadow mode the incident is of medium severity, for nothing waits.
     alert : Alert
         The alert whose containment is held.
-    verdict : Verdict
+    verdict : BreakerVerdict
         Why, and the figures.
     episode : Episode
         The agents held so far.
     """
-    settings, held = office.settings, len(episode.held)
-    shadow = office.mode == "shadow"
+    settings, held = author.settings, len(episode.held)
+    shadow = author.mode == "shadow"
     why = verdict.why or "held"
     return Alert(
         finding_uid=finding_uid(alert.tenant, FLEET, None, episode.anchor, DETECTION, alert.profile),

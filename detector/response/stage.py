@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote
 
 from detector.response import chain, commands, common_cause
-from detector.response.breaker import Ledger, Verdict, end_of
-from detector.response.commands import Office, Standing
+from detector.response.breaker import BreakerVerdict, Ledger, end_of
+from detector.response.commands import CommandAuthor, SubjectStanding
 from detector.response.ladder import RANK, duration_s, term_s
 from detector.schema.command import Decided, Mode, PolicyLogEntry, PolicyState, Tier, command_id, subject_of
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 DEFAULT_TENANT: Final = "default"
 
 
-class Decision(NamedTuple):
+class StageDecision(NamedTuple):
     """What is to be published, in this order.
 
     Parameters
@@ -76,7 +76,7 @@ class ResponseStage:
     """
 
     def __init__(self, settings: ResponseSettings, profile_id: str, levels: Levels, mode: Mode | None = None) -> None:
-        self._office = Office(settings, profile_id, settings.mode if mode is None else mode)
+        self._author = CommandAuthor(settings, profile_id, settings.mode if mode is None else mode)
         self._levels = levels
         self._states: dict[str, PolicyState] = {}
         self._ledgers: defaultdict[str, Ledger] = defaultdict(Ledger)
@@ -115,7 +115,7 @@ class ResponseStage:
             if head.sequence > self._heads.get(tenant, chain.Head()).sequence:
                 self._heads[tenant] = head
 
-    def on_alert(self, alert: Alert) -> Decision:
+    def on_alert(self, alert: Alert) -> StageDecision:
         """Return what is done about one record of a finding.
 
         A record that comes back (same finding, same tier) changes nothing but the log. A held
@@ -128,16 +128,16 @@ class ResponseStage:
         standing = self._standing(alert, tier)
         idle = self._reason_to_skip(alert, tier, standing)
         if idle is not None:
-            return Decision(None, self._log(alert, standing.subject, "skipped", idle), None)
-        command = commands.contain(self._office, alert, tier, standing)
+            return StageDecision(None, self._log(alert, standing.subject, "skipped", idle), None)
+        command = commands.contain(self._author, alert, tier, standing)
         if standing.verdict.why is not None:
             return self._hold(alert, command, standing.verdict)
         self._enter(tenant, command)
-        said: Decided = "issued" if self._office.mode == "enforce" else "shadowed"
+        said: Decided = "issued" if self._author.mode == "enforce" else "shadowed"
         detail = f"{standing.tier} to {tier}, score {_shown(alert.score)}"
-        return Decision(command, self._log(alert, standing.subject, said, detail, command), None)
+        return StageDecision(command, self._log(alert, standing.subject, said, detail, command), None)
 
-    def on_release(self, act: Release, now: float) -> Decision:
+    def on_release(self, act: Release, now: float) -> StageDecision:
         """Return what is done about a human's release.
 
         Parameters
@@ -152,21 +152,21 @@ class ResponseStage:
         state = self._states.get(subject)
         said, detail = _release_or_not(act, at, state)
         if said != "released":
-            return Decision(None, self._log_at(act.tenant, subject, said, (act.id, at, detail, None)), None)
+            return StageDecision(None, self._log_at(act.tenant, subject, said, (act.id, at, detail, None)), None)
         ledger = self._ledgers[act.tenant]
         ends = end_of(state) if state is not None and self._counts(state) else None
         others = ledger.contained(at, math.inf) - (1 if ends is not None and ends > at else 0)
-        verdict = Verdict(None, others, ledger.fleet)
-        command = commands.release(self._office, act, at, Standing(subject, state, "observe", verdict))
+        verdict = BreakerVerdict(None, others, ledger.fleet)
+        command = commands.release(self._author, act, at, SubjectStanding(subject, state, "observe", verdict))
         self._enter(act.tenant, command)
-        return Decision(command, self._log_at(act.tenant, subject, said, (act.id, at, detail, command)), None)
+        return StageDecision(command, self._log_at(act.tenant, subject, said, (act.id, at, detail, command)), None)
 
-    def _standing(self, alert: Alert, asked: Tier) -> Standing:
+    def _standing(self, alert: Alert, asked: Tier) -> SubjectStanding:
         subject = subject_of(alert.tenant, alert.agent_id)
         state = self._states.get(subject)
         counts = state is not None and self._counts(state)
         tier: Tier = state.tier_at(alert.time) if state is not None and counts else "observe"
-        ledger, settings = self._ledgers[alert.tenant or DEFAULT_TENANT], self._office.settings
+        ledger, settings = self._ledgers[alert.tenant or DEFAULT_TENANT], self._author.settings
         end = alert.time + term_s(settings, asked)
         verdict = ledger.ask(settings, alert.time, end)
         if alert.agent_id in settings.protected:
@@ -177,9 +177,9 @@ class ResponseStage:
             now_ends = end_of(state) or alert.time
             longer = ledger.ask(settings, now_ends, max(end, now_ends), is_new=False)
             verdict = verdict._replace(why=longer.why if end > now_ends else None)
-        return Standing(subject, state, tier, verdict)
+        return SubjectStanding(subject, state, tier, verdict)
 
-    def _reason_to_skip(self, alert: Alert, tier: Tier, standing: Standing) -> str | None:
+    def _reason_to_skip(self, alert: Alert, tier: Tier, standing: SubjectStanding) -> str | None:
         """Return why nothing is to be done, or None."""
         state = standing.state
         if alert.detection == common_cause.DETECTION:
@@ -192,7 +192,7 @@ class ResponseStage:
             return f"score {_shown(alert.score)} is below the ladder ({self._levels.limit:.3f})"
         if state is None:
             return None
-        if self._office.mode == "shadow" and state.mode == "enforce" and state.tier_at(alert.time) != "observe":
+        if self._author.mode == "shadow" and state.mode == "enforce" and state.tier_at(alert.time) != "observe":
             return "an enforced command stands: a shadow does not replace it"
         named = state.command_id == command_id(standing.subject, tier, alert.finding_uid)
         if named and standing.tier != "observe":
@@ -205,18 +205,18 @@ class ResponseStage:
 
     def _outlasts(self, alert: Alert, tier: Tier, state: PolicyState) -> bool:
         ends = state.expires_at if tier == state.tier else end_of(state)
-        return ends is not None and alert.time + duration_s(self._office.settings, tier) > ends
+        return ends is not None and alert.time + duration_s(self._author.settings, tier) > ends
 
-    def _hold(self, alert: Alert, command: PolicyState, verdict: Verdict) -> Decision:
+    def _hold(self, alert: Alert, command: PolicyState, verdict: BreakerVerdict) -> StageDecision:
         """Return a decision that waits for a human; all that are held together are one incident."""
         entry = self._log(alert, command.subject, "held", verdict.why or "held", command)
-        if alert.agent_id in self._office.settings.protected:
-            return Decision(None, entry, None)
+        if alert.agent_id in self._author.settings.protected:
+            return StageDecision(None, entry, None)
         tenant = alert.tenant or DEFAULT_TENANT
         starts, episode = self._ledgers[tenant].starts, self._episodes[tenant]
         news = episode.hold(repr(starts[-1]) if starts else "none", command.subject)
-        told = common_cause.incident(self._office, alert, verdict, episode) if news else None
-        return Decision(None, entry, told)
+        told = common_cause.incident(self._author, alert, verdict, episode) if news else None
+        return StageDecision(None, entry, told)
 
     def _enter(self, tenant: str, state: PolicyState) -> None:
         old = self._states.get(state.subject)
@@ -227,7 +227,7 @@ class ResponseStage:
 
     def _counts(self, state: PolicyState) -> bool:
         """Tell whether a state is real in this mode: to one who enforces, shadows are nothing."""
-        return self._office.mode == "shadow" or state.mode == "enforce"
+        return self._author.mode == "shadow" or state.mode == "enforce"
 
     def _log(
         self, alert: Alert, subject: str, said: Decided, detail: str, command: PolicyState | None = None

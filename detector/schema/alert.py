@@ -14,13 +14,13 @@ Severity = Literal["low", "medium", "high", "critical"]
 _SEPARATOR = "\x1f"
 
 
-class _Wire(BaseModel):
+class _AlertPart(BaseModel):
     """Frozen, finite, nothing unknown: what every part of an alert has in common."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Contribution(_Wire):
+class Contribution(_AlertPart):
     """What one channel added to the score, observed against expected.
 
     Parameters
@@ -48,7 +48,7 @@ class Contribution(_Wire):
     n: int = Field(ge=0)
 
 
-class Evidence(_Wire):
+class Evidence(_AlertPart):
     """One event behind an alert and where its bytes stand: topic, partition, offset, line of the record."""
 
     topic: str
@@ -63,7 +63,7 @@ class Evidence(_Wire):
     outcome: str
 
 
-class VerdictNote(_Wire):
+class VerdictNote(_AlertPart):
     """What a named person said of a finding, and when (seconds since the epoch)."""
 
     verdict: str
@@ -72,7 +72,7 @@ class VerdictNote(_Wire):
     at: float
 
 
-class Alert(_Wire):
+class Alert(_AlertPart):
     """One state of one incident. Consumers drop repeats by (`finding_uid`, `counter`).
 
     Times are seconds since the epoch, UTC, of events. `score` is -log10 of the share of recent sessions at least as

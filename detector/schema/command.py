@@ -20,13 +20,13 @@ Decided = Literal["issued", "shadowed", "skipped", "held", "released", "stepped_
 _SEPARATOR = "\x1f"
 
 
-class _Wire(BaseModel):
+class _CommandPart(BaseModel):
     """Frozen, finite, nothing unknown: what every part of a command has in common."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
 
 
-class Constraints(_Wire):
+class Constraints(_CommandPart):
     """What the subject may do while the state holds."""
 
     deny_tools: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Constraints(_Wire):
     revoke_credentials: bool = False
 
 
-class Reason(_Wire):
+class Reason(_CommandPart):
     """What the state answers to."""
 
     finding_uid: str
@@ -46,7 +46,7 @@ class Reason(_Wire):
     score: float = 0.0
 
 
-class Issuer(_Wire):
+class Issuer(_CommandPart):
     """Who decided: the detector under a profile version, or a named human."""
 
     kind: Literal["detector", "human"]
@@ -54,7 +54,7 @@ class Issuer(_Wire):
     policy_version: str
 
 
-class Breaker(_Wire):
+class Breaker(_CommandPart):
     """The blast-radius breaker's figures at the decision, as shares of the fleet."""
 
     fleet_share: float = Field(ge=0)
@@ -63,7 +63,7 @@ class Breaker(_Wire):
     fleet: int = Field(default=0, ge=0)
 
 
-class Answer(_Wire):
+class Answer(_CommandPart):
     """The last human act on a subject; later states carry it on, so that an old alert or act is known when it returns.
 
     `finding_uid`, `tier` and `cause_at` (event time) say what was lifted.
@@ -78,7 +78,7 @@ class Answer(_Wire):
     cause_at: float
 
 
-class PolicyState(_Wire):
+class PolicyState(_CommandPart):
     """Whole desired state of one subject; replaces every earlier one with a smaller revision.
 
     Apply only if `revision` is greater than the last one applied. Times are seconds since the epoch, UTC, compared
@@ -120,7 +120,7 @@ class PolicyState(_Wire):
         return "limit" if stepping else "observe"
 
 
-class PolicyLogEntry(_Wire):
+class PolicyLogEntry(_CommandPart):
     """One decision with its cause; `hash` covers the entry and `previous`, so that a tenant's log is a chain."""
 
     schema_: Literal["agent.policy.log/1"] = Field(default=LOG_SCHEMA, alias="schema")

@@ -28,7 +28,7 @@ _SEVERITY: Final = {"critical": 2, "high": 3, "medium": 4, "low": 5}  # crit, er
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class SyslogHeader:
     """What every message says of its sender.
 
     Parameters
@@ -59,7 +59,7 @@ class Header:
             raise SetupError(msg)
 
 
-def message(alert: Alert, rendered: bytes, header: Header) -> bytes:
+def message(alert: Alert, rendered: bytes, header: SyslogHeader) -> bytes:
     """Return the RFC 5424 message of an alert: printable ASCII, no line feed.
 
     Parameters
@@ -68,7 +68,7 @@ def message(alert: Alert, rendered: bytes, header: Header) -> bytes:
         What priority, time and structured data are taken from.
     rendered : bytes
         The alert in whatever form the receiver reads, as one line of ASCII.
-    header : Header
+    header : SyslogHeader
         The sender.
 
     Notes
@@ -133,7 +133,7 @@ def _name(value: str, most: int) -> str:
     return allowed or NIL
 
 
-def _structured_data(alert: Alert, header: Header) -> str:
+def _structured_data(alert: Alert, header: SyslogHeader) -> str:
     values = {
         "uid": alert.finding_uid,
         "counter": alert.counter,

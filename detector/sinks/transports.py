@@ -15,7 +15,7 @@ from detector.sinks.body import Rendering, shorten, to_bytes
 from detector.sinks.datagram import DatagramSender
 from detector.sinks.file import FileSender
 from detector.sinks.sender import SenderOptions, StreamSender, tls_context
-from detector.sinks.syslog import Header, message
+from detector.sinks.syslog import SyslogHeader, message
 from detector.sinks.target import Sender, Target
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Transport(NamedTuple):
     port: int | None
     limit: int
     most: int | None
-    wrap: Callable[[Alert, bytes, Header], bytes]
+    wrap: Callable[[Alert, bytes, SyslogHeader], bytes]
     open: Callable[[Target, SenderOptions], Sender]
 
 
@@ -61,7 +61,7 @@ def _into_file(target: Target, _: SenderOptions) -> Sender:
         raise SetupError(str(error)) from error
 
 
-def _as_it_is(_alert: Alert, rendered: bytes, _header: Header) -> bytes:
+def _as_it_is(_alert: Alert, rendered: bytes, _header: SyslogHeader) -> bytes:
     return rendered
 
 
@@ -130,7 +130,7 @@ def open_sender(target: Target, options: SenderOptions | None = None) -> Sender:
     return transport_of(target.scheme).open(target, options or SenderOptions())
 
 
-def outgoing(alert: Alert, rendering: Rendering, transport: Transport, header: Header) -> bytes:
+def outgoing(alert: Alert, rendering: Rendering, transport: Transport, header: SyslogHeader) -> bytes:
     """Return what is sent of an alert: rendered, wrapped, and shortened to what receivers take."""
     body = rendering.render(alert)
     rendered = to_bytes(body)

@@ -80,9 +80,9 @@ def _ask_a_forest() -> None:
     """Compile what the first refit would compile amid the events."""
     import numpy as np
 
-    from detector.memory.layout import RESIDUALS
+    from detector.channels.catalogue import MEASURES
     from detector.scorers.forest import evidence
     from detector.scorers.forest_fit import fit
 
-    rows = np.arange(2.0 * len(RESIDUALS)).reshape(2, -1)
+    rows = np.arange(2.0 * len(MEASURES)).reshape(2, -1)
     evidence(fit(rows, trees=1, samples=2), rows, np.zeros(len(rows)))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from detector.checks.history import Fleet, history, parse, rfc3339
+from detector.checks.history import HistoryFleet, history, parse, rfc3339
 from detector.schema.decode import decode
 from detector.schema.record import Record
 
@@ -42,7 +42,7 @@ DESCRIPTION: dict[str, Any] = {
 
 def made(**changes: Any) -> list[bytes]:
     """Return the events of the description with some changes."""
-    return history(Fleet.model_validate({**DESCRIPTION, **changes}))
+    return history(HistoryFleet.model_validate({**DESCRIPTION, **changes}))
 
 
 def test_the_same_description_gives_the_same_bytes_and_another_seed_others() -> None:

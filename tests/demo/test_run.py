@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from detector.demo import run
-from detector.demo.facts import Facts, SeenAlert, SeenCommand, Watch
+from detector.demo.facts import DemoFacts, SeenAlert, SeenCommand, Watch
 from detector.demo.run import Worker, last_monday
-from detector.demo.summary import Run, summarise
+from detector.demo.summary import DemoRun, summarise
 from detector.demo.view import View, short_names, summary_panel
 from detector.errors import SetupError
 from detector.local.embedded import EmbeddedBroker
@@ -26,7 +26,7 @@ from detector.simulate.scenario import Attack, Scenario
 
 KINDS = ("hijack", "runaway_loop")
 LIVE = MONDAY + 1_000.0
-RUN = Run(seed=1, broker="kafka", began_at=5_000.0, seconds=100.0, budget=0.01)
+RUN = DemoRun(seed=1, broker="kafka", began_at=5_000.0, seconds=100.0, budget=0.01)
 
 
 def _scenario(benign: int = 100) -> Scenario:
@@ -43,8 +43,8 @@ def _alert(agent: str, session: str, at: float = 5_030.0, event_time: float = LI
     return SeenAlert(f"f-{session}", agent, session, event_time, at, 2.5, "High", "novelty: x (expected y)")
 
 
-def _facts(*alerts: SeenAlert, held: tuple[str, ...] = ("agent-hijack",), mode: str = "enforce") -> Facts:
-    facts = Facts({alert.uid: alert for alert in alerts}, len(alerts))
+def _facts(*alerts: SeenAlert, held: tuple[str, ...] = ("agent-hijack",), mode: str = "enforce") -> DemoFacts:
+    facts = DemoFacts({alert.uid: alert for alert in alerts}, len(alerts))
     facts.commands = [SeenCommand(agent, "quarantined", "isolate", mode, LIVE, 5_031.0) for agent in held]
     return facts
 
@@ -69,10 +69,10 @@ def test_a_run_that_found_everything_passes_and_tells_the_time_it_took() -> None
         (_facts(*BOTH, held=()), RUN, "agent-hijack exfiltrated and was not quarantined"),
         (_facts(*BOTH, mode="shadow"), RUN, "agent-hijack exfiltrated and was not quarantined"),
         (_facts(*BOTH, *(_alert(f"a{n}", f"b{n}") for n in range(6))), RUN, "6 false alarms are over the budget"),
-        (_facts(*BOTH), Run(1, "kafka", 5_000.0, 180.0, 0.01, "live, 5 of 9 events scored"), "time ran out: live"),
+        (_facts(*BOTH), DemoRun(1, "kafka", 5_000.0, 180.0, 0.01, "live, 5 of 9 events scored"), "time ran out: live"),
     ],
 )
-def test_each_failure_is_said(facts: Facts, run: Run, failure: str) -> None:
+def test_each_failure_is_said(facts: DemoFacts, run: DemoRun, failure: str) -> None:
     """Unseen, not held, held in shadow only, over the budget, out of time."""
     failures = summarise(_scenario(), facts, run).failures
     assert len(failures) == 1

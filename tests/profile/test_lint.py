@@ -9,13 +9,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detector.errors import ProfileError
+from detector.memory.observations import MOST_OF_ONE_EVENT
 from detector.pipeline import Pipeline
-from detector.profile.lint import IDLE_BYTES, ROOM_OF_AN_EVENT, Issue, agent_bytes, lint
+from detector.profile.lint import IDLE_BYTES, Issue, agent_bytes, lint
 from detector.profile.load import load_profile, parse_profile
 from detector.profile.model import Profile
 from detector.response.stage import ResponseStage
 from detector.schema.record import Record
-from detector.steps import close
 from tests.offline.stand_in import alert
 from tests.streams import Script, feed, quick
 
@@ -111,11 +111,6 @@ def test_the_bytes_of_an_agent_are_said() -> None:
     assert agent_bytes(load_profile()) <= IDLE_BYTES
 
 
-def test_the_room_of_an_event_is_the_kernels() -> None:
-    """The lint cannot import it from the room above; the two must not drift apart."""
-    assert ROOM_OF_AN_EVENT == close._ROOM
-
-
 def test_a_session_of_the_least_size_takes_more_than_one_event() -> None:
     """What the lint lets pass does not close at every event; what it refuses does."""
 
@@ -125,7 +120,7 @@ def test_a_session_of_the_least_size_takes_more_than_one_event() -> None:
         pipeline = Pipeline(quick(sessions={"observations": observations}))
         return feed(pipeline, events).counts["sessions_closed"]
 
-    assert (closed(2 * ROOM_OF_AN_EVENT), closed(64)) == (0, 2)
+    assert (closed(2 * MOST_OF_ONE_EVENT), closed(64)) == (0, 2)
 
 
 SHARES = st.sampled_from([0.0, 1e-9, 1e-4, 1e-3, 0.002, 0.01, 0.02, 0.1, 0.5, 1.0])

@@ -77,6 +77,19 @@ def test_a_bare_checkout_is_installed_from_the_lock_first(checkout: Path, target
 
 
 @pytest.mark.integration
+@pytest.mark.parametrize(("target", "work"), [("test", "-m pytest"), ("demo", "detector demo")])
+def test_kernels_are_made_before_they_are_needed(checkout: Path, target: str, work: str) -> None:
+    """By the installation, and again by what needs them: sources may have changed since; those that are there stay."""
+    kernels = ".venv/bin/detector kernels"
+    plan = _make(checkout, "--dry-run", target).stdout
+    assert plan.index("--editable") < plan.index(kernels) < plan.index(".venv/.installed\n") < plan.index(work)
+    (checkout / ".venv").mkdir()
+    (checkout / ".venv" / ".installed").touch()
+    plan = _make(checkout, "--dry-run", target).stdout
+    assert plan.index(kernels) < plan.index(work)
+
+
+@pytest.mark.integration
 def test_an_install_is_repeated_only_when_the_lock_changes(checkout: Path) -> None:
     """The stamp stands for the lock: younger than it, nothing is installed; older, everything is."""
     stamp = checkout / ".venv" / ".installed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detector.response.breaker import Ledger, Verdict, end_of
+from detector.response.breaker import BreakerVerdict, Ledger, end_of
 from detector.response.settings import ResponseSettings
 from detector.schema.command import Breaker, Constraints, Issuer, PolicyState, Reason
 
@@ -36,7 +36,7 @@ def _ledger(fleet: int, *states: PolicyState) -> Ledger:
     return ledger
 
 
-def _ask(ledger: Ledger, settings: ResponseSettings, at: float) -> Verdict:
+def _ask(ledger: Ledger, settings: ResponseSettings, at: float) -> BreakerVerdict:
     return ledger.ask(settings, at, at + 10.0)
 
 

@@ -12,7 +12,7 @@ from detector.response.breaker import end_of
 from detector.response.chain import verify
 from detector.response.ladder import RANK, Levels
 from detector.response.settings import ResponseSettings
-from detector.response.stage import Decision, ResponseStage
+from detector.response.stage import ResponseStage, StageDecision
 from detector.schema.alert import Alert
 from detector.schema.command import PolicyState
 from detector.schema.feedback import Release
@@ -51,7 +51,7 @@ def _stage() -> ResponseStage:
     return ResponseStage(SETTINGS, "default/v1", LEVELS)
 
 
-def _do(stage: ResponseStage, act: Act, make_alert: MakeAlert) -> Decision:
+def _do(stage: ResponseStage, act: Act, make_alert: MakeAlert) -> StageDecision:
     agent = f"agent-{act.agent}"
     if act.score < 0:
         values = {"agent_id": agent, "tenant": "acme", "by": "kim", "reason": "known", "at": act.time}

@@ -13,7 +13,7 @@ from detector.schema.alert import Alert
 from detector.sinks.datagram import DatagramSender
 from detector.sinks.ocsf import encode
 from detector.sinks.sender import SenderOptions, StreamSender
-from detector.sinks.syslog import Header, message
+from detector.sinks.syslog import SyslogHeader, message
 from detector.sinks.target import Target
 from tests.sinks.rsyslog import WAIT_S, Rsyslog, rsyslogd, wait_until
 
@@ -36,7 +36,7 @@ def rsyslog(tmp_path: Path) -> Iterator[Rsyslog]:
 
 def _nasty(make_alert: MakeAlert) -> list[bytes]:
     alerts = [make_alert(agent=text, title=text, event_id=str(number)) for number, text in enumerate(NASTY)]
-    return [message(alert, encode(alert), Header("soc-1")) for alert in alerts]
+    return [message(alert, encode(alert), SyslogHeader("soc-1")) for alert in alerts]
 
 
 @pytest.mark.integration
@@ -68,7 +68,7 @@ def test_nasty_strings_come_back_exactly_over_udp(rsyslog: Rsyslog, make_alert: 
 @pytest.mark.integration
 def test_a_close_in_order_loses_nothing(rsyslog: Rsyslog, make_alert: MakeAlert) -> None:
     """Ten thousand messages, and the process that sent them is done."""
-    sent = [message(make_alert(), b'{"count":%d}' % number, Header("soc-1")) for number in range(10_000)]
+    sent = [message(make_alert(), b'{"count":%d}' % number, SyslogHeader("soc-1")) for number in range(10_000)]
     with StreamSender(Target("syslog", "127.0.0.1", rsyslog.tcp)) as sender:
         for one in sent:
             sender.send(one)
@@ -79,7 +79,7 @@ def test_a_close_in_order_loses_nothing(rsyslog: Rsyslog, make_alert: MakeAlert)
 @pytest.mark.integration
 def test_a_killed_receiver_is_found_again_and_nothing_is_missing(rsyslog: Rsyslog, make_alert: MakeAlert) -> None:
     """Kill -9 between two alerts: the last ones are sent again, so repeats there may be, gaps not."""
-    sent = [message(make_alert(), b'{"count":%d}' % number, Header("soc-1")) for number in range(400)]
+    sent = [message(make_alert(), b'{"count":%d}' % number, SyslogHeader("soc-1")) for number in range(400)]
     options = SenderOptions(timeout_s=WAIT_S, attempts=100)
     with StreamSender(Target("syslog", "127.0.0.1", rsyslog.tcp), options) as sender:
         for number, one in enumerate(sent):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from detector.errors import SetupError
 from detector.schema.alert import Alert
 from detector.sinks.ocsf import encode, render
-from detector.sinks.syslog import Header, escape, frame, message, unescape
+from detector.sinks.syslog import SyslogHeader, escape, frame, message, unescape
 
 MakeAlert = Callable[..., Alert]
 GRAMMAR = re.compile(
@@ -34,7 +34,7 @@ def _parse(data: bytes) -> re.Match[str]:
 def test_a_message_has_the_parts_of_the_rfc(make_alert: MakeAlert) -> None:
     """Priority local0.err, event time in milliseconds, sender, kind, ids, and the finding as it is."""
     alert = make_alert(time=1_000.5)
-    found = _parse(message(alert, encode(alert), Header("soc-1")))
+    found = _parse(message(alert, encode(alert), SyslogHeader("soc-1")))
     assert found["pri"] == str(16 * 8 + 3)
     assert found["time"] == "1970-01-01T00:16:40.500Z"
     assert (found["host"], found["app"], found["msgid"]) == ("soc-1", "agent-behaviour-detector", "finding-create")
@@ -52,19 +52,19 @@ def test_a_message_has_the_parts_of_the_rfc(make_alert: MakeAlert) -> None:
 @pytest.mark.parametrize(("severity", "number"), [("low", 5), ("medium", 4), ("high", 3), ("critical", 2)])
 def test_severities_map_downwards(make_alert: MakeAlert, severity: str, number: int) -> None:
     """Syslog counts the other way round: critical is 2."""
-    found = _parse(message(make_alert(severity=severity), b"{}", Header()))
+    found = _parse(message(make_alert(severity=severity), b"{}", SyslogHeader()))
     assert int(found["pri"]) % 8 == number
 
 
 def test_a_message_bears_no_byte_order_mark(make_alert: MakeAlert) -> None:
     """ASCII is MSG-ANY: a mark is for UTF-8 text, and JSON parsers choke on it."""
-    assert b"\xef\xbb\xbf" not in message(make_alert(), encode(make_alert()), Header())
+    assert b"\xef\xbb\xbf" not in message(make_alert(), encode(make_alert()), SyslogHeader())
 
 
 @given(st.text(max_size=40))
 def test_any_name_stays_inside_its_parameter(make_alert: MakeAlert, text: str) -> None:
     """One alert is one message of printable ASCII, whatever an agent calls itself; the name comes back whole."""
-    data = message(make_alert(agent=text), b"{}", Header())
+    data = message(make_alert(agent=text), b"{}", SyslogHeader())
     assert all(32 <= byte < 128 for byte in data)
     found = _parse(data)
     assert unescape(dict(PARAMETER.findall(found["sd"]))["agent"]) == text
@@ -87,13 +87,13 @@ def test_nasty_names_come_back_whole(text: str) -> None:
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=300))
 def test_any_host_name_becomes_a_legal_one(make_alert: MakeAlert, host: str) -> None:
     """Spaces and controls would shift every later part."""
-    _parse(message(make_alert(), b"{}", Header(host)))
+    _parse(message(make_alert(), b"{}", SyslogHeader(host)))
 
 
 @pytest.mark.parametrize("time", [1e27, -1e27])
 def test_a_time_that_no_calendar_has_becomes_nil(make_alert: MakeAlert, time: float) -> None:
     """The alert still goes out."""
-    assert message(make_alert(time=time), b"{}", Header())[:9] == b"<131>1 - "
+    assert message(make_alert(time=time), b"{}", SyslogHeader())[:9] == b"<131>1 - "
 
 
 def test_frames_count_octets() -> None:
@@ -105,4 +105,4 @@ def test_frames_count_octets() -> None:
 def test_a_faulty_header_is_refused(fault: dict[str, Any]) -> None:
     """Numbers out of range are said at the start, not by the receiver."""
     with pytest.raises(SetupError, match="of syslog must be"):
-        Header(**fault)
+        SyslogHeader(**fault)
