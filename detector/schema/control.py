@@ -1,20 +1,87 @@
-"""One record of the pipeline's second input."""
+"""Controls, the pipeline's second input, and the journal that says where each of them took effect."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import NamedTuple
+
+import msgspec
+
+from detector.errors import StateError
+
+MAX_CONTROL_BYTES = 64 * 1_024
+"""A longer record of the control topic is refused before it is journaled: the journal keeps the records themselves."""
 
 
 class Control(NamedTuple):
-    """A record that is no event but changes what is shown or decided, as it stands on its topic.
+    """One record of the second input.
 
     Parameters
     ----------
     offset : int
-        Its offset on its partition of the topic; the line in a file.
+        Its offset on the control topic's partition; in a file, its number among the lines of its partition.
     value : bytes
-        Its bytes.
+        The record as it stands on the topic.
     """
 
     offset: int
     value: bytes
+
+
+class JournalEntry(msgspec.Struct, frozen=True):
+    """Where a control took effect: after every record before `input_offset`, before that record and all later ones.
+
+    The same struct is a line of a journal file and, sealed, a record of `<group>.state`.
+
+    Parameters
+    ----------
+    partition : int
+        Partition of the events and of the controls.
+    input_offset : int
+        Offset of the first record of the events that was processed after the control.
+    control_offset : int
+        Offset of the control on its topic's partition.
+    digest : str
+        SHA-256 of the control's bytes, hexadecimal.
+    value : str or None
+        The control itself; a file may leave it out.
+    sequence : int
+        Number of the entry within its partition, from 0; in a file the order of the lines counts.
+    generation : int
+        Generation of the group in which it was written: of two entries of one number the later generation's stands.
+    """
+
+    partition: int
+    input_offset: int
+    control_offset: int
+    digest: str
+    value: str | None = None
+    sequence: int = 0
+    generation: int = 0
+
+    def control(self) -> Control:
+        """Return the control, its bytes held against the digest.
+
+        Raises
+        ------
+        StateError
+            They are missing, or not those that were journaled.
+        """
+        value = (self.value or "").encode()
+        if digest_of(value) != self.digest:
+            raise StateError(
+                f"control {self.control_offset} of partition {self.partition} must have the digest {self.digest} that "
+                f"was journaled, got {digest_of(value)}: it is not the record that took effect"
+            )
+        return Control(self.control_offset, value)
+
+
+def digest_of(value: bytes) -> str:
+    """Return the SHA-256 of a control's bytes, hexadecimal.
+
+    Examples
+    --------
+    >>> digest_of(b"")[:8]
+    'e3b0c442'
+    """
+    return hashlib.sha256(value).hexdigest()

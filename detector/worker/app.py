@@ -14,6 +14,7 @@ from faust.types import TP
 from detector.errors import SetupError
 from detector.worker.checkpoint import CheckpointStore, key_of
 from detector.worker.clients import aiokafka_options, faust_credentials
+from detector.worker.controls import both, leave
 from detector.worker.parts import Built, WorkerParts
 from detector.worker.ports import Bounds, Engine
 from detector.worker.responding import Message, RespondingParts, ResponseProcessor
@@ -43,6 +44,11 @@ class FaustEngine:
     def generation(self) -> int:
         """Generation of the consumer group."""
         return int(self._app.consumer_generation_id)
+
+    @property
+    def is_moving(self) -> bool:
+        """True once a rebalance or the worker's end has begun."""
+        return bool(self._app.rebalancing or self._app.should_stop)
 
     async def send(
         self, topic: str, key: bytes | None, value: bytes, partition: int | None, headers: list[tuple[str, bytes]]
@@ -188,27 +194,31 @@ def _add_processors(app: Any, built: Built, settings: WorkerSettings) -> None:  
             await _or_crash(built.engine, built.scoring.process(MicroBatch(*batch)))
 
     app.agent(raw(names.by_tenant), name="respond")(_acknowledging(built.engine, built.responding.on_record))
-    app.agent(raw(names.feedback), name="feedback")(_acknowledging(built.engine, built.responding.on_feedback))
+    feedback = _acknowledging(built.engine, both(built.responding, built.scoring.controls))
+    app.agent(raw(names.feedback), name="feedback")(feedback)
 
 
-def _acknowledging(engine: Engine, take: Callable[[Message], Awaitable[None]]) -> Any:  # noqa: ANN401
-    """Return a processor that acknowledges a record only after it was taken care of."""
+def _acknowledging(engine: Engine, take: Callable[[Message], Awaitable[bool | None]]) -> Any:  # noqa: ANN401
+    """Return a processor that acknowledges a record only after it was taken care of; one that was not is left."""
 
     async def processor(stream: Any) -> None:  # noqa: ANN401
         async for event in stream.noack().events():
-            message = event.message
-            headers = dict(message.headers or ())
-            source = f"{message.topic}/{message.partition}/{message.offset}"
-            await _or_crash(engine, take(Message(message.key, message.value or b"", headers, source)))
-            event.ack()
+            found = event.message
+            source = f"{found.topic}/{found.partition}/{found.offset}"
+            place = (found.partition, found.offset, found.generation_id)
+            message = Message(found.key, found.value or b"", dict(found.headers or ()), source, *place)
+            if await _or_crash(engine, take(message)) is False:
+                leave(stream.app.consumer, found)
+            else:
+                event.ack()
 
     return processor
 
 
-async def _or_crash(engine: Engine, work: Awaitable[None]) -> None:
+async def _or_crash(engine: Engine, work: Awaitable[bool | None]) -> bool | None:
     """Await the work; end the worker if it breaks off, because a processor that raises acknowledges its record."""
     try:
-        await work
+        return await work
     except Exception as exc:
         log.exception("worker gives up")
         await engine.crash(exc)
@@ -275,10 +285,11 @@ async def watch_partitions(app: Any, engine: Engine, settings: WorkerSettings) -
 
 
 def _widened(settings: WorkerSettings, known: int, width: int) -> SetupError:
-    events, state = settings.topics.events, settings.topics.state
+    names, events = settings.topics, settings.topics.events
+    how = " and ".join(f"`{widened(settings.bootstrap, name, width)}`" for name in (names.state, names.feedback))
     return SetupError(
-        f"partitions of {events} must stay as many as a running worker knows ({known}), got {width}: give {state} as "
-        f"many with `{widened(settings.bootstrap, state, width)}` and start the worker again; nothing is lost"
+        f"partitions of {events} must stay as many as a running worker knows ({known}), got {width}: give state and "
+        f"feedback as many with {how}, and start the worker again; nothing is lost"
     )
 
 

@@ -16,7 +16,9 @@ from typing import Any
 import msgspec
 
 from detector.errors import StateError
+from detector.schema.control import JournalEntry
 from detector.worker.envelope import Place, seal, unseal
+from detector.worker.journal import PREFIX, Ring, after, newer, next_number, seal_entry, slot_of
 from detector.worker.log_reader import read_to_end
 
 MANIFEST = "manifest"
@@ -49,6 +51,10 @@ class Manifest(msgspec.Struct, frozen=True):
         Profile and seed the state was learnt with; state of others is not continued.
     poison : dict
         Offset of each record left out within the last hour because it breaks the pipeline, and when (epoch seconds).
+    next_control : int
+        Next offset of the control topic: every control before it is contained in the state; 0 if none is known.
+    sequence : int
+        First number of the journal that the state does not contain.
     """
 
     epoch: int = 0
@@ -56,6 +62,8 @@ class Manifest(msgspec.Struct, frozen=True):
     shards: dict[str, Slot] = {}
     fingerprint: str = ""
     poison: dict[int, float] = {}
+    next_control: int = 0
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +78,14 @@ class Remembered:
         Verified payload of each shard the manifest names; empty if one of them was refused.
     refusal : str or None
         Why the state restarts cold although there was some.
+    journal : tuple of JournalEntry
+        Controls that took effect after the state was written, in order.
     """
 
     manifest: Manifest
     shards: dict[str, bytes]
     refusal: str | None = None
+    journal: tuple[JournalEntry, ...] = ()
 
 
 def key_of(secret: str | None, group: str) -> bytes:
@@ -134,6 +145,12 @@ class CheckpointStore:
         await (await self._send(self.topic, MANIFEST.encode(), blob, partition))
         return manifest
 
+    async def journal(self, entry: JournalEntry) -> None:
+        """Return once an entry of the journal is acknowledged."""
+        ring = Ring(self.key, self.group, entry.partition)
+        blob = seal_entry(ring, entry)
+        await (await self._send(self.topic, slot_of(entry.sequence), blob, entry.partition))
+
     async def load(self, partitions: list[int], client: Mapping[str, Any]) -> dict[int, Remembered]:
         """Return what is remembered of each partition, every byte verified.
 
@@ -149,11 +166,30 @@ class CheckpointStore:
             held = newest[record.partition]
             if record.value is None:
                 held.pop(record.key, None)
+            elif record.key.startswith(PREFIX):
+                ring = Ring(self.key, self.group, record.partition)
+                held[record.key] = newer(ring, record.key, held.get(record.key), record.value)
             else:
                 held[record.key] = record.value
         return {partition: self._verified(partition, held) for partition, held in newest.items()}
 
     def _verified(self, partition: int, held: Mapping[bytes, bytes]) -> Remembered:
+        """Return state and journal; if the journal is refused, so is the state: it is not what was sent out."""
+        found = self._state(partition, held)
+        manifest = found.manifest
+        is_unknown = found.refusal is not None and not manifest.epoch
+        try:
+            ring = Ring(self.key, self.group, partition)
+            journal = () if is_unknown else after(ring, held, manifest.sequence, manifest.offset)
+        except StateError as exc:
+            found, is_unknown = Remembered(manifest, {}, found.refusal or str(exc)), True
+            journal = ()
+        if is_unknown:
+            # numbers go on, so that no entry of the refused journal is taken for one of the new
+            manifest = msgspec.structs.replace(manifest, sequence=next_number(held))
+        return Remembered(manifest, found.shards, found.refusal, journal)
+
+    def _state(self, partition: int, held: Mapping[bytes, bytes]) -> Remembered:
         blob = held.get(MANIFEST.encode())
         if blob is None:
             return Remembered(Manifest(), {})

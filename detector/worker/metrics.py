@@ -17,7 +17,8 @@ class WorkerMetrics:
     """The worker's counters, gauges and histograms, in a registry of their own.
 
     Labels: ``partition`` (as many as the topic has), ``reason`` (the closed list of refusals), ``severity``,
-    ``activity``, ``decision``, ``name`` (the pipeline's gauges and counts): all bounded by the code, none by the fleet.
+    ``activity``, ``decision``, ``kind`` and ``outcome`` (of controls), ``name`` (the pipeline's gauges and counts): all
+    bounded by the code, none by the fleet.
     """
 
     def __init__(self) -> None:
@@ -54,6 +55,12 @@ class WorkerMetrics:
             "detector_durable_offset", "Offset of the last checkpoint.", ["partition"], registry=registry
         )
         self.pipeline = Gauge("detector_pipeline", "The pipeline's gauges.", ["name", "partition"], registry=registry)
+        self.controls = Counter(
+            "detector_controls", "Records of the feedback topic.", ["kind", "outcome"], registry=registry
+        )
+        self.pending = Gauge(
+            "detector_journal_pending", "Controls that wait for their place.", ["partition"], registry=registry
+        )
         self.partitions = Gauge("detector_partitions", "Event partitions held.", registry=registry)
 
     def hold(self, partitions: int, now: float) -> None:
@@ -65,6 +72,10 @@ class WorkerMetrics:
         """Count what came of a micro-batch."""
         self.records.inc(n_records)
         self.events.inc(len(outcome.scores) - len(outcome.refusals))
+        self.told(outcome)
+
+    def told(self, outcome: Outcome) -> None:
+        """Count what an outcome says, of a micro-batch or of a control."""
         for _, refusal in outcome.refusals:
             self.refused.labels(refusal.reason).inc()
         for name, count in outcome.counts.items():
@@ -81,7 +92,7 @@ class WorkerMetrics:
 
     def forget(self, partition: int) -> None:
         """Drop the series of a partition that is no longer ours."""
-        for gauge in (self.lag, self.offset):
+        for gauge in (self.lag, self.offset, self.pending):
             if (str(partition),) in gauge._metrics:  # noqa: SLF001 - remove() raises for one never set
                 gauge.remove(partition)
         for name, held in list(self.pipeline._metrics):  # noqa: SLF001

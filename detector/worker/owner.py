@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -10,6 +11,7 @@ import msgspec
 
 from detector.errors import PipelineError
 from detector.schema.alert import Alert
+from detector.schema.control import Control, JournalEntry, digest_of
 from detector.schema.decode import Refusal
 from detector.schema.record import Record
 from detector.worker.checkpoint import Manifest
@@ -44,6 +46,9 @@ class Pipeline(Protocol):
     def process(self, records: Sequence[Record], tolerance_s: float | None = None) -> Outcome:
         """Return what a micro-batch brought."""
 
+    def control(self, records: Sequence[Control]) -> Outcome:
+        """Return what controls brought; they take effect at once."""
+
     def snapshot(self, *, full: bool = False) -> dict[str, bytes]:
         """Return the shards that changed since the last call, all if ``full``; an empty one is to be dropped."""
 
@@ -52,11 +57,13 @@ class Pipeline(Protocol):
 
 
 class Snapshot(NamedTuple):
-    """State, offset and outstanding outputs at one batch boundary."""
+    """State, offset and outstanding outputs at one batch boundary; which controls the state contains."""
 
     offset: int
     shards: dict[str, bytes]
     outputs: list[Awaitable[Any]]
+    next_control: int = 0
+    sequence: int = 0
 
 
 class PartitionOwner:
@@ -70,6 +77,8 @@ class PartitionOwner:
         New or restored.
     manifest : Manifest
         What is durable; its offset is where reading goes on.
+    journal : sequence of JournalEntry
+        Controls that took effect after the manifest was written, in order.
 
     Attributes
     ----------
@@ -88,9 +97,17 @@ class PartitionOwner:
         Offset of a record that was left out because it breaks the pipeline, and when, in epoch seconds.
     gap : int
         Offsets that were skipped because no record stands there any more, since they were last counted.
+    pending : deque of JournalEntry
+        Controls that are journaled and not in the state yet: each waits for its place in the input.
+    next_control : int
+        Every control before it is journaled, or was none.
+    sequence : int
+        Number of the next entry of the journal.
     """
 
-    def __init__(self, partition: int, pipeline: Pipeline, manifest: Manifest) -> None:
+    def __init__(
+        self, partition: int, pipeline: Pipeline, manifest: Manifest, journal: Sequence[JournalEntry] = ()
+    ) -> None:
         self.partition = partition
         self.pipeline = pipeline
         self.manifest = manifest
@@ -103,6 +120,27 @@ class PartitionOwner:
         self.poison: dict[int, float] = dict(manifest.poison)
         self.gap = 0
         self._given_back: Snapshot | None = None
+        self.pending = deque(journal)
+        self.next_control = journal[-1].control_offset + 1 if journal else manifest.next_control
+        self.sequence = journal[-1].sequence + 1 if journal else manifest.sequence
+
+    def entry(self, control: Control, generation: int) -> JournalEntry:
+        """Return the entry that gives a control its place: here, or behind the one that waits longest."""
+        place = max(self.next_offset, self.pending[-1].input_offset) if self.pending else self.next_offset
+        value = control.value.decode()
+        digest = digest_of(control.value)
+        return JournalEntry(self.partition, place, control.offset, digest, value, self.sequence, generation)
+
+    def journaled(self, entry: JournalEntry) -> None:
+        """Take note that an entry is durable."""
+        self.pending.append(entry)
+        self.sequence = entry.sequence + 1
+        self.next_control = entry.control_offset + 1
+
+    def due(self, before: int) -> Iterator[JournalEntry]:
+        """Yield the controls that take effect before the record at an offset; they wait no longer."""
+        while self.pending and self.pending[0].input_offset <= before:
+            yield self.pending.popleft()
 
     def go_on_at(self, offset: int) -> None:
         """Read on from another offset than the state's: the topic no longer has, or never had, what lies between."""
@@ -110,7 +148,7 @@ class PartitionOwner:
         self.manifest = msgspec.structs.replace(self.manifest, offset=offset)
 
     def fresh(self, records: Sequence[Any], most: int) -> Iterator[list[Any]]:
-        """Yield the records the state does not contain yet, at most ``most`` at a time."""
+        """Yield the records the state does not contain yet, at most ``most`` at a time, cut where a control is due."""
         start = 0
         while start < len(records) and records[start].offset < self.next_offset:
             start += 1
@@ -120,8 +158,13 @@ class PartitionOwner:
                 self.first = records[start].offset
             elif missing > MARKERS:
                 self.gap += missing
-        for at in range(start, len(records), most):
-            yield list(records[at : at + most])
+        while start < len(records):
+            stop = min(start + most, len(records))
+            if self.pending:
+                place = self.pending[0].input_offset
+                stop = next((at for at in range(start + 1, stop) if records[at].offset >= place), stop)
+            yield list(records[start:stop])
+            start = stop
 
     def process(self, records: Sequence[Record], tolerance_s: float | None = None) -> Outcome:
         """Return what the pipeline says; the state now contains the records."""
@@ -144,10 +187,14 @@ class PartitionOwner:
         """Return what to make durable, None if there is nothing or it may not be."""
         if self.has_failed:
             return None
-        if self.next_offset == self.manifest.offset and not self.outputs and self._given_back is None:
+        # a control that waits is not in the state: what is durable ends before it
+        first = self.pending[0] if self.pending else None
+        controls = (self.next_control, self.sequence) if first is None else (first.control_offset, first.sequence)
+        durable = (self.manifest.offset, self.manifest.next_control, self.manifest.sequence)
+        if (self.next_offset, *controls) == durable and not self.outputs and self._given_back is None:
             return None
         outputs, self.outputs = self.outputs, []
-        return Snapshot(self.next_offset, self.pipeline.snapshot(), outputs)
+        return Snapshot(self.next_offset, self.pipeline.snapshot(), outputs, *controls)
 
     def give_back(self, snapshot: Snapshot) -> None:
         """Take a snapshot back that was not written; the next one to be written is completed with it."""
@@ -162,7 +209,8 @@ class PartitionOwner:
         back, self._given_back = self._given_back, None
         if back is None:
             return snapshot
-        return Snapshot(snapshot.offset, {**back.shards, **snapshot.shards}, [*back.outputs, *snapshot.outputs])
+        shards, outputs = {**back.shards, **snapshot.shards}, [*back.outputs, *snapshot.outputs]
+        return snapshot._replace(shards=shards, outputs=outputs)
 
 
 def _broken(records: Sequence[Record], exc: Exception) -> PipelineError:

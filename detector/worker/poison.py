@@ -31,6 +31,7 @@ HOUR_S = 3_600.0
 
 Score = Callable[[PartitionOwner, list[Record]], Awaitable[None]]
 HandOver = Callable[[PartitionOwner, list[Output]], Awaitable[None]]
+Apply = Callable[[PartitionOwner, int], Awaitable[None]]
 
 
 class PoisonParts(Protocol):
@@ -80,12 +81,12 @@ class PoisonPath:
     ----------
     parts : PoisonParts
         Those of the scoring stage.
-    score, hand_over : callable
-        Its own: scores records that are sound, hands outputs to the producer.
+    score, hand_over, apply : callable
+        Its own: scores records that are sound, hands outputs to the producer, lets controls take effect at their place.
     """
 
-    def __init__(self, parts: PoisonParts, score: Score, hand_over: HandOver) -> None:
-        self._parts, self._score, self._hand_over = parts, score, hand_over
+    def __init__(self, parts: PoisonParts, score: Score, hand_over: HandOver, apply: Apply) -> None:
+        self._parts, self._score, self._hand_over, self._apply = parts, score, hand_over, apply
 
     async def pass_by(self, broken: PartitionOwner, owner: PartitionOwner, offsets: tuple[int, int]) -> None:
         """Bring a restored owner to where another one broke, and past it.
@@ -113,6 +114,7 @@ class PoisonPath:
         reread = self._parts.reread(self._parts.names.events, owner.partition, span, self._parts.reader)
         async for fetched in reread:
             for most in owner.fresh(fetched, self._parts.micro_batch):
+                await self._apply(owner, most[0].offset)
                 records = [record_of(one) for one in most]
                 known = [one for one in records if one.offset in owner.poison]
                 unknown = [one for one in records if one.offset not in owner.poison]

@@ -39,6 +39,10 @@ class Engine(Protocol):
     def generation(self) -> int:
         """Generation of the group."""
 
+    @property
+    def is_moving(self) -> bool:
+        """True once a rebalance or the worker's end has begun."""
+
     async def send(
         self, topic: str, key: bytes | None, value: bytes, partition: int | None, headers: list[tuple[str, bytes]]
     ) -> Awaitable[Any]:

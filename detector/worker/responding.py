@@ -20,6 +20,7 @@ from detector.clock import Clock
 from detector.response.chain import Link
 from detector.schema.alert import Alert
 from detector.schema.command import PolicyLogEntry, PolicyState
+from detector.schema.control import MAX_CONTROL_BYTES
 from detector.schema.feedback import Feedback, Release, feedback_adapter
 from detector.schema.reading import read, read_link
 from detector.schema.topics import TopicNames
@@ -42,12 +43,15 @@ MOST_NAMES = 64
 
 
 class Message(NamedTuple):
-    """One record of a low-rate topic, and where it stands (``topic/partition/offset``)."""
+    """One record of a low-rate topic, where it stands (``topic/partition/offset``), and the generation that read it."""
 
     key: bytes | None
     value: bytes
     headers: Mapping[str, bytes]
     source: str
+    partition: int = 0
+    offset: int = 0
+    generation: int = -1
 
 
 class Decision(Protocol):
@@ -165,22 +169,26 @@ class ResponseProcessor:
         for output in self._outputs(decision):
             await self._publish(output)
 
-    async def on_feedback(self, message: Message) -> None:
-        """Pass a human act on to the tenant's owner; what is none becomes a dead letter."""
-        names = self._parts.names
+    async def on_feedback(self, message: Message) -> bool:
+        """Pass a human act on to the tenant's owner; what is none becomes a dead letter, and False is returned."""
+        if len(message.value) > MAX_CONTROL_BYTES:
+            fault = f"size of feedback must be at most {MAX_CONTROL_BYTES} bytes, got {len(message.value)}"
+            await self._refuse(message, "bad_feedback", fault)
+            return False
         try:
             act = feedback_adapter.validate_json(message.value)
         except ValidationError as exc:
-            await self._refuse(message, "bad_feedback", exc)
-        else:
-            await self._publish(Output(names.by_tenant, act.tenant.encode(), message.value, [(KIND, KIND_FEEDBACK)]))
+            await self._refuse(message, "bad_feedback", _first_of(exc))
+            return False
+        names = self._parts.names
+        await self._publish(Output(names.by_tenant, act.tenant.encode(), message.value, [(KIND, KIND_FEEDBACK)]))
+        return True
 
-    async def _refuse(self, message: Message, reason: str, error: ValidationError) -> None:
+    async def _refuse(self, message: Message, reason: str, fault: str) -> None:
         """Make a record that is not what it should be a dead letter: it must not stop those behind it."""
-        fault = error.errors(include_input=False, include_url=False)[0]["msg"]
         headers = [("reason", reason.encode()), ("detail", fault.encode()), ("topic", message.source.encode())]
         self._parts.metrics.refused.labels(reason).inc()
-        log.error("record is refused", reason=reason, place=message.source, faults=error.error_count())
+        log.error("record is refused", reason=reason, place=message.source, fault=fault)
         letter = Output(self._parts.names.deadletter, message.key, message.value[:MAX_DEAD_LETTER_BYTES], headers)
         await self._publish(letter)
 
@@ -192,7 +200,7 @@ class ResponseProcessor:
                 return feedback_adapter.validate_json(message.value, extra="ignore")
             alert, unknown = read(Alert, message.value)
         except ValidationError as exc:
-            await self._refuse(message, "bad_feedback" if is_feedback else "bad_alert", exc)
+            await self._refuse(message, "bad_feedback" if is_feedback else "bad_alert", _first_of(exc))
             return None
         self._note(Alert, unknown)
         return alert
@@ -239,6 +247,10 @@ class ResponseProcessor:
         limit_s = self._parts.output_timeout_s
         send = self._parts.engine.send(output.topic, output.key, output.value, None, output.headers)
         await asyncio.wait_for(await asyncio.wait_for(send, limit_s), limit_s)
+
+
+def _first_of(error: ValidationError) -> str:
+    return error.errors(include_input=False, include_url=False)[0]["msg"]
 
 
 def _links(records: Iterable[Any]) -> list[Link]:

@@ -20,6 +20,7 @@ from detector.errors import PipelineError
 from detector.schema.record import Record
 from detector.schema.topics import TopicNames
 from detector.worker.checkpoint import CheckpointStore, Manifest
+from detector.worker.controls import ControlHost, Controls
 from detector.worker.health import Health
 from detector.worker.log_reader import read_span
 from detector.worker.metrics import WorkerMetrics
@@ -75,7 +76,9 @@ class ScoringStage:
         self.durable: dict[TP, int] = {}
         self._busy = asyncio.Lock()
         self._refused_since: float | None = None
-        self._poison = PoisonPath(parts, self._score, self._hand_over)
+        host = ControlHost(self.owners, self._busy, self._commits, self._hand_over, self.checkpoint)
+        self.controls = Controls(parts, host)
+        self._poison = PoisonPath(parts, self._score, self._hand_over, self.controls.apply)
 
     async def deliver(self, batch: MicroBatch) -> None:
         """Take a batch from the transport; waits while too many are queued."""
@@ -101,6 +104,7 @@ class ScoringStage:
                 await self._restore(missing)
             for partition in wanted:
                 self.owners[partition].generation = generation
+            await self.controls.resume()
         self._parts.metrics.hold(len(wanted), self._parts.clock())
         self._parts.health.hold(len(wanted))
 
@@ -174,7 +178,9 @@ class ScoringStage:
         """Score what of a batch is new; if it breaks the pipeline, do so again with another owner, without poison."""
         try:
             for fetched in owner.fresh(batch.records, self._parts.micro_batch):
+                await self.controls.apply(owner, fetched[0].offset)
                 await self._score(owner, [record_of(one) for one in fetched])
+            await self.controls.apply(owner, owner.next_offset)
         except PipelineError as fault:
             owner.has_failed = True
             log.exception("records broke the pipeline", place=f"{self.topic}/{owner.partition}", offsets=fault.offsets)
@@ -280,7 +286,8 @@ class ScoringStage:
         await self._acknowledged(snapshot.outputs)
         # 3.
         hour = {at: when for at, when in owner.poison.items() if at < snapshot.offset and when > now - HOUR_S}
-        new = Manifest(owner.manifest.epoch + 1, snapshot.offset, {}, self._parts.factory.fingerprint, hour)
+        facts = (self._parts.factory.fingerprint, hour, snapshot.next_control, snapshot.sequence)
+        new = Manifest(owner.manifest.epoch + 1, snapshot.offset, {}, *facts)
         save = self._parts.store.save(owner.partition, owner.manifest, new, snapshot.shards)
         owner.manifest = await asyncio.wait_for(save, self._parts.output_timeout_s)
         # 4.

@@ -46,14 +46,14 @@ def owner_of(partition: int, held: Remembered, factory: PipelineFactory) -> tupl
         )
     if held.shards and refusal is None:
         try:
-            return PartitionOwner(partition, factory.restore(held.shards), held.manifest), False
+            return PartitionOwner(partition, factory.restore(held.shards), held.manifest, held.journal), False
         except StateError as exc:
             refusal = str(exc)
     if refusal is not None:
         log.error("partition restarts cold", partition=partition, offset=held.manifest.offset, why=refusal)
     # epochs go on, so that no slot of the refused state can be taken for one of the new
     manifest = msgspec.structs.replace(held.manifest, shards={}, fingerprint=factory.fingerprint)
-    return PartitionOwner(partition, factory.new(), manifest), refusal is not None
+    return PartitionOwner(partition, factory.new(), manifest, held.journal), refusal is not None
 
 
 def refused() -> DeliveryError:

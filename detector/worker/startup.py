@@ -74,15 +74,19 @@ def widened(bootstrap: str, topic: str, partitions: int) -> str:
 
 
 def _check_widths(bootstrap: str, names: TopicNames, partitions: Mapping[str, int]) -> None:
-    """Raise unless each partition of the events has one for its checkpoints; it must not be recreated for that."""
-    events, state = partitions[names.events], partitions[names.state]
-    if events == state:
-        return
-    narrow = names.state if state < events else names.events
-    raise SetupError(
-        f"partitions of {names.state} must be as many as of {names.events} ({events}), got {state}: add partitions to "
-        f"{narrow} with `{widened(bootstrap, narrow, max(events, state))}`; recreated, the memory is lost"
-    )
+    """Raise unless each partition of the events has one for its checkpoints, and one for what people say of it."""
+    events = partitions[names.events]
+    for name, why in (
+        (names.state, "recreated, the memory is lost"),
+        (names.feedback, "a verdict must reach the worker that holds its agent; only records to come matter"),
+    ):
+        if partitions[name] == events:
+            continue
+        narrow = name if partitions[name] < events else names.events
+        raise SetupError(
+            f"partitions of {name} must be as many as of {names.events} ({events}), got {partitions[name]}: add "
+            f"partitions to {narrow} with `{widened(bootstrap, narrow, max(events, partitions[name]))}`; {why}"
+        )
 
 
 def _partitions(admin: AdminClient, bootstrap: str) -> dict[str, int]:

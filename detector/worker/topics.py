@@ -28,7 +28,8 @@ class TopicSpec(NamedTuple):
 def topic_specs(names: TopicNames, partitions: int = 4, *, event_days: int = 7) -> list[TopicSpec]:
     """Return what every topic of a deployment must look like.
 
-    ``<group>.state`` has as many partitions as the events, because a checkpoint lies in the partition it stands for.
+    ``<group>.state`` has as many partitions as the events, because a checkpoint lies in the partition it stands for;
+    so has ``agent.feedback``, because a verdict must reach the worker that holds its agent.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def topic_specs(names: TopicNames, partitions: int = 4, *, event_days: int = 7) 
     state = {**compact, "segment.bytes": "67108864", "min.cleanable.dirty.ratio": "0.2", "segment.ms": "600000"}
     return [
         TopicSpec(names.events, partitions, kept),
-        TopicSpec(names.feedback, 1, long),
+        TopicSpec(names.feedback, partitions, long),
         TopicSpec(names.alerts, partitions, long),
         TopicSpec(names.policy, 1, compact),
         TopicSpec(names.policy_log, 1, long),

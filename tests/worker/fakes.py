@@ -12,6 +12,7 @@ import numpy as np
 from faust.types import TP
 
 from detector.schema.alert import Alert, Evidence, finding_uid
+from detector.schema.control import Control
 from detector.schema.decode import Refusal, decode
 from detector.schema.event import Event
 from detector.schema.record import Record
@@ -26,7 +27,11 @@ class FakeOutcome(NamedTuple):
 
 
 class FakePipeline:
-    """Counts the events of each agent in one shard; one named ``bad`` is an alert, ``poison`` breaks it halfway."""
+    """Counts the events of each agent in one shard; one named ``bad`` is an alert, ``poison`` breaks it halfway.
+
+    A verdict is an alert too, whose score is how many events of its agent came before, and multiplies what is counted
+    by ten: whether it took effect, how often and where, all shows in the state.
+    """
 
     def __init__(self, counts: Mapping[str, int] | None = None) -> None:
         self.agents: Counter[str] = Counter(counts or {})
@@ -52,6 +57,19 @@ class FakePipeline:
             decoded.refusals,
             {"seen": len(decoded.events)},
         )
+
+    def control(self, records: Sequence[Control]) -> FakeOutcome:
+        alerts = []
+        for control in records:
+            act = json.loads(control.value)
+            if act["kind"] == "verdict":
+                agent = act["agent_id"]
+                record = Record(event_bytes(agent, control.offset, "verdict"), agent.encode(), "agent.feedback", 0)
+                event = decode([record]).events[0]
+                alerts.append(fake_alert(event, record._replace(offset=control.offset), float(self.agents[agent])))
+                self.agents[agent] *= 10
+                self.is_dirty = True
+        return FakeOutcome(np.zeros(0), alerts, [], {"controls_ignored": len(records) - len(alerts)})
 
     def snapshot(self, *, full: bool = False) -> dict[str, bytes]:
         if not self.is_dirty and not full:
@@ -145,6 +163,7 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.generation = 1
+        self.is_moving = False
         self.sent: list[Sent] = []
         self.commits: list[dict[TP, int]] = []
         self.crashes: list[BaseException] = []

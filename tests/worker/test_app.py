@@ -15,17 +15,27 @@ from detector.worker.settings import WorkerSettings
 from tests.worker.fakes import FakeEngine, settled
 
 
+class FakeMessage:
+    """A record as Faust hands it over."""
+
+    topic, partition, offset, generation_id = "g.by-tenant", 0, 7, 3
+    key, value, headers = b"t", b"{}", None
+
+
 class FakeStream:
     """One record of a stream that acknowledges nothing by itself."""
 
     def __init__(self) -> None:
         self.acknowledged = 0
+        self.unacked: set[Any] = set()
+        self.app = SimpleNamespace(consumer=self)
 
     def noack(self) -> FakeStream:
         return self
 
     async def events(self) -> AsyncIterator[Any]:
-        message = SimpleNamespace(topic="g.by-tenant", partition=0, offset=7, key=b"t", value=b"{}", headers={})
+        message = FakeMessage()
+        self.unacked.add(message)
         yield SimpleNamespace(message=message, ack=self.ack)
 
     def ack(self) -> None:
@@ -66,6 +76,18 @@ def test_a_record_whose_work_broke_off_is_not_acknowledged_and_ends_the_worker()
     assert [type(one) for one in engine.crashes] == [PermissionError]
 
 
+def test_a_record_of_another_owner_is_left_and_holds_up_no_rebalance() -> None:
+    """Not acknowledged, so its next owner reads it again; not waited for, because Faust waits for what is tracked."""
+    stream = FakeStream()
+
+    async def take(message: Message) -> bool:
+        assert (message.partition, message.offset, message.generation) == (0, 7, 3)
+        return False
+
+    asyncio.run(_acknowledging(FakeEngine(), take)(stream))
+    assert (stream.acknowledged, stream.unacked) == (0, set())
+
+
 class FakeApp:
     """An app whose topic has the widths a test says, one after the other, and that stops after them."""
 
@@ -93,4 +115,5 @@ def test_partitions_added_to_a_running_worker_end_it_with_the_command_to_follow(
     asyncio.run(watch_partitions(FakeApp(widths), engine, WorkerSettings(group="g")))
     assert len(engine.crashes) == ends
     if ends:
-        assert "--alter --topic g.state --partitions 6" in str(engine.crashes[0])
+        for topic in ("g.state", "agent.feedback"):
+            assert f"--alter --topic {topic} --partitions 6" in str(engine.crashes[0])

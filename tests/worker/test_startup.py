@@ -22,6 +22,12 @@ def test_a_state_topic_of_another_width_is_to_be_widened_not_recreated(events: i
     assert f"kafka-topics.sh --bootstrap-server b:9092 {command}" in str(told.value)
 
 
-def test_as_many_checkpoints_as_partitions_are_in_order() -> None:
+def test_a_feedback_topic_of_another_width_is_to_be_widened() -> None:
+    """As earlier versions made it, with one partition: verdicts would reach the wrong worker."""
+    with pytest.raises(SetupError, match=r"partitions of agent.feedback must be as many .*, got 1: .*only records"):
+        _check_widths("b:9092", NAMES, {NAMES.events: 4, NAMES.state: 4, NAMES.feedback: 1})
+
+
+def test_as_many_partitions_everywhere_are_in_order() -> None:
     """Nothing is said."""
-    _check_widths("b:9092", NAMES, {NAMES.events: 4, NAMES.state: 4})
+    _check_widths("b:9092", NAMES, {NAMES.events: 4, NAMES.state: 4, NAMES.feedback: 4})

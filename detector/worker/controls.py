@@ -1,0 +1,256 @@
+"""Controls on Kafka: a record of the feedback topic gets its place in the input, then takes effect there.
+
+The place is journaled in ``<group>.state`` before anything depends on it. A restart reads the journal and lets each
+control take effect at the same place again, so the same bytes come out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+import structlog
+from faust.types import TP
+
+from detector.schema.control import Control, JournalEntry
+from detector.schema.record import Record
+from detector.schema.topics import TopicNames
+from detector.worker.checkpoint import CheckpointStore
+from detector.worker.journal import RING
+from detector.worker.metrics import WorkerMetrics
+from detector.worker.owner import PartitionOwner
+from detector.worker.ports import Bounds, Engine
+from detector.worker.publish import Output, outputs_of
+from detector.worker.responding import Message
+
+log = structlog.get_logger("detector.controls")
+
+AGAIN_S = 0.5
+"""How long a control waits that found its ring full, or a broker that did not accept the fence."""
+KINDS = frozenset({"verdict", "release"})
+"""Kinds of feedback that have a series of their own; all others are counted as ``other``."""
+
+
+class _Kind(msgspec.Struct):
+    kind: str = "other"
+
+
+_kind = msgspec.json.Decoder(_Kind)
+
+
+class ControlHost(NamedTuple):
+    """What controls need of the scoring stage.
+
+    Attributes
+    ----------
+    owners : mapping
+        Owner of each partition held; the stage changes it.
+    busy : asyncio.Lock
+        Held while anything of an owner changes.
+    commits : callable
+        Tells whether the group accepted offsets: True means that the partitions are still ours.
+    hand_over : callable
+        Hands outputs to the producer.
+    checkpoint : callable
+        Makes every partition durable.
+    """
+
+    owners: Mapping[int, PartitionOwner]
+    busy: asyncio.Lock
+    commits: Callable[[Mapping[TP, int]], Awaitable[bool]]
+    hand_over: Callable[[PartitionOwner, list[Output]], Awaitable[None]]
+    checkpoint: Callable[[], Awaitable[None]]
+
+
+class ControlParts(Protocol):
+    """What of the scoring stage's parts is needed here; see ``ScoringParts``."""
+
+    @property
+    def names(self) -> TopicNames:
+        """Names of the deployment."""
+
+    @property
+    def engine(self) -> Engine:
+        """A broker behind Faust."""
+
+    @property
+    def store(self) -> CheckpointStore:
+        """Keeps the journal."""
+
+    @property
+    def metrics(self) -> WorkerMetrics:
+        """Counts what became of each control."""
+
+    @property
+    def output_timeout_s(self) -> float:
+        """How long an entry may stay unacknowledged."""
+
+
+class Controls:
+    """Gives controls their place in the input and lets them take effect there.
+
+    Parameters
+    ----------
+    parts : ControlParts
+        Those of the scoring stage.
+    host : ControlHost
+        The scoring stage, as far as it is needed.
+    """
+
+    def __init__(self, parts: ControlParts, host: ControlHost) -> None:
+        self._parts, self._host = parts, host
+
+    async def take(self, message: Message, *, is_act: bool) -> bool:
+        """Tell whether a record is done with; False: leave it unacknowledged, its next owner reads it again.
+
+        Parameters
+        ----------
+        message : Message
+            One record of the feedback topic.
+        is_act : bool
+            False for one that is none and went to the dead letters.
+        """
+        while True:
+            async with self._host.busy:
+                is_done = await self._steps(message, is_act=is_act)
+            if is_done is not None:
+                return is_done
+            if self._parts.engine.is_moving:
+                return False
+            await self._host.checkpoint()  # makes room in the ring
+            await asyncio.sleep(AGAIN_S)
+
+    async def _steps(self, message: Message, *, is_act: bool) -> bool | None:
+        """Let one control take effect, in this order, which is the promise.
+
+        0. The partition is ours, in the generation that read the record, and the control is new.
+        1. Fence: commit the input offset that is durable already; a worker that lost the partition is refused here
+           and writes nothing into the new owner's journal.
+        2. The entry (partition, input offset, control offset, digest, the control) is acknowledged in the journal.
+        3. The control takes effect, unless earlier ones still wait; its outputs are handed to the producer.
+
+        Returns True for one that is done with, False for one of another owner, None if it is to be tried again.
+        """
+        # 0.
+        owner = self._host.owners.get(message.partition)
+        if owner is None or owner.has_failed or message.generation != self._parts.engine.generation:
+            self._left(message, owner)
+            return False
+        if message.offset < owner.next_control or not is_act:
+            owner.next_control = max(owner.next_control, message.offset + 1)
+            self._count(message.value, "repeated" if is_act else "refused")
+            return True
+        if owner.sequence - owner.manifest.sequence >= RING:
+            return None
+        # 1.
+        durable = max(owner.manifest.offset, owner.first)
+        if not await self._host.commits({TP(self._parts.names.events, owner.partition): durable}):
+            return None
+        try:
+            # 2.
+            entry = owner.entry(Control(message.offset, message.value), self._parts.engine.generation)
+            await asyncio.wait_for(self._parts.store.journal(entry), self._parts.output_timeout_s)
+            owner.journaled(entry)
+            # 3.
+            await self._apply(owner, owner.next_offset)
+        except BaseException:
+            owner.has_failed = True  # what the journal holds now is known to whoever reads it again
+            raise
+        return True
+
+    async def apply(self, owner: PartitionOwner, before: int) -> None:
+        """Let every control that waits for a place up to an input offset take effect; the caller holds the lock."""
+        if owner.pending:
+            await self._apply(owner, before)
+
+    async def resume(self) -> None:
+        """Let what is due take effect in every partition just taken over, and set where the controls are read on.
+
+        The state, not what the group committed, says where to go on, as with the events: Faust seeks to what is
+        committed next. A record that was left unacknowledged is read again.
+        """
+        sound = [owner for owner in self._host.owners.values() if not owner.has_failed]
+        for owner in sound:
+            try:
+                await self.apply(owner, owner.next_offset)
+            except BaseException:
+                owner.has_failed = True
+                raise
+            self._show(owner)
+        known = {TP(self._parts.names.feedback, one.partition): one for one in sound if one.next_control}
+        if known:
+            bounds = await self._parts.engine.bounds(list(known))
+            for place, owner in known.items():
+                self._hold_against(owner, bounds[place])
+            await self._host.commits({place: owner.next_control for place, owner in known.items()})
+
+    def _hold_against(self, owner: PartitionOwner, bounds: Bounds) -> None:
+        """Begin anew in a topic that ends before what was read of it: none of its records is a repeat."""
+        if owner.next_control > bounds.end:
+            place = {"partition": owner.partition, "read": owner.next_control, "end": bounds.end}
+            log.error("feedback topic ends before what was read of it: was it made anew?", **place)
+            owner.next_control = bounds.begin
+
+    async def _apply(self, owner: PartitionOwner, before: int) -> None:
+        for entry in owner.due(before):
+            await self._one(owner, entry)
+        self._show(owner)
+
+    async def _one(self, owner: PartitionOwner, entry: JournalEntry) -> None:
+        control = entry.control()
+        # one at a time, as they came: what is applied together must not depend on where a restart fell
+        outcome = owner.pipeline.control([control])
+        record = Record(control.value, None, self._parts.names.feedback, owner.partition, control.offset)
+        self._parts.metrics.told(outcome)
+        outputs = outputs_of(outcome.alerts, outcome.refusals, [record], self._parts.names)
+        await self._host.hand_over(owner, outputs)
+        self._count(control.value, "applied")
+
+    def _show(self, owner: PartitionOwner) -> None:
+        self._parts.metrics.pending.labels(owner.partition).set(len(owner.pending))
+
+    def _count(self, value: bytes, outcome: str) -> None:
+        self._parts.metrics.controls.labels(_kind_of(value), outcome).inc()
+
+    def _left(self, message: Message, owner: PartitionOwner | None) -> None:
+        self._count(message.value, "left")
+        if owner is None and message.generation == self._parts.engine.generation:
+            log.error(
+                "feedback is not beside its events: agent.feedback needs as many partitions as agent.events",
+                partition=message.partition,
+                offset=message.offset,
+            )
+
+
+class _Feedback(Protocol):
+    async def on_feedback(self, message: Message) -> bool:
+        """Pass a human act on to the tenant's owner; tell whether the record was one."""
+
+
+def both(responding: _Feedback, controls: Controls) -> Callable[[Message], Awaitable[bool]]:
+    """Return what a record of the feedback topic goes through: first the response stage, then scoring.
+
+    In this order, because scoring remembers how far it came, and reading goes on from there: what it remembers must
+    have reached the response stage. What that stage is given twice it recognises.
+    """
+
+    async def take(message: Message) -> bool:
+        is_act = await responding.on_feedback(message)
+        return await controls.take(message, is_act=is_act)
+
+    return take
+
+
+def _kind_of(value: bytes) -> str:
+    try:
+        kind = _kind.decode(value).kind
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return "other"
+    return kind if kind in KINDS else "other"
+
+
+def leave(consumer: Any, message: Any) -> None:  # noqa: ANN401 - Faust's own classes
+    """Forget a record without acknowledging it: it is not committed, and no rebalance waits for it."""
+    consumer.unacked.discard(message)
