@@ -115,6 +115,17 @@ def replay(
     partitions: Annotated[
         int, typer.Option(min=1, help="Shard as Kafka would: each partition learns alone.", rich_help_panel=INPUTS)
     ] = 1,
+    controls: Annotated[
+        Path | None,
+        typer.Option(help="Verdicts of people: feedback records, one a line.", rich_help_panel=INPUTS),
+    ] = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where a worker let them take effect, as `detector journal` writes it; by their own time if left out.",
+            rich_help_panel=INPUTS,
+        ),
+    ] = None,
     trusted_until: Annotated[
         str | None, typer.Option(help="Event time before which everything is learned.", rich_help_panel=PROFILE)
     ] = None,
@@ -131,13 +142,15 @@ def replay(
 
     The same events in the same order give the same output, and the same finding ids as Kafka with the same number of
     partitions. What was refused is counted by reason on standard error, events far out of order too. Exit status 1 if
-    there were lines and not one of them was an event.
+    there were lines and not one of them was an event. With the controls and the journal of a worker, what its verdicts
+    led to is the same too: places count records, so give the events one a record and from the first on.
     """
     from collections import Counter
     from contextlib import ExitStack
     from itertools import chain
 
     from detector.kernels import notice_on_stderr
+    from detector.offline.controls import read_plan
     from detector.offline.labels import seconds_of
     from detector.offline.order import order_warning
     from detector.offline.replay import Replay, ReplaySettings
@@ -145,7 +158,8 @@ def replay(
     from detector.profile.load import load_profile
 
     until = None if trusted_until is None else seconds_of(trusted_until, "trusted-until of replay")
-    run = Replay(load_profile(profile, models), ReplaySettings(partitions, seed, until, mode))
+    settings, plan = ReplaySettings(partitions, seed, until, mode), read_plan(controls, journal, partitions)
+    run = Replay(load_profile(profile, models), settings, plan=plan)
     paths = events or [STDIN]
     with notice_on_stderr(), ExitStack() as open_files:
         files = [None if path is None else open_files.enter_context(_created(path)) for path in (alerts, commands, log)]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
 
 from detector.errors import SetupError
+from detector.offline.controls import Plan
 from detector.offline.episodes import seconds
 from detector.offline.order import OrderCheck
 from detector.offline.partition import partition_of
@@ -18,6 +19,7 @@ from detector.response.ladder import mode_of
 from detector.response.stage import ResponseStage
 from detector.schema.alert import Alert
 from detector.schema.command import Mode, PolicyLogEntry, PolicyState
+from detector.schema.control import Control
 from detector.schema.decode import Refusal
 from detector.schema.record import Record
 
@@ -41,6 +43,9 @@ class ReplayPipeline(Protocol):
 
     def process(self, records: list[Record]) -> _Outcome:
         """Return what a micro-batch led to."""
+
+    def control(self, records: list[Control]) -> _Outcome:
+        """Return what controls led to; they take effect at once."""
 
     def finish(self) -> _Outcome:
         """Close the open sessions."""
@@ -124,6 +129,8 @@ class Replay:
         Partitions, seed, trusted time, mode.
     make : callable, optional
         Makes the pipeline of one partition; the real one if left out.
+    plan : Plan, optional
+        Controls, and where each takes effect.
     """
 
     def __init__(
@@ -131,7 +138,9 @@ class Replay:
         profile: Profile,
         settings: ReplaySettings,
         make: Callable[[Profile, ReplaySettings], ReplayPipeline] | None = None,
+        plan: Plan | None = None,
     ) -> None:
+        self._plan = plan
         self._pipelines = [(make or _pipeline)(profile, settings) for _ in range(settings.partitions)]
         self._offsets = [0] * settings.partitions
         self.idle_s = profile.sessions.idle_s
@@ -156,12 +165,38 @@ class Replay:
             self._order[partition].note(at)
             shares[partition].append(Record(line, None, TOPIC, partition, self._offsets[partition]))
             self._offsets[partition] += 1
-        return self._answer([pipeline.process(share) for pipeline, share in zip(self._pipelines, shares, strict=True)
-                             if share])  # fmt: skip
+        return self._answer(
+            [outcome for partition, share in enumerate(shares) for outcome in self._walk(partition, share)]
+        )
 
     def finish(self) -> Replayed:
         """Return what closing the open sessions led to; nothing may be fed after it."""
-        return self._answer([pipeline.finish() for pipeline in self._pipelines])
+        outcomes: list[_Outcome] = []
+        for partition, pipeline in enumerate(self._pipelines):
+            late = [] if self._plan is None else self._plan.rest(partition)
+            outcomes += [pipeline.control([control]) for control in late]
+            outcomes.append(pipeline.finish())
+        out = self._answer(outcomes)
+        if self._plan is not None:
+            out.counts["controls_not_journaled"] += self._plan.unplaced
+            out.counts["controls_without_their_events"] += self._plan.left
+        return out
+
+    def _walk(self, partition: int, share: list[Record]) -> Iterator[_Outcome]:
+        """Yield what the records of one partition led to, each control between the two records it stands between."""
+        pipeline, plan, start = self._pipelines[partition], self._plan, 0
+        if plan is not None:
+            for at, record in enumerate(share):
+                due = plan.before(partition, record.offset, record.value)
+                if due and at > start:
+                    yield pipeline.process(share[start:at])
+                    start = at
+                # one at a time, as the worker does: together they could be cut otherwise
+                yield from (pipeline.control([control]) for control in due)
+        if share[start:]:
+            yield pipeline.process(share[start:])
+        if plan is not None:
+            yield from (pipeline.control([one]) for one in plan.behind(partition, self._offsets[partition]))
 
     @property
     def lines(self) -> int:

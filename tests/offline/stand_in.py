@@ -11,6 +11,7 @@ import numpy as np
 
 from detector.offline.episodes import seconds
 from detector.schema.alert import Alert, finding_uid
+from detector.schema.control import Control
 from detector.schema.record import Record
 
 
@@ -85,6 +86,7 @@ class StandInPipeline:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self.controls: list[tuple[int, Control]] = []
         self.is_finished = False
 
     def process(self, records: list[Record]) -> Result:
@@ -102,6 +104,11 @@ class StandInPipeline:
                 out.alerts.append(alert(one, float(one["event_id"][1:]), score, record.partition))
             out.counts["events"] += 1
         return out
+
+    def control(self, controls: list[Control]) -> Result:
+        """Take note before which record a control came."""
+        self.controls += [(len(self.records), control) for control in controls]
+        return Result(counts=Counter(controls=len(controls)))
 
     def finish(self) -> Result:
         """Close the sessions."""

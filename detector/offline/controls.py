@@ -1,0 +1,189 @@
+"""Recorded controls for a replay: at the places a journal gives them, or by their own time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from detector.errors import SetupError, StateError
+from detector.offline.partition import partition_of
+from detector.offline.sources import lines_of
+from detector.schema.control import Control, JournalEntry
+
+
+class _Exported(msgspec.Struct):
+    """A control with its place, as ``detector journal`` writes it."""
+
+    partition: int
+    offset: int
+    value: str
+
+
+class _Act(msgspec.Struct):
+    agent_id: str
+    at: float
+
+
+class _Timed(msgspec.Struct, gc=False):
+    ts: datetime
+
+
+_exported = msgspec.json.Decoder(_Exported)
+_act = msgspec.json.Decoder(_Act)
+_timed = msgspec.json.Decoder(_Timed)
+_entry = msgspec.json.Decoder(JournalEntry)
+
+
+class Placed(NamedTuple):
+    """A control and where it stands: a partition of the control topic, and an offset there."""
+
+    partition: int
+    control: Control
+
+
+class _Waiting(NamedTuple):
+    place: float
+    """First input offset after it, or the event time from which it counts."""
+    control: Control
+
+
+class Plan:
+    """Which controls take effect before which record.
+
+    Parameters
+    ----------
+    waiting : sequence of sequence of (place, control)
+        Of each partition, in order.
+    by_offset : bool
+        Whether places are input offsets, as journaled, or event times in epoch seconds.
+    unplaced : int, default=0
+        Controls that the journal does not name: the worker did not let them take effect.
+    """
+
+    def __init__(self, waiting: Sequence[Sequence[_Waiting]], *, by_offset: bool, unplaced: int = 0) -> None:
+        self._waiting = [deque(one) for one in waiting]
+        self._by_offset = by_offset
+        self.unplaced = unplaced
+
+    @property
+    def left(self) -> int:
+        """Controls that no record has reached yet."""
+        return sum(len(one) for one in self._waiting)
+
+    def before(self, partition: int, offset: int, line: bytes) -> list[Control]:
+        """Return the controls that take effect before one record; they wait no longer."""
+        if not self._waiting[partition]:
+            return []
+        return list(self._up_to(partition, offset if self._by_offset else _seconds(line)))
+
+    def behind(self, partition: int, next_offset: int) -> list[Control]:
+        """Return the controls whose journaled place is right behind the last record; empty for those placed by time."""
+        return list(self._up_to(partition, next_offset)) if self._by_offset else []
+
+    def rest(self, partition: int) -> list[Control]:
+        """Return the controls later than the last event; journaled ones wait for records that are not there."""
+        return [] if self._by_offset else list(self._up_to(partition, float("inf")))
+
+    def _up_to(self, partition: int, place: float) -> Iterator[Control]:
+        waiting = self._waiting[partition]
+        while waiting and waiting[0].place <= place:
+            yield waiting.popleft().control
+
+
+def read_plan(controls: Path | None, journal: Path | None, partitions: int) -> Plan | None:
+    """Return the plan of recorded controls, None if no file is given.
+
+    Parameters
+    ----------
+    controls : Path, optional
+        One feedback record a line, or ``{"partition", "offset", "value"}`` of each.
+    journal : Path, optional
+        Entries ``{"partition", "input_offset", "control_offset", "digest"}``, with or without ``"value"``. Without it,
+        a control takes effect before the first event of its partition at or after its own time.
+    partitions : int
+        Partitions of the replay.
+
+    Raises
+    ------
+    SetupError
+        A line is none of these, a control is missing, or is not the one that was journaled.
+    """
+    given = [] if controls is None else _read_controls(controls, partitions)
+    if journal is not None:
+        return _journaled(given, journal, partitions)
+    if controls is None:
+        return None
+    waiting: list[list[_Waiting]] = [[] for _ in range(partitions)]
+    for number, one in enumerate(given, start=1):
+        waiting[one.partition].append(_Waiting(_act_of(one.control.value, controls, number).at, one.control))
+    return Plan([sorted(each, key=lambda one: one.place) for each in waiting], by_offset=False)
+
+
+def _read_controls(path: Path, partitions: int) -> list[Placed]:
+    found: list[Placed] = []
+    counts = [0] * partitions
+    for number, line in enumerate(lines_of(path), start=1):
+        try:
+            one = _exported.decode(line)
+        except msgspec.DecodeError:
+            # a record as it stood on the topic: Kafka's partitioner places it, lines count as offsets
+            partition = partition_of(_act_of(line, path, number).agent_id, partitions)
+            found.append(Placed(partition, Control(counts[partition], line)))
+        else:
+            partition = _within(one.partition, partitions, path, number)
+            found.append(Placed(partition, Control(one.offset, one.value.encode())))
+        counts[partition] += 1
+    return found
+
+
+def _journaled(given: Sequence[Placed], path: Path, partitions: int) -> Plan:
+    known = {(one.partition, one.control.offset): one.control.value.decode() for one in given}
+    waiting: list[list[_Waiting]] = [[] for _ in range(partitions)]
+    for number, line in enumerate(lines_of(path), start=1):
+        try:
+            entry = _entry.decode(line)
+        except msgspec.DecodeError as error:
+            message = f"line {number} of {path} must be an entry of the journal, got {error}: see `detector journal`"
+            raise SetupError(message) from error
+        partition = _within(entry.partition, partitions, path, number)
+        value = known.pop((partition, entry.control_offset), entry.value)
+        if value is None:
+            message = f"control {entry.control_offset} of partition {partition} must be in the controls file, got none"
+            raise SetupError(f"{message}: {path} names it in line {number}; give the file it was exported with")
+        try:
+            control = msgspec.structs.replace(entry, value=value).control()
+        except StateError as error:
+            raise SetupError(f"line {number} of {path} is refused: {error}") from error
+        if waiting[partition] and entry.input_offset < waiting[partition][-1].place:
+            message = f"input_offset of line {number} of {path} must not fall within its partition"
+            raise SetupError(f"{message}, got {entry.input_offset}: keep the order in which it was written")
+        waiting[partition].append(_Waiting(entry.input_offset, control))
+    return Plan(waiting, by_offset=True, unplaced=len(known))
+
+
+def _act_of(line: bytes, path: Path, number: int) -> _Act:
+    try:
+        return _act.decode(line)
+    except msgspec.DecodeError as error:
+        message = f"line {number} of {path} must be a feedback record with agent_id and at, got {error}: correct it"
+        raise SetupError(message) from error
+
+
+def _within(partition: int, partitions: int, path: Path, number: int) -> int:
+    if not 0 <= partition < partitions:
+        message = f"partition of line {number} of {path} must be below {partitions}, got {partition}"
+        raise SetupError(f"{message}: give the number of partitions of the topic (--partitions)")
+    return partition
+
+
+def _seconds(line: bytes) -> float:
+    """Return the time of an event, minus infinity for what has none: no control waits for it."""
+    try:
+        return _timed.decode(line).ts.timestamp()
+    except (msgspec.DecodeError, OverflowError, ValueError):
+        return float("-inf")

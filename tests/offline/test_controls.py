@@ -1,0 +1,158 @@
+"""Recorded controls in a replay: where the journal says, or by their own time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from detector.errors import SetupError
+from detector.offline.controls import read_plan
+from detector.offline.partition import partition_of
+from detector.offline.replay import Replay, Replayed, ReplaySettings
+from detector.offline.sources import batches
+from detector.profile.load import load_profile
+from detector.schema.control import digest_of
+from detector.schema.feedback import Verdict
+from tests.offline.stand_in import StandInPipeline, event
+
+PROFILE = load_profile()
+AGENTS = [f"agent-{number}" for number in range(8)]
+LINES = [event(number, agent_id=AGENTS[number % 8]) for number in range(80)]
+BEGIN = 1_772_409_600.0
+"""Event 0 of the stand-in's stream: 2026-03-02T00:00:00Z."""
+
+
+def _verdict(agent: str, at: float, number: int = 0) -> bytes:
+    act = Verdict(
+        agent_id=agent, by="Ada", reason="known job", at=at, id=f"v{number}", finding_uid="f" * 32, verdict="dismiss"
+    )
+    return act.model_dump_json().encode()
+
+
+def _file(path: Path, lines: list[bytes]) -> Path:
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    return path
+
+
+def _entry(control: bytes, place: int, offset: int = 0, partition: int = 0, **more: object) -> bytes:
+    body = {"partition": partition, "input_offset": place, "control_offset": offset, "digest": digest_of(control)}
+    return json.dumps({**body, **more}).encode()
+
+
+def _run(
+    controls: Path | None, journal: Path | None, partitions: int = 1, size: int = 512
+) -> tuple[Replayed, list[StandInPipeline]]:
+    made: list[StandInPipeline] = []
+
+    def make(_profile: object, _settings: object) -> StandInPipeline:
+        made.append(StandInPipeline())
+        return made[-1]
+
+    plan = read_plan(controls, journal, partitions)
+    run = Replay(PROFILE, ReplaySettings(partitions), make, plan)
+    for batch in batches(LINES, size):
+        run.feed(batch)
+    return run.finish(), made
+
+
+def _places(pipeline: StandInPipeline) -> list[int]:
+    return [place for place, _ in pipeline.controls]
+
+
+@pytest.mark.parametrize("size", [1, 7, 512])
+def test_with_a_journal_controls_take_effect_where_the_worker_let_them(tmp_path: Path, size: int) -> None:
+    """Before the first record, between two, and behind the last: however the file is cut."""
+    acts = [_verdict("agent-0", 5.0, number) for number in range(4)]
+    places = [0, 33, 33, 80]
+    journal = [_entry(act, place, number) for number, (act, place) in enumerate(zip(acts, places, strict=True))]
+    out, (pipeline,) = _run(_file(tmp_path / "c", acts), _file(tmp_path / "j", journal), size=size)
+    assert _places(pipeline) == places
+    assert [control.value for _, control in pipeline.controls] == acts
+    assert [control.offset for _, control in pipeline.controls] == [0, 1, 2, 3]
+    assert (out.counts["controls_not_journaled"], out.counts["controls_without_their_events"]) == (0, 0)
+
+
+def test_a_journal_that_holds_the_controls_needs_no_other_file(tmp_path: Path) -> None:
+    """`detector journal` writes both; the journal alone is enough."""
+    act = _verdict("agent-0", 5.0)
+    _, (pipeline,) = _run(None, _file(tmp_path / "j", [_entry(act, 7, value=act.decode())]))
+    assert pipeline.controls == [(7, (0, act))]
+
+
+def test_places_count_per_partition(tmp_path: Path) -> None:
+    """As replay numbers its records, and as Kafka does."""
+    agent = next(agent for agent in AGENTS if partition_of(agent, 3) == 2)
+    act = _verdict(agent, 5.0)
+    exported = json.dumps({"partition": 2, "offset": 41, "value": act.decode()}).encode()
+    journal = _file(tmp_path / "j", [_entry(act, 5, 41, 2)])
+    _, made = _run(_file(tmp_path / "c", [exported]), journal, partitions=3, size=16)
+    assert [_places(pipeline) for pipeline in made] == [[], [], [5]]
+
+
+@pytest.mark.parametrize("size", [1, 7, 512])
+def test_without_a_journal_a_control_waits_for_its_own_time(tmp_path: Path, size: int) -> None:
+    """Before the first event of its partition that is not earlier; behind the last if none is."""
+    acts = [_verdict("agent-0", BEGIN + at, number) for number, at in enumerate((1e6, 20.0, 20.5, -1.0))]
+    out, (pipeline,) = _run(_file(tmp_path / "c", acts), None, size=size)
+    assert _places(pipeline) == [0, 20, 21, 80]
+    assert out.counts["controls_without_their_events"] == 0
+
+
+def test_what_is_no_event_places_no_control(tmp_path: Path) -> None:
+    """A line without a time is passed over."""
+    made: list[StandInPipeline] = []
+    plan = read_plan(_file(tmp_path / "c", [_verdict("agent-0", BEGIN)]), None, 1)
+    run = Replay(PROFILE, ReplaySettings(), lambda *_: made.append(StandInPipeline()) or made[-1], plan)
+    run.feed([b"junk", b'{"ts":"yesterday"}', LINES[0]])
+    assert _places(made[0]) == [2]
+
+
+def test_what_has_no_place_is_counted(tmp_path: Path) -> None:
+    """A control the worker never journaled, and an entry behind the end of the file."""
+    acts = [_verdict("agent-0", 5.0, 0), _verdict("agent-0", 6.0, 1)]
+    journal = _file(tmp_path / "j", [_entry(acts[0], 500)])
+    out, (pipeline,) = _run(_file(tmp_path / "c", acts), journal)
+    assert pipeline.controls == []
+    assert (out.counts["controls_not_journaled"], out.counts["controls_without_their_events"]) == (1, 1)
+
+
+def test_a_control_that_is_not_the_one_journaled_is_refused(tmp_path: Path) -> None:
+    """The digest tells."""
+    act, other = _verdict("agent-0", 5.0), _verdict("agent-0", 5.5)
+    with pytest.raises(SetupError, match=r"line 1 of .* is refused: .* must have the digest"):
+        read_plan(_file(tmp_path / "c", [other]), _file(tmp_path / "j", [_entry(act, 3)]), 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (b"junk", "must be an entry of the journal"),
+        (_entry(b"x", 3, 9), "control 9 of partition 0 must be in the controls file, got none"),
+        (_entry(b"x", 3, 0, 4), "partition of line 1 of .* must be below 1, got 4"),
+    ],
+)
+def test_a_journal_line_that_does_not_fit_is_refused(tmp_path: Path, line: bytes, says: str) -> None:
+    """With the line, and what to do."""
+    with pytest.raises(SetupError, match=says):
+        read_plan(None, _file(tmp_path / "j", [line]), 1)
+
+
+def test_a_journal_out_of_order_is_refused(tmp_path: Path) -> None:
+    """Places never fall within a partition."""
+    act = _verdict("agent-0", 5.0)
+    lines = [_entry(act, 9, 0, value=act.decode()), _entry(act, 8, 1, value=act.decode())]
+    with pytest.raises(SetupError, match=r"input_offset of line 2 of .* must not fall"):
+        read_plan(None, _file(tmp_path / "j", lines), 1)
+
+
+def test_a_controls_line_that_is_no_feedback_is_refused(tmp_path: Path) -> None:
+    """A controls file is written by tools, so a fault is an error, not a dead letter."""
+    with pytest.raises(SetupError, match=r"line 2 of .* must be a feedback record with agent_id and at"):
+        read_plan(_file(tmp_path / "c", [_verdict("agent-0", 5.0), b"{}"]), None, 1)
+
+
+def test_without_files_there_is_no_plan() -> None:
+    """The harmless twin: a replay of events alone is what it was."""
+    assert read_plan(None, None, 1) is None
