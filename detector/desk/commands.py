@@ -1,4 +1,4 @@
-"""Commands for people and their tools: ``detector siem`` and ``detector release``; heavy imports happen inside."""
+"""Commands for people and their tools: siem, release, verdict, journal; heavy imports happen inside."""
 
 from __future__ import annotations
 
@@ -142,3 +142,68 @@ def release(
     typer.echo(f"{entry.decision:<10}{entry.detail}")
     if entry.decision != "released":
         raise typer.Exit(1)
+
+
+@app.command("verdict")
+def verdict(
+    finding: Annotated[str, typer.Argument(help="Uid of the finding: finding_info.uid of its alert.")],
+    kind: Annotated[
+        Literal["confirm", "dismiss", "confirm_safe"],
+        typer.Argument(help="confirm: an attack. dismiss: real, but harmless. confirm_safe: may be learned."),
+    ],
+    agent: Annotated[str, typer.Option(help="Id of the agent, as in its events.")],
+    by: Annotated[str, typer.Option(help="Who answers for it.")],
+    reason: Annotated[str, typer.Option(help="Why; it stands on the incident.")],
+    tenant: Annotated[str, typer.Option(help="Tenant of the agent.")] = "default",
+    bootstrap: Bootstrap = None,
+    topic_prefix: Prefix = None,
+) -> None:
+    """Say what a finding was, in a person's name.
+
+    Writes the verdict to agent.feedback, beside the agent's events, and waits until Kafka has it. The worker that holds
+    the agent journals its place in the input, then sends the incident again with the verdict on it. Scores are left as
+    they are in this version. Exit status: 0 written; 2 refused, the reason is shown.
+    """
+    from detector.desk.feedback import FeedbackClient, VerdictRequest
+    from detector.worker.clients import confluent_options
+    from detector.worker.settings import load_settings
+
+    settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix})
+    client = FeedbackClient(confluent_options(settings), settings.topics)
+    written = client.verdict(VerdictRequest(agent, finding, kind, by, reason, tenant))
+    typer.echo(f"written   {settings.topics.feedback}, partition {written.partition}, offset {written.offset}")
+    typer.echo(f"next      the worker that holds partition {written.partition} shows it on the incident: look for a")
+    typer.echo(f"          new record of finding {finding} on {settings.topics.alerts}; a finding that no worker")
+    typer.echo("          remembers is counted as verdicts_unmatched in detector_counts_total")
+
+
+@app.command("journal")
+def journal(
+    out: Annotated[Path, typer.Option(help="Folder for journal.ndjson and controls.ndjson.", file_okay=False)],
+    group: Annotated[
+        str | None, typer.Option(help="Consumer group of the workers. (default: detector)", rich_help_panel=KAFKA)
+    ] = None,
+    bootstrap: Bootstrap = None,
+    topic_prefix: Prefix = None,
+) -> None:
+    """Write the journal of controls to files: where each verdict took effect, for `detector replay`.
+
+    Reads `<group>.state` to its end, with the workers' DETECTOR_STATE_KEY. A partition keeps its last 1,024 entries;
+    what was overwritten before is said.
+    """
+    import asyncio
+
+    from detector.desk.journal import CONTROLS, JOURNAL, read_journal, write_journal
+    from detector.worker.clients import aiokafka_options
+    from detector.worker.settings import load_settings
+
+    settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix, "group": group})
+    secret = settings.state_key.get_secret_value() if settings.state_key else None
+    names = settings.topics
+    found = asyncio.run(read_journal(names.state, settings.group, secret, aiokafka_options(settings)))
+    write_journal(found.entries, out)
+    typer.echo(f"{len(found.entries)} entries: {out / JOURNAL}, {out / CONTROLS}")
+    for partition in found.cut:
+        typer.echo(f"partition {partition} begins late: older entries were overwritten", err=True)
+    if found.refused:
+        typer.echo(f"{found.refused} entries left out: damaged, or sealed with another state_key", err=True)

@@ -1,7 +1,8 @@
-"""What people decide, written to `agent.feedback` and followed until the response stage has answered."""
+"""What people decide, written to `agent.feedback`; a release is followed until the response stage has answered."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -13,12 +14,13 @@ from pydantic import ValidationError
 from detector.clock import Clock, system_clock
 from detector.errors import DeliveryError, SetupError
 from detector.schema.command import PolicyLogEntry, PolicyState, subject_of
-from detector.schema.feedback import Release, feedback_id
+from detector.schema.feedback import Release, Verdict, VerdictKind, feedback_id
 from detector.schema.reading import read
 from detector.schema.topics import TopicNames
 
 KAFKA_WAIT_S = 15.0
 POLL_S = 0.2
+FINDING = re.compile(r"[0-9a-f]{32}")
 
 
 class ReleaseRequest(NamedTuple):
@@ -49,8 +51,26 @@ class ReleaseResult(NamedTuple):
     why_not: str = ""
 
 
+class VerdictRequest(NamedTuple):
+    """What a finding of an agent was, who says so, and why."""
+
+    agent_id: str
+    finding_uid: str
+    verdict: VerdictKind
+    by: str
+    reason: str
+    tenant: str = "default"
+
+
+class FeedbackPlace(NamedTuple):
+    """Where a record stands on `agent.feedback`."""
+
+    partition: int
+    offset: int
+
+
 class FeedbackClient:
-    """Writes releases and reads what became of them.
+    """Writes verdicts and releases, and reads what became of a release.
 
     Parameters
     ----------
@@ -99,6 +119,34 @@ class FeedbackClient:
             consumer.assign(ends)
             return ReleaseResult(state, _answer(consumer, act.id, timeout_s))
 
+    def verdict(self, asked: VerdictRequest) -> FeedbackPlace:
+        """Return where the verdict on a finding stands, once Kafka has acknowledged it.
+
+        Raises
+        ------
+        SetupError
+            A value is no legal one, or the topic is not there.
+        DeliveryError
+            Kafka did not take the verdict.
+        """
+        if not FINDING.fullmatch(asked.finding_uid):
+            raise SetupError(
+                f"finding of verdict must be 32 hexadecimal digits, got {asked.finding_uid!r}: "
+                "take finding_info.uid of its alert"
+            )
+        at = self._clock()
+        try:
+            act = Verdict(
+                **asked._asdict(),
+                at=at,
+                id=feedback_id(f"{asked.agent_id}/{asked.finding_uid}/{asked.verdict}", asked.by, asked.reason, at),
+            )
+        except ValidationError as error:
+            raise _refused(error, "verdict") from error
+        with self._reader() as (_, partitions_of):
+            partitions_of(self._names.feedback)  # says what to do where the topic is not there
+        return self._write(act)
+
     def state_of(self, subject: str) -> PolicyState | None:
         """Return what stands for a subject: the highest revision on the policy topic, None if there is none."""
         found: PolicyState | None = None
@@ -125,25 +173,40 @@ class FeedbackClient:
                 revision=revision,
             )
         except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            raise SetupError(f"{fault['loc'][0]} of release must be given and short: {fault['msg']}") from error
+            raise _refused(error, "release") from error
 
-    def _write(self, act: Release) -> None:
+    def _write(self, act: Release | Verdict) -> FeedbackPlace:
         faults: list[str] = []
-        producer = Producer({"message.timeout.ms": int(KAFKA_WAIT_S * 1_000), **self._kafka, "acks": "all"})
+        written: list[FeedbackPlace] = []
+
+        def heard(error: Any, message: Any) -> None:  # noqa: ANN401 - untyped C classes
+            if error is not None:
+                faults.append(error.str())
+            else:
+                written.append(FeedbackPlace(message.partition(), message.offset()))
+
+        # as Java's producers place keys, so that it lies beside the agent's events; librdkafka's default does not
+        own = {"message.timeout.ms": int(KAFKA_WAIT_S * 1_000), "partitioner": "murmur2_random"}
+        producer = Producer({**own, **self._kafka, "acks": "all"})
         producer.produce(
             self._names.feedback,
             key=act.agent_id.encode(),
             value=act.model_dump_json().encode(),
-            on_delivery=lambda error, _: faults.append(error.str()) if error is not None else None,
+            on_delivery=heard,
         )
-        left = producer.flush(KAFKA_WAIT_S + 5.0)
-        if left or faults:
+        producer.flush(KAFKA_WAIT_S + 5.0)
+        if not written:
             fault = faults[0] if faults else "no acknowledgement"
-            raise DeliveryError(f"release of {act.agent_id} must reach Kafka, got {fault}; try again", 5.0)
+            raise DeliveryError(f"{act.kind} of {act.agent_id} must reach Kafka, got {fault}; try again", 5.0)
+        return written[0]
 
     def _reader(self) -> _Reader:
         return _Reader(self._kafka)
+
+
+def _refused(error: ValidationError, what: str) -> SetupError:
+    fault = error.errors(include_url=False)[0]
+    return SetupError(f"{fault['loc'][0]} of {what} must be given and short: {fault['msg']}")
 
 
 PartitionsOf = Callable[[str], list[TopicPartition]]

@@ -14,9 +14,9 @@ Text = Annotated[str, Field(min_length=1, max_length=1_024)]
 
 
 class _Act(BaseModel):
-    """A human act: who, why, when; frozen, nothing unknown."""
+    """A human act: who, why, when; frozen. Unknown fields are left out: a newer desk may say more than we know of."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     agent_id: Text
     tenant: Text = "default"

@@ -12,14 +12,15 @@ from confluent_kafka.cimpl import TopicPartition
 from typer.testing import CliRunner, Result
 
 from detector.desk.commands import app
-from detector.desk.feedback import FeedbackClient, ReleaseRequest
+from detector.desk.feedback import FeedbackClient, ReleaseRequest, VerdictRequest
 from detector.errors import DeliveryError, SetupError
 from detector.local.embedded import EmbeddedBroker
+from detector.offline.partition import partition_of
 from detector.response.ladder import Levels
 from detector.response.settings import ResponseSettings
 from detector.response.stage import ResponseStage
 from detector.schema.command import Breaker, Constraints, Issuer, PolicyState, Reason
-from detector.schema.feedback import Release
+from detector.schema.feedback import Release, feedback_adapter
 from detector.schema.topics import TopicNames
 
 WAIT_S = 20.0
@@ -142,6 +143,49 @@ def test_a_release_without_name_or_reason_is_refused(kafka: dict[str, Any], faul
     request = ReleaseRequest("agent-1", "kim", "known job")._replace(**fault)
     with pytest.raises(SetupError, match="of release must be given and short"):
         FeedbackClient(kafka, names).release(request, 0.5)
+
+
+def _verdict(**changes: str) -> VerdictRequest:
+    return VerdictRequest("agent-1", "f" * 32, "dismiss", "kim", "known job")._replace(**changes)
+
+
+def test_a_verdict_lies_beside_the_events_of_its_agent(kafka: dict[str, Any]) -> None:
+    """Kafka's own partitioner places it; several agents, so that no chance can pass for it."""
+    names = _topics(kafka, "verdict.")
+    client = FeedbackClient(kafka, names, clock=lambda: 1_500.0)
+    agents = [f"agent-{number}" for number in range(6)]
+    written = [client.verdict(_verdict(agent_id=agent, tenant="acme")) for agent in agents]
+    assert [one.partition for one in written] == [partition_of(agent, 4) for agent in agents]
+    consumer = Consumer({**kafka, "group.id": "verdicts"})
+    consumer.assign([TopicPartition(names.feedback, written[0].partition, written[0].offset)])
+    record = consumer.poll(WAIT_S)
+    consumer.close()
+    assert record is not None
+    act = feedback_adapter.validate_json(record.value())
+    assert (record.key(), act.kind, act.by, act.tenant, act.at) == (b"agent-0", "verdict", "kim", "acme", 1_500.0)
+
+
+def test_a_release_lies_beside_the_events_of_its_agent(kafka: dict[str, Any]) -> None:
+    """The same: librdkafka's own default would place it elsewhere."""
+    client = FeedbackClient(kafka, _topics(kafka, "beside."))
+    agents = [f"agent-{number}" for number in range(6)]
+    placed = [client._write(client._act(ReleaseRequest(agent, "kim", "known job"), 1)).partition for agent in agents]
+    assert placed == [partition_of(agent, 4) for agent in agents]
+
+
+@pytest.mark.parametrize("finding", ["", "F" * 32, "f" * 31, "f" * 33])
+def test_a_verdict_on_what_is_no_finding_is_refused(kafka: dict[str, Any], finding: str) -> None:
+    """Said before anything is written."""
+    client = FeedbackClient(kafka, TopicNames("nowhere.", "g"))
+    with pytest.raises(SetupError, match="finding of verdict must be 32 hexadecimal digits"):
+        client.verdict(_verdict(finding_uid=finding))
+
+
+def test_a_verdict_without_a_name_is_refused(kafka: dict[str, Any]) -> None:
+    """Somebody answers for it."""
+    client = FeedbackClient(kafka, TopicNames("nowhere.", "g"))
+    with pytest.raises(SetupError, match="by of verdict must be given and short"):
+        client.verdict(_verdict(by=""))
 
 
 def test_what_is_not_ours_on_the_policy_topic_is_passed_over(kafka: dict[str, Any]) -> None:

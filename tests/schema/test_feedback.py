@@ -33,6 +33,12 @@ def test_an_act_without_a_name_a_reason_or_a_known_kind_is_refused(text: bytes) 
         feedback_adapter.validate_json(text)
 
 
+def test_a_field_of_a_newer_version_is_left_out() -> None:
+    """A desk that was upgraded first does not send its verdicts to the dead letters."""
+    text = b'{"kind":"release","agent_id":"a1","by":"ana","reason":"x","at":1,"id":"r","ticket":"T-7"}'
+    assert feedback_adapter.validate_json(text) == Release(agent_id="a1", by="ana", reason="x", at=1.0, id="r")
+
+
 def test_an_act_sent_twice_has_one_id_and_another_act_another() -> None:
     """A retried command line does not release twice."""
     assert feedback_id("a1", "ana", "checked", 5.0) == feedback_id("a1", "ana", "checked", 5.0)
