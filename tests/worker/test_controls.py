@@ -264,7 +264,8 @@ def test_a_new_control_waits_behind_those_that_wait() -> None:
         engine.sent.clear()
         await again.process(_batch(0, 1, generation=2))
         await again.checkpoint()  # what waits is not in the state
-        assert _remembered(topic).manifest.sequence == 0
+        manifest = _remembered(topic).manifest
+        assert (manifest.sequence, manifest.next_control) == (0, 0)
         await again.process(_batch(2, 3, generation=2))
         assert _alerts(engine) == [("a-0", 3.0), ("b-1", 0.0)]
 
@@ -425,10 +426,8 @@ def test_what_is_no_act_is_dead_lettered_once_and_not_journaled() -> None:
     """Broken or too large: the dead letters have it, no partition stops."""
 
     async def scene(engine: FakeEngine, stage: ScoringStage, topic: Topic) -> None:
-        responding = ResponseProcessor(
-            RespondingParts(NAMES, engine, lambda: None, stage._parts.metrics, Health(5.0), lambda: 0.0, {})  # type: ignore[arg-type, return-value]
-        )
-        take = both(responding, stage.controls)
+        parts = RespondingParts(NAMES, engine, FakePipelines, stage._parts.metrics, Health(5.0), lambda: 0.0, {})
+        take = both(ResponseProcessor(parts), stage.controls)
         for offset, value in enumerate((b'{"kind":"pardon"}', b'{"kind":"verdict"}' + b" " * MAX_CONTROL_BYTES)):
             assert await take(Message(b"a", value, {}, f"agent.feedback/0/{offset}", 0, offset, 1))
         assert topic == {}
