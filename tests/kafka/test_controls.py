@@ -1,0 +1,183 @@
+"""Verdicts on a real Kafka: they reach the incident, and a replay with the journal gives what the worker gave."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from detector.desk.journal import CONTROLS, JOURNAL
+from detector.local.kafka import free_port
+from detector.local.ladder import Broker
+from detector.offline.controls import read_plan
+from detector.offline.partition import partition_of
+from detector.offline.replay import Replay, ReplaySettings
+from detector.profile.load import load_profile
+from detector.schema.alert import Alert
+from detector.worker.checkpoint import CheckpointStore, Remembered, key_of
+from detector.worker.factory import ProfilePipelines
+from detector.worker.settings import WorkerSettings
+from detector.worker.topics import create_topics, topic_specs
+from tests.kafka.harness import Deployment, deployment, published, stream, values
+
+pytestmark = [pytest.mark.kafka, pytest.mark.data, pytest.mark.timeout(240)]
+
+EVENTS = 9_000
+
+
+@pytest.fixture
+def deployed(kafka: Broker, group: str, tmp_path: Path) -> Iterator[Deployment]:
+    """Topics, group and workers of this test alone."""
+    with deployment(kafka, group, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def events() -> list[tuple[bytes, bytes]]:
+    return stream(EVENTS)
+
+
+def _detector(deployed: Deployment, *words: str) -> subprocess.CompletedProcess[str]:
+    where = ["--bootstrap", deployed.broker.bootstrap, "--topic-prefix", f"{deployed.group}."]
+    return subprocess.run(
+        [sys.executable, "-m", "detector", *words, *where], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def _verdict(deployed: Deployment, uid: str, agent: str, kind: str = "dismiss", tenant: str = "default") -> str:
+    who = ("--agent", agent, "--by", "kim", "--reason", "known job", "--tenant", tenant)
+    done = _detector(deployed, "verdict", uid, kind, *who)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def _judge(deployed: Deployment, alert: Alert, kind: str = "dismiss") -> str:
+    return _verdict(deployed, alert.finding_uid, alert.agent_id, kind, alert.tenant)
+
+
+def _metric(port: int, line: str) -> bool:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        return line in answer.read().decode()
+
+
+def _journaled(deployed: Deployment) -> int:
+    return sum((one.key or b"").startswith(b"journal#") for one in deployed.read(deployed.names.state))
+
+
+def _with_verdict(deployed: Deployment) -> list[Alert]:
+    return [alert for alert in published(deployed) if alert.activity == "verdict"]
+
+
+def test_a_verdict_reaches_its_incident(deployed: Deployment, events: list[tuple[bytes, bytes]]) -> None:
+    """From the command line to the SOC's topic and the gauges; beside the events of its agent."""
+    port = free_port()
+    worker = deployed.start(listen_port=str(port))
+    deployed.produce(events)
+    deployed.until_done()
+    alert = published(deployed)[-1]
+    told = _judge(deployed, alert)
+    assert f"partition {partition_of(alert.agent_id, 4)}, offset 0" in told
+    deployed.until(lambda: bool(_with_verdict(deployed)), "the incident with its verdict")
+    (shown,) = _with_verdict(deployed)
+    assert (shown.finding_uid, shown.counter, shown.score) == (alert.finding_uid, alert.counter + 1, alert.score)
+    assert shown.verdict is not None
+    assert (shown.verdict.verdict, shown.verdict.by, shown.verdict.reason) == ("dismiss", "kim", "known job")
+    soc = [(one["finding_info"]["uid"], one["metadata"]["sequence"]) for one in values(_soc(deployed))]
+    assert soc.count((shown.finding_uid, shown.counter)) == 1
+    assert _metric(port, 'detector_controls_total{kind="verdict",outcome="applied"} 1.0')
+    gauge = f'detector_pipeline{{name="verdicts_dismiss",partition="{alert.partition}"}} 1.0'
+    deployed.until(lambda: _metric(port, gauge), "the gauge of verdicts")
+    assert deployed.stop(worker) == 0, deployed.logs()
+
+
+def _soc(deployed: Deployment) -> list[object]:
+    return list(deployed.read(deployed.names.alerts))
+
+
+def test_after_kill_9_between_journal_and_batch_a_replay_gives_the_same_bytes(
+    deployed: Deployment, events: list[tuple[bytes, bytes]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Alerts and state in the end are those of `replay --controls --journal`, byte for byte."""
+    third = EVENTS // 3
+    first = deployed.start()
+    deployed.produce(events[:third])
+    deployed.until_done()
+    assert deployed.stop(first) == 0, deployed.logs()
+    # this one makes no checkpoint: what it does is in the journal only
+    second = deployed.start(checkpoint_interval_s="3600")
+    before = sum(deployed.ends(deployed.names.alerts))
+    deployed.produce(events[third : 2 * third])
+    deployed.until(lambda: sum(deployed.ends(deployed.names.alerts)) > before, "an alert of the second third")
+    _judge(deployed, published(deployed)[-1], "confirm")
+    deployed.until(lambda: _journaled(deployed) == 1, "the entry of the journal")
+    second.kill()
+    second.wait()
+    # one verdict more while nobody is there, and another after the crash, on an incident of the first third
+    deployed.produce(events[2 * third :])
+    _judge(deployed, published(deployed)[0], "confirm_safe")
+    third_worker = deployed.start()
+    deployed.until_done()
+    deployed.until(lambda: _journaled(deployed) == 2, "the second entry")
+    deployed.until(lambda: {alert.verdict.verdict for alert in _with_verdict(deployed) if alert.verdict} >=
+                   {"confirm"}, "the first verdict on its incident")  # fmt: skip
+    assert deployed.stop(third_worker) == 0, deployed.logs()
+
+    done = _detector(deployed, "journal", "--out", str(tmp_path / "audit"), "--group", deployed.group)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    plan = read_plan(tmp_path / "audit" / CONTROLS, tmp_path / "audit" / JOURNAL, deployed.partitions)
+    monkeypatch.setattr("detector.offline.replay.TOPIC", deployed.names.events)
+    run = Replay(load_profile(), ReplaySettings(deployed.partitions), plan=plan)
+    replayed = [alert.model_dump_json() for alert in run.feed([value for _, value in events]).alerts
+                if alert.agent_id != "*"]  # fmt: skip
+    found = [alert.model_dump_json() for alert in published(deployed)]
+    assert sum('"activity":"verdict"' in one for one in replayed) >= 1
+    assert set(found) == set(replayed)
+    assert len(set(replayed)) == len(replayed)
+    for partition, remembered in _remembered(deployed).items():
+        assert (remembered.refusal, remembered.journal) == (None, ())
+        pipelines = ProfilePipelines(load_profile(), WorkerSettings())
+        state = pipelines.restore(remembered.shards).snapshot(full=True)
+        assert state == run._pipelines[partition].snapshot(full=True)  # type: ignore[attr-defined]  # the real one
+
+
+def _remembered(deployed: Deployment) -> dict[int, Remembered]:
+    held: dict[int, dict[bytes, bytes]] = {partition: {} for partition in range(deployed.partitions)}
+    for record in deployed.read(deployed.names.state):
+        held[record.partition][record.key or b""] = record.value or b""
+    store = CheckpointStore(deployed.names.state, deployed.group, key_of(None, deployed.group), _nowhere)
+    return {partition: store._verified(partition, blobs) for partition, blobs in held.items() if blobs}
+
+
+async def _nowhere(*_: object) -> object:
+    raise AssertionError("nothing is written here")
+
+
+def test_verdicts_find_their_worker_among_three(deployed: Deployment) -> None:
+    """Three workers, four partitions: feedback lies with the worker that has the events, whatever the assignment."""
+    ports = [free_port() for _ in range(3)]
+    workers = [deployed.start(listen_port=str(port)) for port in ports]
+    logs = [deployed.folder / f"worker-{number}.log" for number in range(3)]
+    deployed.until(lambda: all("assigned" in log.read_text() for log in logs), "three workers in the group")
+    agents = [next(f"a{n}" for n in range(99) if partition_of(f"a{n}", 4) == partition) for partition in range(4)]
+    for agent in agents:
+        _verdict(deployed, "f" * 32, agent)
+    deployed.until(lambda: _journaled(deployed) == 4, "four entries")
+    applied = 'detector_controls_total{kind="verdict",outcome="applied"}'
+    deployed.until(lambda: sum(_metric(port, applied) for port in ports) >= 2, "verdicts with several workers")
+    assert not any(_metric(port, 'outcome="left"') for port in ports), deployed.logs()
+    assert [deployed.stop(worker) for worker in workers] == [0, 0, 0], deployed.logs()
+
+
+def test_a_feedback_topic_with_one_partition_is_refused(kafka: Broker, group: str, tmp_path: Path) -> None:
+    """As earlier versions made it; the sentence has the command that mends it."""
+    with deployment(kafka, group, tmp_path) as deployed:
+        other = deployed.names.__class__(f"{group}-old.", f"{group}-old")
+        specs = [spec._replace(partitions=1) if spec.name == other.feedback else spec for spec in topic_specs(other)]
+        create_topics(deployed.client, specs)
+        worker = deployed.start(group=f"{group}-old", topic_prefix=f"{group}-old.")
+        assert worker.wait(60) == 2
+        assert f"--alter --topic {other.feedback} --partitions 4" in deployed.logs()
