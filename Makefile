@@ -12,6 +12,8 @@ MUTANTS_MINUTES ?= 10
 EXAMPLES ?= quick
 # what is no unit test: the one place that says so, for a desk and for .ci/run
 UNIT := not kafka and not slow and not integration
+# JUNIT=folder: a report of each part goes there
+JUNIT_FILE = $(if $(JUNIT),--junitxml=$(JUNIT)/$(1).xml)
 EXTRAS := --extra local --extra notebooks --extra dev
 COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
   --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
@@ -28,14 +30,14 @@ demo: $(STAMP) ## a real Kafka, a fleet, five attacks, the detector at work (abo
 
 test: $(STAMP) ## every test: unit, property, real Kafka, and the notebooks executed
 	@$(BIN)/detector kernels
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
-	$(MAKE) --no-print-directory notebooks
+	@$(MAKE) --no-print-directory unit EXAMPLES=house
+	@$(MAKE) --no-print-directory rest
 
 unit: $(STAMP) ## the fast tests only, under a minute once kernels are compiled
-	HYPOTHESIS_PROFILE=$(EXAMPLES) $(BIN)/python -m pytest -m "$(UNIT)" $(PYTEST_ARGS)
+	HYPOTHESIS_PROFILE=$(EXAMPLES) $(BIN)/python -m pytest -m "$(UNIT)" $(call JUNIT_FILE,unit) $(PYTEST_ARGS)
 
 rest: $(STAMP) # every test that `unit` leaves out, and the notebooks
-	$(BIN)/python -m pytest -m "not ($(UNIT))" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not ($(UNIT))" $(call JUNIT_FILE,rest) $(PYTEST_ARGS)
 	$(MAKE) --no-print-directory notebooks
 
 lint: $(STAMP) ## ruff, mypy --strict, the floors of the house, drift of docs/schema

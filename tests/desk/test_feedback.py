@@ -145,7 +145,7 @@ def test_a_release_without_name_or_reason_is_refused(kafka: dict[str, Any], faul
         FeedbackClient(kafka, names).release(request, 0.5)
 
 
-def _verdict(**changes: str) -> VerdictRequest:
+def _verdict(**changes: Any) -> VerdictRequest:
     return VerdictRequest("agent-1", "f" * 32, "dismiss", "kim", "known job")._replace(**changes)
 
 
@@ -161,7 +161,7 @@ def test_a_verdict_lies_beside_the_events_of_its_agent(kafka: dict[str, Any]) ->
     record = consumer.poll(WAIT_S)
     consumer.close()
     assert record is not None
-    act = feedback_adapter.validate_json(record.value())
+    act = feedback_adapter.validate_json(record.value() or b"")
     assert (record.key(), act.kind, act.by, act.tenant, act.at) == (b"agent-0", "verdict", "kim", "acme", 1_500.0)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from detector.worker.checkpoint import CheckpointStore, Remembered, key_of
 from detector.worker.factory import ProfilePipelines
 from detector.worker.settings import WorkerSettings
 from detector.worker.topics import create_topics, topic_specs
-from tests.kafka.harness import Deployment, deployment, published, stream, values
+from tests.kafka.harness import Deployment, Read, deployment, published, stream, values
 
 pytestmark = [pytest.mark.kafka, pytest.mark.data, pytest.mark.timeout(240)]
 
@@ -98,7 +99,7 @@ def test_a_verdict_reaches_its_incident(deployed: Deployment, events: list[tuple
     assert deployed.stop(worker) == 0, deployed.logs()
 
 
-def _soc(deployed: Deployment) -> list[object]:
+def _soc(deployed: Deployment) -> list[Read]:
     return list(deployed.read(deployed.names.alerts))
 
 
@@ -154,7 +155,7 @@ def _remembered(deployed: Deployment) -> dict[int, Remembered]:
     return {partition: store._verified(partition, blobs) for partition, blobs in held.items() if blobs}
 
 
-async def _nowhere(*_: object) -> object:
+async def _nowhere(*_: object) -> Awaitable[Any]:
     raise AssertionError("nothing is written here")
 
 

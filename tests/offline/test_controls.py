@@ -104,7 +104,12 @@ def test_what_is_no_event_places_no_control(tmp_path: Path) -> None:
     """A line without a time is passed over."""
     made: list[StandInPipeline] = []
     plan = read_plan(_file(tmp_path / "c", [_verdict("agent-0", BEGIN)]), None, 1)
-    run = Replay(PROFILE, ReplaySettings(), lambda *_: made.append(StandInPipeline()) or made[-1], plan)
+
+    def make(*_: object) -> StandInPipeline:
+        made.append(StandInPipeline())
+        return made[-1]
+
+    run = Replay(PROFILE, ReplaySettings(), make, plan)
     run.feed([b"junk", b'{"ts":"yesterday"}', LINES[0]])
     assert _places(made[0]) == [2]
 

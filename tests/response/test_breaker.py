@@ -91,8 +91,8 @@ def test_a_containment_counts_from_its_begin_not_from_its_last_command() -> None
 
 def test_a_fleet_nobody_has_spoken_of_has_no_share_contained() -> None:
     """Before the first figure a division would have nothing to divide by."""
-    assert Verdict(None, 0, 0).share == 0.0
-    assert Verdict(None, 2, 0).share == 2.0
+    assert BreakerVerdict(None, 0, 0).share == 0.0
+    assert BreakerVerdict(None, 2, 0).share == 2.0
 
 
 def test_the_rate_is_capped_in_any_hour() -> None:

@@ -23,7 +23,7 @@ from detector.worker.controls import both
 from detector.worker.health import Health
 from detector.worker.metrics import WorkerMetrics
 from detector.worker.ports import Bounds
-from detector.worker.responding import Message, RespondingParts, ResponseProcessor
+from detector.worker.responding import Message, RespondingParts, ResponseProcessor, Stage
 from detector.worker.scoring import ScoringParts, ScoringStage
 from detector.worker.transport import MicroBatch
 from tests.worker.fakes import FakeEngine, FakePipelines, event_bytes, fetched, settled
@@ -422,11 +422,15 @@ def test_an_entry_whose_control_was_exchanged_is_refused() -> None:
     _run(scene)
 
 
+def _no_stage() -> Stage:
+    raise AssertionError("no decision is asked for here")
+
+
 def test_what_is_no_act_is_dead_lettered_once_and_not_journaled() -> None:
     """Broken or too large: the dead letters have it, no partition stops."""
 
     async def scene(engine: FakeEngine, stage: ScoringStage, topic: Topic) -> None:
-        parts = RespondingParts(NAMES, engine, FakePipelines, stage._parts.metrics, Health(5.0), lambda: 0.0, {})
+        parts = RespondingParts(NAMES, engine, _no_stage, stage._parts.metrics, Health(5.0), lambda: 0.0, {})
         take = both(ResponseProcessor(parts), stage.controls)
         for offset, value in enumerate((b'{"kind":"pardon"}', b'{"kind":"verdict"}' + b" " * MAX_CONTROL_BYTES)):
             assert await take(Message(b"a", value, {}, f"agent.feedback/0/{offset}", 0, offset, 1))
