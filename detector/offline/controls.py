@@ -24,7 +24,7 @@ class _Exported(msgspec.Struct):
     value: str
 
 
-class _Act(msgspec.Struct):
+class _Dated(msgspec.Struct):
     agent_id: str
     at: float
 
@@ -34,7 +34,7 @@ class _Timed(msgspec.Struct, gc=False):
 
 
 _exported = msgspec.json.Decoder(_Exported)
-_act = msgspec.json.Decoder(_Act)
+_dated = msgspec.json.Decoder(_Dated)
 _timed = msgspec.json.Decoder(_Timed)
 _entry = msgspec.json.Decoder(JournalEntry)
 
@@ -120,7 +120,7 @@ def read_plan(controls: Path | None, journal: Path | None, partitions: int) -> P
         return None
     waiting: list[list[_Waiting]] = [[] for _ in range(partitions)]
     for number, one in enumerate(given, start=1):
-        waiting[one.partition].append(_Waiting(_act_of(one.control.value, controls, number).at, one.control))
+        waiting[one.partition].append(_Waiting(_dated_of(one.control.value, controls, number).at, one.control))
     return Plan([sorted(each, key=lambda one: one.place) for each in waiting], by_offset=False)
 
 
@@ -132,7 +132,7 @@ def _read_controls(path: Path, partitions: int) -> list[Placed]:
             one = _exported.decode(line)
         except msgspec.DecodeError:
             # a record as it stood on the topic: Kafka's partitioner places it, lines count as offsets
-            partition = partition_of(_act_of(line, path, number).agent_id, partitions)
+            partition = partition_of(_dated_of(line, path, number).agent_id, partitions)
             found.append(Placed(partition, Control(counts[partition], line)))
         else:
             partition = _within(one.partition, partitions, path, number)
@@ -166,9 +166,9 @@ def _journaled(given: Sequence[Placed], path: Path, partitions: int) -> Plan:
     return Plan(waiting, by_offset=True, unplaced=len(known))
 
 
-def _act_of(line: bytes, path: Path, number: int) -> _Act:
+def _dated_of(line: bytes, path: Path, number: int) -> _Dated:
     try:
-        return _act.decode(line)
+        return _dated.decode(line)
     except msgspec.DecodeError as error:
         message = f"line {number} of {path} must be a feedback record with agent_id and at, got {error}: correct it"
         raise SetupError(message) from error
