@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from detector.kernels import NOTICE, KernelStep, at_times
 
 TWICE = """
@@ -26,6 +28,7 @@ def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.integration
 def test_a_kernel_is_told_by_name_and_number_and_only_when_it_is_compiled(tmp_path: Path) -> None:
     """The first process compiles and says so once; the second finds the kernel on disk and says nothing."""
     first = _run(tmp_path, "-c", TWICE)
@@ -39,6 +42,7 @@ def test_a_kernel_is_told_by_name_and_number_and_only_when_it_is_compiled(tmp_pa
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
 
 
+@pytest.mark.integration
 def test_a_command_that_finds_no_kernels_says_so(tmp_path: Path) -> None:
     """One line on standard error, before the wait, and none on standard output."""
     replay = subprocess.Popen(

@@ -14,10 +14,10 @@ from detector.schema.record import Record
 from detector.worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
-    from detector.worker.owner import Pipeline
+    from detector.pipeline import Pipeline
 
 WARM_UP = b'{"event_id":"w","ts":"2026-01-01T00:00:00Z","agent_id":"w","kind":"tool_call","name":"w","session_id":"w"}'
-UNSCORED = {"profile", "response"}
+UNSCORED = {"profile", "response", "rules"}
 """Sections of a profile that do not change a score: state learnt without them is still the same state."""
 
 

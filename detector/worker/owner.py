@@ -5,55 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from detector.errors import PipelineError
-from detector.schema.alert import Alert
 from detector.schema.control import Control, JournalEntry, digest_of
-from detector.schema.decode import Refusal
 from detector.schema.record import Record
 from detector.worker.checkpoint import Manifest
 
+if TYPE_CHECKING:  # numba comes with them, and help must not wait for it
+    from detector.pipeline import Pipeline
+    from detector.state.report import Outcome
+
 MARKERS = 1
 """A transaction leaves one offset without a record; retention takes whole segments."""
-
-
-class Outcome(Protocol):
-    """What the pipeline says of a micro-batch."""
-
-    @property
-    def scores(self) -> Any:  # noqa: ANN401 - ndarray of float64, shape (n_events + n_refused,)
-        """One score per event and refused line."""
-
-    @property
-    def alerts(self) -> Sequence[Alert]:
-        """Alerts, in order."""
-
-    @property
-    def refusals(self) -> Sequence[tuple[int, Refusal]]:
-        """Refused events with the index of their record."""
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """What was counted, by name."""
-
-
-class Pipeline(Protocol):
-    """The pure object that scores; see ``detector/pipeline.py``."""
-
-    def process(self, records: Sequence[Record], tolerance_s: float | None = None) -> Outcome:
-        """Return what a micro-batch brought."""
-
-    def control(self, records: Sequence[Control]) -> Outcome:
-        """Return what controls brought; they take effect at once."""
-
-    def snapshot(self, *, full: bool = False) -> dict[str, bytes]:
-        """Return the shards that changed since the last call, all if ``full``; an empty one is to be dropped."""
-
-    def gauges(self) -> Mapping[str, float]:
-        """Return what a dashboard shows."""
 
 
 class Snapshot(NamedTuple):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
@@ -21,9 +21,12 @@ from detector.schema.decode import MAX_RAW_BYTES, Refusal
 from detector.schema.record import Record
 from detector.schema.topics import TopicNames
 from detector.worker.metrics import WorkerMetrics
-from detector.worker.owner import PartitionOwner, Pipeline
+from detector.worker.owner import PartitionOwner
 from detector.worker.ports import PipelineFactory
 from detector.worker.publish import Output, dead_letter
+
+if TYPE_CHECKING:
+    from detector.pipeline import Pipeline
 
 log = structlog.get_logger("detector.scoring")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from faust.types import TP
 
-from detector.worker.owner import Pipeline
+if TYPE_CHECKING:
+    from detector.pipeline import Pipeline
 
 
 class PipelineFactory(Protocol):

@@ -179,6 +179,7 @@ def _worker(folder: Path, script: str) -> Worker:
     return worker
 
 
+@pytest.mark.integration
 def test_a_worker_that_goes_on_is_waited_for_however_long_it_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,6 +192,7 @@ def test_a_worker_that_goes_on_is_waited_for_however_long_it_takes(
     assert said[0].startswith("worker: compiling kernels kernel=k step=")
 
 
+@pytest.mark.integration
 def test_a_worker_that_says_nothing_is_given_up(tmp_path: Path) -> None:
     """Silence is what a hanging start looks like; the end of the log stands in the refusal."""
     with (
@@ -200,6 +202,7 @@ def test_a_worker_that_says_nothing_is_given_up(tmp_path: Path) -> None:
         worker.wait_until_ready(print, stall_s=1.0)
 
 
+@pytest.mark.integration
 def test_a_worker_that_ends_is_not_waited_for(tmp_path: Path) -> None:
     """Its last words are the reason."""
     with (
@@ -209,6 +212,7 @@ def test_a_worker_that_ends_is_not_waited_for(tmp_path: Path) -> None:
         worker.wait_until_ready(print)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_command_started_by_nohup_ends_on_both_signals(number: signal.Signals) -> None:
     """A shell's background job inherits SIGINT as ignored; the demo and the broker take it back."""

@@ -37,6 +37,7 @@ def test_the_port_kept_in_the_folder_is_the_one_that_must_be_free(tmp_path: Path
         LocalKafka(tmp_path).start()
 
 
+@pytest.mark.integration
 def test_a_node_of_another_cluster_is_not_taken_for_ours(tmp_path: Path, stranger: int) -> None:
     """Whoever was quicker to the port answers; its cluster id is not the one that was formatted here."""
     (tmp_path / "data").mkdir()

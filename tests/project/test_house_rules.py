@@ -20,12 +20,6 @@ LONGER_FILES: dict[str, str] = {
 }
 """Files that may pass 300 lines, each with the reason; nothing else may."""
 
-SHARED_NAMES: dict[str, str] = {
-    "Outcome": "the pipeline's, and the worker's protocol of it, which goes with the rebuilding",
-    "Pipeline": "the same",
-}
-"""Class names that may stand twice for now, each with the reason; nothing else may."""
-
 BARRED = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve", "skops"}
 
 
@@ -151,14 +145,14 @@ def test_no_assertion_hides_what_it_means_to_compare() -> None:
 
 
 def test_a_class_name_stands_for_one_thing() -> None:
-    """Whoever searches for a name finds one class; what is excused leaves the list when it is mended."""
+    """Whoever searches for a name finds one class."""
     where: dict[str, list[str]] = {}
     for path in python_files("detector"):
         for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.ClassDef):
                 where.setdefault(node.name, []).append(f"{name_of(path)}:{node.lineno}")
     twice = {name: places for name, places in where.items() if len(places) > 1}
-    assert set(twice) == set(SHARED_NAMES), twice
+    assert not twice, twice
 
 
 def test_every_test_says_in_a_line_what_it_is_for() -> None:

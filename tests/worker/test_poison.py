@@ -45,7 +45,7 @@ def _letters(engine: FakeEngine) -> list[tuple[bytes, bytes]]:
 
 
 def _agents(stage: ScoringStage) -> dict[str, int]:
-    pipeline = stage.owners[0].pipeline
+    pipeline: Any = stage.owners[0].pipeline
     assert isinstance(pipeline, FakePipeline)
     return dict(pipeline.agents)
 
