@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.errors import StateError
-from detector.state.shards import divide, join, pack, unpack
+from detector.state.shards import divide, form_of, join, pack, unpack
 
 
 def test_arrays_and_facts_come_back_as_they_were() -> None:
@@ -39,3 +39,28 @@ def test_a_missing_piece_is_refused() -> None:
     del pieces["x~1"]
     with pytest.raises(StateError, match="pieces of shard x"):
         join(pieces)
+
+
+LAYOUT = np.dtype([("seen", np.float64), ("started", np.float64), ("group", np.int32)], align=True)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        np.dtype([("started", np.float64), ("seen", np.float64), ("group", np.int32)], align=True),
+        np.dtype([("seen", np.float64), ("started", np.int64), ("group", np.int32)], align=True),
+        np.dtype([("seen", np.float64), ("started", np.float64), ("group", np.int32, (2,))], align=True),
+        np.dtype([("seen", np.float64), ("started", np.float64), ("owner", np.int32)], align=True),
+        np.dtype([("seen", np.float64), ("started", np.float64), ("group", np.int32)]),
+    ],
+    ids=["permuted", "another format", "another shape", "another name", "another padding"],
+)
+def test_rows_of_another_layout_are_refused_and_never_read_askew(other: np.dtype[np.void]) -> None:
+    """Two fields that changed places have the same length: only the layout tells."""
+    assert form_of(other) != form_of(LAYOUT)
+    shard = pack({"rows": np.zeros(3, other)})
+    with pytest.raises(StateError, match="layout of array rows of shard x"):
+        unpack("x", shard, {"rows": LAYOUT})
+    with pytest.raises(StateError, match="layout of array rows"):
+        unpack("x", shard)
+    assert len(unpack("x", pack({"rows": np.zeros(3, LAYOUT)}), {"rows": LAYOUT})[0]["rows"]) == 3

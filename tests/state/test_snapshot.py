@@ -176,3 +176,26 @@ def test_equal_states_have_equal_bytes_whatever_lies_in_rows_that_are_free() -> 
         for one in (straight, again)
     ]
     assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("list_of", ["channels", "measures"])
+def test_state_with_the_channels_or_measures_of_another_version_is_refused(list_of: str) -> None:
+    """Columns go by position in a shard: one that moved would be read as another."""
+    arrays, facts = unpack("core", SHARDS["core"])
+    for names in (facts[list_of][::-1], facts[list_of][:-1], [*facts[list_of], "toy"]):
+        with pytest.raises(StateError, match="channels of a snapshot must be this version's"):
+            restored({**SHARDS, "core": pack(arrays, {**facts, list_of: names})})
+    assert restored({**SHARDS, "core": pack(arrays, facts)}).gauges() == restored(SHARDS).gauges()
+
+
+def test_agents_whose_fields_changed_places_are_refused() -> None:
+    """A snapshot from before two fields were permuted, whole but for that."""
+    rows = unpack("a", SHARDS["agents/000000"], {"rows": restored(SHARDS).state.memory.agents.dtype})[0]["rows"]
+    names = list(rows.dtype.names or ())
+    at = names.index("group")
+    names[at], names[at + 1] = names[at + 1], names[at]
+    permuted = np.zeros(len(rows), np.dtype([(name, rows.dtype[name]) for name in names], align=True))
+    for name in names:
+        permuted[name] = rows[name]
+    with pytest.raises(StateError, match="layout of array rows of shard agents/000000"):
+        restored({**SHARDS, "agents/000000": pack({"rows": permuted})})

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.memory.layout import FUSED, ORIGIN, PLAIN
+from detector.memory.layout import FUSED, OLDEST, ORIGIN, PLAIN
 from detector.pipeline import Pipeline
 from detector.simulate.fleet import DAY_S, Fleet
+from detector.sketches.rolling import note_value
 from detector.state.settings import settings_of
-from detector.steps.judge import allocate_standing, correction
+from detector.steps.judge import SessionStanding, _exchange, allocate_standing, correction
 from tests.streams import Look, Script, feed, ordinary, profile, quick, records_of, trained
 
 SETTINGS = settings_of(profile(), None).judge
@@ -119,3 +120,46 @@ def test_the_window_of_sessions_is_bounded() -> None:
     feed(pipeline, ordinary(script, 300, first=300))
     assert pipeline.state.standing.rolling.used[FUSED, 0] == 100
     assert pipeline.state.standing.rolling.ordered.shape == (3, 100)
+
+
+def window_of(voice: int, sessions: int) -> SessionStanding:
+    """Return a standing in which the last sessions scored 1, 2, 3 ... in one voice and in the origin voice."""
+    standing = allocate_standing(200)
+    for score in range(1, sessions + 1):
+        for series in {voice, int(ORIGIN)}:
+            note_value(standing.rolling, series, float(score))
+    return standing
+
+
+def test_the_plain_voice_is_exchanged_within_its_share_of_the_budget() -> None:
+    """With a tenth of the budget it must be nine times as rare for the same level; with a half they are equal."""
+    rolling = window_of(PLAIN, 100).rolling
+    few, even = (SETTINGS._replace(tail=0.0, origin_share=share, least=50) for share in (0.9, 0.5))
+    assert _exchange(even, rolling, 100.0) == 100.0
+    assert _exchange(even, rolling, 91.0) == pytest.approx(91.0, abs=1.0)
+    # the rarest 1.5 of 101, nine times granted: the level that 13 of 100 reach
+    assert _exchange(few, rolling, 100.0) == 88.0
+    assert _exchange(few, rolling, 80.0) == 0.0
+
+
+def test_nothing_is_exchanged_without_a_share_or_a_window() -> None:
+    """All of the budget is the origin voice's, or too few sessions have closed."""
+    assert _exchange(SETTINGS._replace(origin_share=1.0, least=50), window_of(PLAIN, 100).rolling, 100.0) == 0.0
+    assert _exchange(SETTINGS._replace(least=50), window_of(PLAIN, 49).rolling, 49.0) == 0.0
+
+
+def test_one_wild_session_weighs_on_its_agent_s_mean_up_to_the_cap_only() -> None:
+    """Otherwise one storm would lower an agent's scores for a hundred sessions."""
+    script = Script()
+    pipeline = trained(script)
+    feed(pipeline, [script.event(agent_id="a-1", session_id="wild")])
+    state = pipeline.state
+    slot = int(state.memory.ends[OLDEST])
+    agent = int(state.memory.sessions["agent"][slot])
+    cap = state.settings.judge.cap
+    state.memory.sessions["best"][slot] = (50.0, 50.0, 50.0, cap + 30.0, cap - 0.5)
+    sums, totals = state.memory.agents["sums"][agent].copy(), state.standing.totals.copy()
+    pipeline.finish()
+    gained = state.memory.agents["sums"][agent] - sums
+    assert gained.tolist() == pytest.approx([1.0, cap, cap - 0.5])
+    assert (state.standing.totals - totals).tolist() == pytest.approx([1.0, cap, cap - 0.5, 1.0])

@@ -1,0 +1,188 @@
+"""The one owner of what alerts: levels, floor, trusted history, counts; and that it can be exchanged whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detector.channels.context import JUDGED
+from detector.errors import StateError
+from detector.intake.columns import SESSION
+from detector.pipeline import Pipeline
+from detector.simulate.fleet import DAY_S
+from detector.steps.threshold import ALERT, QUARANTINE, BudgetSettings, BudgetThreshold, Ended, Passed
+from detector.steps.workspace import Workspace, allocate_closes, allocate_workspace
+from tests.streams import Script, feed, ordinary, quick, trained
+
+SETTINGS = BudgetSettings(alerts=0.01, quarantine=0.001, floor=2.0, trusted_until=100.0)
+WORK = allocate_workspace(256)
+WORK.closes = allocate_closes(16)
+WORK.clock = np.zeros(512)
+
+
+def work(
+    events: Sequence[tuple[int, float]], closes: Sequence[tuple[int, int]] = (), **fields: Any
+) -> tuple[int, Workspace]:
+    """Return a batch of events (session, rarity) and closes (before which event, session)."""
+    n, judged = len(events), WORK.judgements
+    WORK.context.state[:n] = JUDGED
+    WORK.columns.ident[:n, SESSION] = [session for session, _ in events]
+    WORK.columns.ts[:n] = WORK.clock[:n] = fields.get("ts", 1_000.0)
+    judged.rarity[:n] = [rarity for _, rarity in events]
+    judged.score[:n] = fields.get("score", 9.0)
+    judged.ready[:n] = fields.get("ready", True)
+    judged.rises[:n] = fields.get("rises", True)
+    WORK.closes.count[0] = len(closes)
+    for row, (at, session) in enumerate(closes):
+        WORK.closes.at[row], WORK.closes.name[row] = at, session
+        WORK.closes.seen[row] = fields.get("ts", 1_000.0)
+    return n, WORK
+
+
+def decided(events: Sequence[tuple[int, float]], threshold: BudgetThreshold | None = None, **fields: Any) -> list[Any]:
+    """Return what a threshold makes of a batch."""
+    return (threshold or BudgetThreshold(SETTINGS)).decide(*work(events, **fields))
+
+
+def test_a_session_passes_each_level_once_and_its_events_past_the_alert_level_are_counted() -> None:
+    """One in a hundred alerts, one in a thousand quarantines; below, nothing."""
+    assert decided([(7, 1.99), (7, 2.0), (7, 2.5), (7, 3.0), (7, 3.5)]) == [
+        Passed(1, 7, ALERT, 1),
+        Passed(3, 7, QUARANTINE, 3),
+    ]
+
+
+def test_a_session_that_passes_the_stricter_level_first_passes_it_alone() -> None:
+    """It has no lower level left to pass."""
+    assert decided([(7, 3.0), (7, 2.0)]) == [Passed(0, 7, QUARANTINE, 1)]
+
+
+def test_an_event_that_does_not_raise_its_session_passes_nothing() -> None:
+    """It counts among those past the level all the same."""
+    threshold = BudgetThreshold(SETTINGS)
+    assert decided([(7, 2.5)], threshold, rises=False) == []
+    assert decided([(7, 2.5)], threshold) == [Passed(0, 7, ALERT, 2)]
+
+
+def test_evidence_below_the_floor_is_no_alarm_however_rare() -> None:
+    """In a fleet whose sessions are all alike the rarest is still nothing."""
+    assert decided([(7, 9.0)], score=1.999) == []
+    assert decided([(7, 9.0)], score=2.0) == [Passed(0, 7, QUARANTINE, 1)]
+
+
+@pytest.mark.parametrize("fields", [{"ts": 99.0}, {"ready": False}])
+def test_trusted_history_and_a_window_too_young_are_silent(fields: dict[str, Any]) -> None:
+    """Alerts begin when they may, and when a rarity means something."""
+    threshold = BudgetThreshold(SETTINGS)
+    assert decided([(7, 9.0)], threshold, **fields) == []
+    assert threshold.open == {}
+
+
+def test_a_close_comes_before_the_event_at_its_place_and_tells_how_many_were_over() -> None:
+    """The next session of the same name begins anew."""
+    threshold = BudgetThreshold(SETTINGS)
+    assert decided([(7, 2.0), (7, 2.1), (7, 2.2)], threshold, closes=[(2, 7)]) == [
+        Passed(0, 7, ALERT, 1),
+        Ended(0, 7, 2),
+        Passed(2, 7, ALERT, 1),
+    ]
+    assert decided([], threshold, closes=[(0, 7), (0, 8)]) == [Ended(0, 7, 1)]
+    assert (threshold.closed, threshold.alerted, threshold.open) == (3, 2, {})
+
+
+def test_a_session_counts_as_spent_once_however_many_levels_it_passed() -> None:
+    """Two of four closed: a half."""
+    threshold = BudgetThreshold(SETTINGS)
+    decided([(1, 2.0), (1, 3.0), (2, 3.0), (3, 1.0)], threshold, closes=[(4, 1), (4, 2), (4, 3), (4, 4)])
+    assert threshold.gauges() == {"promised": 0.01, "spent": 0.5}
+
+
+def test_a_session_of_trusted_history_is_neither_promised_nor_spent() -> None:
+    """Only sessions that were active since alerts may begin are counted."""
+    threshold = BudgetThreshold(SETTINGS)
+    decided([(1, 9.0)], threshold, closes=[(1, 1)], ts=99.0)
+    assert (threshold.closed, threshold.gauges()["spent"]) == (0, 0.0)
+    decided([], threshold, closes=[(0, 1)], ts=100.0)
+    assert (threshold.closed, threshold.gauges()["spent"]) == (1, 0.0)
+
+
+def test_facts_bring_a_threshold_to_where_another_left_off() -> None:
+    """Open sessions, levels, counts; plain values that a snapshot can hold."""
+    threshold, again = BudgetThreshold(SETTINGS), BudgetThreshold(SETTINGS)
+    decided([(1, 2.0), (2, 3.0), (3, 2.0)], threshold, closes=[(3, 3)])
+    again.restore(threshold.facts())
+    assert again.facts() == threshold.facts() == {
+        "name": "budget", "open": [[1, ALERT, 1], [2, QUARANTINE, 1]], "closed": 1, "alerted": 1,
+    }  # fmt: skip
+    assert decided([(1, 2.5), (1, 3.0)], again) == [Passed(1, 1, QUARANTINE, 3)]
+    with pytest.raises(StateError, match="threshold of a snapshot must be budget, got everything"):
+        again.restore({"name": "everything"})
+
+
+def test_nothing_is_spent_in_trusted_history() -> None:
+    """Through the pipeline: odd sessions close, the gauge says 0; afterwards it counts."""
+    script = Script()
+    odd = [{"name": "exfiltrate", "target": f"https://d{n}.evil.example"} for n in range(4)]
+    values = [*ordinary(script, 60), *script.session("odd", odd, agent_id="a-1"), *ordinary(script, 20, first=60)]
+    pipeline = Pipeline(quick(), trusted_until=script.now + DAY_S)
+    feed(pipeline, values)
+    assert pipeline.gauges()["spent"] == 0.0
+    assert pipeline.gauges()["sessions_closed"] == 81
+    live = trained(Script())
+    assert live.gauges()["spent"] == 0.0
+    assert live.state.threshold.facts()["closed"] == 0
+
+
+class Everything:
+    """Another threshold: every judged event alerts, once a session; it keeps what it needs itself."""
+
+    def __init__(self) -> None:
+        self.seen: set[int] = set()
+
+    def decide(self, events: int, work: Workspace) -> list[Passed | Ended]:
+        """Return the first judged event of each session."""
+        found: list[Passed | Ended] = []
+        for i in range(events):
+            session = int(work.columns.ident[i, SESSION])
+            if work.context.state[i] == JUDGED and session not in self.seen:
+                self.seen.add(session)
+                found.append(Passed(i, session, ALERT, 1))
+        return found
+
+    def facts(self) -> dict[str, Any]:
+        """Return the state as plain facts."""
+        return {"name": "everything", "seen": sorted(self.seen)}
+
+    def restore(self, facts: Mapping[str, Any]) -> None:
+        """Go on where the facts left off."""
+        self.seen = set(facts["seen"])
+
+    def gauges(self) -> dict[str, float]:
+        """Return the figures an operator watches."""
+        return {"promised": 1.0, "spent": 1.0}
+
+
+def test_another_threshold_decides_once_it_is_exchanged_and_no_score_changes() -> None:
+    """Whole: levels, state and gauges; what lies below never asks what alerted."""
+    script = Script()
+    values = ordinary(script, 6)
+    usual, other = Pipeline(quick()), Pipeline(quick())
+    other.state.threshold = Everything()
+    plain, found = feed(usual, values), feed(other, values)
+    assert plain.alerts == []
+    assert [one.activity for one in found.alerts] == ["create", "close"] * 6
+    assert found.scores.tolist() == plain.scores.tolist()
+    assert other.gauges()["promised"] == 1.0
+
+
+def test_a_snapshot_holds_the_facts_of_whatever_decides_and_another_one_refuses_them() -> None:
+    """A partition is not taken over by a threshold that cannot read its state."""
+    script = Script()
+    pipeline = Pipeline(quick())
+    pipeline.state.threshold = Everything()
+    feed(pipeline, ordinary(script, 2))
+    with pytest.raises(StateError, match="threshold of a snapshot must be budget, got everything"):
+        Pipeline.restore(quick(), pipeline.snapshot(full=True))
