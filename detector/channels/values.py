@@ -189,18 +189,23 @@ def _origins_told(columns: Columns, first: int, stop: int) -> int:
 
 
 @njit(cache=True)
-def _finish(out: Context, i: int, room: Room, has_tool_origin: bool) -> None:
-    """Write what the parts of an event add up to, and which channels had something to say."""
+def _finish(at: Surroundings, out: Context, i: int, room: Room) -> None:
+    """Write what the parts of an event add up to, and which channels had something to say.
+
+    Before any session has closed there is nothing to hold a value against; then a group that is new itself is told
+    by the level, and by how many sessions its peers taught.
+    """
     bits, ready, which = out.bits[i], out.ready[i], out.which[i]
     bits[NOVELTY] = room.best[OF_TARGET] if which[TARGET_PART] >= 0 else 0.0
     bits[ARGUMENTS] = _sum(room.top[0])
     bits[ARGUMENTS_ORIGIN] = _sum(room.top[1])
+    has_history = at.fleet["gate"][0] > 0
     tells = out.origin[i] != NO_ORIGIN
-    ready[NOVELTY] = which[TARGET_PART] >= 0
-    ready[ARGUMENTS] = which[ARGUMENT_PART] >= 0
+    ready[NOVELTY] = has_history and which[TARGET_PART] >= 0
+    ready[ARGUMENTS] = has_history and which[ARGUMENT_PART] >= 0
     ready[NOVELTY_ORIGIN] = tells and ready[NOVELTY]
     ready[ARGUMENTS_ORIGIN] = tells and ready[ARGUMENTS]
-    ready[RARITY] = has_tool_origin
+    ready[RARITY] = has_history and out.origin[i] == TOOL_ORIGIN
 
 
 @njit(cache=True)
@@ -242,5 +247,5 @@ def measure_values(
         note_part(at.session, at.chunks, tool, part, (level, failed, np.int64(is_fresh), origin, np.int64(is_target)))
     for m in range(first, stop):
         ses.note_value(at.session, columns.part[m, 1], columns.is_target[m])
-    _finish(out, i, room, out.origin[i] == TOOL_ORIGIN)
+    _finish(at, out, i, room)
     return novel

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
-from detector.channels.catalogue import MEASURES, NAMES
+from detector.channels.catalogue import CHANNELS, MEASURES, NAMES, WEIGHTS
 from detector.profile.model import Profile
 
 # reference for the factor: gates of 20 to 30 % beside a 1 % budget behaved alike, a gate at the alarm level failed
@@ -70,9 +70,11 @@ def _learning(profile: Profile) -> Iterator[Issue]:
 
 
 def _weights(profile: Profile) -> Iterator[Issue]:
-    plain = profile.weights.model_dump(exclude={"rarity"})
-    if not any(plain.values()):
-        yield Issue("weights", "error", "must hold one above zero besides rarity, got none: nothing could ever alert")
+    elsewhere = {channel.name for channel in CHANNELS if "plain" not in channel.voices}
+    if not any(profile.weights.model_dump(exclude=elsewhere).values()):
+        besides = " and ".join(sorted(elsewhere & set(WEIGHTS)))
+        rule = f"must hold one above zero besides {besides}, got none: nothing could ever alert"
+        yield Issue("weights", "error", rule)
     voices = profile.weights.forest + profile.weights.half_space
     if voices > 1.0:
         yield Issue("weights.forest", "warning", f"and half_space should add up to at most 1, got {voices:g}")

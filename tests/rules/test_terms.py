@@ -21,7 +21,7 @@ from tests.streams import Script, feed, ordinary, quick, trained
 ALL = {"enabled": tuple(RULES)}
 PROFILE = quick(rules=ALL)
 LATE_S = SKEW.total_seconds() + 1.0
-ODD = [
+ODD: list[dict[str, Any]] = [
     {"name": "exfiltrate", "target": f"https://d{n}.evil.example", "attributes": {"to": f"Zz{n}!"}} for n in range(4)
 ]
 

@@ -13,7 +13,7 @@ from detector.schema.control import Control
 from detector.state.report import Outcome
 from tests.streams import Script, feed, ordinary, quick, trained
 
-ODD = [
+ODD: list[dict[str, Any]] = [
     {"name": "exfiltrate", "target": f"https://d{n}.evil.example", "attributes": {"to": f"Zz{n}!", "via": "@@"}}
     for n in range(4)
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from detector.memory.layout import FLEET, GATE
@@ -14,7 +16,7 @@ BINS_OF_TWO = 17
 """Bins up to a gate score of 2, the first one included."""
 
 
-def lesson_of(score: float, **fields: float) -> int:
+def lesson_of(score: float, **fields: Any) -> int:
     """Return what a session of a gate score teaches, where 180 of 1,000 sessions scored 2 and the others 0."""
     pipeline = Pipeline(quick())
     state = pipeline.state

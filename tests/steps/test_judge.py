@@ -122,7 +122,7 @@ def test_the_window_of_sessions_is_bounded() -> None:
     assert pipeline.state.standing.rolling.ordered.shape == (3, 100)
 
 
-def window_of(voice: int, sessions: int) -> SessionStanding:
+def window_of(voice: Any, sessions: int) -> SessionStanding:
     """Return a standing in which the last sessions scored 1, 2, 3 ... in one voice and in the origin voice."""
     standing = allocate_standing(200)
     for score in range(1, sessions + 1):
