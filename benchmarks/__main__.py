@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import core_speed, models, mutants, quality, worker
+from benchmarks import core_speed, models, mutants, quality, sensitivity, worker
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 _PACKAGES = ("numpy", "numba", "msgspec", "river", "scikit-learn", "faust-streaming", "aiokafka")
@@ -57,6 +57,7 @@ def main() -> None:
             "## Speed of the core\n\n" + (core_speed.__doc__ or ""),
             lambda: core_speed.table(core_speed.measure_all(folder)),
         ),
+        ("## Sensitivity\n\n" + (sensitivity.__doc__ or ""), sensitivity.section),
         ("## Models against their makers\n\n" + (models.__doc__ or ""), lambda: models.table(models.measure())),
         ("## Memory", _memory),
         ("## Worker on a real broker\n\n" + (worker.__doc__ or ""), lambda: worker.table(worker.measure())),

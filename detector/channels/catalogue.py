@@ -21,7 +21,7 @@ MOST_CHANNELS: Final = 32
 
 MEASURES: Final = ("number", "volume", "gap", "outcome", "fan_out", "position", "read_size")
 """What the isolation forest looks at, in the order of its columns: deviations, surprises and place, never raw counts.
-Eight at most: they are noted in two rows of four words."""
+Eight at most: they are noted in two rows of four words. Why not counts: ``docs/science.md``, *The models*."""
 
 
 class ChannelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -131,7 +131,7 @@ class Room(NamedTuple):
 
 
 TOP_ARGUMENTS = 3
-"""Arguments of one event whose bits add up."""
+"""Arguments of one event whose bits add up (``docs/science.md``, *Values*)."""
 
 
 def allocate_room() -> Room:

@@ -1,4 +1,7 @@
-"""Numbers: sizes, durations, tokens, counts and gaps against the agent's own mean, else its peers'."""
+"""Numbers: sizes, durations, tokens, counts and gaps against the agent's own mean, else its peers'.
+
+Formulas and constants: ``docs/science.md``, *Numbers*.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ from detector.sketches.numbers import deviation, find_cell, is_ready
 
 NUMBER, VOLUME, READING = (position(name) for name in ("number", "volume", "read_size"))
 NOT_READY = -1.0
+"""In place of a deviation, which is at least 0: no cell knows enough."""
 GAP = np.uint64(0x243F6A8885A308D3)
 _READ = np.uint64(0x13198A2E03707344)
 

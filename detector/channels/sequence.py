@@ -1,4 +1,7 @@
-"""Sequence: whether this is the tool that follows, and whether these tools go together in one session."""
+"""Sequence: whether this is the tool that follows, and whether these tools go together in one session.
+
+Formulas and constants: ``docs/science.md``, *Sequence*.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,14 @@ from detector.memory.layout import DISTINCT, PAIRS, TAUGHT, TOOLS
 from detector.memory.sessions import has_tool
 from detector.sketches.hashing import mix
 from detector.sketches.keys import count_of
+from detector.sketches.survival import HALF
 from detector.sketches.tails import blend
 
 TRANSITION, COOCCURRENCE, PAIR = (position(name) for name in ("transition", "cooccurrence", "pair"))
 PAIR_PRIOR = 0.1
 """What a pair never seen counts for."""
+PAIRS_UNKNOWN = 1.0
+"""Pairs that stand for all those nobody has thought of."""
 LEAST_PAIRS = 50
 """Distinct pairs the fleet is taken to have at least."""
 TOGETHER_PRIOR = 2.0
@@ -114,7 +120,7 @@ def cooccurrence_bits(group: np.void, session: np.void, tool: np.uint64) -> floa
         return 0.0
     counts = group["counts"]
     taught = group["totals"][TAUGHT]
-    share = (count_of(counts, session_tool_key(tool)) + 0.5) / (taught + 1.0)
+    share = (count_of(counts, session_tool_key(tool)) + HALF) / (taught + 1.0)
     used = np.int64(session["count"][TOOLS])
     if used == 0:
         return -math.log2(min(share, 1.0))
@@ -138,7 +144,7 @@ def pair_bits(fleet: np.void, group: np.void, tool: np.uint64, target: np.uint64
     """Return the surprise of a (tool, target) pair among peers, counted once a session."""
     count = count_of(group["counts"], pair_key(tool, target))
     distinct = max(fleet["totals"][DISTINCT], LEAST_PAIRS)
-    return -math.log2((count + PAIR_PRIOR) / (group["totals"][PAIRS] + PAIR_PRIOR * distinct + 1.0))
+    return -math.log2((count + PAIR_PRIOR) / (group["totals"][PAIRS] + PAIR_PRIOR * distinct + PAIRS_UNKNOWN))
 
 
 @njit(cache=True)

@@ -43,6 +43,10 @@ NOVELTY_ORIGIN, ARGUMENTS_ORIGIN = position("novelty_origin"), position("argumen
 RARITY = position("rarity")
 NEW_TO_PEERS = 2
 """From this level on a value is new to the peers with this tool, and counts as reach."""
+ORIGIN_PRIOR = 0.5
+"""P(from tool output) where nothing is known of any argument."""
+LEAST_ORIGIN_P = 1e-9
+"""No origin is rarer than this."""
 _BY_PLACE = np.uint64(0x5B1D2C3E4F607182)
 _OF_TARGET = np.uint64(0x3C6EF372FE94F82B)
 _NOT_OK = np.uint64(0xA54FF53A5F1D36F1)
@@ -143,11 +147,11 @@ def learn_argument_level(levels: np.ndarray, tool: np.uint64, name: np.uint64, l
 
 @njit(cache=True)
 def origin_bits(origins: np.ndarray, tool: np.uint64, name: np.uint64) -> float:
-    """Return the surprise that this argument's value came from tool output."""
-    p = back_off(origins, _UNTOLD, 1, 0.5)
+    """Return the surprise that this argument's value came from tool output (``docs/science.md``, *Origins*)."""
+    p = back_off(origins, _UNTOLD, 1, ORIGIN_PRIOR)
     p = back_off(origins, name, 1, p)
     p = back_off(origins, mix(tool, name), 1, p)
-    return -math.log2(max(p, 1e-9))
+    return -math.log2(max(p, LEAST_ORIGIN_P))
 
 
 @njit(cache=True)

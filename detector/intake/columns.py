@@ -15,10 +15,13 @@ BATCH = 512
 MAX_PARTS = 32
 """Target parts and argument values looked at in one event; more are counted as cut."""
 MAX_NUMBERS = 32
+"""Numbers looked at in one event."""
 MAX_TARGETS = 6
+"""Parts of one target."""
 MAX_ITEMS = 4
+"""Items of one list argument."""
 MAX_VALUE = 80
-"""Parts of a target; items of a list argument; characters of an argument value that count."""
+"""Characters of an argument's value that count. All of these: ``docs/science.md``, *Values*."""
 
 KINDS: tuple[str, ...] = get_args(Kind)
 LIFECYCLE = KINDS.index("lifecycle")

@@ -8,6 +8,7 @@ from numba import njit
 from detector.sketches.hashing import SEED, hash_bytes, mix
 
 SHAPE_LENGTH = 14
+"""Signs of a shape that count (``docs/science.md``, *Values*)."""
 _IP, _DOMAIN, _FOLDER, _HOST, _SHAPE, _NOTHING = (np.uint64(n) for n in range(1, 7))
 _AT, _DOT, _SLASH, _COMMA, _SPACE, _TILDE, _COLON = (np.int64(ord(c)) for c in "@./, ~:")
 

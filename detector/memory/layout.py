@@ -20,6 +20,7 @@ from detector.sketches.tails import NARROW, WIDE
 
 FLEET = 0
 GATE_BINS = 24
+"""Bins of an agent's own histogram of gate scores (``docs/science.md``, *The gate*)."""
 SESSION_TOOLS = 24
 """Distinct tools of one session that co-occurrence looks back on."""
 SESSION_VALUES = 64

@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple
 from detector.channels.catalogue import CHANNELS, MEASURES, NAMES, WEIGHTS
 from detector.profile.model import Profile
 
-# reference for the factor: gates of 20 to 30 % beside a 1 % budget behaved alike, a gate at the alarm level failed
+# gates of 20 to 30 % beside a budget of 1 % behave alike, one near the alarm level fails: docs/science.md, *The gate*
 FAR: Final = 10.0
 IDLE_BYTES: Final = 4_096
 

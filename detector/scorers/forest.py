@@ -2,7 +2,8 @@
 
 Every tree is stored as a perfect binary tree of the forest's depth, so that a walk is a fixed number of steps without
 a branch, and eight rows walk at once. A leaf above the bottom is repeated below itself: its nodes send everything left.
-No node holds the number of another, so no file, however it was made, can send the walk outside the arrays.
+No node holds the number of another, so no file, however it was made, can send the walk outside the arrays. What it
+looks at and why: ``docs/science.md``, *The models*.
 """
 
 from __future__ import annotations

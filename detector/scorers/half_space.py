@@ -2,7 +2,8 @@
 
 river walks linked nodes and counts at every node it passes. Here a leaf alone is counted while a window fills; when
 the window ends, what river would answer for each leaf is worked out once. An event then costs one walk through arrays
-that all peer groups share, one read and one increment a tree, and the answer is the same to the last bit.
+that all peer groups share, one read and one increment a tree, and the answer is the same to the last bit. What it
+looks at and why: ``docs/science.md``, *The models*.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 U = np.uint64  # an unsigned index spares numba the test for counting from the end: a third of the time
 
+SIZE_LIMIT = 0.1  # river's own: below this share of a window a node is not split further
 MAX_TREES = 1_000
 MAX_HEIGHT = 12
 MAX_FEATURES = 127
@@ -148,7 +150,7 @@ def _pivot(structure: Structure, masses: Masses, group: int) -> None:
     """
     height = structure.height
     leaves = 1 << height
-    limit = 0.1 * structure.window
+    limit = SIZE_LIMIT * structure.window
     mass = np.zeros(2 * leaves, dtype=np.int64)  # heap from 1: the children of i are 2 i and 2 i + 1
     for tree in range(structure.feature.shape[0]):
         for leaf in range(leaves):

@@ -1,7 +1,7 @@
 """Hashes of strings and of tuples of hashes: the only names the kernels know things by.
 
 64 bits, seeded by :data:`SEED`; two names that collide would share a memory, at odds of
-about n^2 / 2^65 for n distinct names.
+about n^2 / 2^65 for n distinct names (``docs/science.md``, *Hashing and memory*).
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ have to wait once more.
 Narrow cells (uint32: 16-bit fingerprint, 8-bit count) serve agents, wide ones (uint64: 32 and
 24 bits) serve peer groups. A full bucket gives up its oldest key on probation, else the known
 key with the smallest count, so a flood of invented keys costs each bucket at most one known key.
-A key of 16 bits is taken for a known one by chance in at most 4 of 65,536 probes.
+The lowest bit of a fingerprint is always set, so that no cell in use is 0: a key an agent never used is taken for a
+known one by chance in at most 4 of 32,768 probes. Constants: ``docs/science.md``, *Hashing and memory*.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ import numpy as np
 from numba import njit
 
 WAYS = 4
+"""Cells of a bucket."""
 TICKS_OF_PROBATION = 16
-_TICKS = 255
+"""Ticks of the stamp's clock to one probation time."""
+TICKS = 255
+"""Values of a stamp, before its clock goes round: one byte, less 0 for *known*."""
 _ONE = np.uint64(1)
 _EIGHT = np.uint64(8)
 _LOW = np.uint64(255)
@@ -35,12 +39,12 @@ def _count_bits(cells: np.ndarray) -> np.uint64:
 @njit(cache=True)
 def tick_of(now: float, probation_s: float) -> np.uint64:
     """Return the stamp of a time: 1 to 255."""
-    return np.uint64(1 + np.int64(now * TICKS_OF_PROBATION / probation_s) % _TICKS)
+    return np.uint64(1 + np.int64(now * TICKS_OF_PROBATION / probation_s) % TICKS)
 
 
 @njit(cache=True)
 def _is_ripe(stamp: np.uint64, tick: np.uint64) -> bool:
-    age = (np.int64(tick) - np.int64(stamp)) % _TICKS
+    age = (np.int64(tick) - np.int64(stamp)) % TICKS
     return age > TICKS_OF_PROBATION
 
 
@@ -95,7 +99,7 @@ def _victim(cells: np.ndarray, key: np.uint64, tick: np.uint64) -> int:
             return base + way
         stamp = cell & _LOW
         if stamp != 0:
-            rank = -np.int64((np.int64(tick) - np.int64(stamp)) % _TICKS) - 1
+            rank = -np.int64((np.int64(tick) - np.int64(stamp)) % TICKS) - 1
         else:
             rank = np.int64((cell >> _EIGHT) & count_mask)
         if rank < best_rank:

@@ -1,4 +1,7 @@
-"""How unusual a level of novelty is where it was met: counts of ordinal levels per context."""
+"""How unusual a level of novelty is where it was met: counts of ordinal levels per context.
+
+Formulas and constants: ``docs/science.md``, *Values*.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,9 @@ from numba import njit
 
 LEVELS = 6
 PROBES = 8
+"""Slots a context may stand in, from its home on."""
+PRIOR_WEIGHT = 2.0
+"""Observations that the coarser context's answer weighs as."""
 COLUMNS = LEVELS + 2
 """Tag, six levels, total; of uint32."""
 _TOTAL = LEVELS + 1
@@ -39,7 +45,7 @@ def back_off(levels: np.ndarray, context: np.uint64, level: int, prior: float) -
     above = 0
     for other in range(level, LEVELS):
         above += levels[slot, 1 + other]
-    return (above + 2.0 * prior) / (levels[slot, _TOTAL] + 2.0)
+    return (above + PRIOR_WEIGHT * prior) / (levels[slot, _TOTAL] + PRIOR_WEIGHT)
 
 
 @njit(cache=True)

@@ -1,7 +1,7 @@
 """Exponentially weighted mean and variance of logarithms, winsorised, one cell a quantity.
 
 The cells of one owner are two arrays: `tags` (uint16 or uint32) and `moments` (float32, three a
-cell: count, capped at `MEMORY`; mean; variance).
+cell: count, capped at `MEMORY`; mean; variance). Formulas and constants: ``docs/science.md``, *Numbers*.
 """
 
 from __future__ import annotations
@@ -12,12 +12,21 @@ import numpy as np
 from numba import njit
 
 PROBES = 8
+"""Cells a key may stand in, from its home on."""
 MEMORY = 500.0
-"""Observations the mean remembers (reference: the numeric channel of the study)."""
+"""Observations the mean remembers."""
 LEAST = 8.0
 """Observations before a cell's deviation is used."""
-_FLOOR = 0.15**2
-_CAP = 4.0
+VARIANCE_FLOOR = 0.15**2
+"""Added to the variance a deviation is measured by: what never varied must not make an alarm of a tenth of a bit."""
+YOUTH = 4.0
+"""Observations at which a deviation counts for the root of a half of itself."""
+WINSOR = 4.0
+"""Standard deviations beyond which a value teaches no more."""
+WINSOR_FLOOR = 0.02
+"""Added to the variance that limits a lesson, so that a mean that never moved still can."""
+FIRST_VARIANCE = 1.0
+"""Variance after the first value."""
 
 
 @njit(cache=True)
@@ -52,7 +61,7 @@ def deviation(moments: np.ndarray, cell: int, x: float) -> float:
     count = np.float64(moments[cell, 0])
     mean = np.float64(moments[cell, 1])
     variance = np.float64(moments[cell, 2])
-    return (x - mean) / math.sqrt(max(variance, 0.0) + _FLOOR) * math.sqrt(count / (count + 4.0))
+    return (x - mean) / math.sqrt(max(variance, 0.0) + VARIANCE_FLOOR) * math.sqrt(count / (count + YOUTH))
 
 
 @njit(cache=True)
@@ -82,11 +91,11 @@ def note_number(tags: np.ndarray, moments: np.ndarray, key: np.uint64, x: float)
     if count == 0.0:
         moments[cell, 0] = 1.0
         moments[cell, 1] = x
-        moments[cell, 2] = 1.0
+        moments[cell, 2] = FIRST_VARIANCE
         return
     count = min(count + 1.0, MEMORY)
     variance = np.float64(moments[cell, 2])
-    limit = _CAP * math.sqrt(variance + 0.02)
+    limit = WINSOR * math.sqrt(variance + WINSOR_FLOOR)
     step = min(max(x - np.float64(moments[cell, 1]), -limit), limit)
     moments[cell, 0] = count
     moments[cell, 1] += step / count

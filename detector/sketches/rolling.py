@@ -1,4 +1,7 @@
-"""The last so many values in order: what share of them is at least as large, and a tail beyond."""
+"""The last so many values in order: what share of them is at least as large, and a tail beyond.
+
+Formulas and constants: ``docs/science.md``, *Judging*.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+
+from detector.sketches.survival import HALF
+
+LEAST_TAIL = 5
+"""Values the tail is fitted to at least, however small the share."""
+LEAST_EXCESS = 1e-6
+"""Mean excess of a tail at least: values that are all alike have none."""
+MOST_EXCESSES = 80.0
+"""Mean excesses beyond the edge that count at most: 35 digits of rarity."""
 
 
 class Rolling(NamedTuple):
@@ -55,17 +67,17 @@ def log_rarity(rolling: Rolling, series: int, x: float, top: float, least: int) 
     """
     ordered = rolling.ordered
     used = np.int64(rolling.used[series, 0])
-    share = (used - _below(ordered, series, used, x) + 0.5) / (used + 1.0)
+    share = (used - _below(ordered, series, used, x) + HALF) / (used + 1.0)
     result = -math.log10(share)
     if used >= least and top > 0.0:
-        many = min(max(np.int64(top * used), 5), used)
+        many = min(max(np.int64(top * used), LEAST_TAIL), used)
         edge = ordered[series, used - many]
         if x > edge:
             total = 0.0
             for k in range(used - many, used):
                 total += ordered[series, k]
-            excess = max(total / many - edge, 1e-6)
-            result = -math.log10(many / used) + min((x - edge) / excess, 80.0) / math.log(10.0)
+            excess = max(total / many - edge, LEAST_EXCESS)
+            result = -math.log10(many / used) + min((x - edge) / excess, MOST_EXCESSES) / math.log(10.0)
     return max(result, 0.0)
 
 
@@ -74,14 +86,14 @@ def upper_quantile(rolling: Rolling, series: int, share: float, top: float) -> f
     """Return the level that a share of the remembered values reach; beyond the largest ``top`` share, by the tail."""
     ordered = rolling.ordered
     used = np.int64(rolling.used[series, 0])
-    many = min(max(np.int64(top * used), 5), used)
+    many = min(max(np.int64(top * used), LEAST_TAIL), used)
     if share * used >= many or top <= 0.0:
         return ordered[series, used - max(np.int64(share * used), 1)]
     edge = ordered[series, used - many]
     total = 0.0
     for k in range(used - many, used):
         total += ordered[series, k]
-    return edge + max(total / many - edge, 1e-6) * math.log(many / (used * share))
+    return edge + max(total / many - edge, LEAST_EXCESS) * math.log(many / (used * share))
 
 
 @njit(cache=True)

@@ -1,4 +1,7 @@
-"""Histograms that answer *how many were at least this large* at once: counts kept from the right."""
+"""Histograms that answer *how many were at least this large* at once: counts kept from the right.
+
+Formulas and constants: ``docs/science.md``, *Calibration*.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,13 @@ import numpy as np
 from numba import njit
 
 BINS = 160
+"""Bins of a histogram; a bin must fit one byte of a session's notes."""
 PER_UNIT = 4.0
 """Bins to a unit (a bit, a standard deviation); the last bin takes all beyond 40 units."""
+HALF = 0.5
+"""What a value in the same bin counts for, and what keeps a share off 0 and 1 (``docs/science.md``, *Calibration*)."""
+UNKNOWN_P = 0.5
+"""The p-value while nothing has been learned."""
 
 
 def allocate_survival(channels: int) -> np.ndarray:
@@ -29,9 +37,9 @@ def tail_p(survival: np.ndarray, place: int) -> float:
     """
     total = survival[0]
     if total == 0:
-        return 0.5
+        return UNKNOWN_P
     beyond = survival[place + 1]
-    return (beyond + 0.5 * (survival[place] - beyond) + 0.5) / (total + 1.0)
+    return (beyond + HALF * (survival[place] - beyond) + HALF) / (total + 1.0)
 
 
 @njit(cache=True)

@@ -1,7 +1,8 @@
 """How rare a symbol is in a context: the mass of symbols at most as frequent.
 
 A context keeps its total, how often something new was met, and the mass of its symbols in
-buckets of log2 of their count; the counts themselves are kept by :mod:`detector.sketches.keys`.
+buckets of log2 of their count; the counts themselves are kept by :mod:`detector.sketches.keys`. Formulas and
+constants: ``docs/science.md``, *Sequence*.
 
 References
 ----------
@@ -15,9 +16,19 @@ import math
 import numpy as np
 from numba import njit
 
+from detector.sketches.survival import HALF
+
 PROBES = 8
+"""Slots a context may stand in, from its home on."""
 _TAG, _TOTAL, _NEW, _MASS = 0, 1, 2, 3
 FLOOR = 1e-9
+"""No symbol is rarer than this."""
+PRIOR_WEIGHT = 2.0
+"""Observations that the coarser context's answer weighs as."""
+LEAST_PRIOR = 0.02
+"""What a symbol unseen here counts as elsewhere at least, when the mass of the new is shared out."""
+NARROW_LIMIT, WIDE_LIMIT = 65_000, 4_000_000_000
+"""Total at which a context is halved, before its cells overflow."""
 NARROW, WIDE = 12, 23
 """Columns of a context: tag, total, new, then one bucket per bit of a count; of uint16 (agents) or uint32 (groups)."""
 
@@ -97,16 +108,16 @@ def blend(tails: np.ndarray, context: np.uint64, count: int, prior: float) -> fl
         mass = 0.0
         for bucket in range(_bucket(tails, count) + 1):
             mass += tails[slot, _MASS + bucket]
-        share = min((mass + 0.5) / (total + 1.0), 1.0)
+        share = min((mass + HALF) / (total + 1.0), 1.0)
     else:
-        share = min((tails[slot, _NEW] + 0.5) / (total + 1.0), 1.0) * math.sqrt(max(prior, 0.02))
-    return max(min((total * share + 2.0 * prior) / (total + 2.0), 1.0), FLOOR)
+        share = min((tails[slot, _NEW] + HALF) / (total + 1.0), 1.0) * math.sqrt(max(prior, LEAST_PRIOR))
+    return max(min((total * share + PRIOR_WEIGHT * prior) / (total + PRIOR_WEIGHT), 1.0), FLOOR)
 
 
 @njit(cache=True)
 def _age(tails: np.ndarray, slot: int) -> None:
     """Halve a context before its total overflows."""
-    limit = 65_000 if tails.itemsize == 2 else 4_000_000_000
+    limit = NARROW_LIMIT if tails.itemsize == 2 else WIDE_LIMIT
     if tails[slot, _TOTAL] >= limit:
         for column in range(_TOTAL, tails.shape[1]):
             tails[slot, column] = tails[slot, column] // 2

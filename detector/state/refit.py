@@ -2,7 +2,7 @@
 
 A fit begins when the watermark enters a new day of event time, on the measures remembered at
 that event; its forest serves from the first event one lag later. Both are points of the input, so
-recovery and replay find the same forest at the same event.
+recovery and replay find the same forest at the same event. Why a day: ``docs/science.md``, *The forest's clock*.
 """
 
 from __future__ import annotations

@@ -18,6 +18,10 @@ from detector.steps.threshold import BudgetSettings
 
 GATE_CONTEXT = 0.3
 """What transition and co-occurrence count for in the gate's score (``docs/science.md``, *The gate*)."""
+ORDINARY = math.log10(2.0)
+"""-log10 p of a channel in which an event is exactly ordinary: p is one half."""
+FLOOR_FACTOR = 2.0
+"""How many times an ordinary event's evidence an alert needs (``docs/science.md``, *Threshold*)."""
 OPEN_SESSIONS = 1 << 16
 OPEN_CHUNKS = 1 << 18
 """Caps of the shared pool: 65,536 sessions, 256 MiB of observations; beyond, the least active session closes."""
@@ -112,6 +116,6 @@ def _threshold(profile: Profile, trusted_until: float | None, plain: Sequence[fl
     return BudgetSettings(
         alerts=kept_share(budget.alerts),
         quarantine=kept_share(budget.quarantine),
-        floor=2.0 * math.log10(2.0) * (sum(plain) + weights.forest + weights.half_space),
+        floor=FLOOR_FACTOR * ORDINARY * (sum(plain) + weights.forest + weights.half_space),
         trusted_until=_since(trusted_until),
     )

@@ -12,7 +12,7 @@ from detector.memory import sessions as ses
 from detector.memory.layout import NOW, Memory
 from detector.memory.observations import MOST_OF_ONE_EVENT
 from detector.sketches.index import find_row
-from detector.sketches.survival import note_bin, tail_p
+from detector.sketches.survival import HALF, note_bin, tail_p
 from detector.steps.workspace import (
     AT_AGE,
     AT_CROWD,
@@ -28,10 +28,11 @@ from detector.steps.workspace import (
 )
 
 GATE_PER_UNIT = 8.0
-"""Bins to a unit of the gate's score, in the histograms of fleet and peer group."""
+"""Bins to a unit of the gate's score, in the histograms of fleet and peer group (``docs/science.md``, *The gate*)."""
 OWN_PER_UNIT = 2.0
 """The same in an agent's own, of 24 bins."""
-_FULL = 65_535
+OWN_FULL = 65_535
+"""Count at which an agent's histogram is halved, before a cell of 16 bits overflows."""
 
 
 @njit(cache=True)
@@ -47,11 +48,11 @@ def _gate_p(fleet: np.void, group: np.void, agent: np.void, score: float, prior:
     p = tail_p(gate, place)
     gate = group["gate"]
     beyond = gate[place + 1]
-    p = (beyond + 0.5 * (gate[place] - beyond) + prior * p) / (gate[0] + prior)
+    p = (beyond + HALF * (gate[place] - beyond) + prior * p) / (gate[0] + prior)
     own = agent["gate"]
     place = _own_place(own, score)
     total = 0
-    mass = 0.5 * own[place]
+    mass = HALF * own[place]
     for k in range(len(own)):
         total += own[k]
         if k > place:
@@ -66,7 +67,7 @@ def _note_gate(fleet: np.void, group: np.void, agent: np.void, score: float) -> 
     note_bin(group["gate"], place)
     own = agent["gate"]
     place = _own_place(own, score)
-    if own[place] == _FULL:
+    if own[place] == OWN_FULL:
         for k in range(len(own)):
             own[k] //= 2
     own[place] += 1

@@ -5,6 +5,8 @@ that are always odd, and known the moment it rises. It is held against the last 
 its rarity follows drift. Of the two voices the origin one has most of the budget; evidence of the
 plain one counts as much as evidence of the origin voice that is as rare, each within its share.
 
+Formulas and constants: ``docs/science.md``, *Judging*.
+
 What follows from a rarity is the threshold's business (:mod:`detector.steps.threshold`).
 """
 
@@ -30,8 +32,9 @@ from detector.memory.layout import (
 from detector.sketches.rolling import Rolling, allocate_rolling, log_rarity, note_value, upper_quantile
 from detector.steps.workspace import Closes, EvidenceRows, Judgements, Workspace
 
-_ROUND = 1e6
-_LEAST_MEAN = 0.1
+ROUND = 1e6
+"""Scores and rarities are rounded to its inverse, so that the last bit of a sum decides nothing."""
+LEAST_MEAN = 0.1
 """An agent's mean counts as at least this share of the fleet's: the clip bites long before."""
 
 COUNTED, SUM_PLAIN, SUM_ORIGIN, CLOSED_SESSIONS = range(4)
@@ -74,7 +77,7 @@ def allocate_standing(window: int) -> SessionStanding:
 
 @njit(cache=True)
 def _round(x: float) -> float:
-    return math.floor(x * _ROUND + 0.5) / _ROUND
+    return math.floor(x * ROUND + 0.5) / ROUND
 
 
 @njit(cache=True)
@@ -86,7 +89,7 @@ def correction(settings: JudgeSettings, standing: SessionStanding, sums: np.ndar
     mean = standing.totals[SUM_PLAIN + voice] / total
     sessions, own = sums[SCORED], sums[CAPPED_PLAIN + voice]
     shrunk = mean + (own - sessions * mean) / (sessions + settings.prior_sessions)
-    factor = (mean / max(shrunk, _LEAST_MEAN * mean)) ** settings.exponent
+    factor = (mean / max(shrunk, LEAST_MEAN * mean)) ** settings.exponent
     return min(max(factor, settings.low), settings.high)
 
 

@@ -1,7 +1,7 @@
 """What a closed session teaches: everything, numbers and histograms, or numbers alone.
 
 Every key counts once a session. Numbers always teach (winsorised); keys, transitions, levels and
-pairs only where the gate is open; histograms of the channels a little further.
+pairs only where the gate is open; histograms of the channels a little further: ``docs/science.md``, *The gate*.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ _NOVELTY, _ARGUMENTS, _TRANSITION, _COOCCURRENCE = (
     position(name) for name in ("novelty", "arguments", "transition", "cooccurrence")
 )
 LEAST_P = 1e-7
-"""No channel claims more than seven digits of rarity, whatever its histogram has seen."""
+"""No channel claims more than seven digits of rarity (``docs/science.md``, *Calibration*)."""
 
 
 @njit(cache=True)

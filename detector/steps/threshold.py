@@ -4,7 +4,8 @@ It can be exchanged whole: whatever has the face of :class:`Threshold` may decid
 of its own. Nothing below it asks what alerted.
 
 Rank alone would make an alarm of nothing in a fleet whose sessions are all alike: there the evidence
-must also pass a floor, twice what an event has in which every channel is ordinary.
+must also pass a floor, twice what an event has in which every channel is ordinary
+(``docs/science.md``, *Threshold*).
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class PartitionOwner:
         Generation of the group in which the partition was last assigned.
     has_failed : bool
         A batch, an output or a save broke off: memory is ahead of what is durable. Such a state is never written and
-        never kept over a rebalance, or events would be lost (they were: three runs of three in the study).
+        never kept over a rebalance, or events would be lost.
     poison : dict
         Offset of a record that was left out because it breaks the pipeline, and when, in epoch seconds.
     gap : int

@@ -171,3 +171,14 @@ def test_counting_a_known_key_leaves_an_unknown_one_unknown(kind: str) -> None:
     before = cells.copy()
     count_known(cells, key)
     assert np.array_equal(cells, before)
+
+
+def test_an_agents_cells_take_no_more_strangers_for_known_than_the_page_says() -> None:
+    """In a full table of known keys four probes of 32,768 hit by chance, not four of 65,536: one bit is always set."""
+    chance = np.random.default_rng(7)
+    cells, tick, probes = cells_of("narrow", 512), at(0.0), 400_000
+    for key in chance.integers(1, 2**64 - 1, 8_000, np.uint64):
+        add_count(cells, key)
+    assert (cells != 0).all()
+    hits = sum(is_known(cells, key, tick) for key in chance.integers(1, 2**64 - 1, probes, np.uint64))
+    assert 3.0 < 32_768 * hits / probes < 4.5
