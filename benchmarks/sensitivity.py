@@ -54,7 +54,7 @@ def _of_profile(name: str, *values: float) -> Constant:
     return Constant("profile", name, load_profile().model_dump()[section][field], values)
 
 
-def _constants() -> list[Constant]:
+def constants_varied() -> list[Constant]:
     """Return what is varied: half and double, or as near as its limits allow."""
     profile = [
         *(_of_profile(f"weights.{name}", 0.5, 2.0) for name in ("novelty", "arguments")),
@@ -226,7 +226,7 @@ def section(minutes: float = 15.0, only: Sequence[str] = ()) -> str:
     """Return the table of all constants, or of those named; a sentence where there is nothing to measure on."""
     if data_folder() is None:
         return "Skipped: DETECTOR_DATA named no folder of recorded streams."
-    constants = [one for one in _constants() if not only or one.name in only]
+    constants = [one for one in constants_varied() if not only or one.name in only]
     return table(constants, dict(measure_all(constants, minutes)))
 
 

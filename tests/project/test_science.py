@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from detector.profile.load import load_profile
+from benchmarks.sensitivity import constants_varied
+from detector.profile.load import load_profile, parse_profile
 from tests.project.sources import ROOT, name_of, python_files, tree_of
 
 PAGE = ROOT / "docs" / "science.md"
@@ -129,3 +130,28 @@ def test_nothing_is_excused_that_is_gone() -> None:
     """The list of exceptions names constants that exist."""
     names = {name for path in python_files(*ROOMS) for name in _constants_of(path)}
     assert set(NOT_SCIENCE) - names == set()
+
+
+def test_what_sensitivity_varies_is_there_to_be_varied() -> None:
+    """Each module constant is set on one line, at the value the benchmark tells; each profile value passes the lint."""
+    for one in constants_varied():
+        if one.where == "profile":
+            for value in one.values:
+                table, (section, field) = load_profile().model_dump(), one.name.split(".")
+                table[section][field] = value
+                parse_profile(table)
+        else:
+            text = (ROOT / "detector" / one.where).read_text("utf-8")
+            assert len(re.findall(rf"^{one.name} = .*$", text, flags=re.MULTILINE)) == 1
+            module = importlib.import_module("detector." + one.where.removesuffix(".py").replace("/", "."))
+            assert math.isclose(getattr(module, one.name), one.default)
+
+
+def test_every_constant_said_to_be_varied_is() -> None:
+    """Where a row gives sensitivity as a source, the benchmark varies that constant."""
+    varied = {(one.where, one.name) for one in constants_varied()}
+    rows = re.findall(
+        r"^\| `([\w.]+)` \| (`[\w/.]+`|profile) \|[^|]*\| ([^|]*) \|", PAGE.read_text("utf-8"), re.MULTILINE
+    )
+    said = {(place.strip("`"), name) for name, place, source in rows if "sensitivity" in source}
+    assert said - varied == set()
