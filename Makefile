@@ -14,6 +14,8 @@ EXAMPLES ?= quick
 UNIT := not kafka and not slow and not integration
 # JUNIT=folder: a report of each part goes there
 JUNIT_FILE = $(if $(JUNIT),--junitxml=$(JUNIT)/$(1).xml)
+# has no wheel, and only makes reports of the mutation tool that are not asked for
+WITHOUT_WHEEL := yattag
 EXTRAS := --extra local --extra notebooks --extra dev
 COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
   --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
@@ -74,6 +76,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 lock: $(STAMP) ## resolve pyproject.toml again into the two locks
 	$(COMPILE) $(EXTRAS) --output-file requirements.lock pyproject.toml
+	sed -i "/^$(WITHOUT_WHEEL)==/,/# via/d" requirements.lock
 	$(COMPILE) --build-deps-for wheel --constraint requirements.lock --output-file requirements-worker.lock pyproject.toml
 
 clean: ## remove what make made: .venv, caches, build

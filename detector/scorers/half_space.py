@@ -1,9 +1,8 @@
 """Half-space trees as flat arrays: river builds the trees, these kernels score and learn exactly as river does.
 
-river walks linked nodes and counts at every node it passes. Here a leaf alone is counted while a window fills; when
-the window ends, what river would answer for each leaf is worked out once. An event then costs one walk through arrays
-that all peer groups share, one read and one increment a tree, and the answer is the same to the last bit. What it
-looks at and why: ``docs/science.md``, *The models*.
+river walks linked nodes and counts at every node it passes. Here a leaf alone is counted while a window fills; when it
+ends, what river would answer for each leaf is worked out once. An event then costs one walk through arrays that all
+peer groups share, one read and one increment a tree. What the trees see: ``docs/science.md``, *The models*.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float64]
 
 U = np.uint64  # an unsigned index spares numba the test for counting from the end: a third of the time
-
 SIZE_LIMIT = 0.1  # river's own: below this share of a window a node is not split further
 MAX_TREES = 1_000
 MAX_HEIGHT = 12

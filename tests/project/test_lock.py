@@ -58,3 +58,11 @@ def test_the_image_is_built_from_the_same_versions() -> None:
     project = _project()
     asked = {canonicalize_name(Requirement(line).name) for line in project["base"] + project["build"]}
     assert asked <= set(image)
+
+
+def test_nothing_in_the_lock_must_be_built_from_source() -> None:
+    """An installation takes wheels only; `make lock` leaves out what has none, by the name it states."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (left_out,) = re.findall(r"^WITHOUT_WHEEL := (\S+)$", makefile, flags=re.MULTILINE)
+    assert left_out not in _pins("requirements.lock")
+    assert "--only-binary :all:" in makefile
