@@ -102,3 +102,20 @@ def test_nothing_of_a_developers_machine_is_in_the_tree() -> None:
         if (match := pattern.search(path.read_text("utf-8", errors="replace")))
     ]
     assert found == []
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_source_a_page_names_is_there(page: Path) -> None:
+    """A reader who is told a file finds it."""
+    named = re.findall(
+        r"\b(?:detector|tests|benchmarks|models)/[\w./-]*\.(?:py|toml)\b", page.read_text(encoding="utf-8")
+    )
+    missing = sorted(name for name in set(named) if not (ROOT / name).exists())
+    assert not missing, missing
+
+
+def test_every_room_stands_on_the_map() -> None:
+    """A room that is added is drawn in CONTRIBUTING.md."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rooms = {path.parent.name for path in (ROOT / "detector").glob("*/__init__.py")}
+    assert not sorted(room for room in rooms if f"`{room}`" not in text)
