@@ -61,6 +61,7 @@ def test_output_does_not_depend_on_where_the_stream_is_cut(cuts: list[int]) -> N
     assert faults_of_cuts(make, STREAM, [cuts]) == []
 
 
+@pytest.mark.slow
 @settings(max_examples=6)
 @given(place=st.integers(0, len(STREAM)))
 def test_a_restored_pipeline_goes_on_as_if_it_had_never_stopped(place: int) -> None:
@@ -307,6 +308,7 @@ def test_peer_groups_beyond_the_cap_share_the_last_one() -> None:
     assert len(pipeline.state.memory.groups) == 4
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_events_of_known_agents() -> None:
     """Ten times the events of the same agents: the same rows, slots and chunks."""
     script = Script()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,6 +70,7 @@ def restore(shards: Mapping[str, bytes]) -> Pipeline:
     return Pipeline.restore(TIGHT, shards, seed=0)
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(chosen=st.lists(steps, min_size=3, max_size=40), cuts=st.lists(st.integers(1, 160), max_size=6))
 def test_a_storm_gives_the_same_however_it_is_cut(chosen: list[dict[str, Any]], cuts: list[int]) -> None:
@@ -76,6 +78,7 @@ def test_a_storm_gives_the_same_however_it_is_cut(chosen: list[dict[str, Any]], 
     assert faults_of_cuts(make, storm(chosen, 4), [cuts, range(200)]) == []
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(chosen=st.lists(steps, min_size=3, max_size=40), place=st.integers(0, 160))
 def test_a_storm_goes_on_after_a_stop_as_if_nothing_had_been(chosen: list[dict[str, Any]], place: int) -> None:
@@ -83,6 +86,7 @@ def test_a_storm_goes_on_after_a_stop_as_if_nothing_had_been(chosen: list[dict[s
     assert faults_of_resuming(make, restore, storm(chosen, 4), [place]) == []
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(chosen=st.lists(steps, min_size=3, max_size=40), cuts=st.lists(st.integers(1, 160), min_size=2, max_size=6))
 def test_a_storm_is_written_down_piece_by_piece(chosen: list[dict[str, Any]], cuts: list[int]) -> None:
