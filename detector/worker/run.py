@@ -129,9 +129,10 @@ def _told(fault: BaseException) -> DetectorError:
     if isinstance(fault, DetectorError):
         return fault
     from aiokafka.errors import KafkaError
+    from faust.exceptions import ProducerSendError
 
     got = f"{type(fault).__name__}: {fault}"
-    if isinstance(fault, OSError | KafkaError):  # a timeout is an OSError
+    if isinstance(fault, OSError | KafkaError | ProducerSendError):  # a timeout is an OSError
         return DeliveryError(
             f"worker must be able to write its outputs and state, got {got}; "
             "nothing is lost, start it again once the broker and its rights are in order"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from faust.exceptions import ProducerSendError
 
 from detector.errors import DeliveryError, SetupError
 from detector.worker.run import EXIT_CRASHED, EXIT_STUCK, _told
@@ -41,6 +42,7 @@ def test_what_ended_the_worker_is_told_in_one_sentence() -> None:
     told = _told(PermissionError("agent.alerts"))
     assert isinstance(told, DeliveryError)
     assert "PermissionError: agent.alerts" in str(told)
+    assert isinstance(_told(ProducerSendError("agent.alerts: not authorized")), DeliveryError)
 
 
 def test_a_fault_of_our_own_does_not_blame_the_broker() -> None:
