@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import uuid
@@ -29,6 +30,14 @@ def _watch(event: str, _: object) -> None:
 
 
 sys.addaudithook(_watch)
+gc.disable()  # until everything is imported and collected
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what lives to the end: modules and tests are not searched over and over."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
