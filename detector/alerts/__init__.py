@@ -1,1 +1,1 @@
-"""From the evidence of events to alerts within a budget, each with its reasons."""
+"""Findings by score or by rule, the incidents they make, and the reasons an alert gives."""

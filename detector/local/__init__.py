@@ -1,1 +1,1 @@
-"""A real one-node Apache Kafka for the demo and the tests, and the demo itself."""
+"""A real one-node Apache Kafka for the demo and the tests."""

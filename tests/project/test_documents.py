@@ -119,3 +119,11 @@ def test_every_room_stands_on_the_map() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     rooms = {path.parent.name for path in (ROOT / "detector").glob("*/__init__.py")}
     assert not sorted(room for room in rooms if f"`{room}`" not in text)
+
+
+def test_every_rule_is_named_where_alerts_are_explained() -> None:
+    """An analyst who may switch it on finds what there is."""
+    from detector.rules import RULES
+
+    text = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
+    assert not sorted(name for name in RULES if f"`{name}`" not in text)
