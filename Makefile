@@ -36,7 +36,7 @@ test: $(STAMP) ## every test: unit, property, real Kafka, and the notebooks exec
 	@$(MAKE) --no-print-directory rest
 
 unit: $(STAMP) ## the fast tests only, under a minute once kernels are compiled
-	HYPOTHESIS_PROFILE=$(EXAMPLES) $(BIN)/python -m pytest -m "$(UNIT)" $(call JUNIT_FILE,unit) $(PYTEST_ARGS)
+	HYPOTHESIS_PROFILE=$(EXAMPLES) $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "$(UNIT)" $(call JUNIT_FILE,unit) $(PYTEST_ARGS)
 
 rest: $(STAMP) # every test that `unit` leaves out, and the notebooks
 	$(BIN)/python -m pytest -m "not ($(UNIT))" $(call JUNIT_FILE,rest) $(PYTEST_ARGS)

@@ -1,72 +1,74 @@
-"""Measure everything and write benchmarks/RESULTS.md: ``make bench``."""
+"""Measure everything, or the chapters that are named, and write benchmarks/RESULTS.md: ``make bench``."""
 
 from __future__ import annotations
 
-import platform
+import argparse
 import subprocess
 import sys
-from collections.abc import Callable
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import core_speed, models, mutants, quality, sensitivity, worker
+from benchmarks.results import RESULTS, made_by, put_into
 
-RESULTS = Path(__file__).parent / "RESULTS.md"
-_PACKAGES = ("numpy", "numba", "msgspec", "river", "scikit-learn", "faust-streaming", "aiokafka")
+_QUALITY = """One configuration, the default profile, on every recorded stream: prequential, unlabelled, the gate off
+before the stream's live start. In brackets 95 % bootstrap intervals over sessions. The same as `detector evaluate` on
+each."""
 
-_QUALITY = """## Quality
 
-One configuration, the default profile, on every recorded stream: prequential, unlabelled, the gate off before the
-stream's live start. In brackets 95 % bootstrap intervals over sessions. The same as `detector evaluate` on each."""
+def _quality() -> str:
+    folder = quality.data_folder()
+    if folder is None:
+        return f"{_QUALITY}\n\nSkipped: DETECTOR_DATA named no folder of recorded streams."
+    return f"{_QUALITY}\n\n{quality.table(quality.measure(folder))}"
+
+
+def _speed() -> str:
+    table = core_speed.table(core_speed.measure_all(quality.data_folder()))
+    return f"{(core_speed.__doc__ or '').strip()}\n\n{table}"
 
 
 def _memory() -> str:
-    """Return the memory section, measured in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.memory"],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=RESULTS.parent.parent,
-    )
-    row, taken = done.stdout.split()
+    """Return the memory chapter, measured in a process of its own."""
+    root = Path(__file__).resolve().parents[1]
+    command = [sys.executable, "-m", "benchmarks.memory"]
+    row, taken = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout.split()
     return (
         "| scenario | an agent's row, bytes | memory an agent, bytes |\n|---|---|---|\n"
         f"| memory/100k-agents-closed | {row} | **{taken}** |"
     )
 
 
-def main() -> None:
-    """Run every benchmark, saying what runs, and write the results."""
-    folder = quality.data_folder()
-    sections = [
-        "# Results",
-        f"Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}. Python {platform.python_version()}, "
-        + ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
-        + f"; {platform.machine()}, 2 cores shared with everything else: compare ratios, not microseconds.",
-        _QUALITY,
-    ]
-    if folder is None:
-        print("quality: DETECTOR_DATA names no folder of recorded streams: these rows are skipped", flush=True)
-        sections.append("Skipped: DETECTOR_DATA named no folder of recorded streams.")
-    else:
-        sections.append(quality.table(quality.measure(folder)))
-    chapters: list[tuple[str, Callable[[], str]]] = [
-        (
-            "## Speed of the core\n\n" + (core_speed.__doc__ or ""),
-            lambda: core_speed.table(core_speed.measure_all(folder)),
-        ),
-        ("## Sensitivity\n\n" + (sensitivity.__doc__ or ""), sensitivity.section),
-        ("## Models against their makers\n\n" + (models.__doc__ or ""), lambda: models.table(models.measure())),
-        ("## Memory", _memory),
-        ("## Worker on a real broker\n\n" + (worker.__doc__ or ""), lambda: worker.table(worker.measure())),
-        (f"{mutants.TITLE}\n\n" + (mutants.__doc__ or ""), lambda: mutants.table(mutants.measure(10.0, 1))),
-    ]
-    for title, run in chapters:
-        print(title.splitlines()[0].lstrip("# ").lower() + " ...", flush=True)
-        sections += [title.strip(), run()]
-        RESULTS.write_text("\n\n".join(sections) + "\n")
+CHAPTERS: dict[str, tuple[str, Callable[[], str]]] = {
+    "quality": ("Quality", _quality),
+    "speed": ("Speed of the core", _speed),
+    "models": (
+        "Models against their makers",
+        lambda: f"{(models.__doc__ or '').strip()}\n\n{models.table(models.measure())}",
+    ),
+    "memory": ("Memory", _memory),
+    "worker": (
+        "Worker on a real broker",
+        lambda: f"{(worker.__doc__ or '').strip()}\n\n{worker.table(worker.measure())}",
+    ),
+    "sensitivity": ("Sensitivity", lambda: f"{(sensitivity.__doc__ or '').strip()}\n\n{sensitivity.section()}"),
+    "mutants": ("Mutants", lambda: f"{(mutants.__doc__ or '').strip()}\n\n{mutants.table(mutants.measure(10.0, 1))}"),
+}
+"""Name on the command line -> title in the results, what measures it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure chapters, saying which one runs, and write each as soon as it is done."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("chapters", nargs="*", metavar="chapter", help=f"all if none is named: {', '.join(CHAPTERS)}")
+    named = parser.parse_args(arguments).chapters
+    unknown = sorted(set(named) - set(CHAPTERS))
+    if unknown:
+        parser.error(f"chapters must be of {', '.join(CHAPTERS)}, got {', '.join(unknown)}")
+    for name in named or CHAPTERS:
+        title, measure = CHAPTERS[name]
+        print(f"{title.lower()} ...", flush=True)
+        put_into(RESULTS, f"## {title}\n\n{made_by(f'python -m benchmarks {name}')}\n\n{measure()}")
     print(f"written: {RESULTS}")
 
 

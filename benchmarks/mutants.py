@@ -25,8 +25,6 @@ from benchmarks import mutation_runs, mutations
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = ROOT / "tests" / "mutants.toml"
-RESULTS = ROOT / "benchmarks" / "RESULTS.md"
-TITLE = "## Mutants"
 
 Fate = Literal["killed", "hung", "survived", "named"]
 
@@ -85,7 +83,8 @@ def rooms_of(names: Sequence[str] = ()) -> list[Room]:
     for name in names or listed:
         files = sorted((ROOT / "detector" / name).glob("*.py"))
         places = tuple(place for file in files for place in mutations.places_of(file, ROOT))
-        rooms.append(Room(name, tuple(listed[name]["tests"]), places))
+        tests = (*listed[name]["tests"], *(f"--deselect={one}" for one in listed[name].get("without", ())))
+        rooms.append(Room(name, tests, places))
     return rooms
 
 
@@ -162,35 +161,16 @@ def table(score: Score) -> str:
     return f"Seed {score.seed}, {score.minutes:g} minutes: `make mutants`.\n\n" + "\n".join(lines)
 
 
-def section(score: Score) -> str:
-    """Return the chapter of the results."""
-    return f"{TITLE}\n\n{(__doc__ or '').strip()}\n\n{table(score)}"
-
-
-def put_into(results: Path, chapter: str) -> None:
-    """Write the chapter over the one that stands in the results, or at their end."""
-    text = results.read_text(encoding="utf-8").rstrip()
-    begin = text.find(f"\n{TITLE}\n")
-    before, old = (text, "") if begin < 0 else (text[:begin].rstrip(), text[begin + 1 :])
-    end = old.find("\n## ")
-    after = "" if end < 0 else "\n\n" + old[end:].strip()
-    results.write_text(f"{before}\n\n{chapter}{after}\n", encoding="utf-8")
-
-
 def main() -> None:
-    """Try mutants, name the survivors, print the table, and write it if asked to."""
+    """Try mutants, name the survivors, print the table; `python -m benchmarks mutants` writes it down."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutants", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("rooms", nargs="*", help="rooms to change; all of tests/mutants.toml if none is named")
     parser.add_argument("--minutes", type=float, default=10.0, help="time for the mutants, after a run unchanged")
     parser.add_argument("--seed", type=int, default=1, help="draws the places, and the change at each")
     parser.add_argument("--limit", type=float, default=40.0, help="seconds of tests for one mutant")
-    parser.add_argument("--write", action="store_true", help=f"put the table into {RESULTS.relative_to(ROOT)}")
     given = parser.parse_args()
     score = measure(given.minutes, given.seed, rooms_of(given.rooms), given.limit)
     print(table(score))
-    if given.write:
-        put_into(RESULTS, section(score))
-        print(f"written: {RESULTS}")
 
 
 if __name__ == "__main__":

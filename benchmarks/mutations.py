@@ -123,7 +123,10 @@ def places_of(file: Path, root: Path) -> list[Place]:
 def changed(place: Place, change: Change) -> str | None:
     """Return the source with one change made, None if it cannot be made or is no Python."""
     operator = LeaveOutCall() if change.operator == "ours/LeaveOutCall" else get_operator(change.operator)()
-    text: str | None = mutate_code(place.source, operator, change.occurrence)
+    try:
+        text: str | None = mutate_code(place.source, operator, change.occurrence)
+    except AttributeError:  # the tool looks for plain names only: `except (msgspec.DecodeError, ...)` has none
+        return None
     with warnings.catch_warnings():
         warnings.simplefilter("error", SyntaxWarning)
         try:

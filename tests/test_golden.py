@@ -17,9 +17,9 @@ def found() -> dict[str, object]:
     return frozen()
 
 
-@pytest.mark.parametrize("what", ["scores", "alerts", "state"])
+@pytest.mark.parametrize("what", ["scores", "alerts", "said", "state"])
 def test_the_pipeline_gives_what_was_frozen(found: dict[str, object], what: str) -> None:
-    """Scores to a millionth, alerts by id and counter, state by digest: same lock file, same processor family."""
+    """Scores to a millionth, alerts to the last word, state by digest: same lock file, same processor family."""
     kept = json.loads(FILE.read_text(encoding="ascii"))
     assert found[what] == kept[what], HOW
 

@@ -32,7 +32,7 @@ def needed_rights(names: TopicNames) -> dict[str, set[AclOperation]]:
     }
 
 
-def check_broker(client: Mapping[str, Any], names: TopicNames, *, has_admin: bool = True) -> None:
+def check_broker(client: Mapping[str, Any], names: TopicNames, *, has_admin: bool) -> None:
     """Return if every topic is there, fits, and may be used.
 
     Parameters
@@ -41,7 +41,7 @@ def check_broker(client: Mapping[str, Any], names: TopicNames, *, has_admin: boo
         Settings of a confluent-kafka client.
     names : TopicNames
         Names of the deployment.
-    has_admin : bool, default=True
+    has_admin : bool
         False for the embedded broker, which answers metadata only.
 
     Raises

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
 from detector.alerts.explain import Known
 from detector.alerts.findings import Policy
 from detector.alerts.incidents import MOST_CAUSES, MOST_CLOSED, MOST_EVIDENCE, Incidents
-from detector.schema.alert import Alert, Contribution, Evidence, VerdictNote
+from detector.schema.alert import Alert, Contribution, Evidence, Severity, VerdictNote
 from detector.schema.event import Event
 from detector.schema.finding import Finding
 
@@ -147,3 +148,25 @@ def test_a_verdict_under_another_agent_s_name_reaches_nothing() -> None:
     incidents.close(1, 0.0, ENDED)
     assert incidents.judge(alert.finding_uid, "a-2", NOTE) is None
     assert incidents.judge("unknown", "a-1", NOTE) is None
+
+
+def test_the_first_finding_counts_the_events_before_it_and_tells_the_level_it_passed() -> None:
+    """Itself included; the level as a rarity, rounded as scores are."""
+    (first,) = taken(Incidents(Policy("toy/v1", 0.03, 0.002, ())), finding("a", rarity=3.0))
+    assert first is not None
+    assert first.events == KNOWN.events_before + 1
+    assert first.threshold == 1.522879
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "stays"),
+    [
+        ("low", "medium", "medium"), ("medium", "high", "high"), ("high", "critical", "critical"),
+        ("critical", "high", "critical"), ("high", "medium", "high"), ("medium", "low", "medium"),
+    ],
+)  # fmt: skip
+def test_the_worst_severity_stays_whatever_comes_first(first: Severity, then: Severity, stays: Severity) -> None:
+    """Each step of the scale is told apart from the next."""
+    found = taken(Incidents(POLICY), finding("a", severity=first), finding("b", 2, severity=then))
+    assert found[1] is not None
+    assert found[1].severity == stays

@@ -11,6 +11,7 @@ from cosmic_ray.operators.operator import Example
 
 from benchmarks import mutants, mutations
 from benchmarks.mutation_runs import Runner
+from benchmarks.results import put_into
 from tests.project.sources import ROOT
 
 SOURCE = '''
@@ -25,6 +26,17 @@ def level(n: int | None, least: int = 3) -> float | None:
     note(n)
     return n + 0.5
 '''
+
+
+CATCHES = """
+import msgspec
+
+def read(raw):
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+"""
 
 
 @pytest.fixture
@@ -85,6 +97,8 @@ def test_rooms_and_tests_of_the_settings_exist() -> None:
         assert (ROOT / "detector" / name).is_dir()
         assert room["tests"]
         assert [test for test in room["tests"] if not (ROOT / test).exists()] == []
+        for file, _, test in (one.partition("::") for one in room.get("without", ())):
+            assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8")
 
 
 def test_no_named_survivor_is_stale_or_without_a_reason() -> None:
@@ -117,11 +131,22 @@ def test_the_chapter_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     """Other chapters stay as they are, before and after; the first time it comes last."""
     results = tmp_path / "RESULTS.md"
     results.write_text("# Results\n\n## Memory\n\nsmall\n")
-    mutants.put_into(results, "## Mutants\n\nfirst")
+    put_into(results, "## Mutants\n\nfirst")
     assert results.read_text() == "# Results\n\n## Memory\n\nsmall\n\n## Mutants\n\nfirst\n"
     results.write_text(results.read_text() + "\n## Worker\n\nfast\n")
-    mutants.put_into(results, "## Mutants\n\nsecond")
+    put_into(results, "## Mutants\n\nsecond")
     assert results.read_text() == "# Results\n\n## Memory\n\nsmall\n\n## Mutants\n\nsecond\n\n## Worker\n\nfast\n"
+
+
+def test_a_change_that_the_tool_cannot_make_is_passed_over(tmp_path: Path) -> None:
+    """It breaks on exceptions caught by a dotted name; other changes of the module are made."""
+    file = tmp_path / "detector" / "worker" / "reads.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(CATCHES)
+    places = mutations.places_of(file, tmp_path)
+    changes = [(place, change) for place in places for change in place.changes]
+    assert any(mutations.changed(place, change) is None for place, change in changes)
+    assert _texts(places)
 
 
 @pytest.mark.integration

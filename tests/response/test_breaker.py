@@ -132,3 +132,10 @@ def test_a_state_ends_as_its_expiry_says() -> None:
     assert end_of(_state(0.0, 10.0, on_expiry="hold_and_page")) == float("inf")
     assert end_of(_state(0.0, None)) == float("inf")
     assert end_of(_state(0.0, None, state="released")) is None
+
+
+def test_the_hour_around_an_alert_is_counted_on_both_sides() -> None:
+    """Neither what began more than an hour before, nor more than an hour after."""
+    states = [_state(at, at + 10.0) for at in (0.0, 7_000.0, 7_100.0, 7_200.0, 20_000.0)]
+    assert _ledger(40, *states).begun(7_200.0) == 3
+    assert _ledger(40, *states).begun(0.0) == 1

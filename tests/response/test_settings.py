@@ -35,3 +35,11 @@ def test_a_faulty_section_is_refused(fault: dict[str, object]) -> None:
     """What cannot be meant is not accepted."""
     with pytest.raises(ValidationError):
         ResponseSettings.model_validate(fault)
+
+
+def test_a_term_may_be_a_year_and_not_a_second_more() -> None:
+    """Longer is no containment but a dismissal."""
+    year = 31_536_000.0
+    assert ResponseSettings(isolate_s=year).isolate_s == year
+    with pytest.raises(ValidationError):
+        ResponseSettings(isolate_s=year + 1.0)

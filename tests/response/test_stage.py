@@ -189,6 +189,7 @@ def test_beyond_the_share_containment_is_held_and_told_once(make_alert: MakeAler
     assert sum(one.command is not None for one in decisions) == 5
     held = decisions[5]
     assert held.entry.decision == "held"
+    assert "agents are contained, at most" in held.entry.detail
     assert held.entry.command is not None
     assert held.entry.command.breaker.held
     told = [one.incident for one in decisions if one.incident is not None]

@@ -43,6 +43,7 @@ def test_a_use_after_the_term_alerts_at_the_first_event_there_is(what: str) -> N
     (alert,) = feed(Pipeline(PROFILE), [script.event("pay", **term(script, LATE_S, what))]).alerts
     entry = ENTRIES[f"{what}_expired"]
     assert (alert.activity, alert.counter, alert.detection) == ("create", 1, f"rule.{what}_expired")
+    assert [(one.value, one.bits, one.n, one.voice) for one in alert.contributions] == [(0.0, 0.0, 0, "rule")]
     assert (alert.score, alert.threshold, alert.events_over) == (None, None, 0)
     assert (alert.severity, alert.risk, alert.asi, alert.atlas) == ("high", 75, entry.asi, entry.atlas)
     (why,) = alert.contributions

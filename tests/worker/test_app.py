@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from detector.worker import app
 from detector.worker.app import _acknowledging, watch_partitions
+from detector.worker.health import Health
 from detector.worker.responding import Message
 from detector.worker.settings import WorkerSettings
 from tests.worker.fakes import FakeEngine, settled
@@ -117,3 +119,41 @@ def test_partitions_added_to_a_running_worker_end_it_with_the_command_to_follow(
     if ends:
         for topic in ("g.state", "agent.feedback"):
             assert f"--alter --topic {topic} --partitions 6" in str(engine.crashes[0])
+
+
+class FakeTasks:
+    """An app that keeps its tasks by name, and whose sleeps move a clock."""
+
+    def __init__(self, seconds: float) -> None:
+        self.tasks: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {}
+        self.now, self._until = 1_000.0, 1_000.0 + seconds
+
+    @property
+    def should_stop(self) -> bool:
+        return self.now > self._until
+
+    def task(self, body: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.tasks[getattr(body, "__name__", "")] = body
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.mark.parametrize(
+    ("partitions", "lasts_s", "ends"), [(None, 300.0, True), (None, 60.0, False), (3, 300.0, False)]
+)
+def test_a_worker_that_gets_no_place_ends_and_says_what_to_check(
+    monkeypatch: pytest.MonkeyPatch, partitions: int | None, lasts_s: float, ends: bool
+) -> None:
+    """Not before its time, and never while it holds partitions."""
+    fake, engine = FakeTasks(lasts_s), FakeEngine()
+    health = Health(5.0)
+    health.partitions = partitions
+    monkeypatch.setattr(app, "time", SimpleNamespace(monotonic=lambda: fake.now))
+    built: Any = SimpleNamespace(engine=engine)
+    parts: Any = SimpleNamespace(health=health)
+    app._add_tasks(fake, built, WorkerSettings(group="g"), parts)
+    asyncio.run(fake.tasks["watchdog"]())
+    assert len(engine.crashes) == ends
+    if ends:
+        assert "check READ on the group" in str(engine.crashes[0])

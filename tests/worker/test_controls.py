@@ -288,14 +288,17 @@ def test_a_hole_in_the_input_does_not_hold_a_control_up() -> None:
 
 @pytest.mark.parametrize(("partition", "generation"), [(1, 1), (0, 2), (0, 0)])
 def test_a_control_of_another_owner_or_generation_is_left(partition: int, generation: int) -> None:
-    """It is not acknowledged: whoever holds the partition reads it again."""
+    """It is not acknowledged: whoever holds the partition reads it again; only one nobody here holds is a fault."""
 
     async def scene(engine: FakeEngine, stage: ScoringStage, topic: Topic) -> None:
         await stage.process(_batch(0))
         assert not await stage.controls.take(_verdict(0, generation, partition), is_act=True)
         assert topic == {}
 
-    assert _alerts(_run(scene)) == []
+    with capture_logs() as lines:
+        assert _alerts(_run(scene)) == []
+    said = [line for line in lines if "not beside its events" in line["event"]]
+    assert len(said) == (partition == 1 and generation == 1)
 
 
 def test_a_zombie_journals_nothing() -> None:
@@ -533,3 +536,9 @@ def test_wherever_it_is_killed_the_journal_tells_what_was_done(script: list[str]
         assert _state(topic).get("a", 0) == truth
 
     asyncio.run(run())
+
+
+def test_the_number_after_an_entry_that_claims_none_is_the_first() -> None:
+    """A stub is passed over; it neither takes a number nor makes a hole."""
+    assert journal.next_number({}) == 0
+    assert journal.next_number({journal.PREFIX + b"0": b"stub"}) == 0

@@ -12,6 +12,7 @@ from faust.types import TP
 from prometheus_client import generate_latest
 
 from detector.schema.topics import TopicNames
+from detector.worker import scoring
 from detector.worker.checkpoint import CheckpointStore, Remembered, key_of
 from detector.worker.health import Health
 from detector.worker.metrics import WorkerMetrics
@@ -409,5 +410,24 @@ def test_an_idle_worker_is_not_stale(is_refused: bool) -> None:
             await stage.process(_batch(0))
         await stage.checkpoint()
         assert gauge._value.get() == (0 if is_refused else 1_767_225_600.0)
+
+    _run(scene)
+
+
+def test_outputs_that_pile_up_are_awaited_before_more_are_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A storm of alerts fills no memory: past the limit a batch ends only with every output acknowledged."""
+    monkeypatch.setattr(scoring, "MOST_OUTSTANDING", 3)
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        engine.held = {"agent.alerts", "g.by-tenant"}
+        await stage.process(_batch(0, name="bad"))  # two outputs: within the limit
+        storm = asyncio.ensure_future(stage.process(_batch(1, name="bad")))
+        await settled()
+        assert not storm.done()
+        assert len(stage.owners[0].outputs) == 4
+        for name in engine.held:
+            engine.acknowledge(name)
+        await storm
+        assert stage.owners[0].outputs == []
 
     _run(scene)
