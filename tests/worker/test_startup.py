@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AclOperation
 
 from detector.errors import SetupError
 from detector.schema.topics import TopicNames
-from detector.worker.startup import _check_widths
+from detector.worker.startup import _check_widths, _group_faults
 
 NAMES = TopicNames(group="g")
 
@@ -31,3 +37,30 @@ def test_a_feedback_topic_of_another_width_is_to_be_widened() -> None:
 def test_as_many_partitions_everywhere_are_in_order() -> None:
     """Nothing is said."""
     _check_widths("b:9092", NAMES, {NAMES.events: 4, NAMES.state: 4, NAMES.feedback: 4})
+
+
+def admin(answer: Any) -> Any:
+    """Return an admin client whose broker describes every group so, or refuses to."""
+    future: Future[Any] = Future()
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(SimpleNamespace(authorized_operations=answer))
+    return SimpleNamespace(describe_consumer_groups=lambda groups, **_: dict.fromkeys(groups, future))
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_faulty"),
+    [
+        ({AclOperation.READ}, False),
+        ({AclOperation.DESCRIBE}, True),
+        (set(), True),
+        (None, False),  # a broker without access control names no rights
+        (KafkaException(KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED)), True),
+        (KafkaException(KafkaError(KafkaError.GROUP_ID_NOT_FOUND)), False),
+    ],
+)
+def test_a_group_that_may_not_be_read_is_told_before_the_worker_joins(answer: Any, is_faulty: bool) -> None:
+    """A group nobody has used is not described, and that is no fault."""
+    faults = list(_group_faults(admin(answer), "g"))
+    assert faults == (["no READ on group g: grant it to the worker's principal"] if is_faulty else [])
