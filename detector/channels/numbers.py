@@ -76,7 +76,7 @@ def deviation_of(agent: np.void, group: np.void, key: np.uint64, x: float) -> De
     return Deviation(0.0, 0.0, 0.0)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _find_deviations(at: Surroundings, columns: Columns, out: Context, i: int) -> None:
     """Write which size and which numeric attribute deviate most, and how; bytes_out is left to read size."""
     tool = columns.ident[i, TOOL_NAME]
@@ -114,7 +114,7 @@ def read_deviation(group: np.void, tool: np.uint64, target: np.uint64, x: float)
     return max(deviation(moments, cell, x), 0.0)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def measure_numbers(at: Surroundings, columns: Columns, out: Context, i: int) -> None:
     """Write an event's deviations and its gap, note its numbers, and when its agent was last seen."""
     tool = columns.ident[i, TOOL_NAME]
@@ -131,7 +131,7 @@ def measure_numbers(at: Surroundings, columns: Columns, out: Context, i: int) ->
     at.agent["seen"] = columns.ts[i]
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def measure_earlier_reads(at: Surroundings, out: Context, i: int) -> None:
     """Write how much more than usual the session has read before this action."""
     level = at.session["level"]
@@ -139,7 +139,7 @@ def measure_earlier_reads(at: Surroundings, out: Context, i: int) -> None:
     out.ready[i, READING] = level[mem.HAS_READ] != 0.0
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def note_reading(at: Surroundings, columns: Columns, i: int) -> None:
     """Note in the session how much more than usual an action read: it weighs on the session's later events."""
     tool, target = columns.ident[i, TOOL_NAME], columns.ident[i, WHOLE_TARGET]

@@ -147,7 +147,7 @@ def pair_bits(fleet: np.void, group: np.void, tool: np.uint64, target: np.uint64
     return -math.log2((count + PAIR_PRIOR) / (group["totals"][PAIRS] + PAIR_PRIOR * distinct + PAIRS_UNKNOWN))
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def measure_sequence(at: Surroundings, columns: Columns, out: Context, i: int) -> None:
     """Write what the tools before it make of an action; ready once the peers have taught a session."""
     tool = columns.ident[i, TOOL_NAME]

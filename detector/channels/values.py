@@ -180,7 +180,7 @@ def _sum(top: np.ndarray) -> float:
     return total
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _origins_told(columns: Columns, first: int, stop: int) -> int:
     """Return NO_ORIGIN if nothing is known, TOOL_ORIGIN if some value came from tool output, else OTHER_ORIGIN."""
     found = NO_ORIGIN
@@ -192,7 +192,7 @@ def _origins_told(columns: Columns, first: int, stop: int) -> int:
     return found
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _finish(at: Surroundings, out: Context, i: int, room: Room) -> None:
     """Write what the parts of an event add up to, and which channels had something to say.
 
@@ -212,7 +212,7 @@ def _finish(at: Surroundings, out: Context, i: int, room: Room) -> None:
     ready[RARITY] = has_history and out.origin[i] == TOOL_ORIGIN
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def measure_values(
     at: Surroundings, rules: KernelRules, columns: Columns, out: Context, i: int, room: Room, tick: np.uint64
 ) -> int:

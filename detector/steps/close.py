@@ -124,7 +124,7 @@ def _must_close(memory: Memory, rules: KernelRules, slot: int) -> int:
     return AT_AGE if memory.clock[NOW] - session["started"] > rules.age_s else STAYS
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def session_before(memory: Memory, rules: KernelRules, columns: Columns, i: int, agent: int) -> tuple[int, int]:
     """Return a session that must end before an event and why; else the one it joins, and STAYS.
 
@@ -146,7 +146,7 @@ def session_before(memory: Memory, rules: KernelRules, columns: Columns, i: int,
     return NO_SESSION, STAYS
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def is_end(columns: Columns, i: int) -> bool:
     """Return whether an event only says that its session is over."""
     return columns.kind[i] == LIFECYCLE and columns.ident[i, TOOL_NAME] == SESSION_END

@@ -61,7 +61,7 @@ LEAST_P = 1e-7
 """No channel claims more than seven digits of rarity (``docs/science.md``, *Calibration*)."""
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _blank(out: Context, i: int) -> None:
     """Clear what the event before in this place left behind."""
     out.state[i] = UNJUDGED
@@ -78,7 +78,7 @@ def _blank(out: Context, i: int) -> None:
         which[k] = -1
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def enter(memory: Memory, rules: KernelRules, columns: Columns, i: int, out: Context) -> bool:
     """Return whether an event is new; moves the clock, finds or makes the rows of its agent and peer group."""
     _blank(out, i)
@@ -97,7 +97,7 @@ def enter(memory: Memory, rules: KernelRules, columns: Columns, i: int, out: Con
     return True
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _calibrate(
     session: np.void, rules: KernelRules, survival: np.ndarray, failed: bool, bits: np.ndarray, logs: np.ndarray,
     bins: np.ndarray,
@@ -113,7 +113,7 @@ def _calibrate(
     level[mem.GATE] = max(level[mem.GATE], gate * (rules.not_ok if failed else 1.0))
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _look_at_action(
     at: Surroundings, rules: KernelRules, survival: np.ndarray, columns: Columns, i: int, out: Context,
     scratch: Scratch, tick: np.uint64,
@@ -139,7 +139,7 @@ def _look_at_action(
     out.state[i] = JUDGED
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _look_closely(memory: Memory, rules: KernelRules, scratch: Scratch, columns: Columns, i: int, out: Context) -> None:
     """Write what memory makes of an event that belongs to a session."""
     agent, group, session = memory.agents[out.agent[i]], memory.groups[out.group[i]], memory.sessions[out.slot[i]]
@@ -156,7 +156,7 @@ def _look_closely(memory: Memory, rules: KernelRules, scratch: Scratch, columns:
     session["count"][mem.EVENTS] += 1
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def look(
     memory: Memory, rules: KernelRules, scratch: Scratch, columns: Columns, i: int, slot: int, out: Context
 ) -> None:
