@@ -49,10 +49,7 @@ def _walk(
     memory: Memory, rules: KernelRules, scratch: Scratch, columns: Columns, span: tuple[int, int], out: Context,
     closes: Closes,
 ) -> None:  # fmt: skip
-    """Walk the events of a span: sessions that are over close and teach, then the event is looked at.
-
-    The steps on this way are inlined: at a call they would be handed some forty arrays, a fifth of the time of all.
-    """
+    """Walk the events of a span: sessions that are over close and teach, then the event is looked at."""
     for i in range(span[0], span[1]):
         if not enter(memory, rules, columns, i, out):
             continue

@@ -1,6 +1,8 @@
 """Look: what each channel makes of an event against memory, calibrated.
 
 An event changes its own session, the rows that say its agent is there, and nothing that is learned.
+
+Steps that are passed once an event are inlined: a call hands some forty arrays over, a fifth of the time of all.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from detector.alerts.findings import Policy, risk_of, severity_of
+from detector.alerts.findings import RISK_OF_SEVERITY, Policy, risk_of, severity_of
 from detector.pipeline import Pipeline
 from detector.schema.alert import Alert, finding_uid
 from detector.steps.threshold import BudgetThreshold
@@ -187,3 +187,8 @@ def test_severity_and_risk_rise_with_rarity(rarity: float, severity: str, risk: 
     """Alert, quarantine, ten times rarer than that."""
     assert severity_of(rarity, POLICY) == severity
     assert risk_of(rarity) == risk
+
+
+def test_without_a_score_the_risk_is_that_of_the_severity() -> None:
+    """A quarter a step, as consumers were told."""
+    assert RISK_OF_SEVERITY == {"low": 25, "medium": 50, "high": 75, "critical": 100}
