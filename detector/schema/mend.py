@@ -41,6 +41,10 @@ AMOUNTS: Final = ("duration_ms", "tokens_in", "tokens_out", "bytes_in", "bytes_o
 CHOICES: Final = {"kind": ("tool_call", frozenset(get_args(Kind))), "outcome": ("ok", frozenset(get_args(Outcome)))}
 """What stands for a value that does not exist: never one that lowers a score."""
 PARTS: Final = {"credential": ("issued_at", "expires_at"), "grant": ("granted_at", "expires_at")}
+BEFORE_NOTES: Final = 12
+"""Items of arguments that may stand before the notes: with them, the most parts of a target and all notes there are 27.
+At least 29 are looked at, of each argument its first four items (``detector/intake/columns.py``)."""
+_MOST_ITEMS: Final = 4
 _NEVER_EMPTY: Final = frozenset({"agent_type", "session_id", "name"})
 _ORIGINS: Final = frozenset(get_args(Origin))
 
@@ -84,9 +88,24 @@ def _body(fields: Mapping[str, Any], found: Situation, room: Allowance, notes: N
     body |= {field: part for field in PARTS if (part := _part(fields, field, room, notes))}
     attributes = _attributes(fields.get("attributes"), room, notes)
     body["arg_origin"] = _origins(fields.get("arg_origin"), fields.get("attributes"), room, notes)
-    # first: there are caps on what is looked at of an event, and a sender must not fill them up before
-    body["attributes"] = {**notes.attributes(body.get("target")), **attributes}
+    body["attributes"] = _ordered(attributes, notes.attributes(body.get("target")))
     return body
+
+
+def _ordered(own: Mapping[str, str | float | bool | None], noted: Mapping[str, str]) -> dict[str, Any]:
+    """Return a sender's first attributes, the notes, then the rest of his.
+
+    Of equally odd arguments an alert names the first, and that should be what was done rather than that it could not be
+    read. But there is a cap on the arguments looked at, and he must not fill it up before the notes.
+    """
+    items, first = 0, 0
+    for value in own.values():
+        items += min(value.count(",") + 1, _MOST_ITEMS) if isinstance(value, str) else 1
+        if items > BEFORE_NOTES:
+            break
+        first += 1
+    pairs = list(own.items())
+    return {**dict(pairs[:first]), **noted, **dict(pairs[first:])}
 
 
 def _choices(fields: Mapping[str, Any], notes: Notes) -> dict[str, str]:

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from detector.intake.columns import allocate_columns, ignored_names
+from detector.intake.fill import fill_columns
 from detector.schema.amends import MAX_NOTE, MAX_NOTES
 from detector.schema.claims import agent_in
 from detector.schema.decode import decode
@@ -19,6 +21,7 @@ from detector.schema.event import MAX_EVENT_BYTES, MAX_RECORD_BYTES, MAX_STRING,
 from detector.schema.mend import AMOUNTS, CHOICES, PARTS, SENDERS, TEXTS, UNREADABLE, WHO_AND_WHAT
 from detector.schema.past import Past
 from detector.schema.record import Record
+from detector.sketches.hashing import hash_text
 
 AT_MS = 1_772_442_000_123
 KEYED = Record(b"", b"a1", "events", 3, 41, AT_MS)
@@ -156,17 +159,28 @@ def test_what_may_be_a_secret_is_told_as_a_digest() -> None:
     assert {"credential", "grant.expires_at", "grant.temporary"} < set(noted(event))
 
 
-def test_notes_stand_first_are_few_and_short_and_are_one_item_each() -> None:
-    """Caps on what is looked at of an event cut from behind; a comma would part a note, and fill the caps up."""
+def test_notes_are_few_and_short_and_are_one_item_each() -> None:
+    """A comma would part a note, and fill up the cap on what is looked at."""
     fields: dict[str, Any] = {name: f"{k}, {'y' * 200}" for k, name in enumerate(AMOUNTS)}
     event = mended(**fields, kind="a,b", outcome="c,d", seq="e,f", attributes={"own": "1", "x" * 200: [1]})
     names = list(event.attributes)
     assert len(noted(event)) == MAX_NOTES + 1
-    assert all(name.startswith(UNREADABLE) for name in names[: MAX_NOTES + 1])
     assert all("," not in value and 0 < len(value) <= MAX_NOTE for value in noted(event).values())
-    assert all(len(name) <= MAX_NOTE for name in names[: MAX_NOTES + 1])
+    assert all(len(name) <= MAX_NOTE for name in names if name.startswith(UNREADABLE))
     assert noted(event)["more"] == "3 fields"
     assert event.attributes["own"] == "1"
+
+
+@pytest.mark.parametrize("value", ["x", "a,b", "a,b,c,d,e,f", True])
+def test_no_number_of_arguments_pushes_the_notes_out_of_sight(value: object) -> None:
+    """What is looked at of an event is capped from behind: the notes stand within, the first arguments before them."""
+    fields: dict[str, Any] = dict.fromkeys(AMOUNTS, "bad") | {"kind": "bad", "outcome": "bad", "seq": "bad"}
+    event = mended(target="a,b,c,d,e,f", attributes={f"a{k}": value for k in range(60)}, **fields)
+    (columns,) = [fill_columns([event], ignored_names(()), allocate_columns(1))]
+    names = columns.part[: columns.parts_end[1], 0].tolist()
+    assert len(noted(event)) == MAX_NOTES + 1
+    assert all(names.count(hash_text(name)) == 1 for name in event.attributes if name.startswith(UNREADABLE))
+    assert next(iter(event.attributes)) == "a0"
 
 
 @pytest.mark.parametrize("seq", ["wrong_type", " wrong_type ", "\x01wrong_type"])
@@ -383,7 +397,7 @@ def test_every_mutation_of_an_event_is_one_event_of_the_key_s_agent(raw: bytes, 
     """Whatever is replaced, cut off, put in between, padded or nested: never none, never two, never somebody else's.
 
     The event passes the strict decoder as it stands, so that it can be replayed, and is told from one that was not
-    refused by its first attribute.
+    refused by an attribute.
     """
     record = KEYED._replace(value=raw.replace(b"\n", b" "))
     decoded = decode([record], 1e12 if has_tolerance else None)
@@ -391,9 +405,7 @@ def test_every_mutation_of_an_event_is_one_event_of_the_key_s_agent(raw: bytes, 
     assert event.agent_id == "a1"
     assert (decoded.source, decoded.line) == ([0], [0])
     assert type(event) is StrictEvent
-    assert len(decoded.refusals) == (next(iter(event.attributes), "") == UNREADABLE) or UNREADABLE in raw.decode(
-        errors="replace"
-    )
+    assert len(decoded.refusals) == (UNREADABLE in event.attributes) or UNREADABLE in raw.decode(errors="replace")
     again = decode([Record(msgspec.json.encode(event), b"a1")])
     assert (again.events, again.refusals) == ([event], [])
 
