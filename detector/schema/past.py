@@ -65,14 +65,15 @@ class Past:
         is_full = len(self._agents) + len(latest) > MAX_AGENTS
         # with room for all of them only the last of each matters; without, each in turn, or cuts would show
         for event in events if is_full else latest.values():
-            self._note(event)
+            if self._agents.get(event.agent_id) != (event.agent_type, event.tenant):
+                self._note(event)
 
     def _note(self, event: Event) -> None:
-        held = self._agents.get(event.agent_id)
-        if (held is not None and held == (event.agent_type, event.tenant)) or len(event.agent_id) > MAX_LENGTH:
+        if len(event.agent_id) > MAX_LENGTH:
             return
-        self.has_changed = True
         is_short = max(len(event.agent_type), len(event.tenant or "")) <= MAX_LENGTH
-        self._agents[event.agent_id] = Membership(event.agent_type, event.tenant) if is_short else _NOWHERE
+        belongs = Membership(event.agent_type, event.tenant) if is_short else _NOWHERE
+        self.has_changed |= self._agents.get(event.agent_id) != belongs
+        self._agents[event.agent_id] = belongs
         if len(self._agents) > MAX_AGENTS:
             del self._agents[next(iter(self._agents))]
