@@ -194,7 +194,7 @@ def test_the_time_of_the_last_event_survives_to_the_microsecond() -> None:
     assert restore(pipeline.snapshot(full=True)).state.past.last is None
     feed(pipeline, [Script().event(ts="2026-03-02T09:00:00.123456+05:30")])
     held = restore(pipeline.snapshot(full=True)).state.past
-    assert held.agents() == pipeline.state.past.agents() == [("a-1", "clerk", None)]
+    assert held.agents() == pipeline.state.past.agents() == [("a-1", "clerk", None, "s-1")]
     assert held.last == datetime(2026, 3, 2, 3, 30, 0, 123_456, tzinfo=UTC)
 
 

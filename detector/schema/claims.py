@@ -9,10 +9,12 @@ from typing import Any, Final, NamedTuple
 
 from detector.schema.amends import cut, shown, text_of, time_of
 from detector.schema.event import MAX_STRING
-from detector.schema.past import Past
+from detector.schema.past import Membership, Past
 from detector.schema.record import Record
 from detector.schema.salvage import Salvaged, salvage
 
+MISSING: Final = "missing"
+"""Note of a required field that is not there."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_MS: Final = 253_402_300_799_999
 
@@ -53,7 +55,8 @@ def claim_of(read: Salvaged, found: Situation) -> Claim | None:
 
     The record's key owns the line, whatever stands in it, so that nobody's evidence moves to another; without a key
     that is a name, the ``agent_id`` that can be read. The time is the line's own, else the record's, else that of the
-    event before. Type and tenant that were to stand there and cannot be read are those of the agent's last event.
+    event before. Type, tenant and session that were to stand there and cannot be read are those of the agent's last
+    event.
     """
     fields, key = read.fields, found.record.key
     owner, claimed = _owner(key), _claimed(fields)
@@ -64,12 +67,12 @@ def claim_of(read: Salvaged, found: Situation) -> Claim | None:
         return None
     event_id, wrong = _event_id(fields, found)
     notes = {} if wrong is None else {"event_id": wrong}
-    if owner is not None and claimed not in {None, owner}:
-        notes["agent_id"] = shown(fields["agent_id"])
+    if claimed != agent_id:
+        notes["agent_id"] = MISSING if claimed is None else shown(fields["agent_id"])
     if key is not None and owner is None:
         notes["key"] = shown(key.decode("utf-8", "surrogateescape"))
-    if own_time is None and fields.get("ts") is not None:
-        notes["ts"] = shown(fields["ts"])
+    if own_time is None:
+        notes["ts"] = MISSING if fields.get("ts") is None else shown(fields["ts"])
     who = {**_membership(read, agent_id, found.past), "agent_id": agent_id}
     return Claim({**who, "event_id": event_id, "ts": ts.astimezone(UTC)}, notes)
 
@@ -93,11 +96,11 @@ def _owner(key: bytes | None) -> str | None:
 
 
 def _membership(read: Salvaged, agent_id: str, past: Past) -> dict[str, str]:
-    """Return type and tenant of an agent's last event, where its line was to tell them and cannot be read."""
+    """Return type, tenant and session of an agent's last event, where its line was to tell them and cannot be read."""
     known = past.membership(agent_id)
     if known is None:
         return {}
-    unread = {field for field in ("agent_type", "tenant") if field in read.fields or not read.is_whole}
+    unread = {field for field in Membership._fields if field in read.fields or not read.is_whole}
     return {field: value for field, value in known._asdict().items() if field in unread and value is not None}
 
 
@@ -116,7 +119,7 @@ def _record_time(record: Record) -> datetime | None:
 
 
 def _event_id(fields: Mapping[str, Any], found: Situation) -> tuple[str, str | None]:
-    """Return the line's own id and what had to be done to it.
+    """Return the line's own id, and what is to be noted of it.
 
     Without one it is made of the bytes and their place, so that two such lines differ and the same one is a repeat.
     """
@@ -125,6 +128,5 @@ def _event_id(fields: Mapping[str, Any], found: Situation) -> tuple[str, str | N
         return text, wrong
     record = found.record
     place = f"\0{record.topic}\0{record.partition}\0{record.offset}\0{found.line}"
-    return "unreadable-" + hashlib.sha256(record.value + place.encode("utf-8", "backslashreplace")).hexdigest()[
-        :32
-    ], None
+    digest = hashlib.sha256(record.value + place.encode("utf-8", "backslashreplace")).hexdigest()
+    return f"unreadable-{digest[:32]}", MISSING

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, get_args
 import msgspec
 
 from detector.schema.amends import Notes, canonical, cut, number_in, shown, text_of, time_of, word_for
-from detector.schema.claims import Situation, claim_of
+from detector.schema.claims import MISSING, Situation, claim_of
 from detector.schema.event import (
     MAX_AMOUNT,
     MAX_EVENT_BYTES,
@@ -117,8 +117,8 @@ def _choices(fields: Mapping[str, Any], notes: Notes) -> dict[str, str]:
             body[field] = value
             continue
         body[field] = otherwise
-        if value is not None:
-            notes.add(field, shown(value))
+        if value is not None or field == "kind":
+            notes.add(field, MISSING if value is None else shown(value))
     version = fields.get("v", 1)
     if isinstance(version, bool) or version != 1:
         notes.add("v", shown(version))
@@ -128,6 +128,8 @@ def _choices(fields: Mapping[str, Any], notes: Notes) -> dict[str, str]:
 def _texts(fields: Mapping[str, Any], room: Allowance, notes: Notes) -> dict[str, str]:
     """Return the fields that are texts; only the name is never left out."""
     body = {"name": UNREADABLE}
+    if not fields.get("name"):
+        notes.add("name", MISSING)
     for field in (*WHO_AND_WHAT, *TEXTS):
         if fields.get(field) is None:
             continue

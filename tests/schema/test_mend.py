@@ -65,10 +65,10 @@ def test_every_field_of_an_event_is_mended_somewhere() -> None:
     [
         ("kind", "magic", "tool_call", "magic"),
         ("kind", ["auth"], "tool_call", '["auth"]'),
-        ("kind", None, "tool_call", None),
+        ("kind", None, "tool_call", "missing"),
         ("outcome", "maybe", "ok", "maybe"),
         ("outcome", True, "ok", "true"),
-        ("name", "", UNREADABLE, None),
+        ("name", "", UNREADABLE, "missing"),
         ("name", 17, "17", "number"),
         ("name", {"b": 1, "a": [2]}, '{"a":[2],"b":1}', "object"),
         ("session_id", "", None, None),
@@ -216,10 +216,12 @@ def test_a_well_formed_event_with_such_attributes_is_what_it_says() -> None:
      (b"[" * 5_000, "too_deep"), (b"\x00" * (MAX_RECORD_BYTES + 1), "too_large")],
 )  # fmt: skip
 def test_what_cannot_be_read_at_all_is_an_act_of_the_key_s_agent(value: bytes, reason: str) -> None:
-    """Its size and that it came are all that is known of it."""
+    """Its size and that it came are all that is known of it; that nothing else is known is what makes it odd."""
     event = mended(value)
     assert (event.agent_id, event.kind, event.name, event.target) == ("a1", "tool_call", UNREADABLE, None)
-    assert (event.attributes, event.bytes_in) == ({UNREADABLE: reason}, float(len(value)))
+    missing = dict.fromkeys(("event_id", "agent_id", "ts", "kind", "name"), "missing")
+    assert (noted(event), event.bytes_in) == ({"": reason, **missing}, float(len(value)))
+    assert len(event.attributes) == 6
     assert event.ts == datetime(2026, 3, 2, 9, 0, 0, 123_000, tzinfo=UTC)
 
 
@@ -250,21 +252,22 @@ def test_who_stands_before_the_break_acts_also_without_a_key(value: bytes) -> No
     assert agent_in(value) == "a1"
 
 
-def test_type_and_tenant_that_cannot_be_read_are_those_of_the_agent_s_last_event() -> None:
+def test_type_tenant_and_session_that_cannot_be_read_are_those_of_the_agent_s_last_event() -> None:
     """Unreadable must not be a way out of one's peer group; who never told one belongs to the default."""
-    told = Record(json.dumps(body(agent_type="clerk", tenant="acme")).encode(), b"a1")
+    told = Record(json.dumps(body(agent_type="clerk", tenant="acme", session_id="s")).encode(), b"a1")
     other = Record(json.dumps(body(agent_id="a2", agent_type="cook")).encode(), b"a2")
     for value, expected in (
-        (b"{", ("clerk", "acme")),
-        (b'{"agent_type": "chef", "x', ("chef", "acme")),
-        (json.dumps(body(kind="x", agent_type="", tenant=None)).encode(), ("clerk", "acme")),
-        (json.dumps(body(kind="x")).encode(), ("default", None)),
-        (json.dumps(body(kind="x", agent_type="chef", tenant="acme2")).encode(), ("chef", "acme2")),
+        (b"{", ("clerk", "acme", "s")),
+        (b'{"agent_type": "chef", "x', ("chef", "acme", "s")),
+        (json.dumps(body(kind="x", agent_type="", tenant=None)).encode(), ("clerk", "acme", None)),
+        (json.dumps(body(kind="x", session_id="")).encode(), ("default", None, "s")),
+        (json.dumps(body(kind="x")).encode(), ("default", None, None)),
+        (json.dumps(body(kind="x", agent_type="chef", tenant="acme2")).encode(), ("chef", "acme2", None)),
     ):
         event = decode([told, other, KEYED._replace(value=value)]).events[-1]
-        assert (event.agent_type, event.tenant) == expected, value
+        assert (event.agent_type, event.tenant, event.session_id) == expected, value
     event = decode([told, KEYED._replace(value=b"{", key=b"a3")]).events[-1]
-    assert (event.agent_type, event.tenant) == ("default", None)
+    assert (event.agent_type, event.tenant, event.session_id) == ("default", None, None)
 
 
 @pytest.mark.parametrize("record", [Record(b"{"), Record(b"{", b""), Record(b"{", b"\xff"), Record(b'{"agent_id":""}')])
@@ -290,7 +293,8 @@ def test_the_record_s_key_owns_the_event() -> None:
         event = mended(agent_id=claimed)
         assert event.agent_id == "a1"
         assert noted(event)["agent_id"] in {"victim", '["victim"]', "17"}
-    assert "agent_id" not in noted(mended(agent_id=..., kind="x"))
+    assert noted(mended(agent_id=..., kind="x"))["agent_id"] == "missing"
+    assert "agent_id" not in noted(mended(kind="x"))
 
 
 @pytest.mark.parametrize("key", [b"", b"\xff"])
@@ -317,10 +321,10 @@ def test_a_long_id_is_cut_the_same_way_whatever_stands_beside_it() -> None:
 
 @pytest.mark.parametrize("ts", [..., None, "", "2026-03-02", "9999-12-31T23:59:59-00:01", 1_772_442_000, ["x"]])
 def test_a_time_that_is_none_is_the_record_s(ts: object) -> None:
-    """And that it was none is noted if something stood there."""
+    """And what stood there is noted."""
     event = mended(ts=ts)
     assert event.ts == datetime(2026, 3, 2, 9, 0, 0, 123_000, tzinfo=UTC)
-    assert ("ts" in noted(event)) == (ts is not ... and ts is not None)
+    assert (noted(event)["ts"] == "missing") == (ts is ... or ts is None)
 
 
 def test_a_time_out_of_tolerance_is_not_believed_of_what_cannot_be_read() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,20 +16,36 @@ from detector.schema.past import MAX_AGENTS, MAX_LENGTH, Past
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 
 
-def event(agent_id: str, agent_type: str = "clerk", tenant: str | None = None, at: int = 0) -> Event:
+def event(agent_id: str, agent_type: str = "clerk", tenant: str | None = None, at: int = 0, **fields: Any) -> Event:
     """Return an event of an agent."""
     return Event(
-        event_id="e", ts=MONDAY + timedelta(seconds=at), agent_id=agent_id, kind="auth", name="n",
-        agent_type=agent_type, tenant=tenant,
+        event_id="e", ts=MONDAY + timedelta(seconds=at), agent_id=agent_id, agent_type=agent_type, tenant=tenant,
+        **{"kind": "auth", "name": "n", **fields},
     )  # fmt: skip
 
 
 def test_the_last_event_of_an_agent_says_where_it_stands() -> None:
-    """Type and tenant together; of an agent never seen nothing is known."""
+    """Type, tenant and session together; of an agent never seen nothing is known."""
     past = Past()
-    past.note([event("a", "clerk", "acme"), event("b"), event("a", "cook", at=7)])
-    assert (past.membership("a"), past.membership("b"), past.membership("c")) == (("cook", None), ("clerk", None), None)
+    past.note([event("a", "clerk", "acme"), event("b"), event("a", "cook", at=7, session_id="s")])
+    assert past.membership("a") == ("cook", None, "s")
+    assert past.membership("b") == ("clerk", None, None)
+    assert past.membership("c") is None
     assert past.last == MONDAY + timedelta(seconds=7)
+
+
+def test_behind_the_end_of_a_session_an_agent_is_in_none() -> None:
+    """What comes then must not open it again; the start of one, and an end of another kind, are none."""
+    end = event("a", session_id="s", kind="lifecycle", name="session_end")
+    start = event("a", session_id="t", kind="lifecycle", name="session_start")
+    for events, session in (
+        ([end], None),
+        ([end, start], "t"),
+        ([event("a", session_id="s", name="session_end")], "s"),
+    ):
+        past = Past()
+        past.note(events)
+        assert past.membership("a") == ("clerk", None, session)
 
 
 def test_nothing_new_is_no_change() -> None:
@@ -51,18 +68,27 @@ def test_agents_are_as_many_as_the_cap_and_no_more() -> None:
     assert len(past.agents()) == MAX_AGENTS
     assert past.membership("honest") is None
     past.note([event("honest")])
-    assert past.membership("honest") == ("clerk", None)
+    assert past.membership("honest") == ("clerk", None, None)
 
 
 def test_long_names_are_not_remembered() -> None:
     """Memory is bounded in characters too; the twin at the limit is."""
     past = Past()
     past.note([event("x" * (MAX_LENGTH + 1)), event("a", "x" * (MAX_LENGTH + 1)), event("b", "x", "y" * MAX_LENGTH)])
+    past.note([event("c", session_id="s" * (MAX_LENGTH + 1))])
+    assert past.membership("c") == ("clerk", None, None)
     assert past.membership("x" * (MAX_LENGTH + 1)) is past.membership("a") is None
-    assert past.membership("b") == ("x", "y" * MAX_LENGTH)
+    assert past.membership("b") == ("x", "y" * MAX_LENGTH, None)
 
 
-events = st.builds(event, st.sampled_from("abcdef"), st.sampled_from(["clerk", "cook", "x" * 200]))
+events = st.builds(
+    event,
+    st.sampled_from("abcdef"),
+    st.sampled_from(["clerk", "cook", "x" * 200]),
+    session_id=st.sampled_from([None, "s", "t"]),
+    kind=st.sampled_from(["auth", "lifecycle"]),
+    name=st.sampled_from(["n", "session_end"]),
+)
 
 
 @given(st.lists(events, max_size=40), st.integers(1, 7), st.integers(1, 6))
