@@ -28,8 +28,15 @@ class WorkerMetrics:
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         self.records = Counter("detector_records", "Records taken from the event topic.", registry=registry)
-        self.events = Counter("detector_events", "Events scored.", registry=registry)
-        self.refused = Counter("detector_refused", "Events refused.", ["reason"], registry=registry)
+        self.lines = Counter("detector_lines", "Lines of those records: scored or refused.", registry=registry)
+        self.events = Counter("detector_events", "Events taken, refused ones that were scored too.", registry=registry)
+        self.refused = Counter("detector_refused", "Events refused, scored or not.", ["reason"], registry=registry)
+        self.refused_scored = Counter(
+            "detector_refused_scored",
+            "Events refused of which one was made all the same.",
+            ["reason"],
+            registry=registry,
+        )
         self.counts = Counter("detector_counts", "What the pipeline counts.", ["name"], registry=registry)
         self.skipped = Counter(
             "detector_skipped_records", "Records the restored state already contains.", registry=registry
@@ -75,13 +82,16 @@ class WorkerMetrics:
     def count(self, outcome: Outcome, n_records: int) -> None:
         """Count what came of a micro-batch."""
         self.records.inc(n_records)
-        self.events.inc(len(outcome.scores) - len(outcome.refusals))
+        self.lines.inc(len(outcome.scores))
+        self.events.inc(len(outcome.scores) - sum(not refusal.is_scored for _, refusal in outcome.refusals))
         self.told(outcome)
 
     def told(self, outcome: Outcome) -> None:
         """Count what an outcome says, of a micro-batch or of a control."""
         for _, refusal in outcome.refusals:
             self.refused.labels(refusal.reason).inc()
+            if refusal.is_scored:
+                self.refused_scored.labels(refusal.reason).inc()
         for name, count in outcome.counts.items():
             self.counts.labels(name).inc(count)
         for alert in outcome.alerts:

@@ -58,6 +58,7 @@ class Read(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: dict[str, bytes]
+    timestamp_ms: int
 
 
 class Deployment:
@@ -112,7 +113,7 @@ class Deployment:
             assert offset is not None, "a record that was read has its place"
             position = offset + 1
             headers: Any = message.headers() or ()
-            yield Read(partition, offset, message.key(), message.value(), dict(headers))
+            yield Read(partition, offset, message.key(), message.value(), dict(headers), message.timestamp()[1])
 
     def ends(self, topic: str) -> list[int]:
         """Return the end offset of each partition."""
@@ -244,7 +245,7 @@ def replayed(deployed: Deployment, pipelines: PipelineFactory, without: bytes | 
     for partition in range(deployed.partitions):
         pipeline = pipelines.new()
         mine = [
-            Record(one.value or b"", one.key, deployed.names.events, partition, one.offset)
+            Record(one.value or b"", one.key, deployed.names.events, partition, one.offset, one.timestamp_ms)
             for one in records
             if one.partition == partition and not (without and without in (one.value or b""))
         ]

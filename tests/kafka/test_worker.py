@@ -31,7 +31,8 @@ from tests.kafka.harness import Deployment, deployment, published, replayed, str
 pytestmark = [pytest.mark.kafka, pytest.mark.data, pytest.mark.timeout(150)]
 
 EVENTS = 12_000
-POISON = [(b"poison", b"{broken"), (b"poison", b""), (b"poison", b"\xff\xfe"), (b"poison", b'{"event_id":"x"}')]
+POISON = [(None, b"{broken"), (None, b""), (None, b"\xff\xfe"), (None, b'{"event_id":"x"}')]
+"""Nobody's acts, without a key: refused and no more. What has a key is scored; ``test_security.py`` sends one such."""
 
 
 @pytest.fixture
