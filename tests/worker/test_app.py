@@ -18,7 +18,7 @@ from tests.worker.fakes import FakeEngine, settled
 class FakeMessage:
     """A record as Faust hands it over."""
 
-    topic, partition, offset, generation_id = "g.by-tenant", 0, 7, 3
+    topic, partition, offset, generation_id, timestamp = "g.by-tenant", 0, 7, 3, 1_700.5
     key, value, headers = b"t", b"{}", None
 
 
