@@ -51,13 +51,14 @@ def _settled(ask: Callable[[], Any]) -> Any:
 
 
 class Read(NamedTuple):
-    """One record read back."""
+    """One record read back; `written` is its time, epoch seconds."""
 
     partition: int
     offset: int
     key: bytes | None
     value: bytes | None
     headers: dict[str, bytes]
+    written: float
 
 
 class Deployment:
@@ -112,7 +113,7 @@ class Deployment:
             assert offset is not None, "a record that was read has its place"
             position = offset + 1
             headers: Any = message.headers() or ()
-            yield Read(partition, offset, message.key(), message.value(), dict(headers))
+            yield Read(partition, offset, message.key(), message.value(), dict(headers), message.timestamp()[1] / 1_000)
 
     def ends(self, topic: str) -> list[int]:
         """Return the end offset of each partition."""
@@ -255,5 +256,10 @@ def replayed(deployed: Deployment, pipelines: PipelineFactory, without: bytes | 
 
 def published(deployed: Deployment) -> list[Alert]:
     """Return the alerts on the tenants' topic in the order the response stage met them, repeats included."""
-    records = deployed.read(deployed.names.by_tenant)
-    return [Alert.model_validate_json(one.value or b"") for one in records if one.headers.get("kind") == b"alert"]
+    return [alert for alert, _ in heard(deployed)]
+
+
+def heard(deployed: Deployment) -> list[tuple[Alert, float]]:
+    """Return the same with the time of each one's record, epoch seconds."""
+    records = [one for one in deployed.read(deployed.names.by_tenant) if one.headers.get("kind") == b"alert"]
+    return [(Alert.model_validate_json(one.value or b""), one.written) for one in records]
