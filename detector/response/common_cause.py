@@ -70,7 +70,7 @@ def incident(author: CommandAuthor, alert: Alert, verdict: BreakerVerdict, waiti
     waiting : (Episode, HeldQueue)
         The agents held so far, and the commands that still wait for room.
     """
-    (episode, queue), settings = waiting, author.settings
+    episode, queue = waiting
     held = len(episode.held)
     shadow = author.mode == "shadow"
     why = verdict.why or "held"
@@ -97,32 +97,39 @@ def incident(author: CommandAuthor, alert: Alert, verdict: BreakerVerdict, waiti
         severity="medium" if shadow else "critical",
         events=held,
         events_over=held,
-        contributions=(
-            Contribution(
-                channel="response.contained_share",
-                value=verdict.share,
-                bits=0.0,
-                observed=why,
-                expected=f"at most {settings.fleet_share:.1%} of the fleet, {settings.rate_per_hour} agents an hour",
-                voice="rule",
-                n=verdict.fleet,
-            ),
-            Contribution(
-                channel="response.waiting",
-                value=float(len(queue)),
-                bits=0.0,
-                observed=listed(queue),
-                expected="none; the first is let through when there is room, or by a person",
-                voice="rule",
-                n=len(queue),
-            ),
-        ),
+        contributions=_figures(author, verdict, queue),
         normal_if="agents misbehave one by one; many at once point to a release, a model or a data source they share",
         evidence=alert.evidence,
         asi=("ASI08",),
         atlas=(),
         partition_agents=alert.partition_agents,
         partition=alert.partition,
+    )
+
+
+def _figures(author: CommandAuthor, verdict: BreakerVerdict, queue: HeldQueue) -> tuple[Contribution, ...]:
+    """Return how much is contained, and what waits."""
+    settings = author.settings
+    expected = f"at most {settings.fleet_share:.1%} of the fleet, {settings.rate_per_hour} agents an hour"
+    return (
+        Contribution(
+            channel="response.contained_share",
+            value=verdict.share,
+            bits=0.0,
+            observed=verdict.why or "held",
+            expected=expected,
+            voice="rule",
+            n=verdict.fleet,
+        ),
+        Contribution(
+            channel="response.waiting",
+            value=float(len(queue)),
+            bits=0.0,
+            observed=listed(queue),
+            expected="none; the first is let through when there is room, or by a person",
+            voice="rule",
+            n=len(queue),
+        ),
     )
 
 
