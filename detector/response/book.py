@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from detector.response import chain
-from detector.response.breaker import BreakerVerdict, KnownFleet, Ledger, caps_of, end_of, in_force
+from detector.response.breaker import HOUR_S, BreakerVerdict, KnownFleet, Ledger, caps_of, end_of, in_force
 from detector.response.commands import CommandAuthor, SubjectStanding
 from detector.response.common_cause import Episode
 from detector.response.waiting import HeldQueue
@@ -63,10 +63,12 @@ class PolicyBook:
             ledgers[state.established].enter(state)
         self.states[state.subject] = state
 
-    def standing(self, tenant: str, wanted: Wanted) -> SubjectStanding:
-        """Return how a subject stands, and what the breaker says to what is wanted for it."""
+    def standing(self, tenant: str, wanted: Wanted, receipt: float | None) -> SubjectStanding:
+        """Return how a subject stands, and what the breaker says to what is wanted for it at `receipt`, if known."""
         state = self.states.get(wanted.subject)
         tier = in_force(state, wanted.begins) if state is not None and self.counts(state) else "observe"
+        if state is not None and receipt is not None and state.begins_at > receipt + HOUR_S:
+            tier = "observe"  # dated ahead, by a version that let it: it must not stand in the way until then
         established = state.established if state is not None and tier != "observe" else wanted.established
         book, fleet = self.tenants[tenant], self.tenants[tenant].fleet.size
         ledger, caps = book.ledgers[established], caps_of(self.author.settings, fleet, established=established)

@@ -109,7 +109,7 @@ class ResponseStage:
         wanted = wanted_by(alert, tier, self._author.settings, turn.now)
         if self._waits_behind(wanted, turn):
             self._let_through(turn)
-        standing = self._book.standing(turn.tenant, wanted)
+        standing = self._book.standing(turn.tenant, wanted, turn.receipt)
         idle = self._reason_to_skip(alert, wanted, standing, receipt)
         if idle is not None:
             entry = self._log(turn, "skipped", wanted, idle)
@@ -216,7 +216,7 @@ class ResponseStage:
             leaving = book.yielding(turn.tenant, wanted, standing, turn.now)
             for state in leaving:
                 self._yield(state, wanted, turn)
-            standing = book.standing(turn.tenant, wanted) if leaving else standing
+            standing = book.standing(turn.tenant, wanted, turn.receipt) if leaving else standing
             if standing.verdict.why is not None:
                 return None
         command = commands.contain(self._author, wanted, standing)
@@ -247,7 +247,7 @@ class ResponseStage:
         for queue in self._book.tenants[turn.tenant].held.values():
             while (held := queue.strongest()) is not None:
                 wanted = wanted_again(held, turn.now)
-                standing = self._book.standing(turn.tenant, wanted)
+                standing = self._book.standing(turn.tenant, wanted, turn.receipt)
                 is_settled = self._is_settled(held, standing, turn.now)
                 if not is_settled and self._place(wanted, standing, turn, "held until now: ") is None:
                     break

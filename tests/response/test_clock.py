@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from detector.schema.alert import Alert
-from tests.response.scenes import HOUR, release_of, stage_of, told
+from tests.response.scenes import HOUR, release_of, restarted, stage_of, told
 
 MakeAlert = Callable[..., Alert]
 Y2099 = 4_070_908_800.0
@@ -47,6 +47,19 @@ def test_a_late_alert_contains_from_its_record_on_and_no_longer(make_alert: Make
     over = stage_of().on_alert(make_alert(time=1_000.0), 90_000.0).command
     assert over is not None
     assert (over.contained_since, over.tier_at(90_000.0)) == (1_000.0, "observe")
+
+
+def test_a_state_of_2099_that_an_earlier_version_wrote_does_not_stand_in_the_way(make_alert: MakeAlert) -> None:
+    """It binds nobody now, so a real alert is no "second" one; a record a little out of order still is."""
+    old = stage_of().on_alert(make_alert(score=3.0, time=Y2099)).command
+    assert old is not None
+    real = restarted([old]).on_alert(make_alert(score=2.1, time=1_000.0, event_id="e-2"), 1_000.0).command
+    assert real is not None
+    assert (real.tier_at(1_000.0), real.revision) == ("limit", 2)
+    fresh = stage_of().on_alert(make_alert(score=3.0, time=1_000.0), 1_000.5).command
+    assert fresh is not None
+    again = restarted([fresh]).on_alert(make_alert(score=2.1, time=1_000.0, event_id="e-2"), 1_000.2)
+    assert (again.command, again.entry.detail) == (None, "isolate is in force: a detector does not lower it")
 
 
 def test_fifteen_alerts_of_fifteen_years_contain_one(make_alert: MakeAlert) -> None:

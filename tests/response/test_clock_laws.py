@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.response.breaker import end_of, in_force
+from detector.response.chain import verify
 from detector.response.ladder import Levels, term_s
 from detector.response.settings import ResponseSettings
 from detector.response.stage import ResponseStage
@@ -16,6 +17,7 @@ from detector.response.turn import StageDecision
 from detector.schema.alert import Alert
 from detector.schema.command import PolicyState
 from detector.schema.feedback import Release
+from tests.response.scenes import entries_of, states_of
 
 MakeAlert = Callable[..., Alert]
 FLEET, CAP, NEW = 20, 3, 2
@@ -52,20 +54,23 @@ def _established(state: PolicyState) -> bool:
     return int(state.subject.rpartition("-")[2]) % 3 > 0
 
 
+def _act(make_alert: MakeAlert, acts: list[Dated], number: int, stage: ResponseStage) -> StageDecision:
+    """Return what a stage decides on one act; a third of the agents are new."""
+    act, now = acts[number], START + sum(one.after_s for one in acts[: number + 1])
+    agent = f"agent-{act.agent}"
+    if act.score < 0:
+        told = {"agent_id": agent, "tenant": "acme", "by": "kim", "reason": "known", "at": now + act.says}
+        return stage.on_release(Release.model_validate({**told, "id": str(number)}), now)
+    changes = {"event_id": str(act.agent % 2), "causes": (str(number % 3),), "established": act.agent % 3 > 0}
+    return stage.on_alert(make_alert(agent, act.score, now + act.says, partition_agents=FLEET, **changes), now)
+
+
 def _walk(make_alert: MakeAlert, acts: list[Dated]) -> Iterator[tuple[float, ResponseStage, StageDecision]]:
-    """Yield the wall clock, the stage and its decision after each act; a third of the agents are new."""
+    """Yield the wall clock, the stage and its decision after each act."""
     stage, now = ResponseStage(SETTINGS, "default/v1", LEVELS), START
     for number, act in enumerate(acts):
-        now, agent = now + act.after_s, f"agent-{act.agent}"
-        if act.score < 0:
-            told = {"agent_id": agent, "tenant": "acme", "by": "kim", "reason": "known", "at": now + act.says}
-            yield now, stage, stage.on_release(Release.model_validate({**told, "id": str(number)}), now)
-            continue
-        alert = make_alert(
-            agent, act.score, now + act.says, event_id=str(number), partition_agents=FLEET,
-            established=act.agent % 3 > 0,
-        )  # fmt: skip
-        yield now, stage, stage.on_alert(alert, now)
+        now += act.after_s
+        yield now, stage, _act(make_alert, acts, number, stage)
 
 
 @given(DATED)
@@ -108,3 +113,36 @@ def test_no_isolation_waits_while_a_weaker_agent_has_a_place(make_alert: MakeAle
             others = [state for state in stage.states.values() if _established(state) == _established(held)]
             contained = [in_force(state, now) for state in others if state.tier_at(now) != "observe"]
             assert contained.count("isolate") >= (CAP if _established(held) else NEW)
+
+
+@given(DATED, st.integers(1, 30), st.integers(0, 8))
+@settings(deadline=None)
+def test_a_decision_that_breaks_off_is_carried_out_after_the_restart(
+    make_alert: MakeAlert, acts: list[Dated], last: int, published: int
+) -> None:
+    """Whatever clocks say and whoever is new: what stands in the end is what stands without a crash."""
+    walked = list(_walk(make_alert, acts[:last]))
+    if not walked:
+        return
+    *before, (_, whole, broken) = walked
+    read = [record for _, _, decision in before for record in decision.records]
+    read += broken.records[:published]
+    stage = ResponseStage(SETTINGS, "default/v1", LEVELS)
+    stage.restore(states_of(read), entries_of(read))
+    again = _act(make_alert, acts, len(walked) - 1, stage)
+    assert stage.states == whole.states
+    assert verify(entries_of([*read, *again.records])) == []
+
+
+@given(DATED, st.integers(0, 30))
+@settings(deadline=None)
+def test_a_restart_decides_what_would_have_been_decided(make_alert: MakeAlert, acts: list[Dated], cut: int) -> None:
+    """From the states and the whole log: the same records, to the byte, of the incidents all but their count."""
+    walked = list(_walk(make_alert, acts))
+    read = [record for _, _, decision in walked[:cut] for record in decision.records]
+    stage = ResponseStage(SETTINGS, "default/v1", LEVELS)
+    stage.restore(states_of(read), entries_of(read))
+    for number in range(cut, len(walked)):
+        again, decision = _act(make_alert, acts, number, stage), walked[number][2]
+        assert states_of(again.records) == states_of(decision.records)
+        assert entries_of(again.records) == entries_of(decision.records)
