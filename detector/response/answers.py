@@ -43,11 +43,9 @@ def answered(wanted: Wanted, state: PolicyState, receipt: float | None) -> str |
 
 
 def is_lifted(held: PolicyState, state: PolicyState) -> bool:
-    """Tell whether a person's answer came after a held command, and lifted as strong a tier."""
+    """Tell whether a person's answer came after a held command: whoever releases an agent releases it from both."""
     answer = state.answer
-    if answer is None or RANK[held.tier] > RANK[answer.tier]:
-        return False
-    return held.effective_at <= (answer.at if answer.taken_at is None else answer.taken_at)
+    return answer is not None and held.begins_at <= (answer.at if answer.taken_at is None else answer.taken_at)
 
 
 def has_further_cause(alert: Alert, state: PolicyState) -> bool:

@@ -76,7 +76,8 @@ def test_what_was_heard_before_the_release_is_covered_when_it_comes_back(make_al
     for alert in (weaker, other):
         again = stage.on_alert(alert, alert.time)
         assert (again.command, again.entry.detail) == (None, "heard before kim released")
-    assert stage.on_alert(make_alert(time=1_600.0, event_id="e-3"), 2_001.0).command is not None
+    assert stage.on_alert(make_alert(time=1_600.0, event_id="e-3"), 2_000.0).command is None
+    assert stage.on_alert(make_alert(time=1_600.0, event_id="e-3"), 2_000.1).command is not None
 
 
 def test_an_alert_dated_before_the_release_but_written_after_it_is_a_new_matter(make_alert: MakeAlert) -> None:
@@ -139,3 +140,13 @@ def test_a_release_of_an_alert_of_2099_does_not_outdate_what_comes_later(make_al
     before = state.answer.model_copy(update={"cause_at": 4e9, "taken_at": None})
     old = restarted([state.model_copy(update={"answer": before})])
     assert old.on_alert(make_alert(time=3_000.0, event_id="e-2"), 3_000.0).command is not None
+
+
+def test_a_cause_that_an_earlier_version_dated_ahead_is_lifted_as_of_the_release(make_alert: MakeAlert) -> None:
+    """What the answer names as its cause is never later than the answer."""
+    old = stage_of().on_alert(make_alert(time=4e9)).command
+    assert old is not None
+    released = restarted([old]).on_release(release_of(2_000.0), 2_000.0).command
+    assert released is not None
+    assert released.answer is not None
+    assert released.answer.cause_at == 2_000.0

@@ -154,6 +154,63 @@ def test_a_restart_in_another_mode_takes_over_no_shadow(make_alert: MakeAlert) -
     assert told(guarded.on_alert(probe, 100.0)) == [("x", "skipped")]
 
 
+def test_a_release_without_its_log_entry_still_ends_what_waited_for_the_agent(make_alert: MakeAlert) -> None:
+    """The worker died between the two; an alert held after the release waits all the same."""
+    first = stage_of(fleet_share=0.01)
+    first.on_alert(make_alert("first", 2.8, 0.0), 0.0)
+    stage = stage_of()
+    stage.on_alert(make_alert("second", 2.1, 0.0), 0.0)
+    released = stage.on_release(release_of(50.0, "second"), 50.0).command
+    assert released is not None
+    probe = make_alert("x", 1.0, 200.0)
+    for heard_at, said in ((10.0, []), (50.0, []), (60.0, [("second", "issued")])):
+        held = first.on_alert(make_alert("second", 2.8, 10.0), heard_at).entry
+        assert held.decision == "held"
+        assert told(restarted([released, held]).on_alert(probe, 200.0)) == [*said, ("x", "skipped")]
+
+
+def test_a_shadow_that_was_held_does_not_replace_an_enforced_command(make_alert: MakeAlert) -> None:
+    """It waited while somebody switched to enforce and back; over an enforced limit that has ended it is let through."""
+    shadow = stage_of(mode="shadow", fleet_share=0.01)
+    shadow.on_alert(make_alert("first", 2.8, 0.0), 0.0)
+    held = shadow.on_alert(make_alert("second", 2.8, 0.0), 0.0).entry
+    enforced = stage_of().on_alert(make_alert("second", 2.1, 0.0), 0.0).command
+    assert enforced is not None
+    stage = restarted([enforced, held], mode="shadow")
+    assert told(stage.on_alert(make_alert("x", 1.0, 100.0), 100.0)) == [("x", "skipped")]
+    stage = restarted([enforced, held], mode="shadow")
+    assert told(stage.on_alert(make_alert("x", 1.0, HOUR), HOUR)) == [("second", "shadowed"), ("x", "skipped")]
+
+
+def test_in_replay_nothing_is_let_through_before_its_cause(make_alert: MakeAlert) -> None:
+    """Alerts of several partitions come in any order: one of before says that there is room."""
+    stage = stage_of(fleet_share=0.01)
+    stage.on_alert(make_alert("first", 2.8, 5_000.0))
+    stage.on_alert(make_alert("second", 2.8, 5_000.0))
+    decision = stage.on_alert(make_alert("x", 1.0, 1_000.0, partition_agents=200))
+    assert told(decision) == [("second", "issued"), ("x", "skipped")]
+    assert states_of(decision.records)[0].contained_since == 5_000.0
+
+
+def test_who_was_released_or_let_through_waits_no_longer_after_a_restart_either(make_alert: MakeAlert) -> None:
+    """The incident names the same after it; a release ends what waited for the agent, also a stronger tier."""
+    stage = stage_of(fleet_share=0.01)
+    records: list[Published] = []
+    for agent, score, fleet in (("kept", 2.8, 200), ("freed", 2.1, 200), ("freed", 2.9, 100), ("low", 2.75, 100)):
+        alert = make_alert(agent, score, 0.0, event_id=str(score), partition_agents=fleet)
+        records += stage.on_alert(alert, 0.0).records
+    assert [entry.decision for entry in entries_of(records)] == ["issued", "issued", "held", "held"]
+    records += stage.on_release(release_of(10.0, "freed"), 10.0).records
+    records += stage.on_alert(make_alert("x", 1.0, 20.0, partition_agents=200), 20.0).records
+    assert [entry.decision for entry in entries_of(records)][4:] == ["released", "issued", "skipped"]
+    last = make_alert("last", 3.5, 30.0, partition_agents=100)
+    for one in (stage, restarted(records, fleet_share=0.01)):
+        incident = one.on_alert(last, 30.0).incident
+        assert incident is not None
+        assert incident.contributions[1].observed.endswith("0 to limit: last (isolate, score 3.500)")
+        assert incident.contributions[1].n == 1
+
+
 @pytest.mark.parametrize("published", range(5))
 def test_breaking_off_while_held_ones_are_let_through_lets_each_through_once(
     make_alert: MakeAlert, published: int

@@ -210,3 +210,23 @@ def test_breaking_off_between_any_two_records_leaves_the_same_in_the_end(make_al
     assert "yielded" in [entry.decision for entry in entries]
     stands = {state.subject: state for state in states_of(written)}
     assert [state.tier_at(1_300.0) for state in stands.values()].count("observe") >= len(stands) - 1
+
+
+def test_an_isolation_whose_own_term_ends_as_it_is_heard_takes_nobodys_place(make_alert: MakeAlert) -> None:
+    """What is left of it is a limit; a second earlier it is an isolation still."""
+    late = make_alert("late", 3.3, 1_100.0 - 4 * HOUR)
+    assert told(_full(make_alert).on_alert(late, 1_100.0)) == [("late", "held")]
+    assert told(_full(make_alert).on_alert(late, 1_099.0)) == [("benign", "yielded"), ("late", "issued")]
+
+
+def test_a_raise_needs_room_only_past_its_own_end_and_takes_it_from_a_limit(make_alert: MakeAlert) -> None:
+    """In replay, where alerts come in any order: the later limit yields, one that begins after the term does not."""
+    for begins, said in ((5_000.0, [("later", "yielded"), ("mine", "issued")]), (20_000.0, [("mine", "issued")])):
+        stage = stage_of(fleet_share=0.01)
+        stage.on_alert(make_alert("mine", 2.1, 1_000.0))
+        assert stage.on_alert(make_alert("later", 2.1, begins)).command is not None
+        assert told(stage.on_alert(make_alert("mine", 3.3, 2_000.0, event_id="e-2"))) == said
+    stage = stage_of(fleet_share=0.01)
+    stage.on_alert(make_alert("at-the-end", 2.0, 1_000.0 + 5 * HOUR))
+    stage.on_alert(make_alert("inside", 2.1, 10_000.0))
+    assert told(stage.on_alert(make_alert("exfil", 3.3, 1_000.0))) == [("inside", "yielded"), ("exfil", "issued")]
