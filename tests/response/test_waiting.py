@@ -170,7 +170,7 @@ def test_a_release_without_its_log_entry_still_ends_what_waited_for_the_agent(ma
 
 
 def test_a_shadow_that_was_held_does_not_replace_an_enforced_command(make_alert: MakeAlert) -> None:
-    """It waited while somebody switched to enforce and back; over an enforced limit that has ended it is let through."""
+    """It waited while somebody switched to enforce and back; once the enforced limit has ended it is let through."""
     shadow = stage_of(mode="shadow", fleet_share=0.01)
     shadow.on_alert(make_alert("first", 2.8, 0.0), 0.0)
     held = shadow.on_alert(make_alert("second", 2.8, 0.0), 0.0).entry
