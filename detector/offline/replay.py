@@ -221,13 +221,14 @@ class Replay:
             out.counts.update(outcome.counts)
             out.refused.update(refusal.reason for _, refusal in outcome.refusals)
         for alert in sorted((alert for outcome in outcomes for alert in outcome.alerts), key=lambda alert: alert.time):
-            decision = self._response.on_alert(alert)
             out.alerts.append(alert)
-            out.log.append(decision.entry)
-            if decision.command is not None:
-                out.commands.append(decision.command)
-            if decision.incident is not None:
-                out.alerts.append(decision.incident)
+            for record in self._response.on_alert(alert).records:
+                if isinstance(record, PolicyState):
+                    out.commands.append(record)
+                elif isinstance(record, PolicyLogEntry):
+                    out.log.append(record)
+                else:
+                    out.alerts.append(record)
         return out
 
 

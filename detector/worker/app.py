@@ -205,7 +205,7 @@ def _acknowledging(engine: Engine, take: Callable[[Message], Awaitable[bool | No
         async for event in stream.noack().events():
             found = event.message
             source = f"{found.topic}/{found.partition}/{found.offset}"
-            place = (found.partition, found.offset, found.generation_id)
+            place = (found.partition, found.offset, found.generation_id, max(found.timestamp or 0.0, 0.0) or None)
             message = Message(found.key, found.value or b"", dict(found.headers or ()), source, *place)
             if await _or_crash(engine, take(message)) is False:
                 leave(stream.app.consumer, found)

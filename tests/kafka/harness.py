@@ -51,7 +51,7 @@ def _settled(ask: Callable[[], Any]) -> Any:
 
 
 class Read(NamedTuple):
-    """One record read back."""
+    """One record read back; `written` is its time, epoch seconds."""
 
     partition: int
     offset: int
@@ -59,6 +59,11 @@ class Read(NamedTuple):
     value: bytes | None
     headers: dict[str, bytes]
     timestamp_ms: int
+
+    @property
+    def written(self) -> float:
+        """When the broker or the producer says it was written, epoch seconds."""
+        return self.timestamp_ms / 1_000
 
 
 class Deployment:
@@ -256,5 +261,10 @@ def replayed(deployed: Deployment, pipelines: PipelineFactory, without: bytes | 
 
 def published(deployed: Deployment) -> list[Alert]:
     """Return the alerts on the tenants' topic in the order the response stage met them, repeats included."""
-    records = deployed.read(deployed.names.by_tenant)
-    return [Alert.model_validate_json(one.value or b"") for one in records if one.headers.get("kind") == b"alert"]
+    return [alert for alert, _ in heard(deployed)]
+
+
+def heard(deployed: Deployment) -> list[tuple[Alert, float]]:
+    """Return the same with the time of each one's record, epoch seconds."""
+    records = [one for one in deployed.read(deployed.names.by_tenant) if one.headers.get("kind") == b"alert"]
+    return [(Alert.model_validate_json(one.value or b""), one.written) for one in records]

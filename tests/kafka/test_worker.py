@@ -26,7 +26,7 @@ from detector.worker.factory import ProfilePipelines
 from detector.worker.run import stage_maker
 from detector.worker.settings import WorkerSettings
 from detector.worker.topics import create_topics, topic_specs
-from tests.kafka.harness import Deployment, deployment, published, replayed, stream, values
+from tests.kafka.harness import Deployment, deployment, heard, published, replayed, stream, values
 
 pytestmark = [pytest.mark.kafka, pytest.mark.data, pytest.mark.timeout(150)]
 
@@ -101,10 +101,10 @@ def test_kafka_output_equals_offline_replay(
     # the response stage, given the same alerts in the same order, decides the same
     stage = stage_maker(load_profile())()
     stage.restore([], [])
-    decisions = [stage.on_alert(alert) for alert in published(deployed)]
+    decided = [record for alert, receipt in heard(deployed) for record in stage.on_alert(alert, receipt).records]
     written = [PolicyState.model_validate_json(one.value or b"") for one in deployed.read(deployed.names.policy)]
-    assert written == [decision.command for decision in decisions if decision.command is not None]
-    assert _log(deployed) == [decision.entry for decision in decisions]
+    assert written == [record for record in decided if isinstance(record, PolicyState)]
+    assert _log(deployed) == [record for record in decided if isinstance(record, PolicyLogEntry)]
     # nothing was written twice, and every poisoned record is kept with its reason
     letters = deployed.read(deployed.names.deadletter)
     assert sorted(letter.value or b"" for letter in letters) == sorted(value for _, value in POISON)
