@@ -6,12 +6,16 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
+import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclOperation
 
 from detector.errors import SetupError
 from detector.schema.topics import TopicNames
+from detector.worker.settings import WorkerSettings
+
+log = structlog.get_logger("detector.worker")
 
 ASK_S = 15.0
 
@@ -66,6 +70,25 @@ def check_broker(client: Mapping[str, Any], names: TopicNames, *, has_admin: boo
     faults = [*_topic_faults(admin, needed), *_group_faults(admin, names.group)]
     if faults:
         raise SetupError("rights of the worker must cover what it does, got: " + "; ".join(faults))
+
+
+def check_state_key(settings: WorkerSettings) -> None:
+    """Return if state is guarded by a secret, or it was said aloud that it is not; without one a warning is logged.
+
+    Raises
+    ------
+    SetupError
+        The broker asks who comes, and yet nothing tells a worker's state from a forger's.
+    """
+    if settings.state_key is not None:
+        return
+    if settings.security_protocol != "PLAINTEXT" and not settings.allow_unkeyed_state:
+        raise SetupError(
+            f"state_key of the settings must be set on a broker with authentication ({settings.security_protocol}), "
+            "got none: whoever may write the state topic could plant a memory or skip events; set DETECTOR_STATE_KEY "
+            "to a secret of your own (state written without it starts cold), or say allow_unkeyed_state = true"
+        )
+    log.warning("state_key is not set: checkpoints are guarded against accidents, not against forgers")
 
 
 def widened(bootstrap: str, topic: str, partitions: int) -> str:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import (
+    TIMESTAMP_LOG_APPEND_TIME,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 
 from detector.local.ladder import Broker
@@ -58,6 +66,7 @@ class Read(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: dict[str, bytes]
+    receipt_ms: int | None = None
 
 
 class Deployment:
@@ -70,8 +79,11 @@ class Deployment:
         create_topics(self.client, topic_specs(self.names, partitions))
         self.workers: list[subprocess.Popen[bytes]] = []
 
-    def produce(self, events: Iterable[tuple[bytes | None, bytes]], topic: str | None = None) -> int:
-        """Write keyed records as any producer with Kafka's default partitioner does; return how many."""
+    def produce(self, events: Iterable[tuple[bytes | None, bytes]], topic: str | None = None, at_ms: int = 0) -> int:
+        """Write keyed records as any producer with Kafka's default partitioner does; return how many.
+
+        ``at_ms`` is the time a producer claims; 0: now.
+        """
         producer = Producer(
             {**self.client, "partitioner": "murmur2_random", "enable.idempotence": True, "linger.ms": 20}
         )
@@ -79,7 +91,7 @@ class Deployment:
         for key, value in events:
             while True:
                 try:
-                    producer.produce(topic or self.names.events, value, key)
+                    producer.produce(topic or self.names.events, value, key, timestamp=at_ms)
                     break
                 except BufferError:
                     producer.poll(0.1)
@@ -112,7 +124,9 @@ class Deployment:
             assert offset is not None, "a record that was read has its place"
             position = offset + 1
             headers: Any = message.headers() or ()
-            yield Read(partition, offset, message.key(), message.value(), dict(headers))
+            whose, when = message.timestamp()
+            receipt = when if whose == TIMESTAMP_LOG_APPEND_TIME else None
+            yield Read(partition, offset, message.key(), message.value(), dict(headers), receipt)
 
     def ends(self, topic: str) -> list[int]:
         """Return the end offset of each partition."""
@@ -212,6 +226,16 @@ def deployment(broker: Broker, group: str, folder: Path, partitions: int = 4) ->
         made.close()
 
 
+def metric(port: int, name: str) -> float | None:
+    """Return a sample without labels of a worker's metrics, None if the worker does not answer yet."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError:
+        return None
+    return next((float(line.split()[1]) for line in lines if line.startswith(f"{name} ")), None)
+
+
 def values(records: Iterable[Read]) -> list[dict[str, Any]]:
     """Return the JSON values of records."""
     return [json.loads(record.value or b"null") for record in records]
@@ -244,7 +268,7 @@ def replayed(deployed: Deployment, pipelines: PipelineFactory, without: bytes | 
     for partition in range(deployed.partitions):
         pipeline = pipelines.new()
         mine = [
-            Record(one.value or b"", one.key, deployed.names.events, partition, one.offset)
+            Record(one.value or b"", one.key, deployed.names.events, partition, one.offset, None, one.receipt_ms)
             for one in records
             if one.partition == partition and not (without and without in (one.value or b""))
         ]

@@ -107,6 +107,7 @@ def _credentials(secured: tuple[Broker, str], known: str = "worker-secret") -> d
         "sasl_mechanism": "PLAIN",
         "sasl_username": "worker",
         "sasl_password": known,
+        "state_key": "a secret of the group",
     }
 
 

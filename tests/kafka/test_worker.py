@@ -286,7 +286,9 @@ def _replayed_state(deployed: Deployment, pipelines: ProfilePipelines, partition
     pipeline = pipelines.new()
     names = deployed.names
     mine = [one for one in deployed.read(names.events) if one.partition == partition]
-    pipeline.process([Record(one.value or b"", one.key, names.events, partition, one.offset) for one in mine])
+    pipeline.process(
+        [Record(one.value or b"", one.key, names.events, partition, one.offset, None, one.receipt_ms) for one in mine]
+    )
     return pipeline.snapshot(full=True)
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from detector.errors import SetupError
 from detector.schema.topics import TopicNames
-from detector.worker.startup import _check_widths
+from detector.worker.settings import WorkerSettings
+from detector.worker.startup import _check_widths, check_state_key
 
 NAMES = TopicNames(group="g")
 
@@ -31,3 +36,33 @@ def test_a_feedback_topic_of_another_width_is_to_be_widened() -> None:
 def test_as_many_partitions_everywhere_are_in_order() -> None:
     """Nothing is said."""
     _check_widths("b:9092", NAMES, {NAMES.events: 4, NAMES.state: 4, NAMES.feedback: 4})
+
+
+def _settings(protocol: str, **more: Any) -> WorkerSettings:
+    known = {"sasl_username": "worker", "sasl_password": "secret"} if "SASL" in protocol else {}
+    return WorkerSettings(security_protocol=protocol, **known, **more)
+
+
+@pytest.mark.parametrize("protocol", ["SSL", "SASL_PLAINTEXT", "SASL_SSL"])
+def test_state_without_a_key_is_refused_where_the_broker_asks_who_comes(protocol: str) -> None:
+    """A forged manifest without a key skipped 1,500 events unseen; whoever secures the broker means the state too."""
+    with pytest.raises(SetupError, match="set DETECTOR_STATE_KEY"):
+        check_state_key(_settings(protocol))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "more", "warnings"),
+    [
+        ("SASL_SSL", {"state_key": SecretStr("k")}, 0),
+        ("PLAINTEXT", {"state_key": SecretStr("k")}, 0),
+        ("SASL_SSL", {"allow_unkeyed_state": True}, 1),
+        ("PLAINTEXT", {}, 1),
+    ],
+)
+def test_state_without_a_key_is_warned_of_where_it_was_said_aloud(
+    protocol: str, more: dict[str, Any], warnings: int
+) -> None:
+    """One line each start; with a key none."""
+    with capture_logs() as said:
+        check_state_key(_settings(protocol, **more))
+    assert [one["log_level"] for one in said] == ["warning"] * warnings
