@@ -147,9 +147,9 @@ class Deployment:
         finally:
             consumer.close()
 
-    def start(self, *command: str, **settings: str) -> subprocess.Popen[bytes]:
-        """Start a worker process; its log goes to a file named in failures."""
-        environment = {
+    def environment(self, **settings: str) -> dict[str, str]:
+        """Return the environment of a worker of this deployment."""
+        return {
             **os.environ,
             "DETECTOR_BOOTSTRAP": self.broker.bootstrap,
             "DETECTOR_GROUP": self.group,
@@ -159,6 +159,16 @@ class Deployment:
             "DETECTOR_SESSION_TIMEOUT_S": "3",
             **{f"DETECTOR_{name.upper()}": value for name, value in settings.items()},
         }
+
+    def run(self, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of ours with the settings of this deployment's workers."""
+        command = [sys.executable, "-m", "detector", *words]
+        environment = self.environment(**settings)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+
+    def start(self, *command: str, **settings: str) -> subprocess.Popen[bytes]:
+        """Start a worker process; its log goes to a file named in failures."""
+        environment = self.environment(**settings)
         log = self.folder / f"worker-{len(self.workers)}.log"
         with log.open("wb") as file:
             worker = subprocess.Popen(

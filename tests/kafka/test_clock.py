@@ -37,6 +37,7 @@ def _senders_time(deployed: Deployment) -> None:
     deployed.until(lambda: time_setting(deployed.client, deployed.names.events) == "CreateTime", "the new setting")
 
 
+@pytest.mark.chaos("a sender dates its events 2099")
 def test_records_carry_the_brokers_time_whatever_their_sender_says(deployed: Deployment) -> None:
     """A record produced for 2099 is received now."""
     began = time.time() * 1_000 - 1_000

@@ -111,6 +111,7 @@ def test_kafka_output_equals_offline_replay(
     assert len(published(deployed)) == len(_by_id(published(deployed)))
 
 
+@pytest.mark.chaos("kill -9 of the worker, anywhere")
 def test_nothing_is_missing_after_kill_9_of_the_worker(
     deployed: Deployment, events: list[tuple[bytes, bytes]], pipelines: ProfilePipelines
 ) -> None:
@@ -154,6 +155,7 @@ main()
 """
 
 
+@pytest.mark.chaos("a record that breaks the pipeline, and kill -9")
 def test_a_record_that_breaks_the_pipeline_is_left_out_also_over_kill_9(
     deployed: Deployment, events: list[tuple[bytes, bytes]], pipelines: ProfilePipelines
 ) -> None:
@@ -180,6 +182,7 @@ def test_a_record_that_breaks_the_pipeline_is_left_out_also_over_kill_9(
     assert _by_id(published(deployed)) == expected
 
 
+@pytest.mark.chaos("orderly restart in mid-stream")
 def test_an_orderly_restart_repeats_nothing(
     deployed: Deployment, events: list[tuple[bytes, bytes]], pipelines: ProfilePipelines
 ) -> None:
@@ -196,6 +199,7 @@ def test_an_orderly_restart_repeats_nothing(
     assert len(published(deployed)) == len(_by_id(published(deployed)))
 
 
+@pytest.mark.chaos("a second worker joins and is killed")
 def test_two_workers_share_the_group(
     deployed: Deployment, events: list[tuple[bytes, bytes]], pipelines: ProfilePipelines
 ) -> None:
@@ -219,6 +223,7 @@ def test_two_workers_share_the_group(
     assert verify(_log(deployed)) == []
 
 
+@pytest.mark.chaos("a worker is stopped, replaced, and wakes up")
 def test_a_zombie_writes_nothing_over_the_new_owner(
     deployed: Deployment, events: list[tuple[bytes, bytes]], pipelines: ProfilePipelines
 ) -> None:
@@ -245,6 +250,7 @@ def _partitions(log: Path) -> list[list[int]]:
     return [json.loads(line.split("partitions=")[1]) for line in lines]
 
 
+@pytest.mark.chaos("kill -9 of the broker under load")
 def test_the_worker_outlives_kill_9_of_the_broker(
     deployed: Deployment, events: list[tuple[bytes, bytes]], pipelines: ProfilePipelines
 ) -> None:
@@ -317,6 +323,7 @@ def test_a_state_topic_of_another_width_is_refused(kafka: Broker, group: str, tm
         assert f"--alter --topic {group}-wide.state --partitions 4" in deployed.logs()
 
 
+@pytest.mark.chaos("the broker cannot be reached")
 def test_an_unreachable_broker_is_said(tmp_path: Path, kafka: Broker, group: str) -> None:
     """A wrong address does not look like a quiet stream."""
     with deployment(kafka, group, tmp_path) as deployed:

@@ -86,6 +86,7 @@ def _half_open(server: ProbeServer, count: int) -> list[socket.socket]:
     return [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(count)]
 
 
+@pytest.mark.chaos("300 half-open requests to the health port")
 def test_three_hundred_half_open_requests_hold_no_thread_and_no_probe_up(health: Health) -> None:
     """Clients that connect and say nothing: liveness is answered, the oldest of them are closed, and counted."""
     metrics, before = WorkerMetrics(), threading.active_count()

@@ -28,6 +28,7 @@ async def _with_state(engine: FakeEngine, topic: dict[bytes, bytes]) -> None:
     await stage.make_durable()
 
 
+@pytest.mark.chaos("the state topic is emptied")
 @pytest.mark.parametrize(("committed", "cold"), [(7, 1), (0, 0), (None, 0)])
 def test_a_missing_checkpoint_of_a_group_that_has_read_is_a_cold_start(committed: int | None, cold: int) -> None:
     """Somebody emptied the state topic: memory is gone, and it is said and counted; a new group says nothing."""
@@ -44,6 +45,7 @@ def test_a_missing_checkpoint_of_a_group_that_has_read_is_a_cold_start(committed
     assert len([one for one in said if one["log_level"] == "error"]) == cold
 
 
+@pytest.mark.chaos("retention takes events before they are scored")
 @pytest.mark.parametrize(("begin", "missing"), [(10, 7), (3, 0), (0, 0)])
 def test_records_that_retention_took_before_they_were_scored_are_counted(begin: int, missing: int) -> None:
     """The state stands at 3, the topic begins at 10: seven records nobody will ever score."""
@@ -77,6 +79,7 @@ def test_a_hole_between_two_fetches_is_counted(first: int, missing: int) -> None
     asyncio.run(run())
 
 
+@pytest.mark.chaos("the events topic is made anew")
 def test_a_topic_made_anew_is_read_from_its_beginning() -> None:
     """It ends before the state: to wait for the old offset would score nothing for days."""
     engine = FakeEngine()

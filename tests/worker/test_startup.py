@@ -39,7 +39,7 @@ def test_as_many_partitions_everywhere_are_in_order() -> None:
 
 
 def _settings(protocol: str, **more: Any) -> WorkerSettings:
-    known = {"sasl_username": "worker", "sasl_password": "secret"} if "SASL" in protocol else {}
+    known: dict[str, Any] = {"sasl_username": "worker", "sasl_password": "secret"} if "SASL" in protocol else {}
     return WorkerSettings(security_protocol=protocol, **known, **more)
 
 
