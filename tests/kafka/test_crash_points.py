@@ -22,7 +22,10 @@ from tests.kafka.test_worker import _assert_equal_to_replay, _assert_state_equal
 
 pytestmark = [pytest.mark.kafka, pytest.mark.data, pytest.mark.timeout(150)]
 
-EVENTS = 12_000
+EVENTS, FIRST = 8_000, 5_000
+"""Events of the stream: all, and those of the first checkpoint; the others alert."""
+ALERTED = 7_000
+"""Events before the crash; some of them have alerted."""
 
 
 @pytest.fixture
@@ -53,10 +56,11 @@ def test_a_worker_killed_at_a_step_of_its_checkpoint_loses_and_doubles_nothing(
 ) -> None:
     """The partition has an earlier checkpoint, and outputs and shards of the next one are under way."""
     worker = _doomed(deployed, step)
-    deployed.produce(events[: EVENTS // 2])
-    deployed.until(lambda: sum(deployed.committed()) > 0, "a first checkpoint")
-    deployed.produce(events[EVENTS // 2 :])
+    deployed.produce(events[:FIRST])
+    deployed.until(lambda: worker.poll() is not None or sum(deployed.committed()) > 0, "a first checkpoint")
+    deployed.produce(events[FIRST:ALERTED])
     assert worker.wait(PATIENCE_S) == -signal.SIGKILL, deployed.logs()
+    deployed.produce(events[ALERTED:])  # so that there is something to do even if all was committed
     heir = deployed.start()
     deployed.until_done()
     deployed.until_by_tenant_done()
@@ -76,13 +80,12 @@ def test_a_worker_killed_at_a_step_of_a_control_lets_it_take_effect_once(
     step: str,
 ) -> None:
     """Journaled or not, applied or not: in the end the verdict stands in one place, and a replay finds it there."""
-    half = EVENTS // 2
     worker = _doomed(deployed, step)
-    deployed.produce(events[:half])
+    deployed.produce(events[:ALERTED])
     deployed.until_done()
     judge(deployed, published(deployed)[-1])
     assert worker.wait(PATIENCE_S) == -signal.SIGKILL, deployed.logs()
-    deployed.produce(events[half:])
+    deployed.produce(events[ALERTED:])
     heir = deployed.start()
     deployed.until(lambda: bool(with_verdict(deployed)), "the incident with its verdict")
     deployed.until_done()

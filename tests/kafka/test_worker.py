@@ -26,7 +26,7 @@ from detector.worker.factory import ProfilePipelines
 from detector.worker.run import stage_maker
 from detector.worker.settings import WorkerSettings
 from detector.worker.topics import create_topics, topic_specs
-from tests.kafka.harness import Deployment, deployment, published, replayed, stream, values
+from tests.kafka.harness import Deployment, Read, deployment, published, replayed, stream, values
 
 pytestmark = [pytest.mark.kafka, pytest.mark.data, pytest.mark.timeout(150)]
 
@@ -278,22 +278,21 @@ def _assert_state_equal_to_replay(deployed: Deployment, pipelines: ProfilePipeli
     for record in deployed.read(deployed.names.state):
         held[record.partition][record.key or b""] = record.value or b""
     store = CheckpointStore(deployed.names.state, deployed.group, key_of(None, deployed.group), _nowhere)
+    events = deployed.read(deployed.names.events)
     ends = deployed.ends(deployed.names.events)
     for partition, blobs in held.items():
         if ends[partition]:
             remembered = store._verified(partition, blobs)
             assert remembered.refusal is None
             assert remembered.manifest.offset == ends[partition]
-            expected = _replayed_state(deployed, pipelines, partition)
+            expected = _replayed_state(deployed, pipelines, [one for one in events if one.partition == partition])
             assert pipelines.restore(remembered.shards).snapshot(full=True) == expected
 
 
-def _replayed_state(deployed: Deployment, pipelines: ProfilePipelines, partition: int) -> dict[str, bytes]:
-    pipeline = pipelines.new()
-    names = deployed.names
-    mine = [one for one in deployed.read(names.events) if one.partition == partition]
+def _replayed_state(deployed: Deployment, pipelines: ProfilePipelines, mine: list[Read]) -> dict[str, bytes]:
+    pipeline, topic = pipelines.new(), deployed.names.events
     pipeline.process(
-        [Record(one.value or b"", one.key, names.events, partition, one.offset, None, one.receipt_ms) for one in mine]
+        [Record(one.value or b"", one.key, topic, one.partition, one.offset, None, one.receipt_ms) for one in mine]
     )
     return pipeline.snapshot(full=True)
 
