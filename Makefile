@@ -12,6 +12,8 @@ MUTANTS_MINUTES ?= 10
 EXAMPLES ?= quick
 # what is no unit test: the one place that says so, for a desk and for .ci/run
 UNIT := not kafka and not slow and not integration
+# the fast tests on every core, a file of tests at a time
+SPREAD := -n auto --maxprocesses 4 --dist loadfile
 # JUNIT=folder: a report of each part goes there
 JUNIT_FILE = $(if $(JUNIT),--junitxml=$(JUNIT)/$(1).xml)
 # has no wheel, and only makes reports of the mutation tool that are not asked for
@@ -36,7 +38,7 @@ test: $(STAMP) ## every test: unit, property, real Kafka, and the notebooks exec
 	@$(MAKE) --no-print-directory rest
 
 unit: $(STAMP) ## the fast tests only, under a minute once kernels are compiled
-	HYPOTHESIS_PROFILE=$(EXAMPLES) $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "$(UNIT)" $(call JUNIT_FILE,unit) $(PYTEST_ARGS)
+	HYPOTHESIS_PROFILE=$(EXAMPLES) $(BIN)/python -m pytest $(SPREAD) -m "$(UNIT)" $(call JUNIT_FILE,unit) $(PYTEST_ARGS)
 
 rest: $(STAMP) # every test that `unit` leaves out, and the notebooks
 	$(BIN)/python -m pytest -m "not ($(UNIT))" $(call JUNIT_FILE,rest) $(PYTEST_ARGS)

@@ -48,7 +48,7 @@ class Sessions(Section):
     open_per_agent : int
         Sessions of one agent open at once; the next one closes the oldest.
     observations : int
-        Cap of remembered observations per session; beyond it events are scored and counted, not remembered.
+        Cap of remembered observations per session; one that could pass it is closed, and the next event opens another.
     """
 
     idle_s: Seconds = 1_800.0

@@ -43,3 +43,9 @@ def test_a_term_may_be_a_year_and_not_a_second_more() -> None:
     assert ResponseSettings(isolate_s=year).isolate_s == year
     with pytest.raises(ValidationError):
         ResponseSettings(isolate_s=year + 1.0)
+
+
+def test_settings_do_not_change_under_a_stage_that_runs() -> None:
+    """They are what its commands say they were."""
+    with pytest.raises(ValidationError):
+        setattr(ResponseSettings(), "isolate_s", 1.0)  # noqa: B010 - what a type checker would refuse

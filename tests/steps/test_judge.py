@@ -163,3 +163,13 @@ def test_one_wild_session_weighs_on_its_agent_s_mean_up_to_the_cap_only() -> Non
     gained = state.memory.agents["sums"][agent] - sums
     assert gained.tolist() == pytest.approx([1.0, cap, cap - 0.5])
     assert (state.standing.totals - totals).tolist() == pytest.approx([1.0, cap, cap - 0.5, 1.0])
+
+
+def test_a_session_in_which_nothing_was_done_is_no_session_to_be_held_against() -> None:
+    """Beats only: it closes, and neither the window nor the means hear of it."""
+    script = Script()
+    pipeline = trained(script)
+    standing = pipeline.state.standing
+    before = (standing.rolling.used.tolist(), standing.totals[:3].tolist())
+    feed(pipeline, script.session("beats", [{"name": "beat", "kind": "lifecycle"}] * 3, agent_id="a-1"))
+    assert (standing.rolling.used.tolist(), standing.totals[:3].tolist()) == before

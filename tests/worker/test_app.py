@@ -158,3 +158,18 @@ def test_a_worker_that_gets_no_place_ends_and_says_what_to_check(
     assert len(engine.crashes) == ends
     if ends:
         assert "check READ on the group" in str(engine.crashes[0])
+
+
+def test_the_count_of_partitions_is_watched_by_a_task_of_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watch that nobody starts sees nothing."""
+    fake, engine, watched = FakeTasks(1.0), FakeEngine(), []
+
+    async def watch(*given: Any) -> None:
+        watched.append(given)
+
+    monkeypatch.setattr(app, "watch_partitions", watch)
+    built: Any = SimpleNamespace(engine=engine)
+    settings, parts = WorkerSettings(group="g"), SimpleNamespace(health=Health(5.0))
+    app._add_tasks(fake, built, settings, parts)  # type: ignore[arg-type]
+    asyncio.run(fake.tasks["partitions"]())
+    assert watched == [(fake, engine, settings)]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detector.worker import checkpoint
 from detector.worker.checkpoint import CheckpointStore, Manifest, Remembered, key_of
 
 
@@ -100,3 +102,31 @@ def test_a_manifest_under_another_key_is_refused(secret: str | None) -> None:
 def test_an_empty_topic_is_no_refusal() -> None:
     """A partition seen for the first time starts without complaint."""
     assert _store(Topic())._verified(0, {}) == Remembered(Manifest(), {})
+
+
+def test_a_tombstone_takes_away_what_stood_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compaction comes when it likes: until then the log holds both."""
+    topic = Topic()
+    facts = _write(topic, [{"agents-0": b"one"}])
+    records = [SimpleNamespace(partition=0, key=key, value=value) for key, value in topic.log]
+    gone = [
+        SimpleNamespace(partition=0, key=b"junk", value=b"old"),
+        SimpleNamespace(partition=0, key=b"junk", value=None),
+    ]
+
+    async def read(*_: object) -> AsyncIterator[SimpleNamespace]:
+        for record in [*gone, *records]:
+            yield record
+
+    asked: list[dict[bytes, bytes]] = []
+    verified = CheckpointStore._verified
+
+    def spy(store: CheckpointStore, partition: int, held: dict[bytes, bytes]) -> Remembered:
+        asked.append(dict(held))
+        return verified(store, partition, held)
+
+    monkeypatch.setattr(checkpoint, "read_to_end", read)
+    monkeypatch.setattr(CheckpointStore, "_verified", spy)
+    loaded = asyncio.run(_store(topic).load([0], {}))
+    assert loaded[0] == Remembered(facts[-1][1], facts[-1][2])
+    assert [b"junk" in held for held in asked] == [False]

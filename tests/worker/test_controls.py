@@ -485,7 +485,9 @@ def test_a_feedback_topic_made_anew_is_read_from_its_beginning() -> None:
         assert await again.controls.take(_verdict(0, 2), is_act=True)
         assert (await _restarted(engine, topic)).owners[0].next_control == 1
 
-    assert _alerts(_run(scene)) == [("a-40", 1.0), ("a-0", 10.0), ("a-0", 10.0)]
+    with capture_logs() as lines:
+        assert _alerts(_run(scene)) == [("a-40", 1.0), ("a-0", 10.0), ("a-0", 10.0)]
+    assert any("was it made anew?" in line["event"] for line in lines)
 
 
 def test_an_entry_that_waits_for_its_acknowledgement_holds_the_control() -> None:

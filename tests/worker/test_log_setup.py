@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import sys
 
@@ -33,6 +34,7 @@ def test_a_logged_traceback_shows_no_local_variables(name: str, is_json: bool) -
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert "ValueError: boom" in ran.stderr
     assert "top secret" not in ran.stderr
+    assert re.search(r"\d\d:\d\d:\d\d(\.\d+)?Z", ran.stderr), "times are in UTC, whatever the machine's zone"
 
 
 def _record(text: str, *values: object) -> logging.LogRecord:

@@ -119,6 +119,24 @@ def test_too_much_poison_within_an_hour_ends_the_worker_and_a_restart_does_not_f
     assert _remembered(engine, topic) == (6, {"a": 4})
 
 
+def test_poison_of_more_than_an_hour_ago_does_not_count() -> None:
+    """A worker that meets one a day runs for ever."""
+    log, engine = Log(_names(9, at1="poison", at3="poison", at7="poison")), FakeEngine()
+
+    async def run() -> None:
+        now = [1_767_225_600.0]
+        stage = _stage(engine, {}, poison_per_hour=2, reread=log.read)
+        object.__setattr__(stage._parts, "clock", lambda: now[0])
+        await stage.take_over({0})
+        await stage.process(log.batch(0, 6))
+        now[0] += 3_601.0
+        await stage.process(log.batch(6))
+        assert _agents(stage) == {"a": 6}
+
+    asyncio.run(run())
+    assert {offset for _, offset in _letters(engine)} == {b"1", b"3", b"7"}
+
+
 def test_what_broke_is_told_with_its_place() -> None:
     """The log names topic, partition and offsets before anything is mended; the error does not blame the broker."""
     log, engine = Log(_names(6, at5="poison")), FakeEngine()

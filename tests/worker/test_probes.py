@@ -73,6 +73,7 @@ def test_a_probe_may_ask_for_the_head_only(health: Health, path: str) -> None:
         answer = asking.getresponse()
         assert (answer.status, answer.read()) == (200, b"")
         assert int(answer.headers["Content-Length"]) > 0
+        assert answer.headers["Content-Type"].startswith("text/plain")
         asking.close()
     finally:
         server.shutdown()

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from detector.errors import SetupError
+from detector.worker import run as worker_run
 from detector.worker.clients import aiokafka_options, confluent_options, ssl_context
 from detector.worker.commands import app
 from detector.worker.settings import OTHERS, WorkerSettings, load_settings
@@ -30,6 +31,26 @@ def test_the_command_line_wins_over_environment_and_file(tmp_path: Path, monkeyp
     monkeypatch.setenv("DETECTOR_GROUP", "env")
     settings = load_settings({"group": "argument", "mode": None})
     assert (settings.group, settings.topic_prefix, settings.seed) == ("argument", "env.", 5)
+
+
+def test_a_file_named_on_the_command_line_is_the_one_that_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it wins over one that the environment names; without it the environment's stays."""
+    named, other = tmp_path / "named.toml", tmp_path / "other.toml"
+    named.write_text("seed = 7\n")
+    other.write_text("seed = 8\n")
+    ran: list[WorkerSettings] = []
+
+    def run(settings: WorkerSettings) -> int:
+        ran.append(settings)
+        return 0
+
+    monkeypatch.setattr(worker_run, "run_worker", run)
+    monkeypatch.setenv("DETECTOR_CONFIG", str(other))
+    for arguments in (["worker", "--group", "g"], ["worker", "--group", "g", "--config", str(named)]):
+        assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert [settings.seed for settings in ran] == [8, 7]
 
 
 def test_names_of_topics_follow_prefix_and_group() -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AclOperation
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from detector.errors import SetupError
 from detector.schema.topics import TopicNames
 from detector.worker.settings import WorkerSettings
-from detector.worker.startup import _check_widths, check_state_key
+from detector.worker.startup import _check_widths, _has_group, check_state_key
 
 NAMES = TopicNames(group="g")
 
@@ -66,3 +70,29 @@ def test_state_without_a_key_is_warned_of_where_it_was_said_aloud(
     with capture_logs() as said:
         check_state_key(_settings(protocol, **more))
     assert [one["log_level"] for one in said] == ["warning"] * warnings
+
+
+def admin(answer: Any) -> Any:
+    """Return an admin client whose broker describes every group so, or refuses to."""
+    future: Future[Any] = Future()
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(SimpleNamespace(authorized_operations=answer))
+    return SimpleNamespace(describe_consumer_groups=lambda groups, **_: dict.fromkeys(groups, future))
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_faulty"),
+    [
+        ({AclOperation.READ}, False),
+        ({AclOperation.DESCRIBE}, True),
+        (set(), True),
+        (None, False),  # a broker without access control names no rights
+        (KafkaException(KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED)), True),
+        (KafkaException(KafkaError(KafkaError.GROUP_ID_NOT_FOUND)), False),
+    ],
+)
+def test_a_group_that_may_not_be_read_is_told_before_the_worker_joins(answer: Any, is_faulty: bool) -> None:
+    """A group nobody has used is not described, and that is no fault."""
+    assert _has_group(admin(answer), "g") == (not is_faulty)

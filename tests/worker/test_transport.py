@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from importlib.metadata import version
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from faust.transport import consumer as stock
@@ -58,6 +58,7 @@ def _consumer(delivered: list[MicroBatch]) -> Any:
     consumer: Any = object.__new__(BatchConsumer)
     consumer.app = SimpleNamespace(batch_sink=sink, consumer_generation_id=3)
     consumer.flow_active = True
+    consumer._stopped = consumer._crashed = asyncio.Event()
     consumer.suspend_flow = asyncio.Event()
     consumer._read_offset = {}
 
@@ -138,3 +139,51 @@ def test_only_what_is_durable_may_be_committed_of_the_batch_topic() -> None:
 def test_partitions_of_one_topic_are_told_from_the_others() -> None:
     """An assignment covers several topics."""
     assert partitions_of([TP("a", 0), TP("b", 1), TP("a", 2)], "a") == {0, 2}
+
+
+def _fetching(monkeypatch: pytest.MonkeyPatch, records: dict[Any, Any], active: Any) -> None:
+    async def fetch(consumer: Any, timeout: float) -> tuple[Any, Any]:  # noqa: ASYNC109 - Faust's signature
+        return records, active
+
+    monkeypatch.setattr(stock.Consumer, "_wait_next_records", fetch)
+
+
+def test_records_of_other_topics_go_the_stock_way_whatever_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the topic of the events is delivered in batches."""
+    delivered: list[MicroBatch] = []
+    records = [SimpleNamespace(offset=4)]
+    events, early, late = (TP(name, 1) for name in ("agent.events", "a", "z"))
+
+    async def run() -> dict[Any, Any]:
+        rest, _ = await _consumer(delivered)._wait_next_records(1.0)
+        return dict(rest)
+
+    _fetching(monkeypatch, {early: records, events: records, late: records}, {events})
+
+    assert asyncio.run(run()) == {early: records, late: records}
+    assert [batch.tp for batch in delivered] == [events]
+
+
+def test_nothing_is_delivered_while_the_flow_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was fetched before a rebalance is handed back untouched."""
+    place, delivered = TP("agent.events", 1), list[MicroBatch]()
+
+    async def run() -> tuple[Any, Any]:
+        consumer = _consumer(delivered)
+        consumer.flow_active = False
+        return cast("tuple[Any, Any]", await consumer._wait_next_records(1.0))
+
+    _fetching(monkeypatch, {place: [SimpleNamespace(offset=4)]}, None)
+    assert list(asyncio.run(run())[0]) == [place]
+    assert delivered == []
+
+
+@pytest.mark.parametrize(
+    ("topics", "found"),
+    [(None, True), ({TP("agent.events", 1)}, True), ({"agent.events"}, True), ({"other"}, False), (set(), False)],
+)
+def test_a_commit_of_some_topics_asks_for_what_is_durable_of_those(topics: Any, found: bool) -> None:
+    """All of them if none is named."""
+    consumer = _consumer([])
+    consumer._acked = {}
+    assert (TP("agent.events", 1) in list(consumer._filter_tps_with_pending_acks(topics))) == found

@@ -1,0 +1,67 @@
+"""What an explanation says, channel by channel, of an event as the kernels would have seen it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from detector.alerts.explain import Known, Seen, contributions_of
+from detector.channels.catalogue import MODELS, NAMES
+from detector.schema.event import Event
+
+WIDTH = len(NAMES) + len(MODELS)
+
+
+def seen(logs: dict[str, float], *, ready: tuple[str, ...] | None = None, **fields: Any) -> Seen:
+    """Return an event of which some channels say something; all that say something are ready if not told."""
+    names = (*NAMES, *(model.name for model in MODELS))
+    raw = {
+        "event_id": "e", "ts": "2026-03-02T09:00:00Z", "agent_id": "a-1", "kind": "tool_call", "name": "pay",
+        "target": "drop.example", "attributes": {"to": "thief", "balance": 40.0},
+    }  # fmt: skip
+    base = Seen(
+        event=msgspec.convert(raw, Event), bits=np.zeros(len(NAMES)),
+        logs=np.array([logs.get(name, 0.0) for name in names]), weights=np.ones(WIDTH),
+        ready=np.array([name in (logs if ready is None else ready) for name in names]), factor=1.0, part=(0, 1),
+        level=(5, 5), number=(-1, 0), measured=np.array([[0.0, 0.0, 0.0], [9.0, -3.0, 12.0]]),
+        known=Known(7, 70, 3, 2),
+    )  # fmt: skip
+    return base._replace(**fields)
+
+
+def test_an_event_of_which_nothing_is_odd_is_explained_by_its_largest_channel_alone() -> None:
+    """Three in ten go as far: more than one of these would be noise."""
+    assert [one.channel for one in contributions_of(seen({"novelty": 0.3, "arguments": 0.4}), ())] == ["arguments"]
+
+
+def test_a_contribution_is_weight_times_rarity_times_risk() -> None:
+    """To a millionth, and odd ones largest first."""
+    weights = np.full(WIDTH, 0.5)
+    found = contributions_of(seen({"novelty": 2.0, "arguments": 3.0}, weights=weights, factor=0.6), ())
+    assert [(one.channel, one.value) for one in found] == [("arguments", 0.9), ("novelty", 0.6)]
+
+
+def test_a_channel_that_was_not_ready_says_nothing_and_neither_does_one_without_weight() -> None:
+    """Its number means nothing."""
+    weights = np.ones(WIDTH)
+    weights[NAMES.index("arguments")] = 0.0
+    found = contributions_of(seen({"novelty": 2.0, "arguments": 3.0}, ready=("arguments",), weights=weights), ())
+    assert found == ()
+
+
+@pytest.mark.parametrize(("level", "voice"), [(0, "own"), (1, "own"), (2, "peers"), (5, "peers")])
+def test_up_to_what_its_peers_know_here_the_agent_itself_is_the_measure(level: int, voice: str) -> None:
+    """Own history: its closed sessions; beyond it the sessions its peers taught."""
+    (one,) = contributions_of(seen({"novelty": 2.0}, level=(level, 0)), ())
+    assert (one.voice, one.n) == (voice, 7 if voice == "own" else 70)
+
+
+def test_a_usual_amount_below_zero_is_told_below_zero() -> None:
+    """A balance of -7, and not of 7; the count behind it is told."""
+    (one,) = contributions_of(seen({"volume": 3.0}), ())
+    assert one.expected == "about -7"
+    assert one.observed.startswith("balance = 40, +9")
+    assert one.n == 12
