@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from detector.worker.owner import PartitionOwner, Snapshot
+from detector.worker.receipt import receipt_of
+from detector.worker.standing import Standing
 
 if TYPE_CHECKING:
     from detector.state.report import Outcome
@@ -21,8 +23,8 @@ class WorkerMetrics:
     """The worker's counters, gauges and histograms, in a registry of their own.
 
     Labels: ``partition`` (as many as the topic has), ``reason`` (the closed list of refusals), ``severity``,
-    ``activity``, ``decision``, ``kind`` and ``outcome`` (of controls), ``name`` (the pipeline's gauges and counts): all
-    bounded by the code, none by the fleet.
+    ``activity``, ``decision``, ``kind`` and ``outcome`` (of controls), ``why`` (of connections to the port: excess,
+    late, broken), ``name`` (the pipeline's gauges and counts): all bounded by the code, none by the fleet.
     """
 
     def __init__(self) -> None:
@@ -73,11 +75,40 @@ class WorkerMetrics:
             "detector_journal_pending", "Controls that wait for their place.", ["partition"], registry=registry
         )
         self.partitions = Gauge("detector_partitions", "Event partitions held.", registry=registry)
+        self.probes_closed = Counter(
+            "detector_probe_connections_closed", "Connections closed without an answer.", ["why"], registry=registry
+        )
+        self.beyond = Counter(
+            "detector_manifests_beyond_end", "Checkpoints that stand beyond the end of the events.", registry=registry
+        )
+        self.ahead = Counter(
+            "detector_manifest_ahead_records",
+            "Records a checkpoint claims and the group had not committed.",
+            registry=registry,
+        )
+        self.undated = Counter(
+            "detector_records_undated", "Records that carry their sender's time, not the broker's.", registry=registry
+        )
+        self.senders_clock = Gauge(
+            "detector_senders_own_the_clock", "1: the events topic is CreateTime; NaN: not known.", registry=registry
+        )
 
     def hold(self, partitions: int, now: float) -> None:
         """Say how many event partitions are held from now on; what was restored is durable."""
         self.partitions.set(partitions)
         self.checkpoint_time.set(now)
+
+    def fetched(self, records: Sequence[Any], now: float) -> None:
+        """Count what a fetch says of time: how long its last record took, and how many the broker did not date."""
+        self.latency_s.observe(max(0.0, now - records[-1].timestamp / 1_000))
+        self.undated.inc(sum(receipt_of(one) is None for one in records))
+
+    def restored(self, standing: Standing, *, is_cold: bool) -> None:
+        """Count what was amiss where a partition goes on."""
+        self.cold.inc(is_cold or standing.is_forgotten)
+        self.missing.inc(standing.missing)
+        self.beyond.inc(standing.is_beyond)
+        self.ahead.inc(standing.ahead)
 
     def count(self, outcome: Outcome, n_records: int) -> None:
         """Count what came of a micro-batch."""

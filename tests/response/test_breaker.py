@@ -199,13 +199,13 @@ def test_a_state_ends_as_its_expiry_says() -> None:
 def test_the_hour_around_an_alert_is_counted_on_both_sides() -> None:
     """Neither what began more than an hour before, nor more than an hour after."""
     states = [_state(at, at + 10.0) for at in (0.0, 7_000.0, 7_100.0, 7_200.0, 20_000.0)]
-    assert _ledger(40, *states).begun(7_200.0) == 3
-    assert _ledger(40, *states).begun(0.0) == 1
+    assert _ledger(*states).begun(7_200.0) == 3
+    assert _ledger(*states).begun(0.0) == 1
 
 
 def test_who_is_contained_at_some_moment_of_a_term_is_counted_exactly() -> None:
     """Neither those whose term ended before it, nor those whose term begins after it."""
     states = [_state(at, at + 10.0) for at in (0.0, 5.0, 20.0, 25.0, 28.0, 40.0, 50.0, 60.0)]
-    assert _ledger(40, *states).contained(22.0, 30.0) == 3
-    assert _ledger(40, *states).contained(0.0, 100.0) == 8
-    assert _ledger(40, *states).contained(12.0, 18.0) == 1
+    assert _ledger(*states).contained(22.0, 30.0) == 3
+    assert _ledger(*states).contained(0.0, 100.0) == 8
+    assert _ledger(*states).contained(12.0, 18.0) == 1

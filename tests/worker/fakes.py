@@ -230,6 +230,7 @@ class FetchedRecord(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
+    timestamp_type: int | None = 0
 
 
 def event_bytes(agent: str, number: int, name: str = "search", **more: Any) -> bytes:

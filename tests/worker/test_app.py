@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from detector.worker import app
-from detector.worker.app import _acknowledging, watch_partitions
+from detector.worker.app import _acknowledging
 from detector.worker.health import Health
 from detector.worker.responding import Message
 from detector.worker.settings import WorkerSettings
+from detector.worker.watching import watch_partitions
 from tests.worker.fakes import FakeEngine, settled
 
 
