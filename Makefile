@@ -23,7 +23,7 @@ COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --genera
   --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit rest lint bench mutants lock clean install notebooks
+.PHONY: help demo test unit rest lint bench mutants chaos lock clean install notebooks
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -56,6 +56,10 @@ bench: $(STAMP) ## measure quality and speed, write benchmarks/RESULTS.md (long)
 
 mutants: $(STAMP) ## change the code in small wrong ways, name the changes that no test notices
 	$(BIN)/python -m benchmarks.mutants --minutes $(MUTANTS_MINUTES) $(MUTANTS_ARGS)
+
+chaos: $(STAMP) ## make every fault of the fault table, write how it ended into benchmarks/RESULTS.md (ten minutes)
+	@$(BIN)/detector kernels
+	REQUIRE_KAFKA=1 $(BIN)/python -m benchmarks chaos
 
 notebooks: $(STAMP)
 	@mkdir -p $(JUPYTEXT_OUT)

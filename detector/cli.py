@@ -35,6 +35,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "demo": CommandEntry("detector.demo.commands", "Watch a fleet, an attack, and the detector catching it."),
     "worker": CommandEntry("detector.worker.commands", "Score agent events from Kafka; write alerts and commands."),
     "topics": CommandEntry("detector.worker.commands", "Make the Kafka topics a deployment needs."),
+    "doctor": CommandEntry("detector.worker.commands", "Say what is wrong with a deployment, and what to do."),
     "worker-settings": CommandEntry("detector.worker.commands", "List every setting of the worker and its variable."),
     "siem": CommandEntry("detector.desk.commands", "Send alerts from Kafka to a SIEM, as OCSF or ECS."),
     "release": CommandEntry("detector.desk.commands", "Lift an agent's quarantine, with a name and a reason."),

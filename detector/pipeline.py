@@ -24,7 +24,7 @@ from detector.schema.decode import decode
 from detector.schema.record import Record
 from detector.state.controls import apply_controls
 from detector.state.partition import Partition
-from detector.state.report import NO_EVENTS, Batch, Outcome, batches_of, report, scores_of
+from detector.state.report import NO_EVENTS, Batch, Outcome, batches_of, report, settle_lines
 from detector.state.restore import restore_partition
 from detector.state.snapshot import snapshot_partition
 from detector.steps.close import close, is_end, session_before
@@ -86,11 +86,9 @@ class Pipeline:
 
     def process(self, records: Sequence[Record], tolerance_s: float | None = None) -> Outcome:
         """Return what came of records; an event out of `tolerance_s` of its record's time is refused."""
-        decoded = decode(records, tolerance_s)
+        decoded = decode(records, tolerance_s, self.state.past)
         outcome = Outcome(refusals=decoded.refusals)
-        found = [self._score(batch, outcome) for batch in batches_of(records, decoded)]
-        outcome.scores = scores_of(decoded, found)
-        outcome.counts["unknown_fields"] += decoded.unknown.total()
+        settle_lines(decoded, [self._score(batch, outcome) for batch in batches_of(records, decoded)], outcome)
         return outcome
 
     def control(self, records: Sequence[Control]) -> Outcome:

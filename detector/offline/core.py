@@ -32,7 +32,7 @@ class Core:
     alerts : list of Alert
         So far.
     refusals : list of (int, Refusal)
-        Place of the record among all given so far, and why it, or one line of it, is no event.
+        Place of the record among all given so far, and why it, or one line of it, is no event as it stands.
     outcomes : Outcome
         Of the last call.
 
@@ -54,7 +54,7 @@ class Core:
         self._records = 0
 
     def process(self, records: Sequence[bytes]) -> np.ndarray:
-        """Return one score an event in input order: evidence, high is strange, 0 for events that are only context.
+        """Return one score a line in input order: evidence, high is strange, 0 for events that are only context.
 
         Parameters
         ----------
@@ -63,8 +63,9 @@ class Core:
 
         Returns
         -------
-        ndarray of float64, shape (n_events,)
-            NaN for a refused or repeated one; the refused ones' reasons are in `refusals`.
+        ndarray of float64, shape (n_lines,)
+            NaN for a repeated one, and for a refused one of which no event could be made; the refused ones' reasons
+            are in `refusals`, scored or not.
         """
         return self.process_records([Record(value, offset=self._records + k) for k, value in enumerate(records)])
 

@@ -267,7 +267,7 @@ def evaluate(
     -------
     dict
         ``session``, ``by_agent`` and ``by_attack_kind`` with the same keys, ``events`` (read, scored, refused by
-        reason, out of order) and, with event labels, ``event``.
+        reason, refused and scored all the same, out of order) and, with event labels, ``event``.
 
     Raises
     ------
@@ -288,6 +288,7 @@ def evaluate(
             "n": len(scored.events),
             "scored": int((~np.isnan(scored.scores)).sum()),
             "refused": refusals_of(core),
+            "refused_scored": sum(refusal.is_scored for _, refusal in getattr(core, "refusals", ())),
             "out_of_order": {"n": order.late, "largest_step_back_s": order.largest_s},
         },
         **judge_sessions(scored, sessions, question),

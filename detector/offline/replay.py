@@ -18,6 +18,7 @@ from detector.profile.model import Profile
 from detector.response.ladder import mode_of
 from detector.response.stage import ResponseStage
 from detector.schema.alert import Alert
+from detector.schema.claims import agent_in
 from detector.schema.command import Mode, PolicyLogEntry, PolicyState
 from detector.schema.control import Control
 from detector.schema.decode import Refusal
@@ -101,7 +102,7 @@ class Replayed:
     counts : Counter
         What the pipelines counted.
     refused : Counter
-        Lines that are no event, by reason.
+        Lines that are no event as they stand, by reason; ``refused_scored`` of the counts were scored all the same.
     """
 
     alerts: list[Alert] = field(default_factory=list)
@@ -220,20 +221,24 @@ class Replay:
             out.counts.update(outcome.counts)
             out.refused.update(refusal.reason for _, refusal in outcome.refusals)
         for alert in sorted((alert for outcome in outcomes for alert in outcome.alerts), key=lambda alert: alert.time):
-            decision = self._response.on_alert(alert)
             out.alerts.append(alert)
-            out.log.append(decision.entry)
-            if decision.command is not None:
-                out.commands.append(decision.command)
-            if decision.incident is not None:
-                out.alerts.append(decision.incident)
+            for record in self._response.on_alert(alert).records:
+                if isinstance(record, PolicyState):
+                    out.commands.append(record)
+                elif isinstance(record, PolicyLogEntry):
+                    out.log.append(record)
+                else:
+                    out.alerts.append(record)
         return out
 
 
 def _agent_and_time(line: bytes) -> tuple[str | None, float]:
-    """Return agent and time of an event; None and 0 of what is no event: the first partition refuses it."""
+    """Return agent and time of an event; None of what names no agent: the first partition refuses it; 0 for no time.
+
+    A line has no key: the agent that can be read of a broken one is where it was sent.
+    """
     try:
         key = _key.decode(line)
-    except msgspec.DecodeError:
-        return None, 0.0
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return agent_in(line), 0.0
     return key.agent_id, seconds(key.ts)

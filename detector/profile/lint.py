@@ -181,3 +181,7 @@ def _response(profile: Profile) -> Iterator[Issue]:
     if response.fleet_least == 0 and response.rate_per_hour == 0:
         severity: Literal["error", "warning"] = "error" if commands else "warning"
         yield Issue("response.rate_per_hour", severity, "must be above zero with commands on, got 0")
+    for field in ("newcomer_most", "newcomer_per_hour"):
+        if getattr(response, field) == 0:
+            rule = "should be above zero, got 0: an agent that is new would never be contained without a person"
+            yield Issue(f"response.{field}", "warning", rule)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from detector.response.wanted import agent_of
 from detector.schema.alert import Alert, Contribution, finding_uid
 
 if TYPE_CHECKING:
     from detector.response.breaker import BreakerVerdict
     from detector.response.commands import CommandAuthor
+    from detector.response.waiting import HeldQueue
 
 FLEET: Final = "*"
 """Agent id of an incident that is nobody's and everybody's."""
 DETECTION: Final = "response.breaker"
 MOST_SUBJECTS: Final = 65_536
 """Held agents remembered per episode; past that the incident's figure stands still."""
+MOST_LISTED: Final = 8
+"""Agents that wait and are named."""
+MOST_LETTERS: Final = 64
+"""Letters of a name that are shown: whoever acts chose it."""
 
 
 @dataclass(slots=True)
@@ -49,7 +56,7 @@ class Episode:
         return True
 
 
-def incident(author: CommandAuthor, alert: Alert, verdict: BreakerVerdict, episode: Episode) -> Alert:
+def incident(author: CommandAuthor, alert: Alert, verdict: BreakerVerdict, waiting: tuple[Episode, HeldQueue]) -> Alert:
     """Return the incident's present state.
 
     Parameters
@@ -60,10 +67,11 @@ def incident(author: CommandAuthor, alert: Alert, verdict: BreakerVerdict, episo
         The alert whose containment is held.
     verdict : BreakerVerdict
         Why, and the figures.
-    episode : Episode
-        The agents held so far.
+    waiting : (Episode, HeldQueue)
+        The agents held so far, and the commands that still wait for room.
     """
-    settings, held = author.settings, len(episode.held)
+    episode, queue = waiting
+    held = len(episode.held)
     shadow = author.mode == "shadow"
     why = verdict.why or "held"
     return Alert(
@@ -89,17 +97,7 @@ def incident(author: CommandAuthor, alert: Alert, verdict: BreakerVerdict, episo
         severity="medium" if shadow else "critical",
         events=held,
         events_over=held,
-        contributions=(
-            Contribution(
-                channel="response.contained_share",
-                value=verdict.share,
-                bits=0.0,
-                observed=why,
-                expected=f"at most {settings.fleet_share:.1%} of the fleet, {settings.rate_per_hour} agents an hour",
-                voice="rule",
-                n=verdict.fleet,
-            ),
-        ),
+        contributions=_figures(author, verdict, queue),
         normal_if="agents misbehave one by one; many at once point to a release, a model or a data source they share",
         evidence=alert.evidence,
         asi=("ASI08",),
@@ -107,3 +105,41 @@ def incident(author: CommandAuthor, alert: Alert, verdict: BreakerVerdict, episo
         partition_agents=alert.partition_agents,
         partition=alert.partition,
     )
+
+
+def _figures(author: CommandAuthor, verdict: BreakerVerdict, queue: HeldQueue) -> tuple[Contribution, ...]:
+    """Return how much is contained, and what waits."""
+    settings = author.settings
+    expected = f"at most {settings.fleet_share:.1%} of the fleet, {settings.rate_per_hour} agents an hour"
+    return (
+        Contribution(
+            channel="response.contained_share",
+            value=verdict.share,
+            bits=0.0,
+            observed=verdict.why or "held",
+            expected=expected,
+            voice="rule",
+            n=verdict.fleet,
+        ),
+        Contribution(
+            channel="response.waiting",
+            value=float(len(queue)),
+            bits=0.0,
+            observed=listed(queue),
+            expected="none; the first is let through when there is room, or by a person",
+            voice="rule",
+            n=len(queue),
+        ),
+    )
+
+
+def listed(queue: HeldQueue) -> str:
+    """Return what waits in words: how many of each tier, and the first by name, the strongest first."""
+    waiting = list(queue)
+    counts = Counter(command.tier for command in waiting)
+    first = ", ".join(
+        f"{agent_of(command.subject)[:MOST_LETTERS]} ({command.tier}, score {command.reason.score:.3f})"
+        for command in waiting[:MOST_LISTED]
+    )
+    more = f" and {len(waiting) - MOST_LISTED} more" if len(waiting) > MOST_LISTED else ""
+    return f"{counts['isolate']} to isolate, {counts['limit']} to limit: {first or 'none'}{more}"

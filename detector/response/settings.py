@@ -29,11 +29,20 @@ class ResponseSettings(BaseModel):
     ack_deadline_s : float, default=5
         Seconds an enforcement point has to acknowledge, by its wall clock.
     fleet_share : float, default=0.05
-        Breaker: largest share of the fleet in automatic containment at one event time.
+        Breaker: largest share of the fleet in automatic containment at one time, of established agents.
     fleet_least : int, default=1
         Breaker: agents that may always be contained, however small the fleet is.
     rate_per_hour : int, default=20
-        Breaker: agents newly contained in any hour of event time.
+        Breaker: agents newly contained in any hour. Isolations are held by isolations only, so that as many limits
+        never hold one: at most twice as many agents in all.
+    newcomer_most : int, default=5
+        Breaker: newcomers in automatic containment at one time, if the share of the fleet is not less. They are
+        counted apart from established agents, and not as a share, because whoever invents agents makes that share.
+    newcomer_per_hour : int, default=10
+        Breaker: newcomers newly contained in any hour, if `rate_per_hour` is not less.
+    skew_s : float, default=60
+        Seconds by which an alert or a release may be dated later than its record before the log says so; either
+        way it counts from its record on.
     protected : tuple of str, default=()
         Agent ids that are never contained without a human.
 
@@ -54,4 +63,7 @@ class ResponseSettings(BaseModel):
     fleet_share: Share = 0.05
     fleet_least: Annotated[int, Field(ge=0)] = 1
     rate_per_hour: Annotated[int, Field(ge=0)] = 20
+    newcomer_most: Annotated[int, Field(ge=0, le=10_000)] = 5
+    newcomer_per_hour: Annotated[int, Field(ge=0, le=10_000)] = 10
+    skew_s: Annotated[float, Field(ge=0.0, le=3_600.0, allow_inf_nan=False)] = 60.0
     protected: tuple[str, ...] = ()

@@ -4,31 +4,33 @@ The worker's side of it::
 
     stage = ResponseStage(settings, "default/v1", levels, mode)
     stage.restore(states, entries)      # agent.policy to its end; the tail of agent.policy.log
-    decision = stage.on_alert(alert)    # or stage.on_release(release, now)
-    # 1. publish decision.command to agent.policy (key: subject), await its acknowledgement
-    # 2. publish decision.entry to agent.policy.log (key: subject), await
-    # 3. publish decision.incident, if any, to agent.alerts (OCSF, key: "*"), await
-    # 4. acknowledge the alert
+    decision = stage.on_alert(alert, receipt)    # or stage.on_release(release, receipt)
+    # 1. publish each of decision.records in its order and await its acknowledgement: a PolicyState to agent.policy and
+    #    a PolicyLogEntry to agent.policy.log (key of both: subject), an Alert to agent.alerts (OCSF, key: "*")
+    # 2. acknowledge the alert
 
 Break off anywhere and start again: a command that stands is recognised by its cause.
 """
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Final
 
-from detector.response import chain, commands, common_cause
-from detector.response.breaker import BreakerVerdict, Ledger, end_of
+from detector.response import commands, common_cause
+from detector.response.answers import answered, has_further_cause, is_lifted, release_or_not
+from detector.response.book import PolicyBook
+from detector.response.breaker import end_of, in_force
 from detector.response.commands import CommandAuthor, SubjectStanding
-from detector.response.ladder import RANK, duration_s, term_s
-from detector.schema.command import Decided, Mode, PolicyLogEntry, PolicyState, Tier, command_id, subject_of
+from detector.response.ladder import RANK
+from detector.response.turn import StageDecision, Turn, ahead_by, dated
+from detector.response.waiting import covers, strength_of
+from detector.response.wanted import Wanted, wanted_again, wanted_by
+from detector.schema.command import Decided, Mode, PolicyLogEntry, PolicyState, Tier, subject_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from detector.response import chain
     from detector.response.ladder import Levels
     from detector.response.settings import ResponseSettings
     from detector.schema.alert import Alert
@@ -37,30 +39,13 @@ if TYPE_CHECKING:
 DEFAULT_TENANT: Final = "default"
 
 
-class StageDecision(NamedTuple):
-    """What is to be published, in this order.
-
-    Parameters
-    ----------
-    command : PolicyState or None
-        New whole state of the subject, for ``agent.policy``.
-    entry : PolicyLogEntry
-        The decision with its cause, for ``agent.policy.log``; always there, also when nothing was done.
-    incident : Alert or None
-        Common-cause incident, for ``agent.alerts``.
-    """
-
-    command: PolicyState | None
-    entry: PolicyLogEntry
-    incident: Alert | None
-
-
 class ResponseStage:
     """Decide what is done about alerts and releases; the same inputs give the same bytes.
 
-    Detectors only raise a tier; a human lowers it. Nothing here knows Kafka or a clock.
-    Memory: one policy state (about 1 kB) per agent ever contained, which the breaker's
-    hourly rate bounds for each tenant, and what :class:`Ledger` and :class:`Episode` name.
+    Detectors only raise a tier, except that the weakest automatic limit yields its place to an isolation; a human
+    lowers it. Nothing here knows Kafka or a clock. Memory: one policy state (about 1 kB) per agent ever contained,
+    which the breaker's hourly rates bound for each tenant, and what :class:`~detector.response.breaker.Ledger`,
+    :class:`~detector.response.waiting.HeldQueue` and :class:`~detector.response.common_cause.Episode` name.
 
     Parameters
     ----------
@@ -78,15 +63,12 @@ class ResponseStage:
     def __init__(self, settings: ResponseSettings, profile_id: str, levels: Levels, mode: Mode | None = None) -> None:
         self._author = CommandAuthor(settings, profile_id, settings.mode if mode is None else mode)
         self._levels = levels
-        self._states: dict[str, PolicyState] = {}
-        self._ledgers: defaultdict[str, Ledger] = defaultdict(Ledger)
-        self._heads: dict[str, chain.Head] = {}
-        self._episodes: defaultdict[str, common_cause.Episode] = defaultdict(common_cause.Episode)
+        self._book = PolicyBook(self._author)
 
     @property
     def states(self) -> dict[str, PolicyState]:
         """A copy of what stands, by subject."""
-        return dict(self._states)
+        return dict(self._book.states)
 
     def restore(self, states: Iterable[PolicyState], entries: Iterable[chain.Link] = ()) -> None:
         """Take up what the topics remember, before the first decision.
@@ -97,45 +79,47 @@ class ResponseStage:
             Every record of ``agent.policy``, or what compaction left; of a subject the highest revision counts.
         entries : iterable of Link
             Entries of ``agent.policy.log``, at least the last one of each tenant: it carries the hash chain on. Without
-            it a tenant's chain starts anew at entry 1, and `verify` says so. May be called again, with entries of
+            it a tenant's chain starts anew at entry 1, and `verify` says so. From whole entries what was held comes
+            back too; what was held before the first of them is forgotten. May be called again, with entries of
             tenants that were not among the first.
         """
-        decided: dict[str, float] = {}
-        for state in states:
-            current = self._states.get(state.subject)
-            if current is None or current.revision < state.revision:
-                self._enter(_tenant_of(state.subject), state)
-        for subject, state in self._states.items():
-            tenant = _tenant_of(subject)
-            at = state.effective_at if state.answer is None else max(state.answer.cause_at, state.effective_at)
-            if at >= decided.get(tenant, at):
-                decided[tenant] = at
-                self._ledgers[tenant].known_fleet = state.breaker.fleet
-        for tenant, head in chain.heads(entries).items():
-            if head.sequence > self._heads.get(tenant, chain.Head()).sequence:
-                self._heads[tenant] = head
+        self._book.restore(states, entries)
 
-    def on_alert(self, alert: Alert) -> StageDecision:
+    def on_alert(self, alert: Alert, receipt: float | None = None) -> StageDecision:
         """Return what is done about one record of a finding.
 
-        A record that comes back (same finding, same tier) changes nothing but the log. A held
+        A record that comes back (same finding, same causes, same tier) changes nothing but the log. A held
         containment is in ``entry.command`` with ``breaker.held``, and never in ``command``.
+
+        Parameters
+        ----------
+        alert : Alert
+            One record of a finding.
+        receipt : float or None
+            When the record was written, by the broker's or the writing worker's clock, epoch seconds: nothing counts
+            from later than that. None in replay, where the alert's own time is all there is.
         """
+        alert, note = dated(alert, receipt, self._author.settings.skew_s)
+        turn = Turn(alert.tenant or DEFAULT_TENANT, alert.time if receipt is None else receipt, receipt, note)
         tier: Tier = "observe" if alert.score is None else self._levels.tier(alert.score)
-        tenant = alert.tenant or DEFAULT_TENANT
         if alert.detection != common_cause.DETECTION:
-            self._ledgers[tenant].hear(alert.partition, alert.partition_agents)
-        standing = self._standing(alert, tier)
-        idle = self._reason_to_skip(alert, tier, standing)
+            self._book.tenants[turn.tenant].fleet.hear(alert.partition, alert.partition_agents)
+        if alert.activity == "verdict":
+            return self._on_verdict(alert, turn)
+        wanted = wanted_by(alert, tier, self._author.settings, turn.now)
+        if self._waits_behind(wanted, turn):
+            self._let_through(turn)
+        standing = self._book.standing(turn.tenant, wanted, turn.receipt)
+        idle = self._reason_to_skip(alert, wanted, standing, receipt)
         if idle is not None:
-            return StageDecision(None, self._log(alert, standing.subject, "skipped", idle), None)
-        command = commands.contain(self._author, alert, tier, standing)
-        if standing.verdict.why is not None:
-            return self._hold(alert, command, standing.verdict)
-        self._enter(tenant, command)
-        said: Decided = "issued" if self._author.mode == "enforce" else "shadowed"
-        detail = f"{standing.tier} to {tier}, score {_shown(alert.score)}"
-        return StageDecision(command, self._log(alert, standing.subject, said, detail, command), None)
+            entry = self._log(turn, "skipped", wanted, idle)
+            self._let_through(turn)
+            return turn.decided(None, entry)
+        placed = self._place(wanted, standing, turn)
+        if placed is None:
+            return self._hold(alert, wanted, standing, turn)
+        self._let_through(turn)
+        return turn.decided(*placed)
 
     def on_release(self, act: Release, now: float) -> StageDecision:
         """Return what is done about a human's release.
@@ -145,146 +129,168 @@ class ResponseStage:
         act : Release
             Who lifts what, why; `at` in the future counts as `now`, or no later release could follow it.
         now : float
-            The wall clock of whoever handles it, epoch seconds.
+            When its record was written, or the wall clock of whoever handles it, epoch seconds.
         """
-        at = min(act.at, now)
+        at, book = min(act.at, now), self._book
+        ahead = act.at - now
+        turn = Turn(act.tenant, now, now, ahead_by(ahead) if ahead > self._author.settings.skew_s else "")
         subject = subject_of(act.tenant, act.agent_id)
-        state = self._states.get(subject)
-        said, detail = _release_or_not(act, at, state)
-        if said != "released":
-            return StageDecision(None, self._log_at(act.tenant, subject, said, (act.id, at, detail, None)), None)
-        ledger = self._ledgers[act.tenant]
-        ends = end_of(state) if state is not None and self._counts(state) else None
-        others = ledger.contained(at, math.inf) - (1 if ends is not None and ends > at else 0)
-        verdict = BreakerVerdict(None, others, ledger.fleet)
-        command = commands.release(self._author, act, at, SubjectStanding(subject, state, "observe", verdict))
-        self._enter(act.tenant, command)
-        return StageDecision(command, self._log_at(act.tenant, subject, said, (act.id, at, detail, command)), None)
+        state = book.states.get(subject)
+        said, detail = release_or_not(act, at, state)
+        command = None
+        if said == "released" and state is not None:
+            verdict = book.figures(turn.tenant, state, at)
+            standing = SubjectStanding(subject, state, "observe", state.established, verdict)
+            command = commands.release(self._author, act, (at, now), standing)
+            book.enter(turn.tenant, command)
+            for queue in book.tenants[turn.tenant].held.values():
+                queue.drop(subject)
+            turn.records.append(command)
+        entry = book.entry(turn.tenant, said, (subject, act.id, at, detail + turn.note), command)
+        turn.records.append(entry)
+        self._let_through(turn)
+        return turn.decided(command, entry)
 
-    def _standing(self, alert: Alert, asked: Tier) -> SubjectStanding:
-        subject = subject_of(alert.tenant, alert.agent_id)
-        state = self._states.get(subject)
-        counts = state is not None and self._counts(state)
-        tier: Tier = state.tier_at(alert.time) if state is not None and counts else "observe"
-        ledger, settings = self._ledgers[alert.tenant or DEFAULT_TENANT], self._author.settings
-        end = alert.time + term_s(settings, asked)
-        verdict = ledger.ask(settings, alert.time, end)
-        if alert.agent_id in settings.protected:
-            verdict = verdict._replace(why=f"{alert.agent_id} is protected: only a human contains it")
-        elif state is not None and tier != "observe":
-            # Already among the contained, so only what lies past its present end is new. That can
-            # pass the cap if the alert comes late and others have been contained since.
-            now_ends = end_of(state) or alert.time
-            longer = ledger.ask(settings, now_ends, max(end, now_ends), is_new=False)
-            verdict = verdict._replace(why=longer.why if end > now_ends else None)
-        return SubjectStanding(subject, state, tier, verdict)
+    def _on_verdict(self, alert: Alert, turn: Turn) -> StageDecision:
+        """Note on the state that answers to a finding whether a person confirms it: then it yields to nobody."""
+        wanted = wanted_by(alert, "observe", self._author.settings, turn.now)
+        state, note = self._book.states.get(wanted.subject), alert.verdict
+        by = note.by if note is not None and note.verdict == "confirm" else None
+        if state is None or not self._is_answer_to(state, alert, turn.now) or state.confirmed_by == by:
+            entry = self._log(turn, "skipped", wanted, "a person's verdict on the finding: it asks for no response")
+            self._let_through(turn)
+            return turn.decided(None, entry)
+        command = commands.judged(state, by)
+        self._book.enter(turn.tenant, command)
+        said = f"confirmed by {by}: it yields to nobody" if by else "confirmed by nobody any more"
+        turn.records.append(command)
+        entry = self._log(turn, "judged", wanted, said, command)
+        self._let_through(turn)
+        return turn.decided(command, entry)
 
-    def _reason_to_skip(self, alert: Alert, tier: Tier, standing: SubjectStanding) -> str | None:
+    def _is_answer_to(self, state: PolicyState, alert: Alert, now: float) -> bool:
+        is_ours = state.mode == self._author.mode and in_force(state, now) != "observe"
+        return is_ours and state.reason.finding_uid == alert.finding_uid
+
+    def _reason_to_skip(
+        self, alert: Alert, wanted: Wanted, standing: SubjectStanding, receipt: float | None
+    ) -> str | None:
         """Return why nothing is to be done, or None."""
-        state = standing.state
+        state, tier = standing.state, wanted.tier
         if alert.detection == common_cause.DETECTION:
             return "the breaker's own incident"
         if alert.activity == "close":
             return "the finding is closed: its session has ended"
-        if alert.activity == "verdict":
-            return "a person's verdict on the finding: it asks for no response"
         if tier == "observe":
             return f"score {_shown(alert.score)} is below the ladder ({self._levels.limit:.3f})"
         if state is None:
             return None
-        if self._author.mode == "shadow" and state.mode == "enforce" and state.tier_at(alert.time) != "observe":
+        if self._is_shadow_over(state, wanted.begins):
             return "an enforced command stands: a shadow does not replace it"
-        named = state.command_id == command_id(standing.subject, tier, alert.finding_uid)
-        if named and standing.tier != "observe":
+        is_named = state.command_id == wanted.command_id and not has_further_cause(alert, state)
+        if is_named and standing.tier != "observe":
             return f"revision {state.revision} already names this cause"
         if RANK[standing.tier] > RANK[tier]:
             return f"{standing.tier} is in force: a detector does not lower it"
-        if standing.tier == tier and not self._outlasts(alert, tier, state):
-            return f"{tier} is in force, and for no shorter time"
-        return _answered(alert, tier, state)
-
-    def _outlasts(self, alert: Alert, tier: Tier, state: PolicyState) -> bool:
         ends = state.expires_at if tier == state.tier else end_of(state)
-        return ends is not None and alert.time + duration_s(self._author.settings, tier) > ends
+        if standing.tier == tier and (ends is None or wanted.expires_at <= ends):
+            return f"{tier} is in force, and for no shorter time"
+        return answered(wanted, state, receipt)
 
-    def _hold(self, alert: Alert, command: PolicyState, verdict: BreakerVerdict) -> StageDecision:
-        """Return a decision that waits for a human; all that are held together are one incident."""
-        entry = self._log(alert, command.subject, "held", verdict.why or "held", command)
-        if alert.agent_id in self._author.settings.protected:
-            return StageDecision(None, entry, None)
-        tenant = alert.tenant or DEFAULT_TENANT
-        starts, episode = self._ledgers[tenant].starts, self._episodes[tenant]
-        news = episode.hold(repr(starts[-1]) if starts else "none", command.subject)
-        told = common_cause.incident(self._author, alert, verdict, episode) if news else None
-        return StageDecision(None, entry, told)
+    def _is_shadow_over(self, state: PolicyState, at: float) -> bool:
+        is_shadow = self._author.mode == "shadow" and state.mode == "enforce"
+        return is_shadow and in_force(state, at) != "observe"
 
-    def _enter(self, tenant: str, state: PolicyState) -> None:
-        old = self._states.get(state.subject)
-        self._ledgers[tenant].replace(
-            old if old is not None and self._counts(old) else None, state if self._counts(state) else None
+    def _waits_behind(self, wanted: Wanted, turn: Turn) -> bool:
+        """Tell whether something that is held is stronger than what is wanted now."""
+        mine = (-RANK[wanted.tier], -wanted.reason.score, wanted.caused_at, wanted.subject)
+        firsts = [queue.strongest() for queue in self._book.tenants[turn.tenant].held.values()]
+        return any(first is not None and strength_of(first) < mine for first in firsts)
+
+    def _place(
+        self, wanted: Wanted, standing: SubjectStanding, turn: Turn, said: str = ""
+    ) -> tuple[PolicyState, PolicyLogEntry] | None:
+        """Contain an agent, in the place of weaker ones if need be; None if the breaker holds."""
+        book = self._book
+        if standing.verdict.why is not None:
+            leaving = book.yielding(turn.tenant, wanted, standing, turn.now)
+            for state in leaving:
+                self._yield(state, wanted, turn)
+            standing = book.standing(turn.tenant, wanted, turn.receipt) if leaving else standing
+            if standing.verdict.why is not None:
+                return None
+        command = commands.contain(self._author, wanted, standing)
+        book.enter(turn.tenant, command)
+        for queue in book.tenants[turn.tenant].held.values():
+            queue.settle(command)
+        decision: Decided = "issued" if self._author.mode == "enforce" else "shadowed"
+        detail = f"{said}{standing.tier} to {wanted.tier}, score {wanted.reason.score:.3f}"
+        turn.records.append(command)
+        return command, self._log(turn, decision, wanted, detail, command)
+
+    def _yield(self, state: PolicyState, to: Wanted, turn: Turn) -> None:
+        """Free a subject for a stronger command; its own waits. Logged first: nobody is freed unsaid."""
+        book = self._book
+        freed = commands.yielded(self._author, state, to, book.figures(turn.tenant, state, to.begins))
+        waiting = state.model_copy(update={"breaker": state.breaker.model_copy(update={"held": True})})
+        detail = (
+            f"yielded to {to.reason.finding_uid} of {to.agent_id} ({to.tier}, score {to.reason.score:.3f}): revision "
+            f"{freed.revision} lifts a limit of score {state.reason.score:.3f}, which waits"
         )
-        self._states[state.subject] = state
+        what = (state.subject, to.reason.finding_uid, to.caused_at, detail)
+        turn.records += (book.entry(turn.tenant, "yielded", what, waiting), freed)
+        book.enter(turn.tenant, freed)
+        turn.evicted += len(book.tenants[turn.tenant].held[state.established].put(waiting, turn.now))
 
-    def _counts(self, state: PolicyState) -> bool:
-        """Tell whether a state is real in this mode: to one who enforces, shadows are nothing."""
-        return self._author.mode == "shadow" or state.mode == "enforce"
+    def _let_through(self, turn: Turn) -> None:
+        """Let the strongest of what is held through, as far as there is room."""
+        for queue in self._book.tenants[turn.tenant].held.values():
+            while (held := queue.strongest()) is not None:
+                wanted = wanted_again(held, turn.now)
+                standing = self._book.standing(turn.tenant, wanted, turn.receipt)
+                is_settled = self._is_settled(held, standing, turn.now)
+                if not is_settled and self._place(wanted, standing, turn, "held until now: ") is None:
+                    break
+                queue.drop(held.subject)
+
+    def _is_settled(self, held: PolicyState, standing: SubjectStanding, now: float) -> bool:
+        """Tell whether a held command has nothing more to say: over, answered, or covered by what stands."""
+        state = standing.state
+        if held.expires_at is not None and held.expires_at <= now:
+            return True
+        if state is None:
+            return False
+        if is_lifted(held, state) or self._is_shadow_over(state, now):
+            return True
+        return standing.tier != "observe" and covers(state, held, now)
+
+    def _hold(self, alert: Alert, wanted: Wanted, standing: SubjectStanding, turn: Turn) -> StageDecision:
+        """Return a decision that waits for room or a human; all that are held together are one incident."""
+        verdict = standing.verdict
+        command = commands.contain(self._author, wanted, standing)
+        why = verdict.why or "held"
+        if self._book.is_protected(alert.agent_id):
+            return turn.decided(None, self._log(turn, "held", wanted, why, command))
+        book, kind = self._book.tenants[turn.tenant], standing.established
+        left = book.held[kind].put(command, turn.now)
+        turn.evicted += len(left)
+        why += f"; too many wait, and {left[0]} waits no longer" if left else ""
+        entry = self._log(turn, "held", wanted, why, command)
+        starts, episode = book.ledgers[kind].starts, book.episodes[kind]
+        anchor = repr(starts[-1]) if starts else "none"
+        told = None
+        if episode.hold(anchor if kind else f"new/{anchor}", command.subject):
+            told = common_cause.incident(self._author, alert, verdict, (episode, book.held[kind]))
+            turn.records.append(told)
+        return turn.decided(None, entry, told)
 
     def _log(
-        self, alert: Alert, subject: str, said: Decided, detail: str, command: PolicyState | None = None
+        self, turn: Turn, said: Decided, wanted: Wanted, detail: str, command: PolicyState | None = None
     ) -> PolicyLogEntry:
-        return self._log_at(
-            alert.tenant or DEFAULT_TENANT, subject, said, (alert.finding_uid, alert.time, detail, command)
-        )
-
-    def _log_at(
-        self, tenant: str, subject: str, said: Decided, what: tuple[str, float, str, PolicyState | None]
-    ) -> PolicyLogEntry:
-        cause, at, detail, command = what
-        head = self._heads.get(tenant, chain.Head())
-        entry = PolicyLogEntry(
-            tenant=tenant,
-            sequence=head.sequence + 1,
-            time=at,
-            subject=subject,
-            decision=said,
-            cause=cause,
-            detail=detail,
-            command=command,
-            previous=head.hash,
-        ).sealed()
-        self._heads[tenant] = chain.Head(entry.sequence, entry.hash)
+        what = (wanted.subject, wanted.reason.finding_uid, wanted.caused_at, detail + turn.note)
+        entry = self._book.entry(turn.tenant, said, what, command)
+        turn.records.append(entry)
         return entry
-
-
-def _tenant_of(subject: str) -> str:
-    return unquote(subject.partition("/agent/")[0])
-
-
-def _answered(alert: Alert, tier: Tier, state: PolicyState) -> str | None:
-    """Return why a human's last answer covers this alert, or None.
-
-    The finding that was lifted stays lifted up to the tier it had; so does what came before
-    it and is delivered once more. Anything later, or stronger, is a new matter.
-    """
-    answer = state.answer
-    if answer is None:
-        return None
-    if alert.finding_uid == answer.finding_uid and RANK[tier] <= RANK[answer.tier]:
-        return f"{answer.by} released this finding"
-    if alert.finding_uid != answer.finding_uid and alert.time <= answer.cause_at:
-        return f"older than what {answer.by} released"
-    return None
-
-
-def _release_or_not(act: Release, at: float, state: PolicyState | None) -> tuple[Decided, str]:
-    if state is None or state.state == "released":
-        return "skipped", "nothing to lift"
-    answer = state.answer
-    if answer is not None and (answer.release_id == act.id or at < answer.at):
-        return "skipped", "this release was answered before"
-    if act.revision is not None and act.revision != state.revision:
-        return "refused", f"revision {state.revision} stands, {act.revision} was looked at: look again"
-    return "released", f"{act.by}: {act.reason}"
 
 
 def _shown(score: float | None) -> str:

@@ -78,6 +78,8 @@ class Alert(_AlertPart):
     Times are seconds since the epoch, UTC, of events. `score` is -log10 of the share of recent sessions at least as
     strange, None while only rules have spoken; `risk` is 0 to 100; `partition_agents` counts the agents known to the
     partition that alerts. `causes` are what was found, in the order it was; `verdict` is what a person said last.
+    `established`: this agent was seen on several days before, or history about it is trusted; the response stage gives
+    newcomers places of their own. Records from before the field count as established.
     """
 
     finding_uid: str = Field(pattern=r"^[0-9a-f]{32}$")
@@ -111,6 +113,10 @@ class Alert(_AlertPart):
     partition: int = Field(ge=0)
     causes: tuple[str, ...] = ()
     verdict: VerdictNote | None = None
+    established: bool = Field(
+        default=True,
+        description="This agent was seen on several days before, or history about it is trusted.",
+    )
 
 
 def finding_uid(  # noqa: PLR0913 - the six parts are the contract of the id

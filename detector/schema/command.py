@@ -15,7 +15,9 @@ GENESIS: Final = "0" * 64
 
 Tier = Literal["observe", "limit", "isolate"]
 Mode = Literal["enforce", "shadow"]
-Decided = Literal["issued", "shadowed", "skipped", "held", "released", "stepped_down", "refused"]
+Decided = Literal["issued", "shadowed", "skipped", "held", "yielded", "judged", "released", "stepped_down", "refused"]
+MOST_CAUSES: Final = 64
+"""Causes of a finding that a state or an answer remembers; an incident holds 16."""
 
 _SEPARATOR = "\x1f"
 
@@ -38,12 +40,16 @@ class Constraints(_CommandPart):
 
 
 class Reason(_CommandPart):
-    """What the state answers to."""
+    """What the state answers to.
+
+    `causes` are the causes that the finding had, each as :func:`cause_key`; None in states from before the field.
+    """
 
     finding_uid: str
     detections: tuple[str, ...] = ()
     risk: int = Field(default=0, ge=0, le=100)
     score: float = 0.0
+    causes: tuple[str, ...] | None = None
 
 
 class Issuer(_CommandPart):
@@ -55,7 +61,10 @@ class Issuer(_CommandPart):
 
 
 class Breaker(_CommandPart):
-    """The blast-radius breaker's figures at the decision, as shares of the fleet."""
+    """The blast-radius breaker's figures at the decision, as shares of the fleet.
+
+    `fleet_share` counts the contained of the subject's own kind: established agents, or newcomers.
+    """
 
     fleet_share: float = Field(ge=0)
     limit_share: float = Field(ge=0, le=1)
@@ -66,7 +75,9 @@ class Breaker(_CommandPart):
 class Answer(_CommandPart):
     """The last human act on a subject; later states carry it on, so that an old alert or act is known when it returns.
 
-    `finding_uid`, `tier` and `cause_at` (event time) say what was lifted.
+    `finding_uid`, `tier`, `cause_at` (event time) and `causes` say what was lifted; None in `causes`: whatever the
+    finding names. `taken_at` is when the act was taken up, by the clock of its record: what was heard before that, the
+    person could know.
     """
 
     release_id: str = Field(min_length=1)
@@ -76,6 +87,8 @@ class Answer(_CommandPart):
     finding_uid: str
     tier: Tier
     cause_at: float
+    causes: tuple[str, ...] | None = None
+    taken_at: float | None = None
 
 
 class PolicyState(_CommandPart):
@@ -84,6 +97,10 @@ class PolicyState(_CommandPart):
     Apply only if `revision` is greater than the last one applied. Times are seconds since the epoch, UTC, compared
     with the enforcement point's own clock. A state in shadow mode constrains nothing. `contained_since` is the event
     time the subject's (last) containment began; `steps_down_until` ends the limit that follows an isolation.
+
+    `established` says in which of the breaker's two shares the (last) containment counts, `strongest` which tier it
+    reached. `confirmed_by` names who confirmed the finding behind it: such a state yields to nobody. `yielded_to`
+    names the stronger finding that took this subject's place, in a state that released it for that.
     """
 
     schema_: Literal["agent.policy/1"] = Field(default=POLICY_SCHEMA, alias="schema")
@@ -105,14 +122,24 @@ class PolicyState(_CommandPart):
     contained_since: float | None = None
     steps_down_until: float | None = None
     answer: Answer | None = None
+    established: bool = True
+    strongest: Tier | None = None
+    confirmed_by: str | None = None
+    yielded_to: str | None = None
+
+    @property
+    def begins_at(self) -> float:
+        """Time from which the state constrains: when the containment began that it goes on with, else its own."""
+        return self.effective_at if self.contained_since is None else self.contained_since
 
     def tier_at(self, now: float) -> Tier:
         """Return the tier that holds at `now` (epoch seconds), expiry told; the mode is the reader's to judge.
 
-        An isolation that ends steps down to `limit` until `steps_down_until` (None: until a later revision says
+        Before :attr:`begins_at` that is `observe`; a state that goes on with a containment holds from its begin on. An
+        isolation that ends steps down to `limit` until `steps_down_until` (None: until a later revision says
         otherwise); `hold_and_page` keeps the tier; `release` ends in `observe`.
         """
-        if self.state == "released":
+        if self.state == "released" or now < self.begins_at:
             return "observe"
         if self.expires_at is None or now < self.expires_at or self.on_expiry == "hold_and_page":
             return self.tier
@@ -172,6 +199,11 @@ def command_id(subject: str, tier: str, finding_uid: str) -> str:
         Cause: id of the finding, or of the human act.
     """
     return hashlib.sha256(_SEPARATOR.join((subject, tier, finding_uid)).encode()).hexdigest()[:32]
+
+
+def cause_key(cause: str) -> str:
+    """Return a cause as states and answers remember it: 32 hexadecimal digits, however long its name is."""
+    return hashlib.sha256(cause.encode()).hexdigest()[:32]
 
 
 def subject_of(tenant: str, agent_id: str) -> str:

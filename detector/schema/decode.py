@@ -1,4 +1,4 @@
-"""Bytes of records become events; what is no event is refused alone, with a named reason."""
+"""Bytes of records become events; what is no event is refused alone, with a named reason, and mended if it can be."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from detector.errors import EventError
+from detector.schema.claims import Situation
 from detector.schema.event import (
     FIRST_SURE_YEAR,
     LAST_SURE_YEAR,
@@ -19,6 +20,8 @@ from detector.schema.event import (
     StrictEvent,
     is_in_utc,
 )
+from detector.schema.mend import mend
+from detector.schema.past import Past
 from detector.schema.record import Record
 from detector.schema.refusal import examine
 
@@ -27,6 +30,8 @@ MAX_UNKNOWN_NAMES: Final = 256
 OTHER_NAMES: Final = "(others)"
 
 _strict = msgspec.json.Decoder(StrictEvent).decode
+_UNSCORED: Final = frozenset({"time_out_of_tolerance"})
+"""Reasons for which an event is refused and no more: it can be read, only its clock is off."""
 _REFUSED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -43,12 +48,15 @@ class Refusal(NamedTuple):
         Index of the line within an NDJSON record, blank lines counted; None if the whole record is meant.
     raw : bytes
         What was refused, the first 64 KiB of it.
+    is_scored : bool
+        Whether an event was made of it all the same, which stands among the events at the same record and line.
     """
 
     reason: str
     detail: str
     line: int | None
     raw: bytes
+    is_scored: bool = False
 
 
 class Decoded(NamedTuple):
@@ -57,7 +65,7 @@ class Decoded(NamedTuple):
     Parameters
     ----------
     events : list of Event
-        The events, in the order they stand in the input.
+        The events, in the order they stand in the input, those among them that were made of refused lines.
     source : list of int
         For each event the index of its record in the batch.
     line : list of int
@@ -76,11 +84,19 @@ class Decoded(NamedTuple):
     unknown: Counter[str]
 
 
-def decode(records: Sequence[Record], tolerance_s: float | None = None) -> Decoded:
+class _Rules(NamedTuple):
+    """What a line is held against."""
+
+    tolerance_s: float | None
+    past: Past
+
+
+def decode(records: Sequence[Record], tolerance_s: float | None = None, past: Past | None = None) -> Decoded:
     """Return the events in `records` and the refusals, each with its record's index.
 
     A record whose bytes are one JSON document is one event; otherwise, if it has line feeds, it is NDJSON and each
-    line stands for itself. Nothing that a producer writes raises here.
+    line stands for itself. Nothing that a producer writes raises here. Of a refused line whose agent and time are known
+    an event is made all the same (``detector/schema/mend.py``): who cannot be read is not hidden.
 
     Parameters
     ----------
@@ -89,18 +105,23 @@ def decode(records: Sequence[Record], tolerance_s: float | None = None) -> Decod
     tolerance_s : float or None
         Most an event's time may differ from its record's timestamp, in seconds; None (replay) asks nothing, and
         neither does a record without timestamp.
+    past : Past or None
+        What came before these records, which are added to it: it places refused lines that do not say where they
+        belong. None is an empty one.
 
     Returns
     -------
     Decoded
         Everything that was in the records, in order.
     """
+    rules = _Rules(tolerance_s, Past() if past is None else past)
     events = _plain(records) if tolerance_s is None else None
     if events is not None:
+        rules.past.note(events)
         return Decoded(events, list(range(len(records))), [0] * len(records), [], Counter())
     batch = Decoded([], [], [], [], Counter())
     for index, record in enumerate(records):
-        _record(batch, index, record, tolerance_s)
+        _record(batch, index, record, rules)
     return batch
 
 
@@ -128,28 +149,28 @@ def _plain(records: Sequence[Record]) -> list[Event] | None:
     return events
 
 
-def _record(batch: Decoded, index: int, record: Record, tolerance_s: float | None) -> None:
+def _record(batch: Decoded, index: int, record: Record, rules: _Rules) -> None:
     """Take one record apart: one event, or NDJSON, or too large, or nothing at all."""
     value = record.value
     if len(value) > MAX_RECORD_BYTES:
         detail = f"size of record must be at most {MAX_RECORD_BYTES} bytes, got {len(value)}"
-        batch.refusals.append((index, Refusal("too_large", detail, None, value[:MAX_RAW_BYTES])))
+        _refuse(batch, (index, None), record, EventError("too_large", detail), rules)
     elif not value.strip():
-        detail = "record must hold an event, got nothing"
-        batch.refusals.append((index, Refusal("empty", detail, None, value[:MAX_RAW_BYTES])))
+        error = EventError("empty", "record must hold an event, got nothing")
+        _refuse(batch, (index, None), record, error, rules)
     elif b"\n" not in value:
-        _one(batch, index, record, tolerance_s, None)
-    elif tolerance_s is None and _plain_lines(batch, index, record):
+        _one(batch, (index, None), record, rules)
+    elif rules.tolerance_s is None and _plain_lines(batch, index, record, rules.past):
         return
     elif b"\n" not in value.rstrip() or _is_one_document(value):
-        _one(batch, index, record, tolerance_s, None)
+        _one(batch, (index, None), record, rules)
     else:
         for number, part in enumerate(value.split(b"\n")):
             if part.strip():
-                _one(batch, index, record._replace(value=part), tolerance_s, number)
+                _one(batch, (index, number), record._replace(value=part), rules)
 
 
-def _plain_lines(batch: Decoded, index: int, record: Record) -> bool:
+def _plain_lines(batch: Decoded, index: int, record: Record, past: Past) -> bool:
     """Take a record of which every line is one well-formed event of the key's agent; return whether it was one.
 
     An event written over several lines is none, as its lines are no events.
@@ -164,6 +185,7 @@ def _plain_lines(batch: Decoded, index: int, record: Record) -> bool:
         return False
     if any(owner not in {None, event.agent_id} or not is_in_utc(event.ts) for event in events):
         return False
+    past.note(events)
     batch.events.extend(events)
     batch.source.extend([index] * len(events))
     batch.line.extend([number for number, _ in lines])
@@ -179,21 +201,35 @@ def _is_one_document(value: bytes) -> bool:
     return True
 
 
-def _one(batch: Decoded, index: int, record: Record, tolerance_s: float | None, line: int | None) -> None:
-    """Take one event, or refuse it alone."""
+def _one(batch: Decoded, place: tuple[int, int | None], record: Record, rules: _Rules) -> None:
+    """Take one event, or refuse it alone; `place`: index of its record, and line."""
     try:
         event, unknown = _event(record.value)
-        _agree(event, record, tolerance_s)
+        _agree(event, record, rules.tolerance_s)
     except EventError as error:
-        raw = record.value[:MAX_RAW_BYTES]
-        batch.refusals.append((index, Refusal(error.reason, error.detail, line, raw)))
+        _refuse(batch, place, record, error, rules)
         return
-    batch.events.append(event)
-    batch.source.append(index)
-    batch.line.append(line or 0)
+    _take(batch, place, event, rules.past)
     for name in unknown:
         counted = name in batch.unknown or len(batch.unknown) < MAX_UNKNOWN_NAMES
         batch.unknown[name if counted else OTHER_NAMES] += 1
+
+
+def _take(batch: Decoded, place: tuple[int, int | None], event: Event, past: Past) -> None:
+    past.note((event,))
+    batch.events.append(event)
+    batch.source.append(place[0])
+    batch.line.append(place[1] or 0)
+
+
+def _refuse(batch: Decoded, place: tuple[int, int | None], record: Record, error: EventError, rules: _Rules) -> None:
+    """Refuse one line, or a record as a whole, and take the event that can be made of it."""
+    found = Situation(record, place[1] or 0, error.reason, rules.past, rules.tolerance_s)
+    event = None if error.reason in _UNSCORED else mend(found)
+    if event is not None:
+        _take(batch, place, event, rules.past)
+    raw = record.value[:MAX_RAW_BYTES]
+    batch.refusals.append((place[0], Refusal(error.reason, error.detail, place[1], raw, event is not None)))
 
 
 def _event(raw: bytes) -> tuple[StrictEvent, list[str]]:

@@ -18,6 +18,9 @@ class Record(NamedTuple):
         Where the record stands; goes into the evidence of an alert.
     timestamp_ms : int or None
         The broker's or producer's time in milliseconds since the epoch; time tolerance is judged against it.
+    receipt_ms : int or None
+        The broker's own time of the record, in milliseconds since the epoch: nobody who sends sets it. None where the
+        record carries its sender's time, and where there is no broker (files).
     """
 
     value: bytes
@@ -26,3 +29,4 @@ class Record(NamedTuple):
     partition: int = 0
     offset: int = 0
     timestamp_ms: int | None = None
+    receipt_ms: int | None = None

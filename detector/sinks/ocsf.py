@@ -244,6 +244,7 @@ def _unmapped(alert: Alert) -> Body:
             events_over=alert.events_over,
             asi=list(alert.asi),
             partition=alert.partition,
+            established=alert.established,
             contributions=[
                 {"channel": part.channel, "voice": part.voice, "value": part.value, "bits": part.bits, "n": part.n}
                 for part in alert.contributions

@@ -82,6 +82,7 @@ def fields_of(body: Mapping[str, Any]) -> dict[str, Any]:
         "asi": own["asi"],
         "atlas": [one["technique"]["uid"] for one in info.get("attacks", [])],
         "partition": own["partition"],
+        "established": own.get("established", True),
     }
 
 

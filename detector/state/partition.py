@@ -14,6 +14,7 @@ from detector.memory.grow import room_for_batch
 from detector.memory.layout import FLEET, FUSED, NOW, OPEN, USED_AGENTS, USED_GROUPS, Memory, allocate_memory
 from detector.profile.model import Profile
 from detector.rules import RULES, Rule
+from detector.schema.past import Past
 from detector.scorers.artifacts import half_space_structure
 from detector.scorers.half_space import allocate as allocate_masses
 from detector.scorers.half_space import grow as grow_masses
@@ -62,6 +63,7 @@ class Partition:
             Policy(profile.id, shares.alerts, shares.quarantine, profile.features.ignored_attributes)
         )
         self.verdicts: Counter[str] = Counter()
+        self.past = Past()
         self.touched_blocks: set[int] = set()
         self.touched_groups: set[int] = {FLEET}
         self.rewritten: set[str] = set()

@@ -25,6 +25,7 @@ from detector.channels.context import (
     REPEATED,
     SIZE_NUMBER,
     TARGET_PART,
+    UNJUDGED,
 )
 from detector.intake.columns import BATCH, LIFECYCLE, SESSION
 from detector.memory.layout import USED_AGENTS
@@ -44,15 +45,16 @@ class Outcome:
 
     Parameters
     ----------
-    scores : ndarray of float64, shape (n_events + n_refused,)
-        Evidence of each event and refused line in input order, high is strange: NaN where it was
-        refused or repeated, 0 for events that are only context.
+    scores : ndarray of float64, shape (n_lines,)
+        Evidence of each line in input order, high is strange: 0 for events that are only context, NaN where
+        it was repeated, or refused and nobody's act. A refused line that was scored has its score.
     alerts : list of Alert
         In the order of the events that caused them.
     refusals : list of (int, Refusal)
         Index of the record, and why.
     counts : Counter of str
-        What else happened, for the worker to count.
+        What else happened, for the worker to count. Of lines: ``lines`` = ``events_scored`` + ``events_context`` +
+        ``events_repeated`` + ``refused_unscored``; ``refused_scored`` of them are among the events.
     """
 
     scores: np.ndarray = field(default_factory=lambda: np.empty(0))
@@ -94,15 +96,19 @@ Placed = tuple[int, int, int, Finding | Ended]
 """A step of an incident and its place: the event, then closes before rules before scores, then its number."""
 
 
-def scores_of(decoded: Decoded, found: Sequence[np.ndarray]) -> np.ndarray:
-    """Return one score a line in input order: NaN for a refused line, or a refused record as a whole."""
+def settle_lines(decoded: Decoded, found: Sequence[np.ndarray], outcome: Outcome) -> None:
+    """Give an outcome one score a line in input order, and count lines: NaN for one of which no event was made."""
     scores = np.concatenate(found) if found else np.empty(0)
-    if not decoded.refusals:
-        return scores
-    places = [(source, line) for source, line in zip(decoded.source, decoded.line, strict=True)]
-    refused = [(index, refusal.line or 0) for index, refusal in decoded.refusals]
-    order = sorted(range(len(places) + len(refused)), key=(places + refused).__getitem__)
-    return np.concatenate([scores, np.full(len(refused), np.nan)])[order]
+    unscored = [(index, refusal.line or 0) for index, refusal in decoded.refusals if not refusal.is_scored]
+    if unscored:
+        places = list(zip(decoded.source, decoded.line, strict=True)) + unscored
+        order = sorted(range(len(places)), key=places.__getitem__)
+        scores = np.concatenate([scores, np.full(len(unscored), np.nan)])[order]
+    outcome.scores = scores
+    outcome.counts["lines"] += len(scores)
+    outcome.counts["refused_scored"] += len(decoded.refusals) - len(unscored)
+    outcome.counts["refused_unscored"] += len(unscored)
+    outcome.counts["unknown_fields"] += decoded.unknown.total()
 
 
 def findings_by_rule(state: Partition, batch: Batch) -> Iterator[tuple[int, Finding]]:
@@ -181,6 +187,7 @@ def _count(state: Partition, events: int, counts: Counter[str]) -> None:
     reasons = work.closes.reason[:closes]
     counts["events"] += events
     counts["events_scored"] += int(states[JUDGED])
+    counts["events_context"] += int(states[UNJUDGED])
     counts["events_repeated"] += int(states[REPEATED])
     counts["sessions_closed"] += closes
     counts["sessions_capped"] += int((reasons == AT_CROWD).sum() + (reasons == AT_SIZE).sum())

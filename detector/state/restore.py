@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from detector.memory.layout import (
     blank_sessions,
 )
 from detector.schema.alert import Alert
+from detector.schema.past import Past
 from detector.scorers.codec import from_bytes
 from detector.sketches.index import allocate_index, rebuild_index
 from detector.state.partition import BLOCK, REWRITTEN, Partition
@@ -73,6 +75,8 @@ def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
     standing.totals[...] = arrays["totals"]
     state.threshold.restore(facts["threshold"])
     state.verdicts.update(facts["verdicts"])
+    last = facts["last_time"]
+    state.past = Past(None if last is None else datetime.fromisoformat(last), unpack("past", held["past"])[1]["agents"])
     _restore_incidents(state, held)
     state.incidents.folded = facts["folded"]
     refit.day, refit.fits = facts["day"], facts["fits"]

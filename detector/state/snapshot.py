@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from datetime import UTC
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,9 @@ def snapshot_partition(state: Partition, *, full: bool) -> dict[str, bytes]:
     shards["sample"] = pack({"sample": memory.sample})
     coming = state.refit.sample
     shards["coming"] = b"" if coming is None else pack({"sample": coming}, {"due": state.refit.due})
+    if full or state.past.has_changed:
+        shards["past"] = pack({}, {"agents": state.past.agents()})
+        state.past.has_changed = False
     if full or state.forest_written != state.refit.served:
         shards["forest"] = b"" if state.refit.forest is None else to_bytes(state.refit.forest)
         state.forest_written = state.refit.served
@@ -98,7 +102,9 @@ def _core(state: Partition) -> bytes:
         "windowed": standing.rolling.used,
         "totals": standing.totals,
     }
+    last = state.past.last
     facts = {
+        "last_time": None if last is None else last.astimezone(UTC).isoformat(),
         "day": state.refit.day,
         "fits": state.refit.fits,
         "profile": state.profile.id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,6 @@ import faust
 import structlog
 from faust.types import TP
 
-from detector.errors import SetupError
 from detector.worker.checkpoint import CheckpointStore, key_of
 from detector.worker.clients import aiokafka_options, faust_credentials
 from detector.worker.controls import both, leave
@@ -20,16 +20,14 @@ from detector.worker.ports import Bounds, Engine
 from detector.worker.responding import Message, RespondingParts, ResponseProcessor
 from detector.worker.scoring import ScoringParts, ScoringStage
 from detector.worker.settings import WorkerSettings
-from detector.worker.startup import widened
 from detector.worker.transport import BatchSink, BatchTransport, MicroBatch, partitions_of
+from detector.worker.watching import outside, watch_partitions
 
 log = structlog.get_logger("detector.worker")
 
 QUEUED_BATCHES = 4
 """Fetches that may wait for the scoring stage; more would only cost memory and delay a rebalance."""
 BEAT_S = 1.0
-WATCH_S = 60.0
-"""How often the number of partitions of the events is looked at."""
 EMBEDDED: dict[str, Any] = {"broker_session_timeout": 6.0, "broker_heartbeat_interval": 1.0}
 """librdkafka's mock makes a group wait for session timeout less one second at each rebalance."""
 
@@ -205,7 +203,7 @@ def _acknowledging(engine: Engine, take: Callable[[Message], Awaitable[bool | No
         async for event in stream.noack().events():
             found = event.message
             source = f"{found.topic}/{found.partition}/{found.offset}"
-            place = (found.partition, found.offset, found.generation_id)
+            place = (found.partition, found.offset, found.generation_id, max(found.timestamp or 0.0, 0.0) or None)
             message = Message(found.key, found.value or b"", dict(found.headers or ()), source, *place)
             if await _or_crash(engine, take(message)) is False:
                 leave(stream.app.consumer, found)
@@ -240,6 +238,7 @@ def _add_rebalance(app: Any, built: Built, settings: WorkerSettings, parts: Work
             await built.engine.crash(exc)
             raise
         log.info("assigned", partitions=sorted(partitions_of(assignment, settings.topics.events)))
+        app.add_future(asyncio.to_thread(parts.look_at_clock))  # beside the work: a rebalance waits for nobody's answer
 
     app.on_partitions_revoked.connect(on_revoked, weak=False)
     app.on_rebalance_complete.connect(on_complete, weak=False)
@@ -265,36 +264,6 @@ def _add_tasks(app: Any, built: Built, settings: WorkerSettings, parts: WorkerPa
             now = time.monotonic()
             outside_since = None if parts.health.partitions is not None else (outside_since or now)
             if outside_since is not None and now - outside_since > settings.assignment_timeout_s:
-                await built.engine.crash(_outside(settings))
+                await built.engine.crash(outside(settings))
                 return
             await app.sleep(BEAT_S)
-
-
-async def watch_partitions(app: Any, engine: Engine, settings: WorkerSettings) -> None:  # noqa: ANN401
-    """End the worker when the events topic gets more partitions: a group that runs does not read the new ones."""
-    known = 0
-    while not app.should_stop:
-        await app.sleep(WATCH_S)
-        if app.should_stop or app.rebalancing:
-            continue
-        width = await app.consumer.width(settings.topics.events)
-        if known and width > known:
-            await engine.crash(_widened(settings, known, width))
-            return
-        known = width
-
-
-def _widened(settings: WorkerSettings, known: int, width: int) -> SetupError:
-    names, events = settings.topics, settings.topics.events
-    how = " and ".join(f"`{widened(settings.bootstrap, name, width)}`" for name in (names.state, names.feedback))
-    return SetupError(
-        f"partitions of {events} must stay as many as a running worker knows ({known}), got {width}: give state and "
-        f"feedback as many with {how}, and start the worker again; nothing is lost"
-    )
-
-
-def _outside(settings: WorkerSettings) -> SetupError:
-    return SetupError(
-        f"place of the worker in group {settings.group} must be given within {settings.assignment_timeout_s:.0f} s, "
-        f"got none: check READ on the group, that {settings.bootstrap} answers, and assignment_timeout_s"
-    )

@@ -152,6 +152,41 @@ def worker_settings() -> None:
     console.print(table)
 
 
+@app.command("doctor")
+def doctor(
+    bootstrap: Annotated[
+        str | None, typer.Option(help="Brokers, host:port, comma-separated. (default: 127.0.0.1:9092)")
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="Consumer group of the workers. (default: detector)")] = None,
+    topic_prefix: Annotated[str | None, typer.Option(help="Stands before every topic name.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file with any of the settings.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
+) -> None:
+    """Look at settings, topics, rights, clocks and state of a deployment, and say what is wrong and what to do.
+
+    Run it with the settings, and as the user, of a worker; secrets are masked. For each missing right it prints the
+    command that grants it. Nothing is changed, but for a tombstone in `<group>.state` that no worker reads: its
+    acknowledgement tells the broker's time.
+
+    Exit status: 0 all is good, 1 something is wrong, 2 no broker answers or the settings are refused.
+    """
+    import json
+    import os
+
+    from detector.worker.doctor import examine
+    from detector.worker.settings import FILE_VARIABLE, load_settings
+
+    if config is not None:
+        os.environ[FILE_VARIABLE] = str(config)
+    report = examine(load_settings({"bootstrap": bootstrap, "group": group, "topic_prefix": topic_prefix}))
+    if as_json:
+        typer.echo(json.dumps(report.body(), indent=2))
+    else:
+        for line in report.lines():
+            typer.echo(line)
+    raise typer.Exit(report.status)
+
+
 @app.command("topics")
 def topics(
     bootstrap: Annotated[

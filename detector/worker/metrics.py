@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from detector.worker.owner import PartitionOwner, Snapshot
+from detector.worker.receipt import receipt_of
+from detector.worker.standing import Standing
 
 if TYPE_CHECKING:
     from detector.state.report import Outcome
@@ -21,15 +23,22 @@ class WorkerMetrics:
     """The worker's counters, gauges and histograms, in a registry of their own.
 
     Labels: ``partition`` (as many as the topic has), ``reason`` (the closed list of refusals), ``severity``,
-    ``activity``, ``decision``, ``kind`` and ``outcome`` (of controls), ``name`` (the pipeline's gauges and counts): all
-    bounded by the code, none by the fleet.
+    ``activity``, ``decision``, ``kind`` and ``outcome`` (of controls), ``why`` (of connections to the port: excess,
+    late, broken), ``name`` (the pipeline's gauges and counts): all bounded by the code, none by the fleet.
     """
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         self.records = Counter("detector_records", "Records taken from the event topic.", registry=registry)
-        self.events = Counter("detector_events", "Events scored.", registry=registry)
-        self.refused = Counter("detector_refused", "Events refused.", ["reason"], registry=registry)
+        self.lines = Counter("detector_lines", "Lines of those records: scored or refused.", registry=registry)
+        self.events = Counter("detector_events", "Events taken, refused ones that were scored too.", registry=registry)
+        self.refused = Counter("detector_refused", "Events refused, scored or not.", ["reason"], registry=registry)
+        self.refused_scored = Counter(
+            "detector_refused_scored",
+            "Events refused of which one was made all the same.",
+            ["reason"],
+            registry=registry,
+        )
         self.counts = Counter("detector_counts", "What the pipeline counts.", ["name"], registry=registry)
         self.skipped = Counter(
             "detector_skipped_records", "Records the restored state already contains.", registry=registry
@@ -66,22 +75,54 @@ class WorkerMetrics:
             "detector_journal_pending", "Controls that wait for their place.", ["partition"], registry=registry
         )
         self.partitions = Gauge("detector_partitions", "Event partitions held.", registry=registry)
+        self.probes_closed = Counter(
+            "detector_probe_connections_closed", "Connections closed without an answer.", ["why"], registry=registry
+        )
+        self.beyond = Counter(
+            "detector_manifests_beyond_end", "Checkpoints that stand beyond the end of the events.", registry=registry
+        )
+        self.ahead = Counter(
+            "detector_manifest_ahead_records",
+            "Records a checkpoint claims and the group had not committed.",
+            registry=registry,
+        )
+        self.undated = Counter(
+            "detector_records_undated", "Records that carry their sender's time, not the broker's.", registry=registry
+        )
+        self.senders_clock = Gauge(
+            "detector_senders_own_the_clock", "1: the events topic is CreateTime; NaN: not known.", registry=registry
+        )
 
     def hold(self, partitions: int, now: float) -> None:
         """Say how many event partitions are held from now on; what was restored is durable."""
         self.partitions.set(partitions)
         self.checkpoint_time.set(now)
 
+    def fetched(self, records: Sequence[Any], now: float) -> None:
+        """Count what a fetch says of time: how long its last record took, and how many the broker did not date."""
+        self.latency_s.observe(max(0.0, now - records[-1].timestamp / 1_000))
+        self.undated.inc(sum(receipt_of(one) is None for one in records))
+
+    def restored(self, standing: Standing, *, is_cold: bool) -> None:
+        """Count what was amiss where a partition goes on."""
+        self.cold.inc(is_cold or standing.is_forgotten)
+        self.missing.inc(standing.missing)
+        self.beyond.inc(standing.is_beyond)
+        self.ahead.inc(standing.ahead)
+
     def count(self, outcome: Outcome, n_records: int) -> None:
         """Count what came of a micro-batch."""
         self.records.inc(n_records)
-        self.events.inc(len(outcome.scores) - len(outcome.refusals))
+        self.lines.inc(len(outcome.scores))
+        self.events.inc(len(outcome.scores) - sum(not refusal.is_scored for _, refusal in outcome.refusals))
         self.told(outcome)
 
     def told(self, outcome: Outcome) -> None:
         """Count what an outcome says, of a micro-batch or of a control."""
         for _, refusal in outcome.refusals:
             self.refused.labels(refusal.reason).inc()
+            if refusal.is_scored:
+                self.refused_scored.labels(refusal.reason).inc()
         for name, count in outcome.counts.items():
             self.counts.labels(name).inc(count)
         for alert in outcome.alerts:

@@ -14,6 +14,10 @@ from detector.worker.responding import ResponseProcessor, Stage
 from detector.worker.scoring import ScoringStage
 
 
+def nothing_to_ask() -> None:
+    """Ask nothing: the embedded broker answers no such question."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
     """The pieces handed to the app: the pure ones below it, and what it reports to."""
@@ -23,6 +27,8 @@ class WorkerParts:
     metrics: WorkerMetrics
     health: Health
     clock: Clock
+    look_at_clock: Callable[[], None] = nothing_to_ask
+    """Asks the broker whose clock dates the events, and says so if that has changed; blocks for seconds."""
 
 
 class Built(NamedTuple):

@@ -24,6 +24,7 @@ from detector.worker.metrics import WorkerMetrics
 from detector.worker.owner import PartitionOwner
 from detector.worker.ports import PipelineFactory
 from detector.worker.publish import Output, dead_letter
+from detector.worker.receipt import record_of
 
 if TYPE_CHECKING:
     from detector.pipeline import Pipeline
@@ -191,9 +192,3 @@ class PoisonPath:
         owner.poison[record.offset] = now
         log.error("a record is left out", place=f"{record.topic}/{record.partition}", offset=record.offset)
         self._parts.metrics.refused.labels("poison").inc()
-
-
-def record_of(message: Any) -> Record:  # noqa: ANN401 - aiokafka's ConsumerRecord
-    """Return a fetched record as the pipeline takes it."""
-    value = message.value if message.value is not None else b""
-    return Record(value, message.key, message.topic, message.partition, message.offset, message.timestamp)

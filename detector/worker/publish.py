@@ -37,13 +37,14 @@ def alert_outputs(alert: Alert, names: TopicNames) -> list[Output]:
 
 
 def dead_letter(record: Record, refusal: Refusal, names: TopicNames) -> Output:
-    """Return a refused record: its bytes (capped), and headers that say why and where it came from."""
+    """Return a refused record: its bytes (capped), and headers that say why, whether it was scored, and its place."""
     headers = [
         ("reason", refusal.reason.encode()),
         ("detail", refusal.detail.encode()),
         ("topic", record.topic.encode()),
         ("partition", str(record.partition).encode()),
         ("offset", str(record.offset).encode()),
+        ("scored", b"true" if refusal.is_scored else b"false"),
     ]
     if refusal.line is not None:
         headers.append(("line", str(refusal.line).encode()))

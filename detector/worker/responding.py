@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -37,13 +37,19 @@ Wire = TypeVar("Wire", bound=BaseModel)
 LOG_TAIL = 2_000
 """Log entries read at a rebalance. A tenant with one among them has its last one there; for any other the rest of the
 log is read too, but only when something of that tenant has to be decided, and once."""
+TELLING = tuple(f'"decision":"{decided}"'.encode() for decided in ("held", "yielded", "issued", "shadowed", "released"))
+"""What entries hold, as they are written, that tell which held commands wait."""
 DEFAULT_TENANT = "default"
 MOST_NAMES = 64
 """Names of unknown fields that are said; a newer version adds a handful."""
 
 
 class Message(NamedTuple):
-    """One record of a low-rate topic, where it stands (``topic/partition/offset``), and the generation that read it."""
+    """One record of a low-rate topic, where it stands (``topic/partition/offset``), and the generation that read it.
+
+    `receipt` is when it was written, epoch seconds: by the broker's clock, or by the writing worker's if the topic says
+    CreateTime; None if the record does not say.
+    """
 
     key: bytes | None
     value: bytes
@@ -52,22 +58,19 @@ class Message(NamedTuple):
     partition: int = 0
     offset: int = 0
     generation: int = -1
+    receipt: float | None = None
 
 
 class Decision(Protocol):
     """What the stage decided."""
 
     @property
-    def command(self) -> PolicyState | None:
-        """New desired state, None if nothing changes."""
+    def records(self) -> Sequence[PolicyState | PolicyLogEntry | Alert]:
+        """States, log entries and the breaker's incident, in the order in which they are to be published."""
 
     @property
-    def entry(self) -> PolicyLogEntry:
-        """What the log says of it."""
-
-    @property
-    def incident(self) -> Alert | None:
-        """A common-cause incident, when the breaker holds."""
+    def evicted(self) -> int:
+        """Held commands that wait no longer because too many do."""
 
 
 class Stage(Protocol):
@@ -76,8 +79,8 @@ class Stage(Protocol):
     def restore(self, states: Iterable[PolicyState], entries: Iterable[Link]) -> None:
         """Take up the policy and the log as they stand on Kafka."""
 
-    def on_alert(self, alert: Alert) -> Decision:
-        """Return what an alert leads to."""
+    def on_alert(self, alert: Alert, receipt: float | None = None) -> Decision:
+        """Return what an alert leads to whose record was written at `receipt`."""
 
     def on_release(self, release: Release, now: float) -> Decision:
         """Return what a release leads to."""
@@ -126,7 +129,7 @@ class ResponseProcessor:
                 if known is None or state.revision >= known.revision:
                     states[state.subject] = state
         tail = [record async for record in parts.read_to_end(parts.names.policy_log, None, parts.reader, LOG_TAIL)]
-        links = _links(tail)
+        links = _whole(tail)
         stage = parts.new_stage()
         stage.restore(states.values(), links)
         self._stage = stage
@@ -150,9 +153,10 @@ class ResponseProcessor:
     async def on_record(self, message: Message) -> None:
         """Decide on one record of the tenant's topic and make the decision durable, in this order.
 
-        1. Decide. 2. The new state is acknowledged on the policy topic. 3. Its log entry is. 4. The incident, if any,
-        is. Only then may the caller acknowledge the record; if anything breaks off, the worker ends and starts again
-        from the topics: a command that stands is recognised by its cause.
+        1. Decide. 2. Each record of the decision is acknowledged before the next one is written: states of the policy
+        topic with their log entries, then the incident, if any. Only then may the caller acknowledge the record; if
+        anything breaks off, the worker ends and starts again from the topics: a command that stands is recognised
+        by its cause.
         """
         if self._stage is None:
             raise RuntimeError("the policy topic must be read before the response stage acts")
@@ -161,13 +165,15 @@ class ResponseProcessor:
             return
         # 1.
         await self._chain_on(self._stage, cause.tenant or DEFAULT_TENANT)
-        decision = self._decide(self._stage, cause)
+        decision = self._decide(self._stage, cause, message.receipt)
         if decision is None:
             return
-        self._parts.metrics.decisions.labels(decision.entry.decision).inc()
-        # 2. to 4.
-        for output in self._outputs(decision):
-            await self._publish(output)
+        self._parts.metrics.counts.labels("held_commands_evicted").inc(decision.evicted)
+        # 2.
+        for record in decision.records:
+            if isinstance(record, PolicyLogEntry):
+                self._parts.metrics.decisions.labels(record.decision).inc()
+            await self._publish(self._output(record))
 
     async def on_feedback(self, message: Message) -> bool:
         """Pass a human act on to the tenant's owner; what is none becomes a dead letter, and False is returned."""
@@ -205,11 +211,13 @@ class ResponseProcessor:
         self._note(Alert, unknown)
         return alert
 
-    def _decide(self, stage: Stage, cause: Alert | Feedback) -> Decision | None:
+    def _decide(self, stage: Stage, cause: Alert | Feedback, receipt: float | None) -> Decision | None:
         if isinstance(cause, Alert):
-            return stage.on_alert(cause)
+            return stage.on_alert(cause, receipt)
         # verdicts teach the budget in a later version; they are kept on the feedback topic until then
-        return stage.on_release(cause, self._parts.clock()) if isinstance(cause, Release) else None
+        if not isinstance(cause, Release):
+            return None
+        return stage.on_release(cause, self._parts.clock() if receipt is None else receipt)
 
     def _note(self, kind: type[BaseModel], unknown: Iterable[str]) -> None:
         """Say once of each field that a newer version wrote it."""
@@ -220,17 +228,12 @@ class ResponseProcessor:
                 self._known_unknown.add(named)
                 log.warning("a newer version wrote a field that is left out here: update this worker", field=named)
 
-    def _outputs(self, decision: Decision) -> list[Output]:
-        names, state, entry = self._parts.names, decision.command, decision.entry
-        outputs = []
-        if state is not None:
-            value = state.model_dump_json(by_alias=True).encode()
-            outputs.append(Output(names.policy, state.subject.encode(), value, []))
-        value = entry.model_dump_json(by_alias=True).encode()
-        outputs.append(Output(names.policy_log, entry.subject.encode(), value, []))
-        if decision.incident is not None:
-            outputs.append(alert_outputs(decision.incident, names)[0])  # for the SOC only: it asks for no response
-        return outputs
+    def _output(self, record: PolicyState | PolicyLogEntry | Alert) -> Output:
+        names = self._parts.names
+        if isinstance(record, Alert):
+            return alert_outputs(record, names)[0]  # for the SOC only: it asks for no response
+        topic = names.policy if isinstance(record, PolicyState) else names.policy_log
+        return Output(topic, record.subject.encode(), record.model_dump_json(by_alias=True).encode(), [])
 
     def _parsed(self, kind: type[Wire], record: Any) -> Wire | None:  # noqa: ANN401 - aiokafka's ConsumerRecord
         if record.value is None:
@@ -258,6 +261,20 @@ def _links(records: Iterable[Any]) -> list[Link]:
     for record in records:
         try:
             links.append(read_link(record.value))
+        except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
+            _left_out(record, 1)
+    return links
+
+
+def _whole(records: Iterable[Any]) -> list[Link]:
+    """Return entries of the log's tail: those that say what waits, or waits no longer, whole; of others the link."""
+    links: list[Link] = []
+    for record in records:
+        is_told = any(word in (record.value or b"") for word in TELLING)
+        try:
+            links.append(PolicyLogEntry.read(record.value) if is_told else read_link(record.value))
+        except ValidationError:
+            links += _links([record])  # of a version whose decisions are not known here: the chain goes on
         except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
             _left_out(record, 1)
     return links

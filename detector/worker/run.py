@@ -7,7 +7,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,15 @@ from detector.response.ladder import mode_of
 from detector.response.stage import ResponseStage
 from detector.worker.clients import confluent_options
 from detector.worker.factory import ProfilePipelines, profile_of
-from detector.worker.health import Health, serve
+from detector.worker.health import Health
 from detector.worker.log_setup import logging_config, set_up_logging
 from detector.worker.metrics import WorkerMetrics
-from detector.worker.parts import WorkerParts
+from detector.worker.parts import WorkerParts, nothing_to_ask
+from detector.worker.probes import serve
+from detector.worker.receipt import ClockWatch, time_setting
 from detector.worker.responding import Stage
 from detector.worker.settings import WorkerSettings
-from detector.worker.startup import check_broker
+from detector.worker.startup import check_broker, check_state_key
 
 log = structlog.get_logger("detector.worker")
 
@@ -41,7 +44,8 @@ EXIT_STUCK = 3
 def run_worker(settings: WorkerSettings) -> int:
     """Return the exit status: 0 after an orderly stop; a crash is raised, and a stop that gets stuck ends with 3.
 
-    Checks topics and rights, loads the profile, compiles the kernels, and only then joins the group.
+    Answers probes first; then checks topics and rights, loads the profile, compiles the kernels, and only then joins
+    the group.
 
     Raises
     ------
@@ -49,25 +53,47 @@ def run_worker(settings: WorkerSettings) -> int:
         Something is missing before the start, or ended the worker; the message says what to do.
     """
     set_up_logging(settings.log_level, is_json=settings.log_json)
-    check_broker(confluent_options(settings), settings.topics, has_admin=settings.broker == "kafka")
+    check_state_key(settings)
+    health, metrics = Health(settings.checkpoint_interval_s), WorkerMetrics()
+    health.starting("checking topics and rights")
+    with _served(settings, health, metrics), tempfile.TemporaryDirectory(prefix="detector-worker-") as folder:
+        parts = _prepared(settings, health, metrics)
+        health.started()
+        return run_app(settings, parts, Path(folder))
+
+
+@contextmanager
+def _served(settings: WorkerSettings, health: Health, metrics: WorkerMetrics) -> Iterator[None]:
+    """Within the block probes are answered: from the first moment, also while kernels are compiled."""
+    if not settings.listen_port:
+        yield
+        return
+    server = serve((settings.listen_host, settings.listen_port), health, metrics)
+    try:
+        yield
+    finally:
+        server.shutdown()
+
+
+def _prepared(settings: WorkerSettings, health: Health, metrics: WorkerMetrics) -> WorkerParts:
+    """Return the parts of a worker whose topics and rights are in order and whose kernels are compiled."""
+    client, events, is_kafka = confluent_options(settings), settings.topics.events, settings.broker == "kafka"
+    check_broker(client, settings.topics, has_admin=is_kafka)
+    watch = ClockWatch(lambda: time_setting(client, events), metrics.senders_clock, settings.bootstrap, events)
+    look = watch.look if is_kafka else nothing_to_ask
+    look()
+    health.starting("loading the profile and its kernels")
     profile = profile_of(settings)
     pipelines = ProfilePipelines(profile, settings)
-    pipelines.warm_up(at_times(_log_compiling))
-    parts = WorkerParts(
-        pipelines, stage_maker(profile), WorkerMetrics(), Health(settings.checkpoint_interval_s), system_clock
-    )
-    server = None
-    if settings.listen_port:
-        server = serve((settings.listen_host, settings.listen_port), parts.health, parts.metrics.registry)
-    if settings.state_key is None:
-        log.warning("state_key is not set: checkpoints are guarded against accidents, not against forgers")
+    logged = at_times(_log_compiling)
+
+    def told(step: KernelStep) -> None:
+        health.starting(f"compiling {step.begun} of {step.of} kernels: {step.kernel}")
+        logged(step)
+
+    pipelines.warm_up(told)
     log.info("worker starts", group=settings.group, profile=profile.id, mode=profile.response.mode)
-    try:
-        with tempfile.TemporaryDirectory(prefix="detector-worker-") as folder:
-            return run_app(settings, parts, Path(folder))
-    finally:
-        if server is not None:
-            server.shutdown()
+    return WorkerParts(pipelines, stage_maker(profile), metrics, health, system_clock, look)
 
 
 def _log_compiling(step: KernelStep) -> None:

@@ -25,9 +25,10 @@ from detector.worker.health import Health
 from detector.worker.log_reader import read_span
 from detector.worker.metrics import WorkerMetrics
 from detector.worker.owner import PartitionOwner, Snapshot
-from detector.worker.poison import HOUR_S, PoisonPath, record_of
+from detector.worker.poison import HOUR_S, PoisonPath
 from detector.worker.ports import Engine, PipelineFactory
 from detector.worker.publish import Output, outputs_of
+from detector.worker.receipt import record_of
 from detector.worker.standing import REFUSED_S, owner_of, refused, stand
 from detector.worker.transport import MicroBatch
 
@@ -121,8 +122,7 @@ class ScoringStage:
             owner, is_cold = owner_of(partition, held, self._parts.factory)
             standing = stand(partition, held, bounds[TP(self.topic, partition)])
             owner.go_on_at(standing.offset)
-            self._parts.metrics.cold.inc(is_cold or standing.is_forgotten)
-            self._parts.metrics.missing.inc(standing.missing)
+            self._parts.metrics.restored(standing, is_cold=is_cold)
             self.owners[partition] = owner
             log.info(
                 "partition restored",
@@ -211,7 +211,7 @@ class ScoringStage:
 
     def _observe(self, owner: PartitionOwner, batch: MicroBatch) -> None:
         metrics = self._parts.metrics
-        metrics.latency_s.observe(max(0.0, self._parts.clock() - batch.records[-1].timestamp / 1_000))
+        metrics.fetched(batch.records, self._parts.clock())
         if owner.gap:
             log.error("records are gone before they were scored", partition=owner.partition, missing=owner.gap)
             metrics.missing.inc(owner.gap)

@@ -58,6 +58,9 @@ class WorkerSettings(BaseSettings):
     # durability and patience
     checkpoint_interval_s: Seconds = Field(5.0, description="Seconds between checkpoints.")
     state_key: SecretStr | None = Field(None, description="Key of the digest over checkpoints; keep it secret.")
+    allow_unkeyed_state: bool = Field(
+        False, description="Without state_key on a broker with authentication: who may write the state forges it."
+    )
     micro_batch: int = Field(512, ge=1, le=10_000, description="Most records scored at once.")
     max_poll_records: int = Field(2_000, ge=1, description="Most records taken from a fetch.")
     fetch_max_wait_ms: int = Field(500, ge=1, description="How long a broker may wait for data.")

@@ -29,11 +29,19 @@ class Standing(NamedTuple):
         Records between the state and that offset which the topic no longer has.
     is_forgotten : bool
         The group has committed, and yet there is no checkpoint: what was learnt is gone.
+    is_beyond : bool
+        The state says that it contains records the topic never had.
+    ahead : int
+        Records that the state says it contains and the group had not committed. A worker commits what is durable before
+        it writes the next state, so after a kill this is what came between two checkpoints, and else nothing. A forged
+        manifest skips records by this.
     """
 
     offset: int
     missing: int = 0
     is_forgotten: bool = False
+    is_beyond: bool = False
+    ahead: int = 0
 
 
 def owner_of(partition: int, held: Remembered, factory: PipelineFactory) -> tuple[PartitionOwner, bool]:
@@ -85,9 +93,18 @@ def stand(partition: int, held: Remembered, bounds: Bounds) -> Standing:
         return Standing(manifest.offset, is_forgotten=True)
     if manifest.offset > bounds.end:
         log.error("topic ends before the state: was it made anew? memory is kept", state=manifest.offset, **place)
-        return Standing(bounds.begin)
+        return Standing(bounds.begin, is_beyond=True)
+    ahead = max(0, manifest.offset - (bounds.begin if bounds.committed is None else bounds.committed))
+    if ahead:
+        log.warning(
+            "state is ahead of what the group committed: records are taken as scored on its word",
+            records=ahead,
+            state=manifest.offset,
+            committed=bounds.committed,
+            **place,
+        )
     if manifest.offset < bounds.begin:
         missing = bounds.begin - manifest.offset
         log.error("records are gone before they were scored", missing=missing, state=manifest.offset, **place)
-        return Standing(bounds.begin, missing)
-    return Standing(manifest.offset)
+        return Standing(bounds.begin, missing, ahead=ahead)
+    return Standing(manifest.offset, ahead=ahead)

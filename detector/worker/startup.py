@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
 
+import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclOperation
 
 from detector.errors import SetupError
 from detector.schema.topics import TopicNames
+from detector.worker.rights import Right, worker_rights
+from detector.worker.settings import WorkerSettings
+
+log = structlog.get_logger("detector.worker")
 
 ASK_S = 15.0
 
-READ, WRITE = AclOperation.READ, AclOperation.WRITE
+READ = AclOperation.READ
 
 
 def needed_rights(names: TopicNames) -> dict[str, set[AclOperation]]:
     """Return the operations a worker needs on each topic; on its group it needs READ."""
-    return {
-        names.events: {READ},
-        names.feedback: {READ},
-        names.by_tenant: {READ, WRITE},
-        names.state: {READ, WRITE},
-        names.policy: {READ, WRITE},
-        names.policy_log: {READ, WRITE},
-        names.alerts: {WRITE},
-        names.deadletter: {WRITE},
-    }
+    needed: dict[str, set[AclOperation]] = {}
+    for kind, name, operation in worker_rights(names):
+        if kind == "topic":
+            needed.setdefault(name, set()).add(AclOperation[operation.upper()])
+    return needed
 
 
 def check_broker(client: Mapping[str, Any], names: TopicNames, *, has_admin: bool) -> None:
@@ -63,9 +63,31 @@ def check_broker(client: Mapping[str, Any], names: TopicNames, *, has_admin: boo
             "make them with `detector topics`, or grant DESCRIBE, or correct topic_prefix and group"
         )
     _check_widths(str(client["bootstrap.servers"]), names, partitions)
-    faults = [*_topic_faults(admin, needed), *_group_faults(admin, names.group)]
+    faults = [_fault(right) for right in missing_rights(admin, names)]
     if faults:
-        raise SetupError("rights of the worker must cover what it does, got: " + "; ".join(faults))
+        told = "; ".join(faults)
+        raise SetupError(
+            f"rights of the worker must cover what it does, got: {told}; `detector doctor` has the commands"
+        )
+
+
+def check_state_key(settings: WorkerSettings) -> None:
+    """Return if state is guarded by a secret, or it was said aloud that it is not; without one a warning is logged.
+
+    Raises
+    ------
+    SetupError
+        The broker asks who comes, and yet nothing tells a worker's state from a forger's.
+    """
+    if settings.state_key is not None:
+        return
+    if settings.security_protocol != "PLAINTEXT" and not settings.allow_unkeyed_state:
+        raise SetupError(
+            f"state_key of the settings must be set on a broker with authentication ({settings.security_protocol}), "
+            "got none: whoever may write the state topic could plant a memory or skip events; set DETECTOR_STATE_KEY "
+            "to a secret of your own (state written without it starts cold), or say allow_unkeyed_state = true"
+        )
+    log.warning("state_key is not set: checkpoints are guarded against accidents, not against forgers")
 
 
 def widened(bootstrap: str, topic: str, partitions: int) -> str:
@@ -100,28 +122,34 @@ def _partitions(admin: AdminClient, bootstrap: str) -> dict[str, int]:
     return {name: len(topic.partitions) for name, topic in found.items() if topic.error is None}
 
 
-def _topic_faults(admin: AdminClient, needed: Mapping[str, set[AclOperation]]) -> Iterable[str]:
+def missing_rights(admin: AdminClient, names: TopicNames) -> list[Right]:
+    """Return the rights a worker needs and its principal does not have; the broker is asked, nothing is tried."""
+    needed = needed_rights(names)
     asked = admin.describe_topics(
         TopicCollection(list(needed)), include_authorized_operations=True, request_timeout=ASK_S
     )
-    for name, future in asked.items():
-        granted = _granted(future)
-        for operation in sorted(needed[name] - granted, key=lambda one: one.name):
-            yield f"no {operation.name} on topic {name}: grant it to the worker's principal"
+    granted = {name: _granted(future) for name, future in asked.items()}
+
+    def is_granted(right: Right) -> bool:
+        if right.kind == "group":
+            return _has_group(admin, right.name)
+        return AclOperation[right.operation.upper()] in granted[right.name]
+
+    return [right for right in worker_rights(names) if not is_granted(right)]
 
 
-def _group_faults(admin: AdminClient, group: str) -> Iterable[str]:
+def _fault(right: Right) -> str:
+    return f"no {right.operation.upper()} on {right.kind} {right.name}: grant it to the worker's principal"
+
+
+def _has_group(admin: AdminClient, group: str) -> bool:
     asked = admin.describe_consumer_groups([group], include_authorized_operations=True, request_timeout=ASK_S)
-    fault = f"no READ on group {group}: grant it to the worker's principal"
     try:
         granted = asked[group].result().authorized_operations
     except KafkaException as exc:
         # a group that has never been used is not described; the watchdog speaks if its READ is missing
-        if exc.args[0].code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
-            yield fault
-        return
-    if granted is not None and READ not in granted:
-        yield fault
+        return bool(exc.args[0].code() != KafkaError.GROUP_AUTHORIZATION_FAILED)
+    return granted is None or READ in granted
 
 
 def _granted(future: Future[Any]) -> set[AclOperation]:

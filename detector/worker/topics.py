@@ -15,6 +15,10 @@ from detector.schema.topics import TopicNames
 
 ADMIN_S = 30.0
 DAY_MS = 86_400_000
+TIME_SETTING = "message.timestamp.type"
+"""Kafka's setting of a topic that says whose time its records carry."""
+BROKERS_TIME = "LogAppendTime"
+"""The broker's; the other value, CreateTime, is the sender's."""
 
 
 class TopicSpec(NamedTuple):
@@ -29,7 +33,8 @@ def topic_specs(names: TopicNames, partitions: int = 4, *, event_days: int = 7) 
     """Return what every topic of a deployment must look like.
 
     ``<group>.state`` has as many partitions as the events, because a checkpoint lies in the partition it stands for;
-    so has ``agent.feedback``, because a verdict must reach the worker that holds its agent.
+    so has ``agent.feedback``, because a verdict must reach the worker that holds its agent. Events and state carry the
+    broker's time (LogAppendTime): the clock of the events is nobody's who sends, the age of a checkpoint is certain.
 
     Parameters
     ----------
@@ -41,12 +46,14 @@ def topic_specs(names: TopicNames, partitions: int = 4, *, event_days: int = 7) 
         Days the events are kept: how far back a restore or a replay can reach.
     """
     kept = {"cleanup.policy": "delete", "retention.ms": str(event_days * DAY_MS)}
+    received = {TIME_SETTING: BROKERS_TIME}
     long = {"cleanup.policy": "delete", "retention.ms": str(365 * DAY_MS)}
     compact = {"cleanup.policy": "compact"}
     # checkpoints are rewritten every few seconds: without these the log grows by gigabytes between two compactions
-    state = {**compact, "segment.bytes": "67108864", "min.cleanable.dirty.ratio": "0.2", "segment.ms": "600000"}
+    often = {"segment.bytes": "67108864", "min.cleanable.dirty.ratio": "0.2", "segment.ms": "600000"}
+    state = {**compact, **often, **received}
     return [
-        TopicSpec(names.events, partitions, kept),
+        TopicSpec(names.events, partitions, {**kept, **received}),
         TopicSpec(names.feedback, partitions, long),
         TopicSpec(names.alerts, partitions, long),
         TopicSpec(names.policy, 1, compact),

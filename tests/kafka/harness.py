@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import (
+    TIMESTAMP_LOG_APPEND_TIME,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 
 from detector.local.ladder import Broker
@@ -51,13 +59,20 @@ def _settled(ask: Callable[[], Any]) -> Any:
 
 
 class Read(NamedTuple):
-    """One record read back."""
+    """One record read back; `written` is its time, epoch seconds."""
 
     partition: int
     offset: int
     key: bytes | None
     value: bytes | None
     headers: dict[str, bytes]
+    timestamp_ms: int
+    receipt_ms: int | None = None
+
+    @property
+    def written(self) -> float:
+        """When the broker or the producer says it was written, epoch seconds."""
+        return self.timestamp_ms / 1_000
 
 
 class Deployment:
@@ -70,8 +85,11 @@ class Deployment:
         create_topics(self.client, topic_specs(self.names, partitions))
         self.workers: list[subprocess.Popen[bytes]] = []
 
-    def produce(self, events: Iterable[tuple[bytes | None, bytes]], topic: str | None = None) -> int:
-        """Write keyed records as any producer with Kafka's default partitioner does; return how many."""
+    def produce(self, events: Iterable[tuple[bytes | None, bytes]], topic: str | None = None, at_ms: int = 0) -> int:
+        """Write keyed records as any producer with Kafka's default partitioner does; return how many.
+
+        ``at_ms`` is the time a producer claims; 0: now.
+        """
         producer = Producer(
             {**self.client, "partitioner": "murmur2_random", "enable.idempotence": True, "linger.ms": 20}
         )
@@ -79,7 +97,7 @@ class Deployment:
         for key, value in events:
             while True:
                 try:
-                    producer.produce(topic or self.names.events, value, key)
+                    producer.produce(topic or self.names.events, value, key, timestamp=at_ms)
                     break
                 except BufferError:
                     producer.poll(0.1)
@@ -112,7 +130,9 @@ class Deployment:
             assert offset is not None, "a record that was read has its place"
             position = offset + 1
             headers: Any = message.headers() or ()
-            yield Read(partition, offset, message.key(), message.value(), dict(headers))
+            whose, when = message.timestamp()
+            receipt = when if whose == TIMESTAMP_LOG_APPEND_TIME else None
+            yield Read(partition, offset, message.key(), message.value(), dict(headers), when, receipt)
 
     def ends(self, topic: str) -> list[int]:
         """Return the end offset of each partition."""
@@ -133,9 +153,9 @@ class Deployment:
         finally:
             consumer.close()
 
-    def start(self, *command: str, **settings: str) -> subprocess.Popen[bytes]:
-        """Start a worker process; its log goes to a file named in failures."""
-        environment = {
+    def environment(self, **settings: str) -> dict[str, str]:
+        """Return the environment of a worker of this deployment."""
+        return {
             **os.environ,
             "DETECTOR_BOOTSTRAP": self.broker.bootstrap,
             "DETECTOR_GROUP": self.group,
@@ -145,6 +165,16 @@ class Deployment:
             "DETECTOR_SESSION_TIMEOUT_S": "3",
             **{f"DETECTOR_{name.upper()}": value for name, value in settings.items()},
         }
+
+    def run(self, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of ours with the settings of this deployment's workers."""
+        command = [sys.executable, "-m", "detector", *words]
+        environment = self.environment(**settings)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+
+    def start(self, *command: str, **settings: str) -> subprocess.Popen[bytes]:
+        """Start a worker process; its log goes to a file named in failures."""
+        environment = self.environment(**settings)
         log = self.folder / f"worker-{len(self.workers)}.log"
         with log.open("wb") as file:
             worker = subprocess.Popen(
@@ -212,6 +242,16 @@ def deployment(broker: Broker, group: str, folder: Path, partitions: int = 4) ->
         made.close()
 
 
+def metric(port: int, name: str) -> float | None:
+    """Return a sample without labels of a worker's metrics, None if the worker does not answer yet."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError:
+        return None
+    return next((float(line.split()[1]) for line in lines if line.startswith(f"{name} ")), None)
+
+
 def values(records: Iterable[Read]) -> list[dict[str, Any]]:
     """Return the JSON values of records."""
     return [json.loads(record.value or b"null") for record in records]
@@ -244,7 +284,15 @@ def replayed(deployed: Deployment, pipelines: PipelineFactory, without: bytes | 
     for partition in range(deployed.partitions):
         pipeline = pipelines.new()
         mine = [
-            Record(one.value or b"", one.key, deployed.names.events, partition, one.offset)
+            Record(
+                one.value or b"",
+                one.key,
+                deployed.names.events,
+                partition,
+                one.offset,
+                one.timestamp_ms,
+                one.receipt_ms,
+            )
             for one in records
             if one.partition == partition and not (without and without in (one.value or b""))
         ]
@@ -255,5 +303,10 @@ def replayed(deployed: Deployment, pipelines: PipelineFactory, without: bytes | 
 
 def published(deployed: Deployment) -> list[Alert]:
     """Return the alerts on the tenants' topic in the order the response stage met them, repeats included."""
-    records = deployed.read(deployed.names.by_tenant)
-    return [Alert.model_validate_json(one.value or b"") for one in records if one.headers.get("kind") == b"alert"]
+    return [alert for alert, _ in heard(deployed)]
+
+
+def heard(deployed: Deployment) -> list[tuple[Alert, float]]:
+    """Return the same with the time of each one's record, epoch seconds."""
+    records = [one for one in deployed.read(deployed.names.by_tenant) if one.headers.get("kind") == b"alert"]
+    return [(Alert.model_validate_json(one.value or b""), one.written) for one in records]

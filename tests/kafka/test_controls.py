@@ -60,7 +60,8 @@ def _verdict(deployed: Deployment, uid: str, agent: str, kind: str = "dismiss", 
     return done.stdout
 
 
-def _judge(deployed: Deployment, alert: Alert, kind: str = "dismiss") -> str:
+def judge(deployed: Deployment, alert: Alert, kind: str = "dismiss") -> str:
+    """Give a verdict on a finding from the command line; return what it said."""
     return _verdict(deployed, alert.finding_uid, alert.agent_id, kind, alert.tenant)
 
 
@@ -73,7 +74,8 @@ def _journaled(deployed: Deployment) -> int:
     return sum((one.key or b"").startswith(b"journal#") for one in deployed.read(deployed.names.state))
 
 
-def _with_verdict(deployed: Deployment) -> list[Alert]:
+def with_verdict(deployed: Deployment) -> list[Alert]:
+    """Return the alerts that say a verdict."""
     return [alert for alert in published(deployed) if alert.activity == "verdict"]
 
 
@@ -84,10 +86,10 @@ def test_a_verdict_reaches_its_incident(deployed: Deployment, events: list[tuple
     deployed.produce(events)
     deployed.until_done()
     alert = published(deployed)[-1]
-    told = _judge(deployed, alert)
+    told = judge(deployed, alert)
     assert f"partition {partition_of(alert.agent_id, 4)}, offset 0" in told
-    deployed.until(lambda: bool(_with_verdict(deployed)), "the incident with its verdict")
-    (shown,) = _with_verdict(deployed)
+    deployed.until(lambda: bool(with_verdict(deployed)), "the incident with its verdict")
+    (shown,) = with_verdict(deployed)
     assert (shown.finding_uid, shown.counter, shown.score) == (alert.finding_uid, alert.counter + 1, alert.score)
     assert shown.verdict is not None
     assert (shown.verdict.verdict, shown.verdict.by, shown.verdict.reason) == ("dismiss", "kim", "known job")
@@ -103,6 +105,7 @@ def _soc(deployed: Deployment) -> list[Read]:
     return list(deployed.read(deployed.names.alerts))
 
 
+@pytest.mark.chaos("kill -9 between a control and its events")
 def test_after_kill_9_between_journal_and_batch_a_replay_gives_the_same_bytes(
     deployed: Deployment, events: list[tuple[bytes, bytes]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -116,19 +119,30 @@ def test_after_kill_9_between_journal_and_batch_a_replay_gives_the_same_bytes(
     before = sum(deployed.ends(deployed.names.alerts))
     deployed.produce(events[DURABLE:DONE])
     deployed.until(lambda: sum(deployed.ends(deployed.names.alerts)) > before, "an alert behind the checkpoint")
-    _judge(deployed, published(deployed)[-1], "confirm")
+    judge(deployed, published(deployed)[-1], "confirm")
     deployed.until(lambda: _journaled(deployed) == 1, "the entry of the journal")
     second.kill()
     second.wait()
     # one verdict more while nobody is there, on an incident of the checkpoint
     deployed.produce(events[DONE:])
-    _judge(deployed, published(deployed)[0], "confirm_safe")
+    judge(deployed, published(deployed)[0], "confirm_safe")
     third = deployed.start()
     deployed.until_done()
     deployed.until(lambda: _journaled(deployed) == 2, "the second entry")
-    deployed.until(lambda: {one.verdict.verdict for one in _with_verdict(deployed) if one.verdict} >= BOTH, "verdicts")
+    deployed.until(lambda: {one.verdict.verdict for one in with_verdict(deployed) if one.verdict} >= BOTH, "verdicts")
     assert deployed.stop(third) == 0, deployed.logs()
 
+    assert_equal_to_journaled_replay(deployed, events, monkeypatch, tmp_path, verdicts=2)
+
+
+def assert_equal_to_journaled_replay(
+    deployed: Deployment,
+    events: list[tuple[bytes, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    verdicts: int,
+) -> None:
+    """Hold alerts and state against `replay --controls --journal`, byte for byte."""
     done = _detector(deployed, "journal", "--out", str(tmp_path / "audit"), "--group", deployed.group)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     plan = read_plan(tmp_path / "audit" / CONTROLS, tmp_path / "audit" / JOURNAL, deployed.partitions)
@@ -137,7 +151,7 @@ def test_after_kill_9_between_journal_and_batch_a_replay_gives_the_same_bytes(
     replayed = [alert.model_dump_json() for alert in run.feed([value for _, value in events]).alerts
                 if alert.agent_id != "*"]  # fmt: skip
     found = [alert.model_dump_json() for alert in published(deployed)]
-    assert sum('"activity":"verdict"' in one for one in replayed) == 2
+    assert sum('"activity":"verdict"' in one for one in replayed) == verdicts
     assert set(found) == set(replayed)
     assert len(set(replayed)) == len(replayed)
     for partition, remembered in _remembered(deployed).items():

@@ -26,12 +26,13 @@ from detector.worker.factory import ProfilePipelines
 from detector.worker.run import stage_maker
 from detector.worker.settings import WorkerSettings
 from detector.worker.topics import create_topics, topic_specs
-from tests.kafka.harness import Deployment, deployment, published, replayed, stream, values
+from tests.kafka.harness import Deployment, Read, deployment, heard, published, replayed, stream, values
 
 pytestmark = [pytest.mark.kafka, pytest.mark.data, pytest.mark.timeout(150)]
 
 EVENTS = 12_000
-POISON = [(b"poison", b"{broken"), (b"poison", b""), (b"poison", b"\xff\xfe"), (b"poison", b'{"event_id":"x"}')]
+POISON = [(None, b"{broken"), (None, b""), (None, b"\xff\xfe"), (None, b'{"event_id":"x"}')]
+"""Nobody's acts, without a key: refused and no more. What has a key is scored; ``test_security.py`` sends one such."""
 
 
 @pytest.fixture
@@ -100,10 +101,10 @@ def test_kafka_output_equals_offline_replay(
     # the response stage, given the same alerts in the same order, decides the same
     stage = stage_maker(load_profile())()
     stage.restore([], [])
-    decisions = [stage.on_alert(alert) for alert in published(deployed)]
+    decided = [record for alert, receipt in heard(deployed) for record in stage.on_alert(alert, receipt).records]
     written = [PolicyState.model_validate_json(one.value or b"") for one in deployed.read(deployed.names.policy)]
-    assert written == [decision.command for decision in decisions if decision.command is not None]
-    assert _log(deployed) == [decision.entry for decision in decisions]
+    assert written == [record for record in decided if isinstance(record, PolicyState)]
+    assert _log(deployed) == [record for record in decided if isinstance(record, PolicyLogEntry)]
     # nothing was written twice, and every poisoned record is kept with its reason
     letters = deployed.read(deployed.names.deadletter)
     assert sorted(letter.value or b"" for letter in letters) == sorted(value for _, value in POISON)
@@ -111,6 +112,7 @@ def test_kafka_output_equals_offline_replay(
     assert len(published(deployed)) == len(_by_id(published(deployed)))
 
 
+@pytest.mark.chaos("kill -9 of the worker, anywhere")
 def test_nothing_is_missing_after_kill_9_of_the_worker(
     deployed: Deployment, events: list[tuple[bytes, bytes]], pipelines: ProfilePipelines
 ) -> None:
@@ -154,6 +156,7 @@ main()
 """
 
 
+@pytest.mark.chaos("a record that breaks the pipeline, and kill -9")
 def test_a_record_that_breaks_the_pipeline_is_left_out_also_over_kill_9(
     deployed: Deployment, events: list[tuple[bytes, bytes]], pipelines: ProfilePipelines
 ) -> None:
@@ -180,6 +183,7 @@ def test_a_record_that_breaks_the_pipeline_is_left_out_also_over_kill_9(
     assert _by_id(published(deployed)) == expected
 
 
+@pytest.mark.chaos("orderly restart in mid-stream")
 def test_an_orderly_restart_repeats_nothing(
     deployed: Deployment, events: list[tuple[bytes, bytes]], pipelines: ProfilePipelines
 ) -> None:
@@ -196,6 +200,7 @@ def test_an_orderly_restart_repeats_nothing(
     assert len(published(deployed)) == len(_by_id(published(deployed)))
 
 
+@pytest.mark.chaos("a second worker joins and is killed")
 def test_two_workers_share_the_group(
     deployed: Deployment, events: list[tuple[bytes, bytes]], pipelines: ProfilePipelines
 ) -> None:
@@ -219,6 +224,7 @@ def test_two_workers_share_the_group(
     assert verify(_log(deployed)) == []
 
 
+@pytest.mark.chaos("a worker is stopped, replaced, and wakes up")
 def test_a_zombie_writes_nothing_over_the_new_owner(
     deployed: Deployment, events: list[tuple[bytes, bytes]], pipelines: ProfilePipelines
 ) -> None:
@@ -245,6 +251,7 @@ def _partitions(log: Path) -> list[list[int]]:
     return [json.loads(line.split("partitions=")[1]) for line in lines]
 
 
+@pytest.mark.chaos("kill -9 of the broker under load")
 def test_the_worker_outlives_kill_9_of_the_broker(
     deployed: Deployment, events: list[tuple[bytes, bytes]], pipelines: ProfilePipelines
 ) -> None:
@@ -272,21 +279,22 @@ def _assert_state_equal_to_replay(deployed: Deployment, pipelines: ProfilePipeli
     for record in deployed.read(deployed.names.state):
         held[record.partition][record.key or b""] = record.value or b""
     store = CheckpointStore(deployed.names.state, deployed.group, key_of(None, deployed.group), _nowhere)
+    events = deployed.read(deployed.names.events)
     ends = deployed.ends(deployed.names.events)
     for partition, blobs in held.items():
         if ends[partition]:
             remembered = store._verified(partition, blobs)
             assert remembered.refusal is None
             assert remembered.manifest.offset == ends[partition]
-            expected = _replayed_state(deployed, pipelines, partition)
+            expected = _replayed_state(deployed, pipelines, [one for one in events if one.partition == partition])
             assert pipelines.restore(remembered.shards).snapshot(full=True) == expected
 
 
-def _replayed_state(deployed: Deployment, pipelines: ProfilePipelines, partition: int) -> dict[str, bytes]:
-    pipeline = pipelines.new()
-    names = deployed.names
-    mine = [one for one in deployed.read(names.events) if one.partition == partition]
-    pipeline.process([Record(one.value or b"", one.key, names.events, partition, one.offset) for one in mine])
+def _replayed_state(deployed: Deployment, pipelines: ProfilePipelines, mine: list[Read]) -> dict[str, bytes]:
+    pipeline, topic = pipelines.new(), deployed.names.events
+    pipeline.process(
+        [Record(one.value or b"", one.key, topic, one.partition, one.offset, None, one.receipt_ms) for one in mine]
+    )
     return pipeline.snapshot(full=True)
 
 
@@ -315,6 +323,7 @@ def test_a_state_topic_of_another_width_is_refused(kafka: Broker, group: str, tm
         assert f"--alter --topic {group}-wide.state --partitions 4" in deployed.logs()
 
 
+@pytest.mark.chaos("the broker cannot be reached")
 def test_an_unreachable_broker_is_said(tmp_path: Path, kafka: Broker, group: str) -> None:
     """A wrong address does not look like a quiet stream."""
     with deployment(kafka, group, tmp_path) as deployed:

@@ -66,7 +66,7 @@ class StandInCore:
             try:
                 one = json.loads(record)
             except ValueError:
-                self.refusals.append((self.seen + index, type("Refusal", (), {"reason": "not_json"})()))
+                self.refusals.append((self.seen + index, type("R", (), {"reason": "not_json", "is_scored": False})()))
                 continue
             score = one.get("attributes", {}).get("score")
             if score is not None:

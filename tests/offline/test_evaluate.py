@@ -78,7 +78,7 @@ def test_kinds_are_held_against_all_that_is_harmless(stream: Inputs) -> None:
 def test_refused_lines_are_counted_with_their_reason(stream: Inputs) -> None:
     """One line is no event; the rest is scored."""
     found = evaluate(StandInCore(), stream, QUICK)["events"]
-    assert (found["n"], found["scored"], found["refused"]) == (151, 150, {"not_json": 1})
+    assert (found["n"], found["scored"], found["refused"], found["refused_scored"]) == (151, 150, {"not_json": 1}, 0)
 
 
 def test_event_labels_add_events_episodes_and_windows(stream: Inputs) -> None:

@@ -72,6 +72,14 @@ def test_lines_that_are_no_events_are_refused_by_the_first_partition() -> None:
     assert out.refused == {"not_json": 1}
 
 
+def test_a_broken_line_goes_where_its_agent_is() -> None:
+    """A worker's records have a key, lines of a file have none: the agent is read as far as the line goes."""
+    whole = event(0, agent_id="agent-5")
+    for broken in (whole.replace(b'"t"', b"17x"), whole[:-10], whole + b"}"):
+        _, made = _run([broken], ReplaySettings(partitions=7))
+        assert [number for number, pipeline in enumerate(made) if pipeline.records] == [partition_of("agent-5", 7)]
+
+
 def test_alerts_lead_to_commands_in_the_mode_asked_for() -> None:
     """Enforce on a stable profile; the log chains every decision."""
     out, _ = _run(LINES, ReplaySettings(mode="enforce"))

@@ -67,6 +67,8 @@ WARNED: list[tuple[str, dict[str, Any]]] = [
     ("budget.quarantine", {"budget": {"quarantine": 0.00001}}),
     ("budget.quarantine", {"budget": {"quarantine": 0}}),
     ("response.rate_per_hour", {"response": {"rate_per_hour": 0, "fleet_least": 0}}),
+    ("response.newcomer_most", {"response": {"newcomer_most": 0}}),
+    ("response.newcomer_per_hour", {"response": {"newcomer_per_hour": 0}}),
     ("memory.agent_keys", {"memory": {"agent_keys": 1_024}}),
     ("memory.agent_keys", {"memory": {"agent_tools": 64}}),
 ]

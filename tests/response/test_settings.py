@@ -14,6 +14,7 @@ def test_the_defaults_only_shadow() -> None:
     assert settings.mode == "shadow"
     assert (settings.limit_s, settings.isolate_s, settings.ack_deadline_s) == (3_600.0, 14_400.0, 5.0)
     assert (settings.fleet_share, settings.fleet_least, settings.rate_per_hour) == (0.05, 1, 20)
+    assert (settings.newcomer_most, settings.newcomer_per_hour, settings.skew_s) == (5, 10, 60.0)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,13 @@ def test_the_defaults_only_shadow() -> None:
         {"isolate_score": float("inf")},
         {"limit_score": -0.1},
         {"rate_per_hour": -1},
+        {"newcomer_most": -1},
+        {"newcomer_most": 10_001},
+        {"newcomer_per_hour": -1},
+        {"newcomer_per_hour": 10_001},
+        {"skew_s": -0.1},
+        {"skew_s": 3_601.0},
+        {"skew_s": float("nan")},
         {"mode": "dry"},
         {"unknown": 1},
     ],

@@ -17,6 +17,7 @@ from detector.schema.command import (
     PolicyLogEntry,
     PolicyState,
     Reason,
+    cause_key,
     command_id,
     subject_of,
 )
@@ -78,6 +79,21 @@ def test_a_state_of_another_schema_is_refused() -> None:
     text = state().model_dump_json(by_alias=True).replace("agent.policy/1", "agent.policy/2")
     with pytest.raises(ValidationError, match="schema"):
         PolicyState.model_validate_json(text)
+
+
+def test_a_state_constrains_nobody_before_it_begins() -> None:
+    """One dated 2099 is nothing today; one that goes on with a containment holds from its begin, not its own time."""
+    assert [state().tier_at(at) for at in (99.9, 100.0, 199.9)] == ["observe", "isolate", "isolate"]
+    raised = state(contained_since=50.0)
+    assert [raised.tier_at(at) for at in (49.9, 50.0, 100.0)] == ["observe", "isolate", "isolate"]
+    late = state(contained_since=150.0)
+    assert [late.tier_at(at) for at in (100.0, 149.9, 150.0)] == ["observe", "observe", "isolate"]
+
+
+def test_a_cause_is_remembered_by_a_key_of_one_size() -> None:
+    """Its name is as long as whoever acts made it."""
+    assert len(cause_key("x" * 10_000)) == len(cause_key("")) == 32
+    assert cause_key("a") != cause_key("b")
 
 
 def test_a_sealed_entry_holds_its_own_digest() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from detector.schema.decode import MAX_RAW_BYTES, MAX_UNKNOWN_NAMES, OTHER_NAMES, Decoded, decode
 from detector.schema.event import MAX_EVENT_BYTES, MAX_RECORD_BYTES, REASONS
+from detector.schema.past import Past
 from detector.schema.record import Record
 
 
@@ -30,6 +31,12 @@ def raw(**fields: Any) -> bytes:
 def reasons(decoded: Decoded) -> list[tuple[int, str, int | None]]:
     """Return record index, reason and line of every refusal."""
     return [(index, refusal.reason, refusal.line) for index, refusal in decoded.refusals]
+
+
+def plain(decoded: Decoded) -> list[tuple[int, int]]:
+    """Return record index and line of every event that was taken as it stood."""
+    mended = {(index, refusal.line or 0) for index, refusal in decoded.refusals if refusal.is_scored}
+    return [place for place in zip(decoded.source, decoded.line, strict=True) if place not in mended]
 
 
 def test_a_record_with_one_event_becomes_that_event() -> None:
@@ -91,11 +98,12 @@ def test_a_record_without_an_event_is_refused_as_empty(value: bytes) -> None:
 
 
 def test_a_record_over_one_mebibyte_is_refused_whole_and_its_bytes_are_cut() -> None:
-    """No line of it is read, and the dead letter stays small."""
+    """Its lines are not told apart: one act, of the agent that stands first. The dead letter stays small."""
     line = raw() + b"\n"
     decoded = decode([Record(line * (MAX_RECORD_BYTES // len(line) + 1))])
-    assert decoded.events == []
+    assert [(event.agent_id, event.name) for event in decoded.events] == [("a1", "send")]
     assert reasons(decoded) == [(0, "too_large", None)]
+    assert decoded.refusals[0][1].is_scored
     assert len(decoded.refusals[0][1].raw) == MAX_RAW_BYTES
 
 
@@ -111,7 +119,12 @@ def test_an_event_over_64_kibibytes_is_refused_even_if_every_field_is_fine() -> 
     padded = raw()[:-1] + b" " * MAX_EVENT_BYTES + b"}"
     decoded = decode([Record(padded), Record(raw() + b"\n" + padded)])
     assert reasons(decoded) == [(0, "too_large", None), (1, "too_large", 1)]
-    assert len(decoded.events) == 1
+    assert plain(decoded) == [(1, 0)]
+    assert [(index, event.attributes) for index, event in zip(decoded.source, decoded.events, strict=True)] == [
+        (0, {"(unreadable)": "too_large"}),
+        (1, {}),
+        (1, {"(unreadable)": "too_large"}),
+    ]
 
 
 def test_an_event_of_64_kibibytes_is_taken() -> None:
@@ -123,11 +136,12 @@ def test_an_event_of_64_kibibytes_is_taken() -> None:
 
 
 def test_an_event_of_another_agent_than_its_key_is_refused() -> None:
-    """Nobody writes another agent's history; in NDJSON each line is asked."""
+    """Nobody writes another agent's history, his own is what he writes; in NDJSON each line is asked."""
     value = raw(agent_id="a1") + b"\n" + raw(agent_id="a2")
     decoded = decode([Record(raw(agent_id="a2"), key=b"a1"), Record(value, key=b"a1")])
     assert reasons(decoded) == [(0, "key_mismatch", None), (1, "key_mismatch", 1)]
-    assert [one.agent_id for one in decoded.events] == ["a1"]
+    assert plain(decoded) == [(1, 0)]
+    assert [one.agent_id for one in decoded.events] == ["a1", "a1", "a1"]
 
 
 @pytest.mark.parametrize("agent_id", ["a1", "Zoë", "a\nb", "😀"])
@@ -205,7 +219,7 @@ def test_whatever_is_written_is_an_event_or_refused_by_name(values: list[bytes])
 def test_whatever_stands_in_a_field_is_an_event_or_refused_by_name(field: str, value: object) -> None:
     """One field at a time is replaced by any JSON value, NaN and Infinity among them."""
     decoded = decode([Record(raw(**{field: value}))])
-    assert len(decoded.events) + len(decoded.refusals) == 1
+    assert len(plain(decoded)) + len(decoded.refusals) == 1
     assert {refusal.reason for _, refusal in decoded.refusals} <= set(REASONS)
 
 
@@ -216,10 +230,10 @@ poison = st.sampled_from([b"{", b"", raw(v=2), raw(agent_id="other"), raw(colour
 def test_a_batch_cut_anywhere_gives_the_same_events_and_refusals(values: list[bytes], size: int) -> None:
     """The hot path takes whole batches; what comes out does not depend on how they are cut."""
     records = [Record(value, key=b"a1") for value in values]
-    whole = decode(records)
+    whole, past = decode(records), Past()
     events, source, refusals = [], [], []
     for start in range(0, len(records), size):
-        part = decode(records[start : start + size])
+        part = decode(records[start : start + size], past=past)
         events += part.events
         source += [start + index for index in part.source]
         refusals += [(start + index, refusal) for index, refusal in part.refusals]

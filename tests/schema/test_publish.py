@@ -63,11 +63,11 @@ def test_the_event_schema_describes_every_field() -> None:
     ],
 )
 def test_the_event_schema_agrees_with_the_decoder(fields: dict[str, Any], fits: bool) -> None:
-    """A producer that validates against it is not refused, for everything a schema can say."""
+    """A producer that validates against it is not refused, for everything a schema can say; the rest is mended."""
     validator = jsonschema.Draft202012Validator(schemas()["event.json"])
     assert validator.is_valid({**EVENT, **fields}) == fits
     decoded = decode([Record(json.dumps({**EVENT, **fields}).encode())])
-    assert (len(decoded.events), len(decoded.refusals)) == ((1, 0) if fits else (0, 1))
+    assert (len(decoded.events), len(decoded.refusals)) == ((1, 0) if fits else (1, 1))
 
 
 def test_what_is_sent_fits_its_schema() -> None:

@@ -43,6 +43,7 @@ ALERTS = st.builds(
     atlas=st.lists(st.sampled_from(["T0086", "AML.T0051", ""]), max_size=3).map(tuple),
     partition_agents=COUNT,
     partition=COUNT,
+    established=st.booleans(),
 )
 
 
@@ -57,6 +58,16 @@ def test_only_what_ocsf_does_not_hold_is_added(make_alert: MakeAlert) -> None:
     assert render(make_alert())["unmapped"]["detector"][EXACT] == {"partition_agents": 100}
     finer = render(make_alert(time=1_000.000_4, atlas=("T0086",)))["unmapped"]["detector"][EXACT]
     assert set(finer) == {"time", "first_seen", "last_seen", "atlas", "partition_agents"}
+
+
+def test_whether_an_agent_is_established_is_told_and_older_documents_count_as_if(make_alert: MakeAlert) -> None:
+    """A newcomer stays one through the SIEM's form; a document from before the field is about an established agent."""
+    newcomer = make_alert(established=False)
+    body = render(newcomer)
+    assert body["unmapped"]["detector"]["established"] is False
+    assert decode(encode(newcomer)) == newcomer
+    del body["unmapped"]["detector"]["established"]
+    assert decode(json.dumps(body).encode()).established
 
 
 class Note(Contribution):

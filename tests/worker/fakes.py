@@ -52,7 +52,7 @@ class FakePipeline:
             if event.name == "bad":
                 alerts.append(fake_alert(event, records[index], float(self.agents[event.agent_id])))
         return FakeOutcome(
-            np.zeros(len(decoded.events) + len(decoded.refusals)),
+            np.zeros(len(decoded.events) + sum(not refusal.is_scored for _, refusal in decoded.refusals)),
             alerts,
             decoded.refusals,
             {"seen": len(decoded.events)},
@@ -230,6 +230,7 @@ class FetchedRecord(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
+    timestamp_type: int | None = 0
 
 
 def event_bytes(agent: str, number: int, name: str = "search", **more: Any) -> bytes:

@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 
 from detector.worker import app
-from detector.worker.app import _acknowledging, watch_partitions
+from detector.worker.app import _acknowledging
 from detector.worker.health import Health
 from detector.worker.responding import Message
 from detector.worker.settings import WorkerSettings
+from detector.worker.watching import watch_partitions
 from tests.worker.fakes import FakeEngine, settled
 
 
 class FakeMessage:
     """A record as Faust hands it over."""
 
-    topic, partition, offset, generation_id = "g.by-tenant", 0, 7, 3
+    topic, partition, offset, generation_id, timestamp = "g.by-tenant", 0, 7, 3, 1_700.5
     key, value, headers = b"t", b"{}", None
 
 
@@ -49,15 +50,15 @@ def test_a_record_is_acknowledged_only_after_it_was_taken_care_of() -> None:
 
     async def run() -> None:
         stream, done = FakeStream(), asyncio.Event()
-        seen: list[str] = []
+        seen: list[tuple[str, float | None]] = []
 
         async def take(message: Message) -> None:
-            seen.append(message.source)
+            seen.append((message.source, message.receipt))
             await done.wait()
 
         work = asyncio.create_task(_acknowledging(FakeEngine(), take)(stream))
         await settled()
-        assert (seen, stream.acknowledged) == (["g.by-tenant/0/7"], 0)
+        assert (seen, stream.acknowledged) == ([("g.by-tenant/0/7", 1_700.5)], 0)
         done.set()
         await work
         assert stream.acknowledged == 1

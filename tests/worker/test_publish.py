@@ -21,8 +21,15 @@ def test_a_bad_line_of_a_record_says_which_line() -> None:
         "topic": b"p.agent.events",
         "partition": b"2",
         "offset": b"41",
+        "scored": b"false",
         "line": b"1",
     }
+
+
+def test_a_dead_letter_says_whether_an_event_was_made_of_it() -> None:
+    """Who reads dead letters must know whether the detector saw the act all the same."""
+    refusal = Refusal("wrong_type", "event must be a JSON object", None, b"[]", is_scored=True)
+    assert dict(dead_letter(Record(b"[]", b"a"), refusal, NAMES).headers)["scored"] == b"true"
 
 
 def test_a_dead_letter_is_capped() -> None:

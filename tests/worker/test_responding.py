@@ -171,6 +171,127 @@ def test_feedback_that_is_none_becomes_a_dead_letter() -> None:
     )
 
 
+def _many(count: int) -> list[Message]:
+    """Return alerts of a fleet with one place: a limit takes it, an isolation needs it, others wait."""
+    scores = (2.1, *(3.0 + index / 10.0 for index in range(count - 1)))
+    messages = [_alert_message(f"agent-{index}", index + 1, score) for index, score in enumerate(scores)]
+    return [message._replace(receipt=json.loads(message.value)["time"]) for message in messages]
+
+
+def test_all_that_a_decision_means_for_others_is_written_in_order() -> None:
+    """Who yields is logged before freed, and freed before the place is given; each waits for its acknowledgement."""
+
+    async def scene(processor: ResponseProcessor) -> None:
+        for message in _many(2):
+            await processor.on_record(message)
+        said = {name: processor._parts.metrics.decisions.labels(name)._value.get() for name in ("issued", "yielded")}
+        assert said == {"issued": 2, "yielded": 1}
+
+    sent = _run(scene)[2:]
+    values = [json.loads(one.value) for one in sent]
+    assert [(one.topic, one.key) for one in sent] == [
+        ("agent.policy.log", b"default/agent/agent-0"),
+        ("agent.policy", b"default/agent/agent-0"),
+        ("agent.policy", b"default/agent/agent-1"),
+        ("agent.policy.log", b"default/agent/agent-1"),
+    ]
+    assert [one.get("decision") or one["tier"] for one in values] == ["yielded", "observe", "isolate", "issued"]
+
+
+@pytest.mark.parametrize("written", range(5))
+def test_a_worker_that_dies_between_two_records_goes_on_from_the_topics(written: int) -> None:
+    """The alert comes again to the next one, which leaves the same states and a whole chain."""
+    messages = _many(2)
+
+    async def scene(processor: ResponseProcessor) -> None:
+        for message in messages:
+            await processor.on_record(message)
+
+    whole = _run(scene)
+    before = whole[: 2 + written]
+    held: dict[str, list[bytes]] = {"agent.policy": [], "agent.policy.log": []}
+    for one in before:
+        held[one.topic].append(one.value)
+
+    async def restored() -> list[Sent]:
+        engine = FakeEngine()
+        topics = Topics(policy=held["agent.policy"], log=held["agent.policy.log"])
+        processor = ResponseProcessor(_parts(engine, with_mode(load_profile(), "enforce"), topics))
+        await processor.take_over()
+        await processor.on_record(messages[1])
+        return engine.sent
+
+    after = [*before, *asyncio.run(restored())]
+
+    def stands(sent: list[Sent]) -> dict[bytes | None, bytes]:
+        return {one.key: one.value for one in sent if one.topic == "agent.policy"}
+
+    assert stands(after) == stands(whole)
+    assert verify(PolicyLogEntry.read(one.value) for one in after if one.topic == "agent.policy.log") == []
+
+
+def test_the_time_of_the_record_goes_before_what_the_alert_says() -> None:
+    """An alert dated 2099 counts from its record; a release too, whatever the clock of the worker says."""
+    message = _alert_message()
+    ahead = {**json.loads(message.value), "time": 4_070_908_800.0}
+    at = 1_900_000_000.0
+
+    async def scene(processor: ResponseProcessor) -> None:
+        await processor.on_record(message._replace(value=json.dumps(ahead).encode(), receipt=at))
+        release = Message(b"default", _release(), {"kind": b"feedback"}, "g.by-tenant/0/2")
+        await processor.on_record(release._replace(receipt=at + 1.0))
+
+    states = [json.loads(one.value) for one in _run(scene) if one.topic == "agent.policy"]
+    assert [state["effective_at"] for state in states] == [at, at + 1.0]
+
+
+def test_held_commands_that_wait_no_longer_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full queue is a fact for the dashboard, not only a sentence in the log."""
+    monkeypatch.setattr("detector.response.waiting.MOST_HELD", 1)
+
+    async def scene(processor: ResponseProcessor) -> None:
+        for message in _many(4):
+            await processor.on_record(message)
+        assert processor._parts.metrics.counts.labels("held_commands_evicted")._value.get() == 2
+
+    _run(scene)
+
+
+def test_what_waits_comes_back_from_the_tail_of_the_log() -> None:
+    """An entry of a kind that this version does not know carries the chain on and says nothing else."""
+    messages = _many(3)
+
+    async def scene(processor: ResponseProcessor) -> None:
+        for message in messages:
+            await processor.on_record(message)
+
+    sent = _run(scene)
+    log = [one.value for one in sent if one.topic == "agent.policy.log"]
+    assert json.loads(log[-1])["decision"] == "held"
+    entry = json.loads(log[-1])
+    strange = json.dumps(
+        {**entry, "sequence": entry["sequence"] + 1, "command": {"new": "held"}}, separators=(",", ":")
+    )
+    topics = Topics(policy=[one.value for one in sent if one.topic == "agent.policy"], log=[*log, strange.encode()])
+
+    async def restored() -> list[Sent]:
+        engine = FakeEngine()
+        processor = ResponseProcessor(_parts(engine, with_mode(load_profile(), "enforce"), topics))
+        await processor.take_over()
+        act = json.loads(_release("agent-1"))
+        message = Message(b"default", json.dumps(act).encode(), {"kind": b"feedback"}, "g.by-tenant/0/2")
+        await processor.on_record(message._replace(receipt=messages[2].receipt))
+        return engine.sent
+
+    values = [json.loads(one.value) for one in asyncio.run(restored())]
+    entries = [(one["subject"], one["decision"], one["sequence"]) for one in values if "decision" in one]
+    first = entry["sequence"] + 2
+    assert entries == [
+        ("default/agent/agent-1", "released", first),
+        ("default/agent/agent-2", "issued", first + 1),
+    ]
+
+
 def test_a_refused_write_is_raised_so_that_the_alert_is_not_acknowledged() -> None:
     """The caller acknowledges only what was decided durably."""
     engine = FakeEngine()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import http.client
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from faust.exceptions import ProducerSendError
 
 from detector.errors import DeliveryError, SetupError
+from detector.kernels import KernelStep
+from detector.local.kafka import free_port
+from detector.worker import run
 from detector.worker.run import EXIT_CRASHED, EXIT_STUCK, _told
+from detector.worker.settings import WorkerSettings
 
 STUCK = """
 import time
@@ -50,6 +57,43 @@ def test_a_fault_of_our_own_does_not_blame_the_broker() -> None:
     told = _told(ZeroDivisionError("division by zero"))
     assert "ZeroDivisionError: division by zero" in str(told)
     assert "broker" not in str(told)
+
+
+def test_probes_are_answered_while_kernels_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An orchestrator does not restart a worker that compiles, and reads how far it is."""
+    port, heard = free_port(), []
+
+    def ask(path: str) -> tuple[int, str]:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as asking:
+            asking.request("GET", path)
+            answer = asking.getresponse()
+            return answer.status, answer.read().decode()
+
+    class Compiling:
+        def __init__(self, *_: object) -> None:
+            heard.append(ask("/livez"))
+
+        def warm_up(self, told: Callable[[KernelStep], None]) -> None:
+            told(KernelStep("steps.look.observe", 3, 57))
+            heard.append(ask("/livez"))
+            heard.append(ask("/readyz"))
+
+    def runs(*_: object) -> int:
+        heard.append(ask("/readyz"))
+        return 0
+
+    monkeypatch.setattr(run, "check_broker", lambda *_, **__: heard.append(ask("/readyz")))
+    monkeypatch.setattr(run, "ProfilePipelines", Compiling)
+    monkeypatch.setattr(run, "run_app", runs)
+    monkeypatch.setattr(run, "set_up_logging", lambda *_, **__: None)
+    assert run.run_worker(WorkerSettings(listen_port=port, broker="embedded")) == 0
+    assert heard == [
+        (503, "checking topics and rights\n"),
+        (200, "ok\n"),
+        (200, "ok\n"),
+        (503, "compiling 3 of 57 kernels: steps.look.observe\n"),
+        (503, "no place in the consumer group yet\n"),
+    ]
 
 
 CRASH = """

@@ -94,22 +94,31 @@ def test_an_alert_goes_to_the_soc_and_to_its_tenant() -> None:
     assert json.loads(sent[1].value)["agent_id"] == "a"
 
 
-def test_a_poison_record_becomes_a_dead_letter_and_the_rest_is_scored() -> None:
-    """Bytes, reason and place are kept; the neighbours are not touched."""
+def test_a_refused_record_becomes_a_dead_letter_and_is_scored_as_its_key_s_act() -> None:
+    """Bytes, reason and place are kept, and whether it was scored; a record of nobody is refused and no more."""
 
     async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
-        records = [fetched(5, event_bytes("a", 1), b"a"), fetched(6, b"{broken", b"k"), fetched(7, None, b"k")]
+        records = [fetched(5, event_bytes("a", 1), b"a"), fetched(6, b"{broken", b"k"), fetched(7, None, None)]
         await stage.process(MicroBatch(PLACE, 1, records))
-        assert stage.owners[0].pipeline.gauges() == {"agents": 1.0}
-        assert "detector_events_total 1.0" in generate_latest(stage._parts.metrics.registry).decode()
+        assert stage.owners[0].pipeline.gauges() == {"agents": 2.0}
+        told = generate_latest(stage._parts.metrics.registry).decode()
+        for line in (
+            "detector_lines_total 3.0",
+            "detector_events_total 2.0",
+            'detector_refused_total{reason="not_json"} 1.0',
+            'detector_refused_total{reason="empty"} 1.0',
+            'detector_refused_scored_total{reason="not_json"} 1.0',
+        ):
+            assert line in told
+        assert 'detector_refused_scored_total{reason="empty"}' not in told
 
     sent = _run(scene).sent
     assert [(one.topic, one.key, one.value) for one in sent] == [
         ("agent.deadletter", b"k", b"{broken"),
-        ("agent.deadletter", b"k", b""),
+        ("agent.deadletter", None, b""),
     ]
     headers = dict(sent[0].headers)
-    assert headers["reason"] == b"not_json"
+    assert (headers["reason"], headers["scored"], dict(sent[1].headers)["scored"]) == (b"not_json", b"true", b"false")
     assert (headers["topic"], headers["partition"], headers["offset"]) == (b"agent.events", b"0", b"6")
 
 

@@ -28,6 +28,7 @@ async def _with_state(engine: FakeEngine, topic: dict[bytes, bytes]) -> None:
     await stage.make_durable()
 
 
+@pytest.mark.chaos("the state topic is emptied")
 @pytest.mark.parametrize(("committed", "cold"), [(7, 1), (0, 0), (None, 0)])
 def test_a_missing_checkpoint_of_a_group_that_has_read_is_a_cold_start(committed: int | None, cold: int) -> None:
     """Somebody emptied the state topic: memory is gone, and it is said and counted; a new group says nothing."""
@@ -44,6 +45,7 @@ def test_a_missing_checkpoint_of_a_group_that_has_read_is_a_cold_start(committed
     assert len([one for one in said if one["log_level"] == "error"]) == cold
 
 
+@pytest.mark.chaos("retention takes events before they are scored")
 @pytest.mark.parametrize(("begin", "missing"), [(10, 7), (3, 0), (0, 0)])
 def test_records_that_retention_took_before_they_were_scored_are_counted(begin: int, missing: int) -> None:
     """The state stands at 3, the topic begins at 10: seven records nobody will ever score."""
@@ -77,6 +79,7 @@ def test_a_hole_between_two_fetches_is_counted(first: int, missing: int) -> None
     asyncio.run(run())
 
 
+@pytest.mark.chaos("the events topic is made anew")
 def test_a_topic_made_anew_is_read_from_its_beginning() -> None:
     """It ends before the state: to wait for the old offset would score nothing for days."""
     engine = FakeEngine()
@@ -87,6 +90,7 @@ def test_a_topic_made_anew_is_read_from_its_beginning() -> None:
         engine.log = {PLACE: Bounds(0, 2, 3)}
         stage = _stage(engine, topic)
         await stage.take_over({0})
+        assert _value(stage, "beyond") == 1
         await stage.process(_batch(0, 1))
         assert stage.owners[0].next_offset == 2
         assert engine.commits[-1] == {PLACE: 0}
@@ -94,6 +98,24 @@ def test_a_topic_made_anew_is_read_from_its_beginning() -> None:
     with capture_logs() as said:
         asyncio.run(run())
     assert "made anew" in next(one["event"] for one in said if one["log_level"] == "error")
+
+
+@pytest.mark.parametrize(("committed", "ahead"), [(3, 0), (9, 0), (1, 2), (0, 3), (None, 3)])
+def test_a_state_ahead_of_what_the_group_committed_is_said_and_counted(committed: int | None, ahead: int) -> None:
+    """A forged manifest skips records that way; after a kill it is what came between two checkpoints."""
+    engine = FakeEngine()
+    topic: dict[bytes, bytes] = {}
+
+    async def run() -> None:
+        await _with_state(engine, topic)
+        engine.log = {PLACE: Bounds(0, 20, committed)}
+        stage = _stage(engine, topic)
+        with capture_logs() as said:
+            await stage.take_over({0})
+        assert (_value(stage, "ahead"), _value(stage, "beyond")) == (ahead, 0)
+        assert [one["records"] for one in said if one["log_level"] == "warning"] == ([ahead] if ahead else [])
+
+    asyncio.run(run())
 
 
 def test_a_commit_refused_after_the_restore_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,3 +22,9 @@ def test_desired_states_and_checkpoints_are_compacted_and_the_log_is_not() -> No
     """What is whole by key is compacted; what is history is not."""
     kept = {spec.name: spec.config["cleanup.policy"] for spec in topic_specs(TopicNames())}
     assert {name for name, policy in kept.items() if policy == "compact"} == {"agent.policy", "detector.state"}
+
+
+def test_events_and_checkpoints_carry_the_time_of_the_broker() -> None:
+    """Who sends events sets no clock with them, and the age of a checkpoint is certain."""
+    kept = {spec.name: spec.config.get("message.timestamp.type") for spec in topic_specs(TopicNames())}
+    assert {name for name, whose in kept.items() if whose == "LogAppendTime"} == {"agent.events", "detector.state"}
