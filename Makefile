@@ -54,6 +54,9 @@ lint: $(STAMP) ## ruff, mypy --strict, the floors of the house, drift of docs/sc
 bench: $(STAMP) ## measure quality and speed, write benchmarks/RESULTS.md (long)
 	$(BIN)/python -m benchmarks
 
+redteam: $(STAMP) ## attackers who know the code, on a recorded stream: what is still seen (ten minutes)
+	$(BIN)/python -m benchmarks redteam
+
 mutants: $(STAMP) ## change the code in small wrong ways, name the changes that no test notices
 	$(BIN)/python -m benchmarks.mutants --minutes $(MUTANTS_MINUTES) $(MUTANTS_ARGS)
 

@@ -37,7 +37,7 @@ class Drill(NamedTuple):
     make: Callable[[Stream], Stream]
 
 
-def _with(one: Sent, **fields: Any) -> Sent:
+def _with(one: Sent, **fields: Any) -> Sent:  # noqa: ANN401
     return one._replace(body={**one.body, **fields})
 
 
@@ -82,7 +82,7 @@ def _origins(value: str | None) -> Callable[[Sent], Sent]:
     return change
 
 
-def _whole_session(**fields: Any) -> Callable[[Stream], Stream]:
+def _whole_session(**fields: Any) -> Callable[[Stream], Stream]:  # noqa: ANN401
     """Return a drill that declares something in every event of an attacking session."""
 
     def make(stream: Stream) -> Stream:
@@ -193,9 +193,9 @@ def _numbers_teach(stream: Stream) -> Stream:
 
 def _hidden_behind(stream: Stream) -> Stream:
     """Put 29 harmless arguments before the ones that matter."""
-    return _each(
-        lambda one: _arguments(one, lambda held: {**{f"note_{k}": f"note {k}" for k in range(29)}, **held})
-    )(stream)
+    return _each(lambda one: _arguments(one, lambda held: {**{f"note_{k}": f"note {k}" for k in range(29)}, **held}))(
+        stream
+    )
 
 
 def _fifth(stream: Stream) -> Stream:

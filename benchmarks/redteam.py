@@ -32,9 +32,7 @@ def row(name: str, met: Met) -> str:
     )
 
 
-HEAD = (
-    "| who | drill | what is done | cost | alerted | named | benign alerted | incidents |\n" + "|" + "---|" * 8
-)
+HEAD = "| who | drill | what is done | cost | alerted | named | benign alerted | incidents |\n" + "|" + "---|" * 8
 
 
 def table(names: Sequence[str] = ()) -> str:

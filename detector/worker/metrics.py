@@ -75,6 +75,10 @@ class WorkerMetrics:
             "detector_journal_pending", "Controls that wait for their place.", ["partition"], registry=registry
         )
         self.partitions = Gauge("detector_partitions", "Event partitions held.", registry=registry)
+        self._of_surroundings(registry)
+
+    def _of_surroundings(self, registry: CollectorRegistry) -> None:
+        """Make what tells of the probes, the checkpoints' standing and the broker's clock."""
         self.probes_closed = Counter(
             "detector_probe_connections_closed", "Connections closed without an answer.", ["why"], registry=registry
         )
