@@ -179,7 +179,9 @@ def _met(stream: Stream, core: Core, counts: dict[str, int]) -> Met:
         offsets = {evidence.offset for evidence in alert.evidence}
         said.setdefault((alert.agent_id, alert.session_id), set()).update(offsets)
     harmful = {
-        attack.session: {k for k, one in enumerate(stream.sent) if one.body.get("event_id") in attack.harmful}
+        attack.session: {
+            k for k, one in enumerate(stream.sent) if one.body.get("drill", one.body.get("event_id")) in attack.harmful
+        }
         for attack in stream.attacks
     }
     alerted = named = 0
@@ -192,6 +194,12 @@ def _met(stream: Stream, core: Core, counts: dict[str, int]) -> Met:
     ours = {one.body["session_id"] for one in _ours(stream)} - watched
     benign = {session for _, session in said if session in ours}
     return Met(alerted, named, len(stream.attacks), len(benign), len(ours), len(said), counts)
+
+
+def _act_of(body: Body) -> str | None:
+    """Return the id of the recorded act that an event is, whatever id a drill has given it."""
+    act: str | None = body.get("drill", body.get("event_id"))
+    return act
 
 
 def _ours(stream: Stream) -> Iterable[Sent]:

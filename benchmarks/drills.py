@@ -111,7 +111,7 @@ def _moves_group(stream: Stream) -> Stream:
 
 
 def _repeats_id(stream: Stream) -> Stream:
-    """Give the harmful act the id of an earlier event of its session."""
+    """Give the harmful act the id of an earlier event of its session; the field `drill` is for the harness alone."""
     first: dict[str, str] = {}
     for one in stream.sent:
         first.setdefault(one.body["session_id"], one.body["event_id"])
@@ -122,7 +122,7 @@ def _repeats_id(stream: Stream) -> Stream:
             return [one]
         return [_with(one, event_id=event, drill=one.body["event_id"])]
 
-    return _told_apart(changed(stream, change))
+    return changed(stream, change)
 
 
 def _uses_id_first(stream: Stream) -> Stream:
@@ -136,12 +136,7 @@ def _uses_id_first(stream: Stream) -> Stream:
         }  # fmt: skip
         return [Sent(one.at - 60.0, dull, attack.agent), one]
 
-    return _told_apart(changed(stream, change))
-
-
-def _told_apart(stream: Stream) -> Stream:
-    """Rename the harmful events so that the harness, not the detector, tells two of one id apart."""
-    return stream
+    return changed(stream, change)
 
 
 # ── learning ──────────────────────────────────────────────────────────────────

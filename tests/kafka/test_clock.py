@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from detector.local.kafka import free_port
-from detector.local.ladder import Broker
 from detector.worker.receipt import time_setting
-from tests.kafka.harness import Deployment, deployment, metric, stream
+from tests.kafka.harness import Deployment, metric, stream
 
 pytestmark = [pytest.mark.kafka, pytest.mark.data, pytest.mark.timeout(150)]
 
 CREATED_LATE_MS = 4_070_908_800_000
 """The year 2099, said by whoever produces."""
-
-
-@pytest.fixture
-def deployed(kafka: Broker, group: str, tmp_path: Path) -> Iterator[Deployment]:
-    """Topics, group and workers of this test alone."""
-    with deployment(kafka, group, tmp_path) as made:
-        yield made
 
 
 def _senders_time(deployed: Deployment) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,6 @@ EVENTS, DURABLE, DONE = 12_000, 7_000, 9_000
 
 
 BOTH = {"confirm", "confirm_safe"}
-
-
-@pytest.fixture
-def deployed(kafka: Broker, group: str, tmp_path: Path) -> Iterator[Deployment]:
-    """Topics, group and workers of this test alone."""
-    with deployment(kafka, group, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

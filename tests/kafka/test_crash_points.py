@@ -5,18 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from detector.local.ladder import Broker
-from detector.profile.load import load_profile
 from detector.response.chain import verify
 from detector.worker.factory import ProfilePipelines
-from detector.worker.settings import WorkerSettings
 from tests.kafka.crash import CHECKPOINT, CONTROL
-from tests.kafka.harness import PATIENCE_S, Deployment, deployment, published, stream
+from tests.kafka.harness import PATIENCE_S, Deployment, published, stream
 from tests.kafka.test_controls import assert_equal_to_journaled_replay, judge, with_verdict
 from tests.kafka.test_worker import _assert_equal_to_replay, _assert_state_equal_to_replay, _log
 
@@ -28,21 +24,9 @@ ALERTED = 7_000
 """Events before the crash; some of them have alerted."""
 
 
-@pytest.fixture
-def deployed(kafka: Broker, group: str, tmp_path: Path) -> Iterator[Deployment]:
-    """Topics, group and workers of this test alone."""
-    with deployment(kafka, group, tmp_path) as made:
-        yield made
-
-
 @pytest.fixture(scope="module")
 def events() -> list[tuple[bytes, bytes]]:
     return stream(EVENTS)
-
-
-@pytest.fixture(scope="module")
-def pipelines() -> ProfilePipelines:
-    return ProfilePipelines(load_profile(), WorkerSettings())
 
 
 def _doomed(deployed: Deployment, step: str) -> subprocess.Popen[bytes]:

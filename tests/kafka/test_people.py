@@ -5,28 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
 
-from detector.local.ladder import Broker
 from detector.response.chain import verify
 from detector.schema.command import PolicyLogEntry, PolicyState
 from detector.worker.publish import alert_outputs
-from tests.kafka.harness import Deployment, deployment
+from tests.kafka.harness import Deployment
 from tests.sinks.alerts import make
 from tests.sinks.rsyslog import Rsyslog, rsyslogd
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(150)]
-
-
-@pytest.fixture
-def deployed(kafka: Broker, group: str, tmp_path: Path) -> Iterator[Deployment]:
-    """Topics, group and workers of this test alone."""
-    with deployment(kafka, group, tmp_path) as made:
-        yield made
 
 
 def _alert(deployed: Deployment, agent: str, number: int) -> None:

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Iterator
-from pathlib import Path
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 from confluent_kafka import Producer
 
 from detector.local.kafka import free_port
-from detector.local.ladder import Broker
-from detector.profile.load import load_profile
 from detector.response.chain import verify
 from detector.worker.checkpoint import CheckpointStore, Manifest, key_of
 from detector.worker.factory import ProfilePipelines
-from detector.worker.settings import WorkerSettings
-from tests.kafka.harness import Deployment, deployment, metric, stream
+from tests.kafka.harness import Deployment, metric, stream
 from tests.kafka.test_worker import _assert_equal_to_replay, _assert_state_equal_to_replay, _log
 
 pytestmark = [pytest.mark.kafka, pytest.mark.data, pytest.mark.timeout(290)]
@@ -28,18 +24,6 @@ ROUNDS = (
     ("kill", 0), ("stop", 1), ("start", 0), ("freeze", 2), ("start", 1), ("kill", 1), ("thaw", 2), ("start", 1),
 )  # fmt: skip
 """What happens to which of the three, each while the group still moves from the last."""
-
-
-@pytest.fixture
-def deployed(kafka: Broker, group: str, tmp_path: Path) -> Iterator[Deployment]:
-    """Topics, group and workers of this test alone."""
-    with deployment(kafka, group, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def pipelines() -> ProfilePipelines:
-    return ProfilePipelines(load_profile(), WorkerSettings())
 
 
 @pytest.mark.chaos("a rebalance storm of three workers: killed, stopped, frozen, thawed, started")

@@ -6,7 +6,6 @@ import json
 import signal
 import sys
 import urllib.request
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -24,7 +23,6 @@ from detector.schema.record import Record
 from detector.worker.checkpoint import CheckpointStore, key_of
 from detector.worker.factory import ProfilePipelines
 from detector.worker.run import stage_maker
-from detector.worker.settings import WorkerSettings
 from detector.worker.topics import create_topics, topic_specs
 from tests.kafka.harness import Deployment, Read, deployment, heard, published, replayed, stream, values
 
@@ -35,21 +33,9 @@ POISON = [(None, b"{broken"), (None, b""), (None, b"\xff\xfe"), (None, b'{"event
 """Nobody's acts, without a key: refused and no more. What has a key is scored; ``test_security.py`` sends one such."""
 
 
-@pytest.fixture
-def deployed(kafka: Broker, group: str, tmp_path: Path) -> Iterator[Deployment]:
-    """Topics, group and workers of this test alone."""
-    with deployment(kafka, group, tmp_path) as made:
-        yield made
-
-
 @pytest.fixture(scope="module")
 def events() -> list[tuple[bytes, bytes]]:
     return stream(EVENTS)
-
-
-@pytest.fixture(scope="module")
-def pipelines() -> ProfilePipelines:
-    return ProfilePipelines(load_profile(), WorkerSettings())
 
 
 def _by_id(alerts: list[Alert]) -> dict[tuple[str, int], Alert]:
