@@ -66,12 +66,9 @@ class Pipeline:
 
     Parameters
     ----------
-    profile : Profile
-        What is watched, how strictly.
-    seed : int, default=0
-        Added to the profile's seeds.
-    trusted_until : float or None
-        Event time (epoch seconds) before which everything is learned and nothing alerts.
+    profile, seed, trusted_until, secret
+        What is watched, how strictly; what is added to its seeds; event time (epoch seconds) before which everything is
+        learned and nothing alerts; what texts are hashed under (the public key without). As of :class:`Partition`.
 
     Examples
     --------
@@ -81,8 +78,10 @@ class Pipeline:
     'not_json'
     """
 
-    def __init__(self, profile: Profile, seed: int = 0, trusted_until: float | None = None) -> None:
-        self.state = Partition(profile, seed, trusted_until)
+    def __init__(
+        self, profile: Profile, seed: int = 0, trusted_until: float | None = None, secret: str | None = None
+    ) -> None:
+        self.state = Partition(profile, seed, trusted_until, secret)
 
     def process(self, records: Sequence[Record], tolerance_s: float | None = None) -> Outcome:
         """Return what came of records; an event out of `tolerance_s` of its record's time is refused."""
@@ -109,7 +108,8 @@ class Pipeline:
         """Return the scores of one micro-batch; its alerts and counts go into `outcome`."""
         state, settings, work = self.state, self.state.settings, self.state.work
         events, first, settled = len(batch.events), 0, 0
-        fill_columns(batch.events, settings.ignored, work.columns)
+        fill_columns(batch.events, settings.ignored, settings.keyed, work.columns)
+        batch = batch.held_to_receipt(work.columns, outcome)
         state.make_room(events)
         while first < events:
             span = (first, state.refit.serve(work.clock, first, state.memory))
@@ -136,10 +136,11 @@ class Pipeline:
 
     @classmethod
     def restore(
-        cls, profile: Profile, shards: Mapping[str, bytes], seed: int = 0, trusted_until: float | None = None
-    ) -> Pipeline:
+        cls, profile: Profile, shards: Mapping[str, bytes], seed: int = 0, trusted_until: float | None = None,
+        secret: str | None = None,
+    ) -> Pipeline:  # fmt: skip
         """Return a pipeline that goes on where a snapshot left off; StateError if its shards do not fit."""
-        pipeline = cls(profile, seed, trusted_until)
+        pipeline = cls(profile, seed, trusted_until, secret)
         restore_partition(pipeline.state, shards)
         return pipeline
 

@@ -120,6 +120,17 @@ def trained(script: Script, **sections: Any) -> Pipeline:
     return pipeline
 
 
+def taught(script: Script, sessions: Sequence[Sequence[Mapping[str, Any]]]) -> Pipeline:
+    """Return a pipeline that trusts some sessions of the clerks beside the ordinary ones, and two days of rest."""
+    values = ordinary(script, 40)
+    for number, steps in enumerate(sessions):
+        values += script.session(f"taught-{number}", steps, agent_id=f"a-{number % 3}")
+    values += [*quiet(script, 2.0), *ordinary(script, 100, first=40)]
+    pipeline = Pipeline(quick(), trusted_until=script.now)
+    feed(pipeline, values)
+    return pipeline
+
+
 class Look:
     """What the kernels saw of the last events given to a pipeline, one row an event."""
 

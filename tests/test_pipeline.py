@@ -169,9 +169,20 @@ def test_an_event_id_is_forgotten_after_so_many_others() -> None:
     script = Script()
     recent = PROFILE.memory.recent_ids
     values = [script.event(event_id=f"x-{n}") for n in range(recent + 1)]
-    again = [script.event(event_id="x-0"), script.event(event_id=f"x-{recent}")]
-    counts = feed(make(), values + again).counts
-    assert counts["events_repeated"] == 1
+    counts = feed(make(), [*values, values[0], values[recent]]).counts
+    assert (counts["events_repeated"], counts["events_reusing_an_id"]) == (1, 0)
+
+
+def test_another_event_under_the_same_id_is_scored_and_counted() -> None:
+    """Whoever writes the next event chooses its id: the id alone repeats nothing."""
+    script = Script()
+    dull, odd = (
+        script.event(event_id="same"),
+        script.event("exfiltrate", event_id="same", target="https://evil.example"),
+    )
+    outcome = feed(make(), [dull, odd, odd])
+    assert (outcome.counts["events_repeated"], outcome.counts["events_reusing_an_id"]) == (1, 1)
+    assert np.isnan(outcome.scores).tolist() == [False, False, True]
 
 
 def test_refused_lines_are_nan_in_their_place() -> None:

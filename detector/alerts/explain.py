@@ -37,12 +37,16 @@ _LEADING: Final = 2
 
 
 class Known(NamedTuple):
-    """On how much a judgement rests: closed sessions of the agent, sessions of its peers, agents, events before."""
+    """On how much a judgement rests: closed sessions of the agent, sessions of its peers, agents, events before.
+
+    `established`: whether the agent was known before, as an alert says.
+    """
 
     own_sessions: int
     peer_sessions: int
     agents: int
     events_before: int
+    established: bool = True
 
 
 class Seen(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import Final, NamedTuple
 
@@ -14,12 +15,17 @@ from detector.schema.record import Record
 from detector.steps.threshold import QUARANTINE
 
 DETECTION: Final = "behaviour.session"
-_CAUSE: Final = {False: f"{DETECTION}/alert", True: f"{DETECTION}/quarantine"}
+_ALERT, _QUARANTINE = f"{DETECTION}/alert/", f"{DETECTION}/quarantine/"
+MOST_LETTERS: Final = 64
+"""Letters of a tool's name that stand in a cause; of a longer one a digest says which it was."""
 _RISK_PER_UNIT: Final = 25.0
 _CRITICAL: Final = 1.0
 """How far beyond the quarantine share a session is critical: a factor of ten."""
 RISK_OF_SEVERITY: Final[dict[Severity, int]] = {"low": 25, "medium": 50, "high": 75, "critical": 100}
 """Risk of a finding without a rarity."""
+
+
+_RANK: Final[dict[Severity, int]] = {"low": 0, "medium": 1, "high": 2, "critical": 3}
 
 
 class Policy(NamedTuple):
@@ -47,23 +53,62 @@ def severity_of(rarity: float, policy: Policy) -> Severity:
     return "high" if rarity < level + _CRITICAL else "critical"
 
 
+def worse(one: Severity, other: Severity) -> Severity:
+    """Return the worse of two severities."""
+    return one if _RANK[one] > _RANK[other] else other
+
+
 def risk_of(rarity: float) -> int:
     """Return 0 to 100: 50 at one session in a hundred, 100 at one in ten thousand."""
     return max(0, min(100, round(_RISK_PER_UNIT * rarity)))
 
 
-def evidence_of(spot: Spot) -> Evidence:
+def strength_of(severity: Severity) -> float:
+    """Return how strong a finding without a rarity is, on the scale of rarities."""
+    return RISK_OF_SEVERITY[severity] / _RISK_PER_UNIT
+
+
+def cause_of(tool: str, place: int | None, level: int) -> str:
+    """Return the cause of a finding by score: how far it went, by which tool, at which place.
+
+    Parameters
+    ----------
+    tool : str
+        Its name, chosen by whoever wrote the event.
+    place : int or None
+        Hash of the coarse place its target names, for example a host; None without a target.
+    level : int
+        What it passed; what is only near the alert level is evidence of the cause it would have past it.
+
+    Examples
+    --------
+    >>> cause_of("send", 0xFEED << 32, QUARANTINE), cause_of("think", None, 1)
+    ('behaviour.session/quarantine/send/0000feed', 'behaviour.session/alert/think')
+    """
+    name = tool
+    if len(tool) > MOST_LETTERS:
+        name = f"{tool[:MOST_LETTERS]}~{hashlib.sha256(tool.encode()).hexdigest()[:8]}"
+    at = "" if place is None else f"/{place >> 32:08x}"
+    return f"{_QUARANTINE if level == QUARANTINE else _ALERT}{name}{at}"
+
+
+def is_told(cause: str, causes: tuple[str, ...]) -> bool:
+    """Tell whether an incident names a cause, or the same act at the stricter level."""
+    return cause in causes or (cause.startswith(_ALERT) and _QUARANTINE + cause.removeprefix(_ALERT) in causes)
+
+
+def evidence_of(spot: Spot, cause: str, strength: float) -> Evidence:
     """Return an event and where its bytes stand, as an alert carries it."""
     event, record = spot.event, spot.record
     return Evidence(
         topic=record.topic, partition=record.partition, offset=record.offset, line=spot.line,
         event_id=event.event_id, ts=event.ts.timestamp(), kind=event.kind, name=event.name, target=event.target,
-        outcome=event.outcome,
+        outcome=event.outcome, cause=cause, strength=strength,
     )  # fmt: skip
 
 
-def found_by_score(spot: Spot, seen: Seen, policy: Policy, rarity: float, passed: tuple[int, int]) -> Finding:
-    """Return what a session's score says of the event that took it past a level.
+def found_by_score(spot: Spot, seen: Seen, policy: Policy, evidence: Evidence, over: int) -> Finding:
+    """Return what a score says of an event past a level.
 
     Parameters
     ----------
@@ -73,20 +118,21 @@ def found_by_score(spot: Spot, seen: Seen, policy: Policy, rarity: float, passed
         What the channels made of it.
     policy : Policy
         Shares, and what is left out.
-    rarity : float
-        -log10 of the share of recent sessions at least as strange.
-    passed : (int, int)
-        The level passed, and how many events of the session were past the alert level.
+    evidence : Evidence
+        The event as evidence: its cause, and as its strength its rarity, -log10 of the share of recent sessions at
+        least as strange.
+    over : int
+        How many events of the session were past the alert level.
     """
     event = spot.event
     why = contributions_of(seen, policy.ignored)
     asi, atlas = taxonomy(why)
     target = f" on {event.target}" if event.target else ""
     return Finding(
-        detection=DETECTION, cause=_CAUSE[passed[0] == QUARANTINE], event=event, evidence=evidence_of(spot),
-        severity=severity_of(rarity, policy), contributions=why, normal_if=normal_if(why, event.name), asi=asi,
-        atlas=atlas, title=f"Unusual behaviour of {event.agent_id}: {event.name}{target}", rarity=rarity,
-        over=passed[1],
+        detection=DETECTION, cause=evidence.cause, event=event, evidence=evidence,
+        severity=severity_of(evidence.strength, policy), contributions=why, normal_if=normal_if(why, event.name),
+        asi=asi, atlas=atlas, title=f"Unusual behaviour of {event.agent_id}: {event.name}{target}",
+        rarity=evidence.strength, over=over,
     )  # fmt: skip
 
 
@@ -95,12 +141,13 @@ def found_by_rule(spot: Spot, rule: RuleEntry, hit: Hit) -> Finding:
     event = spot.event
     words = {"agent": event.agent_id, "tool": event.name, **hit.words}
     detection = f"rule.{rule.name}"
+    cause = f"{detection}/{hit.cause}"
     why = Contribution(
         channel=rule.name, value=0.0, bits=0.0, observed=rule.observed.format(**words),
         expected=rule.expected.format(**words), voice="rule", n=0,
     )  # fmt: skip
     return Finding(
-        detection=detection, cause=f"{detection}/{hit.cause}", event=event, evidence=evidence_of(spot),
+        detection=detection, cause=cause, event=event, evidence=evidence_of(spot, cause, strength_of(rule.severity)),
         severity=rule.severity, contributions=(why,), normal_if="normal if " + rule.normal.format(**words),
         asi=rule.asi, atlas=rule.atlas, title=rule.title.format(**words),
     )  # fmt: skip

@@ -6,18 +6,19 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+from detector.alerts.ceilings import CeilingSettings, HourlyCeilings
+from detector.alerts.evidence import MOST_EVIDENCE, kept, may_witness
 from detector.alerts.explain import Known
-from detector.alerts.findings import RISK_OF_SEVERITY, Policy, risk_of, severity_of
-from detector.schema.alert import Alert, Severity, VerdictNote, finding_uid
+from detector.alerts.findings import RISK_OF_SEVERITY, Policy, is_told, risk_of, severity_of, worse
+from detector.alerts.leads import DEFAULT_TENANT, Lead
+from detector.alerts.storm import Storm, begun
+from detector.schema.alert import Alert, VerdictNote, finding_uid
 from detector.schema.finding import Finding
 
-DEFAULT_TENANT: Final = "default"
-MOST_EVIDENCE: Final = 8
 MOST_CAUSES: Final = 16
-"""Causes of one incident; what comes after is folded into it."""
+"""Causes of one incident; of more are told, in the last one's place, the 1st, 2nd, 4th, 8th ..., and what is worse."""
 MOST_CLOSED: Final = 256
 """Closed incidents that a verdict still reaches; the oldest leave first."""
-_RANK: Final[dict[Severity, int]] = {"low": 0, "medium": 1, "high": 2, "critical": 3}
 
 
 def created(finding: Finding, policy: Policy, known: Known, partition: int) -> Alert:
@@ -39,17 +40,14 @@ def created(finding: Finding, policy: Policy, known: Known, partition: int) -> A
         severity=finding.severity, events=known.events_before + 1, events_over=finding.over,
         contributions=finding.contributions, normal_if=finding.normal_if, evidence=(finding.evidence,),
         asi=finding.asi, atlas=finding.atlas, partition_agents=known.agents, partition=partition,
-        causes=(finding.cause,),
+        causes=(finding.cause,), established=known.established,
     )  # fmt: skip
-
-
-def _worse(one: Severity, other: Severity) -> Severity:
-    return one if _RANK[one] > _RANK[other] else other
 
 
 def updated(alert: Alert, finding: Finding, newer: Alert) -> Alert:
     """Return the incident after another cause was found: its reasons are that finding's, its worst stays."""
     is_scored = finding.rarity is not None
+    is_full = len(alert.causes) >= MOST_CAUSES
     return newer.model_copy(
         update={
             "finding_uid": alert.finding_uid,
@@ -59,11 +57,12 @@ def updated(alert: Alert, finding: Finding, newer: Alert) -> Alert:
             "first_seen": alert.first_seen,
             "last_seen": max(alert.last_seen, newer.time),
             "event_id": alert.event_id,
-            "evidence": (*alert.evidence, *newer.evidence)[:MOST_EVIDENCE],
-            "causes": (*alert.causes, finding.cause),
-            "score": finding.rarity if is_scored else alert.score,
+            "evidence": kept(alert.evidence, finding.evidence, is_told=True),
+            "causes": (*alert.causes[: MOST_CAUSES - 1], finding.cause),
+            "folded": alert.folded + is_full,
+            "score": max(finding.rarity, alert.score or 0.0) if finding.rarity is not None else alert.score,
             "threshold": newer.threshold if is_scored else alert.threshold,
-            "severity": _worse(alert.severity, newer.severity),
+            "severity": worse(alert.severity, newer.severity),
             "risk": max(alert.risk, newer.risk),
             "events_over": max(alert.events_over, newer.events_over),
             "verdict": alert.verdict,
@@ -83,7 +82,7 @@ def closed(alert: Alert, policy: Policy, rarity: float, ended: Mapping[str, Any]
             "last_seen": max(alert.last_seen, seen),
             "score": score,
             "risk": alert.risk if score is None else max(alert.risk, risk_of(score)),
-            "severity": alert.severity if score is None else _worse(alert.severity, severity_of(score, policy)),
+            "severity": alert.severity if score is None else worse(alert.severity, severity_of(score, policy)),
             "events": int(ended["events"]),
             "events_over": int(ended["events_over"]),
         }
@@ -91,47 +90,108 @@ def closed(alert: Alert, policy: Policy, rarity: float, ended: Mapping[str, Any]
 
 
 class Incidents:
-    """The incidents of one partition: those of open sessions, and the last closed ones.
+    """The incidents of one partition: those of open sessions, the last closed ones, and the storm.
 
     Parameters
     ----------
     policy : Policy
         What the profile says of alerts.
+    ceilings : CeilingSettings
+        How many may be opened in an hour.
 
     Attributes
     ----------
     open : dict of int to Alert
-        The last alert of each open session that has one, by the session's name; bounded by the open sessions.
+        The present state of each open session's incident, by the session's name; bounded by the open sessions. Its
+        counter is that of its last record; its evidence may be further.
     recent : dict of str to Alert
         The last alert of closed incidents by finding uid, oldest first; at most :data:`MOST_CLOSED`.
     folded : int
-        Findings that repeated a cause.
+        Findings of which no record was made: they repeated a cause, or were beyond a cap or a ceiling.
+    ceilings : HourlyCeilings
+        What was opened in this hour.
+    storm : Storm or None
+        What the ceilings have folded lately.
+    unheard : list of str
+        Sessions, or agents without one, folded into a storm since somebody took the list; no part of the state.
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, ceilings: CeilingSettings) -> None:
         self.policy = policy
         self.open: dict[int, Alert] = {}
         self.recent: dict[str, Alert] = {}
         self.folded = 0
+        self.ceilings = HourlyCeilings(ceilings)
+        self.storm: Storm | None = None
+        self.unheard: list[str] = []
 
-    def take(self, session: int | None, finding: Finding, known: Known, partition: int) -> Alert | None:
-        """Return the alert a finding leads to, None if its cause is known in this session; changes the incident.
+    def move_to(self, at: float) -> Alert | None:
+        """Return the last alert of a storm that is over at a watermark; the ceilings' hour goes on."""
+        self.ceilings.move_to(at)
+        ended = None if self.storm is None else self.storm.ends_at(self.ceilings.hour)
+        return None if ended is None else self.end_storm(ended)
+
+    def end_storm(self, at: float) -> Alert | None:
+        """Return the last alert of the storm, None if there is none."""
+        if self.storm is None:
+            return None
+        alert, self.storm = self.storm.alert("close", at, self.ceilings), None
+        return alert
+
+    def take(self, session: int | None, lead: Lead) -> Alert | None:
+        """Return the alert that comes of a lead, None if it says nothing new; changes the incident.
 
         `session`: name of the open session the event belongs to; None for an event outside of any, which is an
         incident of its own.
         """
         before = None if session is None else self.open.get(session)
-        if before is not None and (finding.cause in before.causes or len(before.causes) >= MOST_CAUSES):
-            self.folded += 1
-            return None
-        alert = created(finding, self.policy, known, partition)
-        if before is not None:
-            alert = updated(before, finding, alert)
+        if before is None:
+            if not self.ceilings.admits(lead.owner, lead.strength, established=lead.known.established):
+                return self._fold(lead)
+            alert = created(lead.find(), self.policy, lead.known, lead.spot.record.partition)
+        elif is_told(lead.cause, before.causes):
+            alert = _with_act(before, lead)
+        elif not _is_worth_a_record(before, lead):
+            alert = _with_act(before, lead).model_copy(update={"folded": before.folded + 1})
+        else:
+            finding = lead.find()
+            newer = created(finding, self.policy, lead.known, lead.spot.record.partition)
+            alert = updated(before, finding, newer)
         if session is None:
             self._remember(alert)
         else:
             self.open[session] = alert
+        if before is not None and alert.counter == before.counter:
+            self.folded += 1
+            return None
         return alert
+
+    def witness(self, session: int, lead: Lead) -> Alert | None:
+        """Return the incident with an act near the level named; None if it has none, or nothing new is to be said.
+
+        Such an act is evidence and no cause: it asks for no response. With all room taken it is kept if it is
+        stronger than what is there, and told with the next record.
+        """
+        before = self.open.get(session)
+        if before is None or is_told(lead.cause, before.causes):
+            return None
+        alert = _with_act(before, lead)
+        if may_witness(before.evidence, lead.evidence()):
+            time = lead.spot.event.ts.timestamp()
+            more = {"counter": before.counter + 1, "activity": "update", "time": time}
+            alert = alert.model_copy(update={**more, "last_seen": max(before.last_seen, time)})
+        self.open[session] = alert
+        return alert if alert.counter > before.counter else None
+
+    def _fold(self, lead: Lead) -> Alert | None:
+        """Return the storm's next alert if there is something to say; what was found is in it."""
+        self.folded += 1
+        self.unheard.append(lead.spot.event.session_id or lead.spot.event.agent_id)
+        if self.storm is None:
+            self.storm = begun(lead, self.policy, self.ceilings.hour)
+        if not self.storm.take(lead, self.ceilings.hour):
+            return None
+        return self.storm.alert("update" if self.storm.counter else "create", self.storm.until, self.ceilings)
 
     def close(self, session: int, rarity: float, ended: Mapping[str, Any]) -> Alert | None:
         """Return the last alert of a session that closed, None if it never alerted; the incident is no longer open."""
@@ -159,6 +219,20 @@ class Incidents:
         self.recent[alert.finding_uid] = alert
         while len(self.recent) > MOST_CLOSED:
             del self.recent[next(iter(self.recent))]
+
+
+def _is_worth_a_record(alert: Alert, lead: Lead) -> bool:
+    """Tell whether a further cause is told: while there is room, if it is worse, or at a doubling of what had none."""
+    is_worse = worse(lead.severity, alert.severity) != alert.severity
+    return is_worse or len(alert.causes) < MOST_CAUSES or (alert.folded + 1).bit_count() == 1
+
+
+def _with_act(alert: Alert, lead: Lead) -> Alert:
+    """Return the incident with an act among its evidence if it is strong enough; no record is made of it."""
+    if len(alert.evidence) >= MOST_EVIDENCE and lead.strength <= min(one.strength for one in alert.evidence):
+        return alert
+    evidence = kept(alert.evidence, lead.evidence())
+    return alert if evidence == alert.evidence else alert.model_copy(update={"evidence": evidence})
 
 
 def _with_verdict(alert: Alert, note: VerdictNote) -> Alert:

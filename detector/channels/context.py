@@ -11,7 +11,9 @@ from detector.intake.columns import BATCH
 from detector.memory.layout import Chunks
 
 UNJUDGED, JUDGED, REPEATED = 0, 1, 2
-"""States of an event: context only (or a lifecycle event), scored, a repeated event id."""
+"""States of an event: context only (or a lifecycle event), scored, an event that was there before."""
+AS_FAILED, AS_READ = range(2)
+"""Columns of ``earned``."""
 NO_ORIGIN, OTHER_ORIGIN, TOOL_ORIGIN = 0, 1, 2
 """What an event says of where its values came from: nothing, none from tool output, some from tool output."""
 
@@ -73,6 +75,10 @@ class Context(NamedTuple):
         Where session, agent and peer group are kept; -1 for a repeated event.
     origin : ndarray of uint8
         NO_ORIGIN, OTHER_ORIGIN or TOOL_ORIGIN.
+    is_reused : ndarray of bool
+        Whether another event came under the same id before.
+    earned : ndarray of float64, shape (n, 2)
+        How far an outcome that is not ok, and a mere read, are what this tool is known for: 0 to 1.
     bits, logs : ndarray of float64, shape (n, channels)
         Each channel's raw value and -log10 of its calibrated p-value.
     ready : ndarray of bool, shape (n, channels)
@@ -94,6 +100,8 @@ class Context(NamedTuple):
     agent: np.ndarray
     group: np.ndarray
     origin: np.ndarray
+    is_reused: np.ndarray
+    earned: np.ndarray
     bits: np.ndarray
     logs: np.ndarray
     ready: np.ndarray
@@ -112,6 +120,8 @@ def allocate_context(events: int = BATCH) -> Context:
         agent=np.zeros(events, np.int32),
         group=np.zeros(events, np.int32),
         origin=np.zeros(events, np.uint8),
+        is_reused=np.zeros(events, np.bool_),
+        earned=np.zeros((events, 2)),
         bits=np.zeros((events, len(NAMES))),
         logs=np.zeros((events, len(NAMES))),
         ready=np.zeros((events, len(NAMES)), np.bool_),

@@ -12,7 +12,7 @@ from numba import njit
 
 from detector.channels.catalogue import position
 from detector.channels.context import OUTCOME_BITS, Context, Surroundings
-from detector.intake.columns import TOOL_NAME, WHOLE_TARGET, Columns
+from detector.intake.columns import FINE, TOOL_NAME, WHOLE_TARGET, Columns
 from detector.memory.layout import DISTINCT, PAIRS, TAUGHT, TOOLS
 from detector.memory.sessions import has_tool
 from detector.sketches.hashing import mix
@@ -34,6 +34,20 @@ _TWO_BEFORE = np.uint64(0x5BE0CD19137E2179)
 _ANY = np.uint64(0x510E527FADE682D1)
 _OUTCOME = np.uint64(0x9B05688C2B3E6C1F)
 _OF_SESSION = np.uint64(0xCBBB9D5DC1059ED8)
+_READ = np.uint64(0x3C2A96D0F5B1E84D)
+_ASKED = np.uint64(0x8F1BBCDC6A09E667)
+_DENIED = np.uint64(0x59F111F1B605D019)
+_TOLD = np.uint64(0xCA62C1D6BB67AE85)
+USUAL_FAILURES = 0.25
+"""Tail probability of a failure from which a tool is known to fail: the whole discount for one."""
+USUAL_DENIALS = 0.1
+"""Share of a tool's sessions with a denial from which it is known to be denied."""
+USUAL_READS = 0.5
+"""Share of a tool's sessions in which it only read, from which it is known to read."""
+EARNED_PRIOR = 2.0
+"""Sessions that what a sender declares weighs as, before its peers have shown better."""
+LEAST_ASKED, ALWAYS = 20, 0.95
+"""Sessions after which, and share of them from which, a tool's values always come with their origins."""
 _TOGETHER = np.uint64(0x629A292A367CD507)
 OUTCOMES = np.array([0x2B992DDFA23249D6, 0x74CB4A9B7F1F3D2E], np.uint64)
 """What an ok and a failed outcome are called among the symbols."""
@@ -134,6 +148,66 @@ def cooccurrence_bits(group: np.void, session: np.void, tool: np.uint64) -> floa
 
 
 @njit(cache=True)
+def read_key(tool: np.uint64) -> np.uint64:
+    """Return the key that counts sessions in which a tool only read."""
+    return mix(tool, _READ)
+
+
+@njit(cache=True)
+def asked_key(tool: np.uint64) -> np.uint64:
+    """Return the key that counts sessions in which a tool was given values."""
+    return mix(tool, _ASKED)
+
+
+@njit(cache=True)
+def told_key(tool: np.uint64) -> np.uint64:
+    """Return the key that counts sessions in which a tool's values came with their origins."""
+    return mix(tool, _TOLD)
+
+
+@njit(cache=True)
+def earned(group: np.void, tool: np.uint64, key: np.uint64, usual: float) -> float:
+    """Return how far a manner is what a tool is known for among peers: 0 to 1.
+
+    ``key`` counts the sessions with that manner; from a share of ``usual`` on it is earned in full.
+    """
+    used = count_of(group["counts"], session_tool_key(tool)) + EARNED_PRIOR
+    return min(1.0, (count_of(group["counts"], key) + EARNED_PRIOR) / (usual * used))
+
+
+@njit(cache=True)
+def denied_key(tool: np.uint64) -> np.uint64:
+    """Return the key that counts sessions in which a tool was denied."""
+    return mix(tool, _DENIED)
+
+
+@njit(cache=True)
+def earned_by_denials(group: np.void, tool: np.uint64) -> float:
+    """Return how far being denied is what a tool is known for: 0 to 1; backs off to all tools of its peers."""
+    counts, anywhere = group["counts"], denied_key(_ANY)
+    share = (count_of(counts, anywhere) + HALF) / (group["totals"][TAUGHT] + 1.0)
+    used = count_of(counts, session_tool_key(tool)) + EARNED_PRIOR
+    return min(1.0, (count_of(counts, denied_key(tool)) + EARNED_PRIOR * share) / (USUAL_DENIALS * used))
+
+
+@njit(cache=True)
+def earned_by_failing(group: np.void, tool: np.uint64) -> float:
+    """Return how far failing is what a tool is known for among peers: 0 to 1; 1 before they have taught anything.
+
+    From the tail probability of a failure, which backs off to that of all tools: a tool that is new to the group
+    fails as often as any.
+    """
+    return min(1.0, 2.0 ** -outcome_bits(group, tool, np.int64(1)) / USUAL_FAILURES)
+
+
+@njit(cache=True)
+def always_tells(group: np.void, tool: np.uint64) -> bool:
+    """Return whether a tool's values come with their origins among peers, always."""
+    asked = count_of(group["counts"], asked_key(tool))
+    return asked >= LEAST_ASKED and count_of(group["counts"], told_key(tool)) >= ALWAYS * asked
+
+
+@njit(cache=True)
 def pair_key(tool: np.uint64, target: np.uint64) -> np.uint64:
     """Return the key that counts sessions with a (tool, whole target) pair."""
     return mix(tool, target)
@@ -155,5 +229,5 @@ def measure_sequence(at: Surroundings, columns: Columns, out: Context, i: int) -
     bits[TRANSITION] = transition_bits(at.agent, at.group, at.session["previous"], tool)
     bits[COOCCURRENCE] = cooccurrence_bits(at.group, at.session, tool)
     bits[PAIR] = pair_bits(at.fleet, at.group, tool, columns.ident[i, WHOLE_TARGET])
-    out.measures[i, OUTCOME_BITS] = outcome_bits(at.group, tool, np.int64(columns.outcome[i]))
+    out.measures[i, OUTCOME_BITS] = outcome_bits(at.group, tool, np.int64(columns.outcome[i] != FINE))
     ready[TRANSITION] = ready[COOCCURRENCE] = ready[PAIR] = at.group["totals"][TAUGHT] > 0

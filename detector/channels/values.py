@@ -19,6 +19,7 @@ from numba import njit
 from detector.channels.catalogue import position
 from detector.channels.context import (
     ARGUMENT_PART,
+    AS_FAILED,
     NO_ORIGIN,
     OF_ARGUMENT,
     OF_TARGET,
@@ -31,11 +32,12 @@ from detector.channels.context import (
     Room,
     Surroundings,
 )
-from detector.intake.columns import TOOL, TOOL_NAME, Columns
+from detector.channels.known import level_of
+from detector.channels.sequence import always_tells
+from detector.intake.columns import DEALING, FINE, STANDING, TOOL, TOOL_NAME, UNREAD, Columns
 from detector.memory import sessions as ses
 from detector.memory.observations import note_part
 from detector.sketches.hashing import mix
-from detector.sketches.keys import is_known
 from detector.sketches.levels import back_off, note_level, root
 
 NOVELTY, ARGUMENTS = position("novelty"), position("arguments")
@@ -47,55 +49,9 @@ ORIGIN_PRIOR = 0.5
 """P(from tool output) where nothing is known of any argument."""
 LEAST_ORIGIN_P = 1e-9
 """No origin is rarer than this."""
-_BY_PLACE = np.uint64(0x5B1D2C3E4F607182)
 _OF_TARGET = np.uint64(0x3C6EF372FE94F82B)
 _NOT_OK = np.uint64(0xA54FF53A5F1D36F1)
 _UNTOLD = np.uint64(1)
-
-
-@njit(cache=True)
-def value_key(tool: np.uint64, name: np.uint64, value: np.uint64) -> np.uint64:
-    """Return the key of a value of one tool's argument."""
-    return mix(mix(tool, name), value)
-
-
-@njit(cache=True)
-def any_tool_key(name: np.uint64, value: np.uint64) -> np.uint64:
-    """Return the key of a value of an argument, whatever the tool."""
-    return mix(name, value)
-
-
-@njit(cache=True)
-def place_key(tool: np.uint64, name: np.uint64, place: np.uint64) -> np.uint64:
-    """Return the key of a coarse place, or shape, of one tool's argument."""
-    return mix(mix(tool, name), place) ^ _BY_PLACE
-
-
-@njit(cache=True)
-def any_place_key(name: np.uint64, place: np.uint64) -> np.uint64:
-    """Return the key of a coarse place, or shape, whatever the tool."""
-    return mix(name, place) ^ _BY_PLACE
-
-
-@njit(cache=True)
-def level_of(own: np.ndarray, peers: np.ndarray, tool: np.uint64, part: np.ndarray, tick: np.uint64) -> int:
-    """Return the level of a value: 0 (this agent knows it) to 5 (nobody knows anything like it).
-
-    ``own`` and ``peers`` are the keys of agent and peer group; ``part`` holds the hashes of the
-    argument's name, the value and its coarse place.
-    """
-    key = value_key(tool, part[0], part[1])
-    if is_known(own, key, tick):
-        return 0
-    if is_known(peers, key, tick):
-        return 1
-    if is_known(peers, any_tool_key(part[0], part[1]), tick):
-        return 2
-    if is_known(peers, place_key(tool, part[0], part[2]), tick):
-        return 3
-    if is_known(peers, any_place_key(part[0], part[2]), tick):
-        return 4
-    return 5
 
 
 @njit(cache=True)
@@ -117,12 +73,24 @@ def target_bits(fleet: np.ndarray, levels: np.ndarray, tool: np.uint64, failed: 
 
 
 @njit(cache=True)
+def _is_apart(name: np.uint64) -> bool:
+    """Return whether a part is none of the arguments: it tells nothing of how usual new ones are."""
+    return name in (STANDING, DEALING, UNREAD)
+
+
+@njit(cache=True)
 def argument_bits(levels: np.ndarray, tool: np.uint64, name: np.uint64, level: int) -> float:
-    """Return the surprise of an argument's level: (group, tool, argument), (group, argument), (group)."""
+    """Return the surprise of an argument's level: (group, tool, argument), (group, argument), (group).
+
+    Who acts, with whom, and what goes unread, are no arguments: they back off to nothing.
+    """
     if level == 0:
         return 0.0
-    p = back_off(levels, _UNTOLD, level, root(level))
-    p = back_off(levels, name, level, p)
+    p = root(level)
+    if not _is_apart(name):
+        p = back_off(levels, _UNTOLD, level, p)
+    if tool != name:
+        p = back_off(levels, name, level, p)
     p = back_off(levels, mix(tool, name), level, p)
     return -math.log2(p)
 
@@ -139,9 +107,11 @@ def learn_target_level(fleet: np.ndarray, levels: np.ndarray, tool: np.uint64, f
 
 @njit(cache=True)
 def learn_argument_level(levels: np.ndarray, tool: np.uint64, name: np.uint64, level: int) -> None:
-    """Count the level of an argument in its contexts."""
-    note_level(levels, _UNTOLD, level)
-    note_level(levels, name, level)
+    """Count the level of an argument in its contexts; of what is no argument in its own alone."""
+    if not _is_apart(name):
+        note_level(levels, _UNTOLD, level)
+    if tool != name:
+        note_level(levels, name, level)
     note_level(levels, mix(tool, name), level)
 
 
@@ -161,6 +131,12 @@ def learn_origin(origins: np.ndarray, tool: np.uint64, name: np.uint64, from_too
     note_level(origins, _UNTOLD, level)
     note_level(origins, name, level)
     note_level(origins, mix(tool, name), level)
+
+
+@njit(cache=True)
+def tool_of(tool: np.uint64, name: np.uint64) -> np.uint64:
+    """Return the tool a part belongs to: who acts, and with whom, is one matter whatever the tool."""
+    return name if name in (STANDING, DEALING) else tool
 
 
 @njit(cache=True)
@@ -218,23 +194,34 @@ def measure_values(
 ) -> int:
     """Return how many values of an action are new to the peers; write the family's channels, note its parts."""
     own, peers, levels = at.agent["keys"], at.group["keys"], at.group["levels"]
-    tool, failed = columns.ident[i, TOOL_NAME], np.int64(columns.outcome[i])
+    tool, failed = columns.ident[i, TOOL_NAME], np.int64(columns.outcome[i] != FINE)
+    earned = out.earned[i, AS_FAILED]
     room.top[:, :] = 0.0
     first, stop = columns.parts_end[i], columns.parts_end[i + 1]
     out.origin[i] = _origins_told(columns, first, stop)
+    # origins that are left out where they always stood are those a liar would not like to tell
+    is_silent = out.origin[i] == NO_ORIGIN and first < stop and always_tells(at.group, tool)
+    if is_silent:
+        out.origin[i] = TOOL_ORIGIN
     bits_of, which = out.bits[i], out.which[i]
     novel = 0
     for m in range(first, stop):
-        part, origin = columns.part[m], np.int64(columns.origin[m])
+        part, told = columns.part[m], np.int64(columns.origin[m])
+        owner = tool_of(tool, part[0])
+        origin = TOOL if is_silent or owner != tool else told
         is_target = columns.is_target[m]
-        level = level_of(own, peers, tool, part, tick)
+        level = level_of(own, peers, owner, part, tick, failed)
         echoed, was_target = ses.value_seen(at.session, part[1])
         is_fresh = not (is_target and was_target)
         if is_target:
             bits = target_bits(at.fleet["levels"], levels, tool, failed, level)
+            if failed and earned < 1.0:
+                # a failure explains a strange target only as far as the tool is known to fail
+                as_done = target_bits(at.fleet["levels"], levels, tool, np.int64(0), level)
+                bits += (1.0 - earned) * max(as_done - bits, 0.0)
             novel += level >= NEW_TO_PEERS and is_fresh
         else:
-            bits = argument_bits(levels, tool, part[0], level)
+            bits = argument_bits(levels, owner, part[0], level)
         weighed = bits
         if out.origin[i] != NO_ORIGIN:
             weighed *= (1.0 if origin == TOOL else rules.other_origin) * (rules.echo if echoed else 1.0)
@@ -246,9 +233,9 @@ def measure_values(
         else:
             _keep_top(room.top[0], bits)
             _keep_top(room.top[1], weighed)
-        if origin == TOOL:
+        if origin == TOOL and owner == tool:
             bits_of[RARITY] = max(bits_of[RARITY], origin_bits(at.group["origins"], tool, part[0]))
-        note_part(at.session, at.chunks, tool, part, (level, failed, np.int64(is_fresh), origin, np.int64(is_target)))
+        note_part(at.session, at.chunks, owner, part, (level, failed, np.int64(is_fresh), told, np.int64(is_target)))
     for m in range(first, stop):
         ses.note_value(at.session, columns.part[m, 1], columns.is_target[m])
     _finish(at, out, i, room)

@@ -8,7 +8,7 @@ from typing import NamedTuple, get_args
 import numpy as np
 
 from detector.schema.event import Kind
-from detector.sketches.hashing import hash_text
+from detector.sketches.hashing import HashKey, hash_key, hash_text
 
 BATCH = 512
 """Most events of one micro-batch."""
@@ -17,11 +17,17 @@ MAX_PARTS = 32
 MAX_NUMBERS = 32
 """Numbers looked at in one event."""
 MAX_TARGETS = 6
-"""Parts of one target."""
+"""Parts of one target; the last one takes all that follow."""
 MAX_ITEMS = 4
-"""Items of one list argument."""
+"""Items of one list argument; the last one takes all that follow."""
 MAX_VALUE = 80
-"""Characters of an argument's value that count. All of these: ``docs/science.md``, *Values*."""
+"""Characters of an argument's value that its shape is told by. All of these: ``docs/science.md``, *Values*."""
+EXTRA_PARTS = 4
+"""Parts beside target and arguments: arguments beyond the cap, ignored ones, who acts, whom it is dealt with."""
+FINE, FAILED, DENIED = range(3)
+"""Outcomes: ok, anything else, refused by somebody who had the say."""
+LEAST_ID = 1e6
+"""From here on a whole number is looked at as a name too: account numbers are written as numbers."""
 
 KINDS: tuple[str, ...] = get_args(Kind)
 LIFECYCLE = KINDS.index("lifecycle")
@@ -33,8 +39,39 @@ SIZE, BYTES_OUT, ATTRIBUTE = 0, 1, 2
 UNKNOWN, USER, TOOL, NONE = 0, 1, 2, 3
 PLACE = ~np.uint64(0xFFF)
 """Places and whole targets keep their low 12 bits clear: observations carry their notes there."""
-TARGET = hash_text("target")
-SESSION_END = hash_text("session_end")
+SESSION_END = np.uint64(0x4773AB48930DF808)
+"""In place of the tool of an event that is called so."""
+MORE, UNREAD = np.uint64(0x6DB60AE81EED7215), np.uint64(0x4F1C9B37A2D8E063)
+STANDING, DEALING = np.uint64(0x7C2DD1C5DCCA120F), np.uint64(0x0D72A5FEB1E5CA85)
+"""Names of the extra parts: arguments beyond the cap; texts under ignored names; zone, credential; peer, its zone, data
+class, user.
+
+Fixed numbers and no hashes: nobody who lacks the key can look for a text that is called so."""
+
+WORDS = (*SIZES, "target", "session_end", "llm_call", "default")
+"""Words of ours that senders may say as well: they must be one thing, so both are hashed alike."""
+TARGET_WORD, END_WORD, LLM_WORD, DEFAULT_WORD = range(len(SIZES), len(WORDS))
+
+
+class Keyed(NamedTuple):
+    """What the texts of events are hashed with.
+
+    Parameters
+    ----------
+    key : HashKey
+        Of every hash of a text.
+    words : ndarray of uint64, shape (10,)
+        Hashes of :data:`WORDS` under it.
+    """
+
+    key: HashKey
+    words: np.ndarray
+
+
+def keyed_by(secret: str | None) -> Keyed:
+    """Return what a deployment hashes with, from its secret; without one what everybody has."""
+    key = hash_key(secret)
+    return Keyed(key, np.array([hash_text(word, key) for word in WORDS], np.uint64))
 
 
 class Columns(NamedTuple):
@@ -45,10 +82,12 @@ class Columns(NamedTuple):
     ts : ndarray of float64, shape (n,)
         Event time, epoch seconds.
     ident : ndarray of uint64, shape (n, 7)
-        Hashes: event id, agent (with tenant), peer group (with tenant), session, tool, whole
-        target, target's coarse place.
+        Hashes: event (half its id, half its content), agent (with tenant), peer group (with tenant), session, tool,
+        whole target, name of the call.
+    receipt : ndarray of float64, shape (n,)
+        When the broker got the record, epoch seconds; NaN where only its sender says when.
     kind, outcome : ndarray of uint8, shape (n,)
-        Index into :data:`KINDS`; 0 if the outcome is ok.
+        Index into :data:`KINDS`; FINE, FAILED or DENIED.
     parts_end, numbers_end : ndarray of int32, shape (n + 1,)
         Where each event's parts and numbers end; entry 0 is 0.
     part : ndarray of uint64, shape (m, 3)
@@ -66,6 +105,7 @@ class Columns(NamedTuple):
     """
 
     ts: np.ndarray
+    receipt: np.ndarray
     ident: np.ndarray
     kind: np.ndarray
     outcome: np.ndarray
@@ -80,7 +120,7 @@ class Columns(NamedTuple):
     cut: np.ndarray
 
 
-EVENT_ID, AGENT, GROUP, SESSION, TOOL_NAME, WHOLE_TARGET = range(6)
+EVENT_ID, AGENT, GROUP, SESSION, TOOL_NAME, WHOLE_TARGET, CALL = range(7)
 
 
 def allocate_columns(events: int = BATCH) -> Columns:
@@ -88,7 +128,8 @@ def allocate_columns(events: int = BATCH) -> Columns:
     parts, numbers = events * MAX_PARTS, events * MAX_NUMBERS
     return Columns(
         ts=np.zeros(events),
-        ident=np.zeros((events, 6), np.uint64),
+        receipt=np.full(events, np.nan),
+        ident=np.zeros((events, 7), np.uint64),
         kind=np.zeros(events, np.uint8),
         outcome=np.zeros(events, np.uint8),
         parts_end=np.zeros(events + 1, np.int32),

@@ -14,43 +14,60 @@ from detector.intake.columns import (
     AGENT,
     ATTRIBUTE,
     BYTES_OUT,
+    CALL,
+    DEALING,
+    DEFAULT_WORD,
+    DENIED,
+    END_WORD,
     EVENT_ID,
+    EXTRA_PARTS,
+    FAILED,
+    FINE,
     GROUP,
     KINDS,
+    LEAST_ID,
     LLM_CALL,
+    LLM_WORD,
     MAX_ITEMS,
     MAX_NUMBERS,
     MAX_PARTS,
     MAX_TARGETS,
     MAX_VALUE,
+    MORE,
     NONE,
     PLACE,
     SESSION,
+    SESSION_END,
     SIZE,
     SIZES,
-    TARGET,
+    STANDING,
+    TARGET_WORD,
     TOOL,
     TOOL_NAME,
     UNKNOWN,
+    UNREAD,
     USER,
     WHOLE_TARGET,
     Columns,
     Ignored,
+    Keyed,
 )
 from detector.intake.text import coarse_hash, shape_hash
 from detector.schema.event import Event
-from detector.sketches.hashing import SEED, hash_bytes, hash_text, mix
+from detector.sketches.hashing import HashKey, hash_bytes, mix
 
-_TEXTS = ("event_id", "agent_id", "kind", "name", "agent_type", "tenant", "session_id", "target", "outcome")
-_EVENT_ID, _AGENT, _KIND, _NAME, _TYPE, _TENANT, _SESSION, _TARGET, _OUTCOME = range(len(_TEXTS))
+_TEXTS = (
+    "event_id", "agent_id", "kind", "name", "agent_type", "tenant", "session_id", "target", "outcome",
+    "zone", "peer_zone", "data_class", "peer_agent_id", "on_behalf_of",
+)  # fmt: skip
+_EVENT_ID, _AGENT, _KIND, _NAME, _TYPE, _TENANT, _SESSION, _TARGET, _OUTCOME = range(9)
+_ZONE, _PEER_ZONE, _DATA_CLASS, _PEER, _BEHALF = range(9, len(_TEXTS))
 _FIRST_SIZE = len(_TEXTS)
 _BYTES_OUT = _FIRST_SIZE + SIZES.index("bytes_out")
-_TS, _ATTRIBUTES, _ORIGIN = 40, 41, 42
-_SIZE_NAMES = np.array([hash_text(name) for name in SIZES])
-_LLM_TOOL = hash_text("llm_call")
-_DEFAULTS = np.array([hash_text("default"), hash_text("default")])
+_TS, _ATTRIBUTES, _ORIGIN, _CREDENTIAL = 40, 41, 42, 43
 _FREE, _UNUSED = 62, 63
-_COMMA, _SLASH, _SPACE = (ord(c) for c in ",/ ")
+_COMMA, _SLASH, _SPACE, _I, _D = (ord(c) for c in ",/ id")
+_HIGH, _HALF, _ONE = np.uint64(0xFFFFFFFF00000000), np.uint64(32), np.uint64(1)
 
 
 _LEANED_ON = (
@@ -91,7 +108,7 @@ def _key_table() -> np.ndarray:
     """Return which field a map key stands for, by length, first and last byte; 63 = not used here."""
     codes = {name: code for code, name in enumerate(_TEXTS)}
     codes |= {name: _FIRST_SIZE + k for k, name in enumerate(SIZES)}
-    codes |= {"ts": _TS, "attributes": _ATTRIBUTES, "arg_origin": _ORIGIN}
+    codes |= {"ts": _TS, "attributes": _ATTRIBUTES, "arg_origin": _ORIGIN, "credential": _CREDENTIAL}
     table = np.full(4096, _FREE, np.uint8)
     for name in Event.__struct_fields__:
         place = _place_of(name)
@@ -123,10 +140,10 @@ for _code, _name in enumerate(KINDS):
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def fill_columns(events: Sequence[Event], ignored: Ignored, columns: Columns) -> Columns:
+def fill_columns(events: Sequence[Event], ignored: Ignored, keyed: Keyed, columns: Columns) -> Columns:
     """Return the columns of at most :data:`BATCH` events, written into `columns`."""
     packed: Any = _encode(events)
-    _fill(np.frombuffer(packed, np.uint8), ignored, columns)
+    _fill(np.frombuffer(packed, np.uint8), ignored, keyed, columns)
     return columns
 
 
@@ -187,15 +204,17 @@ def _item_stop(buffer: np.ndarray, start: int, stop: int) -> int:
 
 
 @njit(cache=True)
-def _add_targets(buffer: np.ndarray, start: int, stop: int, columns: Columns, m: int, room: np.ndarray) -> int:
+def _add_targets(
+    buffer: np.ndarray, start: int, stop: int, columns: Columns, m: int, room: np.ndarray, keyed: Keyed
+) -> int:
     """Write the parts of a target; return the next free part."""
     whole = _has(buffer, start, stop, _SLASH)
-    for _ in range(MAX_TARGETS):
-        end = stop if whole else _item_stop(buffer, start, stop)
+    for item in range(MAX_TARGETS):
+        end = stop if whole or item == MAX_TARGETS - 1 else _item_stop(buffer, start, stop)
         first, last = (start, end) if whole else _trim(buffer, start, end)
-        columns.part[m, 0] = TARGET
-        columns.part[m, 1] = hash_bytes(buffer, first, last, SEED)
-        columns.part[m, 2] = coarse_hash(buffer, first, last, room) & PLACE
+        columns.part[m, 0] = keyed.words[TARGET_WORD]
+        columns.part[m, 1] = hash_bytes(buffer, first, last, keyed.key)
+        columns.part[m, 2] = coarse_hash(buffer, first, last, room, keyed.key) & PLACE
         columns.origin[m] = UNKNOWN
         columns.is_target[m] = True
         m += 1
@@ -214,18 +233,19 @@ def _add_items(
     columns: Columns,
     m: int,
     room: np.ndarray,
+    key: HashKey,
 ) -> int:
     """Write the items of a string argument, less any that repeats the target; return the next free part."""
     start, stop = span
-    for _ in range(MAX_ITEMS):
-        end = _item_stop(buffer, start, stop)
+    for item in range(MAX_ITEMS):
+        end = stop if item == MAX_ITEMS - 1 else _item_stop(buffer, start, stop)
         first, last = _trim(buffer, start, end)
+        value = hash_bytes(buffer, first, last, key)
         last = _shorten(buffer, first, last)
-        value = hash_bytes(buffer, first, last, SEED)
         if value != whole:
             columns.part[m, 0] = name
             columns.part[m, 1] = value
-            columns.part[m, 2] = shape_hash(buffer, first, last, room) & PLACE
+            columns.part[m, 2] = shape_hash(buffer, first, last, room, key) & PLACE
             columns.origin[m] = UNKNOWN
             columns.is_target[m] = False
             m += 1
@@ -236,8 +256,49 @@ def _add_items(
 
 
 @njit(cache=True)
+def _add_part(columns: Columns, m: int, name: np.uint64, value: np.uint64, place: np.uint64) -> int:
+    """Write one part of nowhere in particular; return the next free part."""
+    columns.part[m, 0] = name
+    columns.part[m, 1] = value
+    columns.part[m, 2] = place & PLACE
+    columns.origin[m] = UNKNOWN
+    columns.is_target[m] = False
+    return m + 1
+
+
+@njit(cache=True)
 def _signed_log(x: float) -> float:
     return np.log2(1.0 + x) if x >= 0 else -np.log2(1.0 - x)
+
+
+@njit(cache=True)
+def _add_number(
+    buffer: np.ndarray,
+    span: tuple[int, int],
+    name: np.uint64,
+    columns: Columns,
+    room: tuple[int, int, int, int],
+    key: HashKey,
+) -> tuple[int, int, bool]:
+    """Write a numeric attribute; return the next free part and number, and whether anything of it was cut.
+
+    ``room``: the next free part and number, how many more numbers may be written, whether one more part may.
+    """
+    m, k, left, has_room = room
+    x = wire.float_at(buffer, span[0] + 1)
+    if left > 0:
+        columns.field[k] = name
+        columns.amount[k] = _signed_log(x)
+        columns.family[k] = ATTRIBUTE
+        k += 1
+    else:
+        columns.cut[0] += 1
+    if left <= 0 or not has_room:
+        return m, k, True
+    if abs(x) >= LEAST_ID and x == np.floor(x):
+        value = hash_bytes(buffer, span[0], span[1], key)
+        m = _add_part(columns, m, name, value, value)
+    return m, k, False
 
 
 @njit(cache=True)
@@ -249,42 +310,50 @@ def _add_attributes(
     counts: tuple[int, int, int, int],
     whole: np.uint64,
     room: np.ndarray,
-) -> tuple[int, int, int]:
-    """Write an event's attributes; return where they stop, the next free part and the next free number."""
+    key: HashKey,
+) -> tuple[int, int, int, tuple[np.uint64, np.uint64]]:
+    """Write an event's attributes; return where they stop, the next free part and number, what went unread."""
     first_part, first_number, m, k = counts
     entries, at = wire.container_size(buffer, at)
+    more = unread = unread_sizes = np.uint64(0)
     for _ in range(entries):
         start, stop = wire.text_span(buffer, at)
         value_at = stop
         at = wire.skip(buffer, value_at)
-        if _is_ignored(buffer, start, stop, ignored) or buffer[value_at] == wire.NIL:
+        if buffer[value_at] == wire.NIL:
             continue
-        name = hash_bytes(buffer, start, stop, SEED)
+        name = hash_bytes(buffer, start, stop, key)
+        if _is_ignored(buffer, start, stop, ignored):
+            is_text = np.uint64(buffer[value_at] != wire.FLOAT64)
+            unread += is_text * mix(name, _ONE)
+            unread_sizes += is_text * mix(name, np.uint64(np.log2(at - value_at)))
+            continue
+        has_room = m - first_part <= MAX_PARTS - MAX_ITEMS - EXTRA_PARTS
         if buffer[value_at] == wire.FLOAT64:
-            if k - first_number < MAX_NUMBERS:
-                columns.field[k] = name
-                columns.amount[k] = _signed_log(wire.float_at(buffer, value_at + 1))
-                columns.family[k] = ATTRIBUTE
-                k += 1
-            else:
-                columns.cut[0] += 1
-        elif m - first_part <= MAX_PARTS - MAX_ITEMS:
+            left = MAX_NUMBERS - (k - first_number)
+            m, k, is_cut = _add_number(buffer, (value_at, at), name, columns, (m, k, left, np.int64(has_room)), key)
+            if is_cut:
+                more = mix(more, mix(name, hash_bytes(buffer, value_at, at, key)))
+        elif has_room:
             span = wire.text_span(buffer, value_at)
             if span[0] == span[1] and not wire.is_text(buffer, value_at):
                 span = (value_at, value_at + 1)
-            m = _add_items(buffer, span, name, whole, columns, m, room)
+            m = _add_items(buffer, span, name, whole, columns, m, room, key)
         else:
             columns.cut[0] += 1
-    return at, m, k
+            more = mix(more, mix(name, hash_bytes(buffer, value_at, at, key)))
+    if more != 0:
+        m = _add_part(columns, m, MORE, more, more)
+    return at, m, k, (unread, unread_sizes)
 
 
 @njit(cache=True)
-def _set_origins(buffer: np.ndarray, at: int, columns: Columns, first: int, stop_part: int) -> int:
+def _set_origins(buffer: np.ndarray, at: int, columns: Columns, first: int, stop_part: int, key: HashKey) -> int:
     """Write where an event's values came from; return where the map stops."""
     entries, at = wire.container_size(buffer, at)
     for _ in range(entries):
         start, stop = wire.text_span(buffer, at)
-        name = hash_bytes(buffer, start, stop, SEED)
+        name = hash_bytes(buffer, start, stop, key)
         start, at = wire.text_span(buffer, stop)
         letter = buffer[start]
         origin = USER if letter == 117 else (TOOL if letter == 116 else NONE)
@@ -295,36 +364,71 @@ def _set_origins(buffer: np.ndarray, at: int, columns: Columns, first: int, stop
 
 
 @njit(cache=True)
-def _identify(buffer: np.ndarray, spans: np.ndarray, columns: Columns, i: int) -> None:
-    """Write who and what an event is about from the spans of its texts."""
-    hashes = np.zeros(len(spans), np.uint64)
-    for code in range(len(spans)):
-        if spans[code, 1] > 0:
-            hashes[code] = hash_bytes(buffer, spans[code, 0], spans[code, 1], SEED)
-    tenant = hashes[_TENANT] if spans[_TENANT, 1] > 0 else _DEFAULTS[0]
-    group = hashes[_TYPE] if spans[_TYPE, 1] > 0 else _DEFAULTS[1]
-    agent = mix(hashes[_AGENT], tenant)
-    kind = _KIND_OF[_place(buffer, spans[_KIND, 0], spans[_KIND, 1])]
-    columns.ident[i, EVENT_ID] = hashes[_EVENT_ID]
-    columns.ident[i, AGENT] = agent
-    columns.ident[i, GROUP] = mix(group, tenant)
-    columns.ident[i, SESSION] = mix(agent, hashes[_SESSION] + np.uint64(1))
-    columns.ident[i, TOOL_NAME] = _LLM_TOOL if kind == LLM_CALL else hashes[_NAME]
-    columns.ident[i, WHOLE_TARGET] = hashes[_TARGET] & PLACE
-    columns.kind[i] = kind
-    columns.outcome[i] = 1 if spans[_OUTCOME, 1] > 0 else 0
+def _credential_id(buffer: np.ndarray, at: int, key: HashKey) -> tuple[np.uint64, int]:
+    """Return the hash of a credential's handle, and where the credential stops."""
+    found = np.uint64(0)
+    entries, at = wire.container_size(buffer, at)
+    for _ in range(entries):
+        start, stop = wire.text_span(buffer, at)
+        at = wire.skip(buffer, stop)
+        if stop - start == 2 and buffer[start] == _I and buffer[start + 1] == _D:
+            found = hash_bytes(buffer, stop, at, key)
+    return found, at
 
 
 @njit(cache=True)
-def _fill(buffer: np.ndarray, ignored: Ignored, columns: Columns) -> None:
-    room = np.empty(2048, np.uint8)
+def _add_circumstances(hashes: np.ndarray, credential: np.uint64, columns: Columns, m: int) -> int:
+    """Write who acts, and with whom, as one part each, if the event says; return the next free part."""
+    if hashes[_ZONE] | credential:
+        m = _add_part(columns, m, STANDING, mix(hashes[_ZONE], credential), hashes[_ZONE])
+    place = mix(hashes[_PEER_ZONE], hashes[_DATA_CLASS])
+    if hashes[_PEER_ZONE] | hashes[_DATA_CLASS] | hashes[_PEER] | hashes[_BEHALF]:
+        m = _add_part(columns, m, DEALING, mix(place, mix(hashes[_PEER], hashes[_BEHALF])), place)
+    return m
+
+
+@njit(cache=True)
+def _identify(
+    buffer: np.ndarray, spans: np.ndarray, content: np.uint64, columns: Columns, i: int, keyed: Keyed
+) -> np.ndarray:
+    """Write who and what an event is about from the spans of its texts; return their hashes."""
+    words, hashes = keyed.words, np.zeros(len(spans), np.uint64)
+    for code in range(len(spans)):
+        if spans[code, 1] > 0:
+            hashes[code] = hash_bytes(buffer, spans[code, 0], spans[code, 1], keyed.key)
+    tenant = hashes[_TENANT] if spans[_TENANT, 1] > 0 else words[DEFAULT_WORD]
+    group = hashes[_TYPE] if spans[_TYPE, 1] > 0 else words[DEFAULT_WORD]
+    agent = mix(hashes[_AGENT], tenant)
+    kind = _KIND_OF[_place(buffer, spans[_KIND, 0], spans[_KIND, 1])]
+    columns.ident[i, EVENT_ID] = (hashes[_EVENT_ID] & _HIGH) | (content >> _HALF)
+    columns.ident[i, AGENT] = agent
+    columns.ident[i, GROUP] = mix(group, tenant)
+    columns.ident[i, SESSION] = mix(agent, hashes[_SESSION] + np.uint64(1))
+    tool = words[LLM_WORD] if kind == LLM_CALL else hashes[_NAME]
+    columns.ident[i, TOOL_NAME] = SESSION_END if tool == words[END_WORD] else tool
+    columns.ident[i, WHOLE_TARGET] = hashes[_TARGET] & PLACE
+    columns.ident[i, CALL] = hashes[_NAME]
+    columns.kind[i] = kind
+    columns.outcome[i] = FINE
+    if spans[_OUTCOME, 1] > 0:
+        columns.outcome[i] = DENIED if buffer[spans[_OUTCOME, 0]] == _D else FAILED
+    return hashes
+
+
+@njit(cache=True)
+def _fill(  # noqa: C901 - one branch a kind of field
+    buffer: np.ndarray, ignored: Ignored, keyed: Keyed, columns: Columns
+) -> None:
+    key, room = keyed.key, np.empty(2048, np.uint8)
     spans = np.zeros((_FIRST_SIZE, 2), np.int64)
     events, at = wire.container_size(buffer, np.int64(0))
     m = k = np.int64(0)
     for i in range(events):
         spans[:, :] = 0
         first_part, first_number = m, k
-        whole = np.uint64(0)
+        whole = credential = np.uint64(0)
+        unread = (np.uint64(0), np.uint64(0))
+        begin = at
         fields, at = wire.container_size(buffer, at)
         for _ in range(fields):
             start, stop = wire.text_span(buffer, at)
@@ -334,12 +438,12 @@ def _fill(buffer: np.ndarray, ignored: Ignored, columns: Columns) -> None:
                 spans[code, 0] = start
                 spans[code, 1] = at
                 if code == _TARGET:
-                    whole = hash_bytes(buffer, start, at, SEED)
-                    m = _add_targets(buffer, start, at, columns, m, room)
+                    whole = hash_bytes(buffer, start, at, key)
+                    m = _add_targets(buffer, start, at, columns, m, room, keyed)
             elif code < _TS:
                 at = wire.skip(buffer, stop)
                 if buffer[stop] == wire.FLOAT64:
-                    columns.field[k] = _SIZE_NAMES[code - _FIRST_SIZE]
+                    columns.field[k] = keyed.words[code - _FIRST_SIZE]
                     columns.amount[k] = np.log2(1.0 + wire.float_at(buffer, stop + 1))
                     columns.family[k] = BYTES_OUT if code == _BYTES_OUT else SIZE
                     k += 1
@@ -348,11 +452,16 @@ def _fill(buffer: np.ndarray, ignored: Ignored, columns: Columns) -> None:
                 at = wire.skip(buffer, stop)
             elif code == _ATTRIBUTES:
                 counts = (first_part, first_number, m, k)
-                at, m, k = _add_attributes(buffer, stop, ignored, columns, counts, whole, room)
+                at, m, k, unread = _add_attributes(buffer, stop, ignored, columns, counts, whole, room, key)
+            elif code == _CREDENTIAL:
+                credential, at = _credential_id(buffer, stop, key)
             elif code == _ORIGIN:
-                at = _set_origins(buffer, stop, columns, first_part, m)
+                at = _set_origins(buffer, stop, columns, first_part, m, key)
             else:
                 at = wire.skip(buffer, stop)
-        _identify(buffer, spans, columns, i)
+        hashes = _identify(buffer, spans, hash_bytes(buffer, begin, at, key), columns, i, keyed)
+        if unread[0] != 0 and columns.outcome[i] == FINE:  # why a call failed is said in fields nobody looks at
+            m = _add_part(columns, m, UNREAD, unread[1], unread[0])
+        m = _add_circumstances(hashes, credential, columns, m)
         columns.parts_end[i + 1] = m
         columns.numbers_end[i + 1] = k

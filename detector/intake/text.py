@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from detector.sketches.hashing import SEED, hash_bytes, mix
+from detector.sketches.hashing import PUBLIC_KEY, HashKey, hash_bytes, mix
 
 SHAPE_LENGTH = 14
 """Signs of a shape that count (``docs/science.md``, *Values*)."""
@@ -26,7 +26,7 @@ def _class(byte: int) -> int:
 
 
 @njit(cache=True)
-def shape_hash(buffer: np.ndarray, start: int, stop: int, room: np.ndarray) -> np.uint64:
+def shape_hash(buffer: np.ndarray, start: int, stop: int, room: np.ndarray, key: HashKey) -> np.uint64:
     """Return the hash of a value's shape: runs of capitals, small letters and digits become A, a and 9.
 
     Only the first 14 signs of the shape count. ``room`` is scratch of at least 1,024 bytes.
@@ -42,7 +42,7 @@ def shape_hash(buffer: np.ndarray, start: int, stop: int, room: np.ndarray) -> n
         room[length] = kind
         length += 1
         previous = kind
-    return hash_bytes(room, np.int64(0), length, SEED)
+    return hash_bytes(room, np.int64(0), length, key)
 
 
 @njit(cache=True)
@@ -82,12 +82,12 @@ def _is_ip(buffer: np.ndarray, start: int, stop: int) -> bool:
 
 
 @njit(cache=True)
-def _small_hash(buffer: np.ndarray, start: int, stop: int, room: np.ndarray) -> np.uint64:
+def _small_hash(buffer: np.ndarray, start: int, stop: int, room: np.ndarray, key: HashKey) -> np.uint64:
     """Return the hash of a value in small letters."""
     for at in range(start, stop):
         byte = np.int64(buffer[at])
         room[at - start] = byte + 32 if 65 <= byte <= 90 else byte
-    return hash_bytes(room, np.int64(0), stop - start, SEED)
+    return hash_bytes(room, np.int64(0), stop - start, key)
 
 
 @njit(cache=True)
@@ -126,7 +126,7 @@ def _host_span(buffer: np.ndarray, start: int, stop: int) -> tuple[int, int]:
 
 
 @njit(cache=True)
-def coarse_hash(buffer: np.ndarray, start: int, stop: int, room: np.ndarray) -> np.uint64:
+def coarse_hash(buffer: np.ndarray, start: int, stop: int, room: np.ndarray, key: HashKey) -> np.uint64:
     """Return the hash of the coarse place a target names.
 
     An address's network (/24), a mail address's domain, a path's first two components, a URL's or
@@ -135,16 +135,22 @@ def coarse_hash(buffer: np.ndarray, start: int, stop: int, room: np.ndarray) -> 
     if start == stop:
         return _NOTHING
     if _is_ip(buffer, start, stop):
-        return mix(hash_bytes(buffer, start, _find_last(buffer, start, stop, _DOT), SEED), _IP)
+        return mix(hash_bytes(buffer, start, _find_last(buffer, start, stop, _DOT), key), _IP)
     at = _find_last(buffer, start, stop, _AT)
     if at >= 0:
         comma = _find(buffer, at, stop, _COMMA)
-        return mix(_small_hash(buffer, at + 1, stop if comma < 0 else comma, room), _DOMAIN)
+        return mix(_small_hash(buffer, at + 1, stop if comma < 0 else comma, room, key), _DOMAIN)
     first = buffer[start]
     is_dot_slash = first == _DOT and stop - start > 1 and buffer[start + 1] == _SLASH
     if first in (_SLASH, _TILDE) or is_dot_slash:
-        return mix(hash_bytes(buffer, start, _folder_stop(buffer, start, stop), SEED), _FOLDER)
+        return mix(hash_bytes(buffer, start, _folder_stop(buffer, start, stop), key), _FOLDER)
     host, end = _host_span(buffer, start, stop)
     if host != end:
-        return mix(_small_hash(buffer, host, end, room), _HOST)
-    return mix(shape_hash(buffer, start, stop, room), mix(np.uint64(first), _SHAPE))
+        return mix(_small_hash(buffer, host, end, room, key), _HOST)
+    return mix(shape_hash(buffer, start, stop, room, key), mix(np.uint64(first), _SHAPE))
+
+
+def place_of(target: str) -> int:
+    """Return the hash of the coarse place a part of a target names, under the key that everybody has: for alerts."""
+    buffer = np.frombuffer(target.encode(), np.uint8).copy()
+    return int(coarse_hash(buffer, 0, len(buffer), np.empty(2048, np.uint8), PUBLIC_KEY))

@@ -1,6 +1,8 @@
-"""The partition's clock: a watermark that one event moves by at most a step."""
+"""The partition's clock: a watermark that nobody moves past the broker's time, or, unknown, by more than a step."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numba import njit
@@ -30,6 +32,12 @@ def advance(clock: np.ndarray, ts: float, agent: np.uint64, step_s: float) -> bo
 
 
 @njit(cache=True)
+def step_of(receipt: float, step_s: float) -> float:
+    """Return how far one event may move the watermark: to wherever its receipt allows, or a step if nobody knows it."""
+    return step_s if math.isnan(receipt) else math.inf
+
+
+@njit(cache=True)
 def fall_back(memory: Memory) -> None:
     """Bring the sessions that are open back to a watermark that fell."""
     slot = np.int64(memory.ends[mem.OLDEST])
@@ -41,11 +49,13 @@ def fall_back(memory: Memory) -> None:
 
 
 @njit(cache=True)
-def watermarks(clock: np.ndarray, ts: np.ndarray, agents: np.ndarray, step_s: float) -> np.ndarray:
+def watermarks(
+    clock: np.ndarray, ts: np.ndarray, receipts: np.ndarray, agents: np.ndarray, step_s: float
+) -> np.ndarray:
     """Return the watermark as each event of a batch will find it."""
     held = clock.copy()
     out = np.empty(len(ts))
     for i in range(len(ts)):
-        advance(held, ts[i], agents[i], step_s)
+        advance(held, ts[i], agents[i], step_of(receipts[i], step_s))
         out[i] = held[NOW]
     return out

@@ -79,7 +79,7 @@ def agent_dtype(sizes: Sizes) -> np.dtype[np.void]:
             ("group", np.int32),
             ("first_open", np.int32),
             ("keys", np.uint32, (sizes.agent_keys,)),
-            ("recent", np.uint32, (sizes.recent_ids,)),
+            ("recent", np.uint64, (sizes.recent_ids,)),
             ("number_moments", np.float32, (sizes.agent_numbers, 3)),
             ("number_tags", np.uint16, (sizes.agent_numbers,)),
             ("tails", np.uint16, (sizes.agent_tools, NARROW)),
@@ -121,6 +121,7 @@ SESSION = np.dtype(
         ("values", np.uint32, (SESSION_VALUES,)),
         ("count", np.int32, (5,)),
         ("agent", np.int32),
+        ("group", np.int32),
         ("sibling", np.int32),
         ("order", np.int32, (2,)),
         ("chunk", np.int32, (2,)),
@@ -129,7 +130,8 @@ SESSION = np.dtype(
 )
 """The layout of one open session.
 
-`best`: largest evidence so far, -1 before any action; `sibling`: the agent's next open session.
+`group`: fixed when it opens; `best`: largest evidence so far, -1 before any action; `sibling`: the agent's next open
+session.
 """
 
 

@@ -11,6 +11,7 @@ STEP      tool                  tool before           tool before that      targ
   then    bins of channels 0-7  bins 8-15             bins 16-23            bins 24-31
   then    measures 0-3, as the bits of doubles
   then    measures 4-7
+CONTEXT   tool                  argument's name       value                 place | CONTEXT
 QUANTITY  agent's key or 0      peers' key or 0       bits of the number    QUANTITY
 ========  ====================  ====================  ====================  =================================
 """
@@ -25,17 +26,20 @@ from numba import njit
 from detector.intake.columns import MAX_NUMBERS, MAX_PARTS, PLACE
 from detector.memory.layout import CHUNK, HEAD, LAST, OBSERVED, Chunks, take_chunk
 
-PART, STEP, QUANTITY = np.uint64(1), np.uint64(2), np.uint64(3)
+PART, STEP, QUANTITY, CONTEXT = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
 STEP_ROWS = 4
 _READING_ROWS = 2
 _GAP_ROWS = 1
-_COUNTED = MAX_PARTS + MAX_NUMBERS + _GAP_ROWS + STEP_ROWS + _READING_ROWS
+_NAME_ROWS = 1
+_COUNTED = 2 * MAX_PARTS + _NAME_ROWS + MAX_NUMBERS + _GAP_ROWS + STEP_ROWS + _READING_ROWS
 MOST_OF_ONE_EVENT = -(-_COUNTED // CHUNK) * CHUNK
-"""Rows that one event can leave at most, rounded up to whole chunks: 71 are counted, 96 held free."""
+"""Rows that one event can leave at most, rounded up to whole chunks: 104 are counted, 128 held free."""
 
 _KIND = np.uint64(15)
 _LEVEL, _FAILED, _FIRST, _ORIGIN, _IS_TARGET = (np.uint64(bit) for bit in (4, 7, 8, 9, 11))
 """Where each note starts in the last word."""
+_IS_READ, _HAS_VALUES, _TELLS, _DENIED = (np.uint64(bit) for bit in (8, 9, 10, 11))
+"""The same for a step."""
 _ONE, _TWO_BITS, _THREE_BITS = np.uint64(1), np.uint64(3), np.uint64(7)
 _NOTHING = np.uint64(0)
 _BYTE = np.uint64(255)
@@ -50,6 +54,17 @@ class PartNotes(NamedTuple):
     is_first: bool
     origin: int
     is_target: bool
+
+
+class StepNotes(NamedTuple):
+    """Notes of an action."""
+
+    target: np.uint64
+    failed: int
+    is_read: bool
+    has_values: bool
+    tells: bool
+    denied: bool
 
 
 @njit(cache=True)
@@ -78,7 +93,7 @@ def row_after(chunks: Chunks, chunk: int, place: int) -> tuple[int, int]:
 
 @njit(cache=True)
 def kind_of(row: np.ndarray) -> np.uint64:
-    """Return PART, STEP or QUANTITY, from the first row of a kind."""
+    """Return PART, STEP, QUANTITY or CONTEXT, from the first row of a kind."""
     return row[3] & _KIND
 
 
@@ -108,13 +123,27 @@ def part_of(row: np.ndarray) -> PartNotes:
 
 
 @njit(cache=True)
+def note_context(
+    session: np.void, chunks: Chunks, tool: np.uint64, name: np.uint64, value: np.uint64, place: np.uint64
+) -> None:
+    """Note a value of an event that is only context: its keys will be known, and no level is learned from it."""
+    _note_row(session, chunks, (tool, name, value, (place & PLACE) | CONTEXT))
+
+
+@njit(cache=True)
 def note_step(
-    session: np.void, chunks: Chunks, tool: np.uint64, target: np.uint64, failed: int,
+    session: np.void, chunks: Chunks, tool: np.uint64, target: np.uint64, notes: tuple[int, int, int, int, int],
     bins: np.ndarray, measures: np.ndarray,
 ) -> None:  # fmt: skip
-    """Note an action in four rows: what came before and its outcome, the bins of its channels, its measures."""
+    """Note an action in four rows: what came before and its notes, the bins of its channels, its measures.
+
+    ``notes``: failed, is a read, has values, tells where its values came from, was denied.
+    """
     before = session["previous"]
-    _note_row(session, chunks, (tool, before[0], before[1], (target & PLACE) | STEP | (np.uint64(failed) << _FAILED)))
+    failed, is_read, has_values, tells, denied = notes
+    word = (target & PLACE) | STEP | (np.uint64(failed) << _FAILED) | (np.uint64(is_read) << _IS_READ)
+    word |= (np.uint64(has_values) << _HAS_VALUES) | (np.uint64(tells) << _TELLS) | (np.uint64(denied) << _DENIED)
+    _note_row(session, chunks, (tool, before[0], before[1], word))
     first = second = third = fourth = _NOTHING
     for k in range(len(bins)):
         word = np.uint64(bins[k]) << np.uint64(8 * (k % 8))
@@ -133,9 +162,17 @@ def note_step(
 
 
 @njit(cache=True)
-def step_of(row: np.ndarray) -> tuple[np.uint64, int]:
-    """Return the target and whether the action failed, from the last word of a step's first row."""
-    return row[3] & PLACE, np.int64((row[3] >> _FAILED) & _ONE)
+def step_of(row: np.ndarray) -> StepNotes:
+    """Return what :func:`note_step` put into the last word of a step's first row."""
+    word = row[3]
+    return StepNotes(
+        word & PLACE,
+        np.int64((word >> _FAILED) & _ONE),
+        (word >> _IS_READ) & _ONE != 0,
+        (word >> _HAS_VALUES) & _ONE != 0,
+        (word >> _TELLS) & _ONE != 0,
+        (word >> _DENIED) & _ONE != 0,
+    )
 
 
 @njit(cache=True)

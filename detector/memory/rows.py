@@ -9,6 +9,10 @@ from detector.memory import layout as mem
 from detector.memory.layout import Memory
 from detector.sketches.index import find_row, put_row
 
+FRESH, SAME, ANOTHER = range(3)
+"""What was sent under an id before: nothing, the very event, another event."""
+_HALF = np.uint64(32)
+
 
 @njit(cache=True)
 def group_row(memory: Memory, name: np.uint64) -> int:
@@ -38,14 +42,21 @@ def agent_row(memory: Memory, name: np.uint64) -> int:
 
 
 @njit(cache=True)
-def is_repeated(agent: np.void, event_id: np.uint64) -> bool:
-    """Return whether an agent sent this event id lately; remember it if not."""
+def seen_before(agent: np.void, event: np.uint64) -> int:
+    """Return what an agent sent under this id lately: FRESH, SAME or ANOTHER; remember it if it is not the same.
+
+    The upper half of `event` is of the id, the lower one of the content: an id alone repeats nothing, for whoever
+    writes the next event chooses its id.
+    """
     recent, tally = agent["recent"], agent["tally"]
-    mark = np.uint32(event_id >> np.uint64(32)) | np.uint32(1)
+    mark = event | np.uint64(1)
+    found = FRESH
     for k in range(len(recent)):
         if recent[k] == mark:
-            return True
+            return SAME
+        if recent[k] >> _HALF == mark >> _HALF and recent[k] != 0:
+            found = ANOTHER
     place = np.int64(tally[mem.RING])
     recent[place] = mark
     tally[mem.RING] = (place + 1) % len(recent)
-    return False
+    return found

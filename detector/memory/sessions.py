@@ -56,8 +56,9 @@ def _unlink(sessions: np.ndarray, ends: np.ndarray, slot: int) -> None:
 
 
 @njit(cache=True)
-def open_session(memory: Memory, name: np.uint64, agent: int, ts: float) -> int:
-    """Return the slot of a new session; the caller has made sure that one is free."""
+def open_session(memory: Memory, name: np.uint64, owners: tuple[int, int], ts: float) -> int:
+    """Return the slot of a new session of an agent and its peer group; the caller has made sure that one is free."""
+    agent, group = owners
     sessions, ends = memory.sessions, memory.ends
     slot = np.int64(ends[FREE])
     session, owner = sessions[slot], memory.agents[agent]
@@ -65,6 +66,7 @@ def open_session(memory: Memory, name: np.uint64, agent: int, ts: float) -> int:
     ends[OPEN] += 1
     session["name"] = name
     session["agent"] = agent
+    session["group"] = group
     session["started"] = ts
     session["previous"][:] = 0
     session["count"][:] = 0

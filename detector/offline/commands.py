@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -68,7 +69,7 @@ def evaluate(
 
     Prints ranking (ROC-AUC, average precision, recall at a budget of harmless sessions alarmed) and what the alarms
     cost against what was promised, with bootstrap intervals over sessions; by agent and by kind of attack too. Labels
-    that belong to another stream are refused.
+    that belong to another stream are refused. Hashes are keyed by DETECTOR_STATE_KEY of the environment, if it is set.
     """
     from detector.kernels import notice_on_stderr
     from detector.offline.core import Core
@@ -82,7 +83,7 @@ def evaluate(
     loaded = load_profile(profile, models)
     facts = read_meta(meta)
     until = facts.live_start if trusted_until is None else seconds_of(trusted_until, "trusted-until of evaluate")
-    core = Core(loaded, seed, trusted_until=until)
+    core = Core(loaded, seed, trusted_until=until, secret=_secret())
     idle_s = loaded.sessions.idle_s
     question = Question(loaded.budget.alerts, Resampling(draws, seed), gap_s, idle_s, loaded.time.step_s)
     with notice_on_stderr(), _bar([events], is_shown=not quiet) as progress:
@@ -143,7 +144,9 @@ def replay(
     The same events in the same order give the same output, and the same finding ids as Kafka with the same number of
     partitions. What was refused is counted by reason on standard error, events far out of order too. Exit status 1 if
     there were lines and not one of them was an event. With the controls and the journal of a worker, what its verdicts
-    led to is the same too: places count records, so give the events one a record and from the first on.
+    led to is the same too: places count records, so give the events one a record and from the first on. Hashes are
+    keyed by DETECTOR_STATE_KEY of the environment, as the workers' are: with another key other names collide, which is
+    rare but not never.
     """
     from collections import Counter
     from contextlib import ExitStack
@@ -158,7 +161,7 @@ def replay(
     from detector.profile.load import load_profile
 
     until = None if trusted_until is None else seconds_of(trusted_until, "trusted-until of replay")
-    settings, plan = ReplaySettings(partitions, seed, until, mode), read_plan(controls, journal, partitions)
+    settings, plan = ReplaySettings(partitions, seed, until, mode, _secret()), read_plan(controls, journal, partitions)
     run = Replay(load_profile(profile, models), settings, plan=plan)
     paths = events or [STDIN]
     with notice_on_stderr(), ExitStack() as open_files:
@@ -179,6 +182,11 @@ def replay(
     if run.lines and refused.total() >= run.lines:
         typer.echo(f"detector: input of replay must hold events, got {run.lines} lines and no event", err=True)
         raise typer.Exit(1)
+
+
+def _secret() -> str | None:
+    """Return the workers' secret, if the environment has it; an option would show it to everybody on the machine."""
+    return os.environ.get("DETECTOR_STATE_KEY") or None
 
 
 def _created(path: Path) -> IO[bytes]:

@@ -26,11 +26,15 @@ class Core:
         Added to the profile's seeds.
     trusted_until : float or None
         Event time, epoch seconds, before which everything is learned and nothing alerts.
+    secret : str or None
+        A deployment's DETECTOR_STATE_KEY: hashes are then those of its workers.
 
     Attributes
     ----------
     alerts : list of Alert
         So far.
+    unheard : set of str
+        Sessions, or agents without one, whose incident was folded into a storm.
     refusals : list of (int, Refusal)
         Place of the record among all given so far, and why it, or one line of it, is no event as it stands.
     outcomes : Outcome
@@ -45,10 +49,16 @@ class Core:
     """
 
     def __init__(
-        self, profile: Profile | str = "default/v1", seed: int = 0, trusted_until: float | None = None
+        self,
+        profile: Profile | str = "default/v1",
+        seed: int = 0,
+        trusted_until: float | None = None,
+        secret: str | None = None,
     ) -> None:
-        self.pipeline = Pipeline(load_profile(profile) if isinstance(profile, str) else profile, seed, trusted_until)
+        loaded = load_profile(profile) if isinstance(profile, str) else profile
+        self.pipeline = Pipeline(loaded, seed, trusted_until, secret)
         self.alerts: list[Alert] = []
+        self.unheard: set[str] = set()
         self.refusals: list[tuple[int, Refusal]] = []
         self.outcomes = Outcome()
         self._records = 0
@@ -73,6 +83,7 @@ class Core:
         """Return the same of records that know where they stand."""
         self.outcomes = self.pipeline.process(records)
         self.alerts += self.outcomes.alerts
+        self.unheard.update(self.outcomes.unheard)
         self.refusals += [(self._records + index, refusal) for index, refusal in self.outcomes.refusals]
         self._records += len(records)
         return self.outcomes.scores

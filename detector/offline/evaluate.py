@@ -58,7 +58,7 @@ class Scored:
     scores : ndarray of float64, shape (n,)
         NaN where an event has no score.
     alerts : list of Alert
-        What went out, in order.
+        What went out, in order; `unheard`: sessions whose incident is part of a storm.
     """
 
     events: list[str] = field(default_factory=list)
@@ -67,6 +67,7 @@ class Scored:
     times: list[float] = field(default_factory=list)
     scores: Floats = field(default_factory=lambda: np.zeros(0))
     alerts: list[Alert] = field(default_factory=list)
+    unheard: frozenset[str] = frozenset()
 
 
 def score_stream(core: Scorer, lines: Iterable[bytes]) -> Scored:
@@ -87,7 +88,7 @@ def score_stream(core: Scorer, lines: Iterable[bytes]) -> Scored:
             _take_down(out, line)
     core.finish()
     out.scores = np.concatenate(parts) if parts else np.zeros(0)
-    out.alerts = list(core.alerts)
+    out.alerts, out.unheard = list(core.alerts), frozenset(getattr(core, "unheard", ()))
     return out
 
 
@@ -142,7 +143,7 @@ def judge_sessions(scored: Scored, labels: dict[str, SessionLabel], question: Qu
     best = _best(scored)
     names = [name for name, label in labels.items() if label.is_live]
     scores = filled(np.array([best.get(name, np.nan) for name in names], dtype=np.float64))
-    alarmed = {alert.session_id or alert.agent_id for alert in scored.alerts}
+    alarmed = {alert.session_id or alert.agent_id for alert in scored.alerts} | scored.unheard
     bad = np.array([labels[name].is_attack for name in names], dtype=bool)
     sample = Sample(scores, bad, np.array([name in alarmed for name in names], dtype=bool))
     agents = _agents(scored, labels, names)
@@ -225,8 +226,7 @@ def _alarms(alerts: Iterable[Alert], first: float) -> Iterator[tuple[str, float]
 
 def refusals_of(core: object) -> dict[str, int]:
     """Return how often events were refused, by reason, of a core that keeps them as (index, refusal)."""
-    kept = getattr(core, "refusals", ())
-    return dict(sorted(Counter(str(refusal.reason) for _, refusal in kept).items()))
+    return dict(sorted(Counter(str(refusal.reason) for _, refusal in getattr(core, "refusals", ())).items()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,12 +74,15 @@ class ReplaySettings:
         Event time, epoch seconds, before which everything is learned.
     mode : {"enforce", "shadow"}, optional
         Of the commands; the profile's own if left out.
+    secret : str, optional
+        The workers' DETECTOR_STATE_KEY: hashes are then theirs, to the last collision.
     """
 
     partitions: int = 1
     seed: int = 0
     trusted_until: float | None = None
     mode: Mode | None = None
+    secret: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.partitions < 1:
@@ -116,7 +119,7 @@ def _pipeline(profile: Profile, settings: ReplaySettings) -> ReplayPipeline:
     # imported here: the pipeline brings numba along, and help must not wait for it
     from detector.pipeline import Pipeline
 
-    return Pipeline(profile, seed=settings.seed, trusted_until=settings.trusted_until)
+    return Pipeline(profile, seed=settings.seed, trusted_until=settings.trusted_until, secret=settings.secret)
 
 
 class Replay:

@@ -113,7 +113,7 @@ def sessions_of(stream: Stream, scored: Scored) -> list[dict[str, Any]]:
     scored : Scored
         The same stream after :func:`detector.offline.evaluate.score_stream`.
     """
-    alerted = {alert.session_id or alert.agent_id for alert in scored.alerts}
+    alerted = {alert.session_id or alert.agent_id for alert in scored.alerts} | scored.unheard
     rows: dict[str, dict[str, Any]] = {}
     for name, agent, at, score in zip(
         scored.sessions, scored.agents, scored.times, scored.scores.tolist(), strict=True

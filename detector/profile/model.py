@@ -15,6 +15,7 @@ Status = Literal["experimental", "test", "stable", "deprecated"]
 
 Whole = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 Natural = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+Hourly = Annotated[int, Field(strict=True, ge=1, le=100_000)]
 Seconds = Annotated[float, Field(strict=True, gt=0.0, le=31_536_000.0)]
 Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0)]
 Weight = Annotated[float, Field(strict=True, ge=0.0, le=10.0)]
@@ -210,6 +211,9 @@ class SessionBudget(Section):
         Share of the window the tail model is fitted to; 0 switches it off.
     origin_share : float
         Share of the budget that goes to the voice with origins; the rest to the voice without.
+    hourly_incidents, newcomer_incidents, agent_incidents, reserve_incidents : int
+        Incidents of a partition that may be opened in an hour: by established agents, by all others, by one agent;
+        and beyond, each stronger than all opened before. What is beyond is folded into one, ``sensor.storm``.
     """
 
     alerts: Share = 0.01
@@ -218,6 +222,10 @@ class SessionBudget(Section):
     least: Whole = 40
     tail: Annotated[float, Field(strict=True, ge=0.0, le=0.5)] = 0.05
     origin_share: Share = 0.8
+    hourly_incidents: Hourly = 40
+    newcomer_incidents: Hourly = 10
+    agent_incidents: Hourly = 8
+    reserve_incidents: Annotated[int, Field(strict=True, ge=0, le=100_000)] = 8
 
 
 class MemoryLimits(Section):

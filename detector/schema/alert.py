@@ -49,7 +49,11 @@ class Contribution(_AlertPart):
 
 
 class Evidence(_AlertPart):
-    """One event behind an alert and where its bytes stand: topic, partition, offset, line of the record."""
+    """One event behind an alert and where its bytes stand: topic, partition, offset, line of the record.
+
+    `cause` is what it is evidence of; `strength` how strong it is, as -log10 of the share of sessions at least as
+    strange, or a rule's risk on that scale. Both are empty in records from before the fields.
+    """
 
     topic: str
     partition: int
@@ -61,6 +65,8 @@ class Evidence(_AlertPart):
     name: str
     target: str | None
     outcome: str
+    cause: str = ""
+    strength: float = Field(default=0.0, ge=0.0)
 
 
 class VerdictNote(_AlertPart):
@@ -77,7 +83,9 @@ class Alert(_AlertPart):
 
     Times are seconds since the epoch, UTC, of events. `score` is -log10 of the share of recent sessions at least as
     strange, None while only rules have spoken; `risk` is 0 to 100; `partition_agents` counts the agents known to the
-    partition that alerts. `causes` are what was found, in the order it was; `verdict` is what a person said last.
+    partition that alerts. `causes` are what was found, in the order it was; `folded` counts what was found of causes
+    beyond the most that are listed; `evidence` holds the strongest acts, one a cause; `verdict` is what a person said
+    last.
     `established`: this agent was seen on several days before, or history about it is trusted; the response stage gives
     newcomers places of their own. Records from before the field count as established.
     """
@@ -112,6 +120,7 @@ class Alert(_AlertPart):
     partition_agents: int = Field(ge=0)
     partition: int = Field(ge=0)
     causes: tuple[str, ...] = ()
+    folded: int = Field(default=0, ge=0)
     verdict: VerdictNote | None = None
     established: bool = Field(
         default=True,

@@ -41,7 +41,7 @@ AMOUNTS: Final = ("duration_ms", "tokens_in", "tokens_out", "bytes_in", "bytes_o
 CHOICES: Final = {"kind": ("tool_call", frozenset(get_args(Kind))), "outcome": ("ok", frozenset(get_args(Outcome)))}
 """What stands for a value that does not exist: never one that lowers a score."""
 PARTS: Final = {"credential": ("issued_at", "expires_at"), "grant": ("granted_at", "expires_at")}
-BEFORE_NOTES: Final = 12
+BEFORE_NOTES: Final = 6
 """Items of arguments that may stand before the notes: with them, the most parts of a target and all notes there are 27.
 At least 29 are looked at, of each argument its first four items (``detector/intake/columns.py``)."""
 _MOST_ITEMS: Final = 4

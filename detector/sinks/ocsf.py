@@ -207,6 +207,8 @@ def _evidence(one: Evidence) -> Body:
         name=one.name,
         target=one.target,
         outcome=one.outcome,
+        cause=one.cause or None,
+        strength=one.strength or None,
     )
     return {"uid": one.event_id, "name": one.kind, "data": data}
 

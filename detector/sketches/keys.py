@@ -9,8 +9,8 @@ have to wait once more.
 Narrow cells (uint32: 16-bit fingerprint, 8-bit count) serve agents, wide ones (uint64: 32 and
 24 bits) serve peer groups. A full bucket gives up its oldest key on probation, else the known
 key with the smallest count, so a flood of invented keys costs each bucket at most one known key.
-The lowest bit of a fingerprint is always set, so that no cell in use is 0: a key an agent never used is taken for a
-known one by chance in at most 4 of 32,768 probes. Constants: ``docs/science.md``, *Hashing and memory*.
+A fingerprint of 0 is kept as 1, so that no cell in use looks free: a key an agent never used is taken for a known one
+by chance in at most 4 of 65,536 probes. Constants: ``docs/science.md``, *Hashing and memory*.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def _is_ripe(stamp: np.uint64, tick: np.uint64) -> bool:
 
 @njit(cache=True)
 def _mark(cells: np.ndarray, key: np.uint64) -> np.uint64:
-    return (key >> np.uint64(48 if cells.itemsize == 4 else 32)) | _ONE
+    mark = key >> np.uint64(48 if cells.itemsize == 4 else 32)
+    return mark if mark != 0 else _ONE
 
 
 @njit(cache=True)
@@ -73,6 +74,12 @@ def is_known(cells: np.ndarray, key: np.uint64, tick: np.uint64) -> bool:
         return False
     stamp = np.uint64(cells[slot]) & _LOW
     return stamp == 0 or _is_ripe(stamp, tick)
+
+
+@njit(cache=True)
+def holds(cells: np.ndarray, key: np.uint64) -> bool:
+    """Return whether the key is there, on probation or known."""
+    return _find(cells, key) >= 0
 
 
 @njit(cache=True)

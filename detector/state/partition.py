@@ -22,7 +22,7 @@ from detector.sketches.index import find_row
 from detector.sketches.rolling import upper_quantile
 from detector.sketches.survival import allocate_survival
 from detector.state.refit import Refit
-from detector.state.settings import Settings, settings_of
+from detector.state.settings import Settings, ceilings_of, settings_of
 from detector.steps.combine import Models
 from detector.steps.judge import CLOSED_SESSIONS, SessionStanding, allocate_standing
 from detector.steps.threshold import BudgetThreshold, Threshold
@@ -45,13 +45,17 @@ class Partition:
         Added to the profile's seeds of forest and half-space trees.
     trusted_until : float or None
         Event time before which the gate is off, epoch seconds.
+    secret : str or None
+        What the key of the hashes is made of; without one it is the public key.
     """
 
-    def __init__(self, profile: Profile, seed: int = 0, trusted_until: float | None = None) -> None:
+    def __init__(
+        self, profile: Profile, seed: int = 0, trusted_until: float | None = None, secret: str | None = None
+    ) -> None:
         shape = profile.half_space
         structure = half_space_structure(shape.seed + seed, trees=shape.trees, height=shape.height, window=shape.window)
         self.profile = profile
-        self.settings: Settings = settings_of(profile, trusted_until)
+        self.settings: Settings = settings_of(profile, trusted_until, secret)
         self.memory: Memory = allocate_memory(self.settings.sizes)
         groups = len(self.memory.groups)
         self.models = Models(structure, allocate_masses(structure, groups), allocate_survival(1)[0])
@@ -60,13 +64,15 @@ class Partition:
         self.rules: tuple[Rule, ...] = tuple(RULES[name] for name in profile.rules.enabled)
         shares = self.settings.threshold
         self.incidents = Incidents(
-            Policy(profile.id, shares.alerts, shares.quarantine, profile.features.ignored_attributes)
+            Policy(profile.id, shares.alerts, shares.quarantine, profile.features.ignored_attributes),
+            ceilings_of(profile),
         )
         self.verdicts: Counter[str] = Counter()
         self.past = Past()
         self.touched_blocks: set[int] = set()
         self.touched_groups: set[int] = {FLEET}
         self.rewritten: set[str] = set()
+        self.groups_known = 1
         self.forest_written = 0
         self.refit = Refit(profile.forest.model_copy(update={"seed": profile.forest.seed + seed}))
         self.work: Workspace = allocate_workspace(profile.sessions.observations)
@@ -87,7 +93,9 @@ class Partition:
             self.work.judgements = allocate_judgements(BATCH, rows)
         self.work.closes.count[0] = 0
         agents = np.ascontiguousarray(columns.ident[:events, AGENT])
-        self.work.clock = watermarks(self.memory.clock, columns.ts[:events], agents, self.settings.rules.step_s)
+        self.work.clock = watermarks(
+            self.memory.clock, columns.ts[:events], columns.receipt[:events], agents, self.settings.rules.step_s
+        )
 
     def mark_for_snapshot(self, events: int) -> None:
         """Remember whose rows the last batch changed: the next snapshot holds them."""
@@ -96,14 +104,18 @@ class Partition:
         groups = np.concatenate([self.work.context.group[:events], self.work.closes.group[:closes]])
         self.touched_blocks.update((np.unique(agents) // BLOCK).tolist())
         self.touched_groups.update(np.unique(groups[groups >= 0]).tolist())
-        self.touched_groups.add(FLEET)
+        # a group that was only named is there too, though nobody was held against it
+        used = int(self.memory.used[USED_GROUPS])
+        self.touched_groups.update({FLEET, *range(self.groups_known, used)})
+        self.groups_known = used
 
     def gauges(self) -> dict[str, float]:
         """Return the figures an operator watches.
 
         Agents and peer groups known, sessions open, the evidence at which a session alerts (infinite
         until enough have closed), the share of sessions promised and spent, forests fitted, the
-        watermark, and how many verdicts of each kind were taken.
+        watermark, incidents opened in its hour, those folded by the ceilings, and the ceiling, and how
+        many verdicts of each kind were taken.
         """
         judge, rolling = self.settings.judge, self.standing.rolling
         is_ready = rolling.used[FUSED, 0] >= judge.least
@@ -119,5 +131,6 @@ class Partition:
             "forest_fits": float(self.refit.fits),
             "watermark": float(self.memory.clock[NOW]),
             **self.threshold.gauges(),
+            **self.incidents.ceilings.gauges(),
             **{f"verdicts_{kind}": float(count) for kind, count in sorted(self.verdicts.items())},
         }

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from detector.alerts.explain import Known, Seen
-from detector.alerts.findings import Spot, found_by_rule, found_by_score
+from detector.alerts.findings import Spot, cause_of, evidence_of, found_by_rule, found_by_score, severity_of
+from detector.alerts.leads import Lead
 from detector.channels.context import (
     ARGUMENT_PART,
     ATTRIBUTE_NUMBER,
@@ -27,15 +28,18 @@ from detector.channels.context import (
     TARGET_PART,
     UNJUDGED,
 )
-from detector.intake.columns import BATCH, LIFECYCLE, SESSION
-from detector.memory.layout import USED_AGENTS
+from detector.intake.columns import BATCH, LIFECYCLE, SESSION, Columns
+from detector.intake.names import targets_of
+from detector.intake.receipts import hold_to_receipt
+from detector.intake.text import place_of
+from detector.memory.layout import NOW, USED_AGENTS
 from detector.schema.alert import Alert
 from detector.schema.decode import Decoded, Refusal
 from detector.schema.event import Event
 from detector.schema.finding import Finding
 from detector.schema.record import Record
 from detector.state.partition import Partition
-from detector.steps.threshold import Ended, Passed
+from detector.steps.threshold import NEAR, Ended, Passed
 from detector.steps.workspace import AT_CROWD, AT_SIZE, EVERYTHING, HISTOGRAMS
 
 
@@ -55,12 +59,15 @@ class Outcome:
     counts : Counter of str
         What else happened, for the worker to count. Of lines: ``lines`` = ``events_scored`` + ``events_context`` +
         ``events_repeated`` + ``refused_unscored``; ``refused_scored`` of them are among the events.
+    unheard : list of str
+        Sessions, or agents without one, whose incident the ceilings folded into a storm.
     """
 
     scores: np.ndarray = field(default_factory=lambda: np.empty(0))
     alerts: list[Alert] = field(default_factory=list)
     refusals: list[tuple[int, Refusal]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    unheard: list[str] = field(default_factory=list)
 
     def say(self, alert: Alert | None) -> None:
         """Take an alert in, and count it; None is nothing."""
@@ -77,6 +84,14 @@ class Batch(NamedTuple):
     start: int
     events: Sequence[Event]
 
+    def held_to_receipt(self, columns: Columns, outcome: Outcome) -> Batch:
+        """Return the batch with no event later than the broker's time of its record; counts those that were."""
+        sources = self.decoded.source[self.start : self.start + len(self.events)]
+        receipts = [self.records[source].receipt_ms for source in sources]
+        held, ahead = hold_to_receipt(self.events, receipts, columns)
+        outcome.counts["events_ahead"] += ahead
+        return self._replace(events=held)
+
     def spot(self, i: int) -> Spot:
         """Return an event and where it stands in the input."""
         place = self.start + i
@@ -92,7 +107,7 @@ def batches_of(records: Sequence[Record], decoded: Decoded) -> Iterator[Batch]:
         yield Batch(records, decoded, start, decoded.events[start : start + BATCH])
 
 
-Placed = tuple[int, int, int, Finding | Ended]
+Placed = tuple[int, int, int, Lead | Passed | Ended]
 """A step of an incident and its place: the event, then closes before rules before scores, then its number."""
 
 
@@ -111,10 +126,10 @@ def settle_lines(decoded: Decoded, found: Sequence[np.ndarray], outcome: Outcome
     outcome.counts["unknown_fields"] += decoded.unknown.total()
 
 
-def findings_by_rule(state: Partition, batch: Batch) -> Iterator[tuple[int, Finding]]:
+def _hits(state: Partition, batch: Batch) -> Iterator[tuple[int, Finding]]:
     """Yield what the profile's rules find, with the event's place; repeated events and trusted history are passed over.
 
-    KernelRules alert from the first event on: they need no history, and the budget of the scores is not theirs.
+    Rules alert from the first event on: they need no history, and the budget of the scores is not theirs.
     """
     work, events = state.work, len(batch.events)
     if not state.rules:
@@ -130,15 +145,26 @@ def findings_by_rule(state: Partition, batch: Batch) -> Iterator[tuple[int, Find
 def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], outcome: Outcome) -> None:
     """Add a batch's alerts and counts to an outcome, in input order; changes the incidents.
 
-    A close comes before the event it makes way for, a rule before the score of the same event.
+    A close comes before the event it makes way for, a rule before the score of the same event. A storm that is over
+    closes before the event at which it is.
     """
-    folded = state.incidents.folded
-    found: list[Placed] = [(i, 1, k, finding) for k, (i, finding) in enumerate(findings_by_rule(state, batch))]
-    found += [(step.event, 2, 0, _by_score(state, batch, step)) for step in passed if isinstance(step, Passed)]
+    incidents, clock = state.incidents, state.work.clock
+    folded = incidents.folded
+    found: list[Placed] = [(i, 1, k, _by_rule(state, batch, i, it)) for k, (i, it) in enumerate(_hits(state, batch))]
+    found += [(step.event, 2, 0, step) for step in passed if isinstance(step, Passed)]
     for place, _, _, step in sorted([*found, *_ends(state, passed, found)], key=lambda placed: placed[:3]):
-        outcome.say(_close(state, step) if isinstance(step, Ended) else _take(state, place, step))
-    outcome.counts["findings_folded"] += state.incidents.folded - folded
+        if place < len(clock):
+            outcome.say(incidents.move_to(float(clock[place])))
+        outcome.say(_close(state, step) if isinstance(step, Ended) else _take(state, batch, place, step))
+    outcome.say(incidents.move_to(float(clock[-1])) if len(clock) else incidents.end_storm(_last(state)))
+    outcome.counts["findings_folded"] += incidents.folded - folded
+    outcome.unheard, incidents.unheard = outcome.unheard + incidents.unheard, []
     _count(state, len(batch.events), outcome.counts)
+
+
+def _last(state: Partition) -> float:
+    """Return the event time at which a replay ends."""
+    return float(state.memory.clock[NOW])
 
 
 def _ends(state: Partition, passed: Sequence[Passed | Ended], findings: Sequence[Placed]) -> list[Placed]:
@@ -156,19 +182,34 @@ def _ends(state: Partition, passed: Sequence[Passed | Ended], findings: Sequence
     ]
 
 
-def _by_score(state: Partition, batch: Batch, passed: Passed) -> Finding:
-    """Return what the score of an event says that took its session past a level."""
-    i = passed.event
-    seen, rarity = seen_at(state, batch.events[i], i), float(state.work.judgements.rarity[i])
-    return found_by_score(batch.spot(i), seen, state.incidents.policy, rarity, (passed.level, passed.over))
+def _by_rule(state: Partition, batch: Batch, i: int, found: Finding) -> Lead:
+    """Return what a rule found as a lead."""
+    strength = found.evidence.strength
+    return Lead(found.cause, strength, found.severity, batch.spot(i), known_at(state, i), 0, lambda: found)
 
 
-def _take(state: Partition, i: int, finding: Finding) -> Alert | None:
-    """Return the alert a finding leads to; an event outside of any open session is an incident of its own."""
+def _by_score(state: Partition, batch: Batch, passed: Passed) -> Lead:
+    """Return what the score of an event says, as a lead: reasons are looked up if they are asked for."""
+    i, policy = passed.event, state.incidents.policy
+    event, rarity = batch.events[i], float(state.work.judgements.rarity[i])
+    targets = targets_of(event)
+    cause = cause_of(event.name, place_of(targets[0]) if targets else None, passed.level)
+    spot = batch.spot(i)
+
+    def find() -> Finding:
+        return found_by_score(spot, seen_at(state, event, i), policy, evidence_of(spot, cause, rarity), passed.over)
+
+    return Lead(cause, rarity, severity_of(rarity, policy), spot, known_at(state, i), passed.over, find)
+
+
+def _take(state: Partition, batch: Batch, i: int, step: Lead | Passed) -> Alert | None:
+    """Return the alert a step leads to; an event outside of any open session is an incident of its own."""
     work = state.work
-    has_session = work.context.slot[i] >= 0
-    session = int(work.columns.ident[i, SESSION]) if has_session else None
-    return state.incidents.take(session, finding, known_at(state, i), finding.evidence.partition)
+    session = int(work.columns.ident[i, SESSION]) if work.context.slot[i] >= 0 else None
+    if isinstance(step, Lead):
+        return state.incidents.take(session, step)
+    lead = _by_score(state, batch, step)
+    return state.incidents.witness(step.session, lead) if step.level == NEAR else state.incidents.take(session, lead)
 
 
 def _close(state: Partition, ended: Ended) -> Alert | None:
@@ -189,6 +230,7 @@ def _count(state: Partition, events: int, counts: Counter[str]) -> None:
     counts["events_scored"] += int(states[JUDGED])
     counts["events_context"] += int(states[UNJUDGED])
     counts["events_repeated"] += int(states[REPEATED])
+    counts["events_reusing_an_id"] += int(np.count_nonzero(work.context.is_reused[:events]))
     counts["sessions_closed"] += closes
     counts["sessions_capped"] += int((reasons == AT_CROWD).sum() + (reasons == AT_SIZE).sum())
     counts["sessions_learned"] += int(lessons[EVERYTHING])
@@ -200,7 +242,7 @@ def _count(state: Partition, events: int, counts: Counter[str]) -> None:
 def known_at(state: Partition, i: int) -> Known:
     """Return on how much a judgement of an event rests; an event that no channel looked at rests on nothing."""
     context = state.work.context
-    if context.slot[i] < 0 or state.work.columns.kind[i] == LIFECYCLE:
+    if context.slot[i] < 0 or (state.work.columns.kind[i] == LIFECYCLE and context.state[i] != JUDGED):
         return Known(0, 0, int(state.memory.used[USED_AGENTS]), 0)
     known = context.known[i]
     return Known(

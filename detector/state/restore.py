@@ -8,6 +8,7 @@ from datetime import datetime
 
 import numpy as np
 
+from detector.alerts.storm import Storm
 from detector.channels.catalogue import MEASURES, NAMES
 from detector.errors import ArtifactError, StateError
 from detector.memory.grow import index_of, room_for_agents, room_for_groups
@@ -28,6 +29,7 @@ from detector.memory.layout import (
 from detector.schema.alert import Alert
 from detector.schema.past import Past
 from detector.scorers.codec import from_bytes
+from detector.sketches.hashing import digest_of
 from detector.sketches.index import allocate_index, rebuild_index
 from detector.state.partition import BLOCK, REWRITTEN, Partition
 from detector.state.shards import join, unpack
@@ -51,6 +53,7 @@ def restore_partition(state: Partition, shards: Mapping[str, bytes]) -> None:
         _restore_core(state, held)
         _restore_rows(state, held)
         _restore_sessions(state, held)
+        state.groups_known = int(state.memory.used[USED_GROUPS])
     except (KeyError, ValueError, IndexError, TypeError, ArtifactError) as error:
         raise StateError(
             f"shards of a snapshot must fit this profile, got {error!r}; the partition restarts cold"
@@ -61,6 +64,11 @@ def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
     arrays, facts = unpack("core", held["core"])
     if facts["profile"] != state.profile.id:
         raise StateError(f"profile of a snapshot must be {state.profile.id}, got {facts['profile']}")
+    if facts["key"] != (own := digest_of(state.settings.keyed.key)):
+        raise StateError(
+            f"key of a snapshot must be the one of digest {own}, got {facts['key']}: it was learned under another "
+            "DETECTOR_STATE_KEY; set that one again, or let the partition restart cold under the new one"
+        )
     if (tuple(facts["channels"]), tuple(facts["measures"])) != (NAMES, MEASURES):
         raise StateError("channels of a snapshot must be this version's, got others; the partition restarts cold")
     memory, refit = state.memory, state.refit
@@ -79,6 +87,8 @@ def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
     state.past = Past(None if last is None else datetime.fromisoformat(last), unpack("past", held["past"])[1]["agents"])
     _restore_incidents(state, held)
     state.incidents.folded = facts["folded"]
+    state.incidents.ceilings.restore(facts["ceilings"])
+    state.incidents.storm = None if facts["storm"] is None else Storm.of_facts(facts["storm"])
     refit.day, refit.fits = facts["day"], facts["fits"]
     if "forest" in held:
         refit.forest = from_bytes(held["forest"])

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from detector.alerts.ceilings import CeilingSettings
 from detector.channels.catalogue import MEASURES, NAMES
 from detector.channels.context import KernelRules
-from detector.intake.columns import Ignored, ignored_names
+from detector.intake.columns import Ignored, Keyed, ignored_names, keyed_by
 from detector.memory.layout import Sizes
 from detector.profile.model import Profile
 from detector.response.ladder import kept_share
@@ -36,10 +37,14 @@ class Settings(NamedTuple):
     judge: JudgeSettings
     threshold: BudgetSettings
     ignored: Ignored
+    keyed: Keyed
 
 
-def settings_of(profile: Profile, trusted_until: float | None) -> Settings:
-    """Return the settings of a profile; before `trusted_until` (epoch seconds) the gate is off."""
+def settings_of(profile: Profile, trusted_until: float | None, secret: str | None = None) -> Settings:
+    """Return the settings of a profile; before `trusted_until` (epoch seconds) the gate is off.
+
+    Texts are hashed under a key made of `secret`, without one under the public key.
+    """
     memory, sessions, learning, risk = profile.memory, profile.sessions, profile.learning, profile.risk
     plain, origin = voice_weights(profile.weights.model_dump())
     return Settings(
@@ -87,6 +92,7 @@ def settings_of(profile: Profile, trusted_until: float | None) -> Settings:
         judge=_judge(profile),
         threshold=_threshold(profile, trusted_until, plain.tolist()),
         ignored=ignored_names(profile.features.ignored_attributes),
+        keyed=keyed_by(secret),
     )
 
 
@@ -107,6 +113,17 @@ def _judge(profile: Profile) -> JudgeSettings:
         high=correction.high,
         prior_sessions=float(correction.prior_sessions),
         cap=correction.cap,
+    )
+
+
+def ceilings_of(profile: Profile) -> CeilingSettings:
+    """Return how many incidents an hour a profile allows."""
+    budget = profile.budget
+    return CeilingSettings(
+        agent=budget.agent_incidents,
+        established=budget.hourly_incidents,
+        newcomers=budget.newcomer_incidents,
+        reserve=budget.reserve_incidents,
     )
 
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from detector.errors import StateError
 
-VERSION = 2
-"""2: layouts of structured arrays stand in the header as a digest."""
+VERSION = 3
+"""2: layouts of structured arrays stand in the header as a digest. 3: names are hashed under a key."""
 
 
 LAYOUT = "layout:"

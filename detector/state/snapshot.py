@@ -32,6 +32,7 @@ from detector.memory.layout import (
 )
 from detector.schema.alert import Alert
 from detector.scorers.codec import to_bytes
+from detector.sketches.hashing import digest_of
 from detector.state.partition import BLOCK, Partition
 from detector.state.shards import divide, pack
 
@@ -108,11 +109,14 @@ def _core(state: Partition) -> bytes:
         "day": state.refit.day,
         "fits": state.refit.fits,
         "profile": state.profile.id,
+        "key": digest_of(state.settings.keyed.key),
         "channels": NAMES,
         "measures": MEASURES,
         "threshold": state.threshold.facts(),
         "verdicts": dict(sorted(state.verdicts.items())),
         "folded": state.incidents.folded,
+        "ceilings": state.incidents.ceilings.facts(),
+        "storm": None if state.incidents.storm is None else state.incidents.storm.facts(),
     }
     return pack(arrays, facts)
 

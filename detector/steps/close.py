@@ -77,7 +77,7 @@ def _note_gate(fleet: np.void, group: np.void, agent: np.void, score: float) -> 
 def _lesson(memory: Memory, rules: KernelRules, session: np.void) -> int:
     """Return what a session that closes may teach, by how strange it was for this agent, its peers and the fleet."""
     agent = memory.agents[session["agent"]]
-    group, fleet = memory.groups[agent["group"]], memory.groups[mem.FLEET]
+    group, fleet = memory.groups[session["group"]], memory.groups[mem.FLEET]
     score = session["level"][mem.GATE]
     is_trusted = session["started"] < rules.trusted_until
     is_warm = fleet["gate"][0] >= rules.warm_sessions
@@ -97,7 +97,7 @@ def close(memory: Memory, rules: KernelRules, closes: Closes, slot: int, at: int
     closes.at[row] = at
     closes.slot[row] = slot
     closes.agent[row] = session["agent"]
-    closes.group[row] = memory.agents[session["agent"]]["group"]
+    closes.group[row] = session["group"]
     closes.name[row] = session["name"]
     closes.events[row] = session["count"][mem.EVENTS]
     closes.lesson[row] = lesson
@@ -148,5 +148,6 @@ def session_before(memory: Memory, rules: KernelRules, columns: Columns, i: int,
 
 @njit(cache=True, inline="always")
 def is_end(columns: Columns, i: int) -> bool:
-    """Return whether an event only says that its session is over."""
-    return columns.kind[i] == LIFECYCLE and columns.ident[i, TOOL_NAME] == SESSION_END
+    """Return whether an event only says that its session is over: one with a target or arguments does more."""
+    is_bare = columns.parts_end[i] == columns.parts_end[i + 1]
+    return columns.kind[i] == LIFECYCLE and columns.ident[i, TOOL_NAME] == SESSION_END and is_bare

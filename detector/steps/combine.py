@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 
 from detector.channels.catalogue import CHANNELS, HALF_SPACE, spoken_of
-from detector.channels.context import JUDGED, NO_ORIGIN, OTHER_ORIGIN, Context
+from detector.channels.context import AS_FAILED, AS_READ, JUDGED, NO_ORIGIN, OTHER_ORIGIN, Context
 from detector.intake.columns import DATA_ACCESS, Columns
 from detector.memory.layout import ORIGIN, PLAIN
 from detector.scorers.forest import FlatForest
@@ -114,9 +114,12 @@ def _combine(
         out.total[i, :] = 0.0
         if context.state[i] != JUDGED:
             continue
-        factor = weights.not_ok if columns.outcome[i] else 1.0
+        # what the sender declares lowers its score only as far as the tool is known for it among its peers
+        factor = 1.0
+        if columns.outcome[i]:
+            factor -= (1.0 - weights.not_ok) * context.earned[i, AS_FAILED]
         if columns.kind[i] == DATA_ACCESS:
-            factor *= weights.read
+            factor *= 1.0 - (1.0 - weights.read) * context.earned[i, AS_READ]
         models = (weights.forest * out.forest[i]) if out.has_forest[i] else 0.0
         if out.has_half_space[i]:
             models += weights.half_space * out.half_space[i]

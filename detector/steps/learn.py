@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from detector.channels import sequence, values
+from detector.channels import known, sequence, values
 from detector.channels.context import KernelRules
-from detector.intake.columns import TOOL
+from detector.intake.columns import PLACE, TOOL
 from detector.memory.layout import (
     DISTINCT,
     FLEET,
@@ -24,9 +24,11 @@ from detector.memory.layout import (
     Memory,
 )
 from detector.memory.observations import (
+    CONTEXT,
     PART,
     QUANTITY,
     STEP_ROWS,
+    StepNotes,
     bin_in,
     kind_of,
     measures_in,
@@ -36,7 +38,7 @@ from detector.memory.observations import (
     step_of,
 )
 from detector.sketches.hashing import mix
-from detector.sketches.keys import KNOWN, PROMOTED, add_count, count_known, learn_key, tick_of
+from detector.sketches.keys import KNOWN, PROMOTED, add_count, count_known, holds, learn_key, tick_of
 from detector.sketches.numbers import note_number
 from detector.sketches.survival import note_bin
 from detector.sketches.tails import move_mass, note_known, note_new
@@ -87,13 +89,19 @@ def _learn_symbol(owner: np.void, context: np.uint64, symbol: np.uint64, tick: n
 def _count_part(own: np.ndarray, peers: np.ndarray, scratch: Scratch, row: np.ndarray, place: np.uint64) -> None:
     """Count a part's keys where they are known, and only there: what the gate still lets through."""
     tool, name, value = row[0], row[1], row[2]
-    exact = values.value_key(tool, name, value)
+    exact = known.value_key(tool, name, value)
     if _is_first(scratch, exact):
         count_known(own, exact)
         count_known(peers, exact)
-        count_known(peers, values.any_tool_key(name, value))
-        count_known(peers, values.place_key(tool, name, place))
-        count_known(peers, values.any_place_key(name, place))
+        count_known(peers, known.any_tool_key(name, value))
+        count_known(peers, known.place_key(tool, name, place))
+        count_known(peers, known.any_place_key(name, place))
+
+
+@njit(cache=True)
+def _learn_value(cells: np.ndarray, key: np.uint64, failed: int, tick: np.uint64) -> None:
+    """Learn a value's key; of a call that failed, where it is not there already, for calls that fail alone."""
+    learn_key(cells, known.as_failed(key) if failed and not holds(cells, key) else key, tick)
 
 
 @njit(cache=True)
@@ -107,15 +115,14 @@ def _learn_part(
         _count_part(own, peers, scratch, row, part.place)
         return
     tool, name, value = row[0], row[1], row[2]
-    exact = values.value_key(tool, name, value)
-    if _is_first(scratch, exact):
-        learn_key(own, exact, tick)
-        learn_key(peers, exact, tick)
-        for key in (
-            values.any_tool_key(name, value),
-            values.place_key(tool, name, part.place),
-            values.any_place_key(name, part.place),
-        ):
+    exact = known.value_key(tool, name, value)
+    if _is_first(scratch, known.as_failed(exact) if part.failed else exact):
+        _learn_value(own, exact, part.failed, tick)
+        _learn_value(peers, exact, part.failed, tick)
+        of_any = known.any_tool_key(name, value)
+        if _is_first(scratch, known.as_failed(of_any) if part.failed else of_any):
+            _learn_value(peers, of_any, part.failed, tick)
+        for key in (known.place_key(tool, name, part.place), known.any_place_key(name, part.place)):
             if _is_first(scratch, key):
                 learn_key(peers, key, tick)
     if part.is_target:
@@ -128,12 +135,44 @@ def _learn_part(
 
 
 @njit(cache=True)
+def _learn_manner(counts: np.ndarray, scratch: Scratch, tool: np.uint64, notes: StepNotes) -> None:
+    """Count, once a session, that a tool only read, that it was given values, and that it told their origins."""
+    for is_so, key in (
+        (notes.is_read, sequence.read_key(tool)),
+        (notes.has_values, sequence.asked_key(tool)),
+        (notes.tells, sequence.told_key(tool)),
+        (notes.denied, sequence.denied_key(tool)),
+        (notes.denied, sequence.denied_key(sequence.anywhere())),
+    ):
+        if is_so and _is_first(scratch, key):
+            add_count(counts, key)
+
+
+@njit(cache=True)
+def _learn_context(group: np.void, agent: np.void, scratch: Scratch, row: np.ndarray, tick: np.uint64) -> None:
+    """Learn the keys of a value of an event that is only context."""
+    tool, name, value, place = row[0], row[1], row[2], row[3] & PLACE
+    exact = known.value_key(tool, name, value)
+    if not _is_first(scratch, exact):
+        return
+    learn_key(agent["keys"], exact, tick)
+    learn_key(group["keys"], exact, tick)
+    for key in (
+        known.any_tool_key(name, value),
+        known.place_key(tool, name, place),
+        known.any_place_key(name, place),
+    ):
+        if _is_first(scratch, key):
+            learn_key(group["keys"], key, tick)
+
+
+@njit(cache=True)
 def _learn_step(
     fleet: np.void, group: np.void, agent: np.void, scratch: Scratch, row: np.ndarray, tick: np.uint64
 ) -> None:
     """Learn transitions, outcome and pair of one action, each once a session."""
     tool, previous, before = row[0], row[1], row[2]
-    target, failed = step_of(row)
+    notes = step_of(row)
     anywhere, after_one = sequence.anywhere(), sequence.after_one(previous)
     for context in (anywhere, after_one):
         if _is_first(scratch, mix(context, tool)):
@@ -142,11 +181,12 @@ def _learn_step(
     context = sequence.after_two(before, previous)
     if _is_first(scratch, mix(context, tool)):
         _learn_symbol(group, context, tool, tick)
-    symbol = sequence.OUTCOMES[failed]
+    symbol = sequence.OUTCOMES[notes.failed]
     for context in (sequence.outcome_of(tool), sequence.outcome_anywhere()):
         if _is_first(scratch, mix(context, symbol)):
             _learn_symbol(group, context, symbol, tick)
-    pair = sequence.pair_key(tool, target)
+    _learn_manner(group["counts"], scratch, tool, notes)
+    pair = sequence.pair_key(tool, notes.target)
     if _is_first(scratch, pair ^ _OF_AGENT):
         if add_count(group["counts"], pair):
             fleet["totals"][DISTINCT] += 1
@@ -194,7 +234,7 @@ def learn(memory: Memory, rules: KernelRules, scratch: Scratch, slot: int, lesso
     """
     chunks, session = memory.chunks, memory.sessions[slot]
     agent = memory.agents[session["agent"]]
-    group, fleet = memory.groups[agent["group"]], memory.groups[FLEET]
+    group, fleet = memory.groups[session["group"]], memory.groups[FLEET]
     tick = tick_of(memory.clock[NOW], rules.probation_s)
     left = np.int64(session["count"][OBSERVED])
     _begin(scratch, left)
@@ -208,6 +248,9 @@ def learn(memory: Memory, rules: KernelRules, scratch: Scratch, slot: int, lesso
             _learn_part(fleet, group, agent, scratch, row, lesson, tick)
         elif kind == QUANTITY:
             _learn_quantity(group, agent, row)
+        elif kind == CONTEXT:
+            if lesson == EVERYTHING:
+                _learn_context(group, agent, scratch, row, tick)
         else:
             bins = chunks.cells[chunk, place]
             chunk, place = row_after(chunks, chunk, place)

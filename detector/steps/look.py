@@ -14,6 +14,8 @@ from numba import njit
 
 from detector.channels.catalogue import position
 from detector.channels.context import (
+    AS_FAILED,
+    AS_READ,
     ATTRIBUTE_SIZE,
     EVENTS_BEFORE,
     FAN_OUT,
@@ -31,12 +33,24 @@ from detector.channels.context import (
     KernelRules,
     Surroundings,
 )
+from detector.channels.known import level_of, value_key
 from detector.channels.numbers import measure_earlier_reads, measure_numbers, note_reading
-from detector.channels.sequence import measure_sequence
-from detector.channels.values import measure_values
+from detector.channels.sequence import (
+    USUAL_READS,
+    earned,
+    earned_by_denials,
+    earned_by_failing,
+    measure_sequence,
+    read_key,
+)
+from detector.channels.values import NEW_TO_PEERS, measure_values, tool_of
 from detector.intake.columns import (
     AGENT,
+    CALL,
+    DATA_ACCESS,
+    DENIED,
     EVENT_ID,
+    FINE,
     GROUP,
     LIFECYCLE,
     LLM_CALL,
@@ -47,11 +61,11 @@ from detector.intake.columns import (
 )
 from detector.memory import layout as mem
 from detector.memory import sessions as ses
-from detector.memory.clock import advance, fall_back
+from detector.memory.clock import advance, fall_back, step_of
 from detector.memory.layout import Memory
-from detector.memory.observations import note_step
-from detector.memory.rows import agent_row, group_row, is_repeated
-from detector.sketches.keys import tick_of
+from detector.memory.observations import note_context, note_step
+from detector.memory.rows import ANOTHER, SAME, agent_row, group_row, seen_before
+from detector.sketches.keys import is_known, tick_of
 from detector.sketches.survival import bin_of, tail_p
 from detector.steps.workspace import Scratch
 
@@ -59,6 +73,12 @@ _NUMBER, _VOLUME, _READ_SIZE = (position(name) for name in ("number", "volume", 
 _NOVELTY, _ARGUMENTS, _TRANSITION, _COOCCURRENCE = (
     position(name) for name in ("novelty", "arguments", "transition", "cooccurrence")
 )
+YOUNG_GROUP = 50
+"""Sessions a peer group has learned from before it tells anything of an agent that comes from another group."""
+EARLY = 8
+"""Events of a session from which what is usual is counted once more."""
+AS_CONTEXT = np.uint64(0x6C62272E07BB0142)
+"""In place of a tool, where the name of an event that is only context is looked up."""
 LEAST_P = 1e-7
 """No channel claims more than seven digits of rarity (``docs/science.md``, *Calibration*)."""
 
@@ -68,6 +88,7 @@ def _blank(out: Context, i: int) -> None:
     """Clear what the event before in this place left behind."""
     out.state[i] = UNJUDGED
     out.origin[i] = NO_ORIGIN
+    out.is_reused[i] = False
     out.slot[i] = -1
     out.group[i] = -1
     bits, logs, ready, measures, which = out.bits[i], out.logs[i], out.ready[i], out.measures[i], out.which[i]
@@ -80,29 +101,45 @@ def _blank(out: Context, i: int) -> None:
         which[k] = -1
 
 
+@njit(cache=True)
+def _peers_of(memory: Memory, agent: np.void, declared: int) -> int:
+    """Return the peer group an agent is held against: the one it names, unless that knows too little to tell.
+
+    An agent that has taught its peers before stays with them as long as the new group is young: naming a group that
+    nobody has seen buys no silence.
+    """
+    home = np.int64(agent["group"])
+    is_settled = agent["tally"][mem.CLOSED] > 0 and home > 0
+    if is_settled and home != declared and memory.groups[declared]["totals"][mem.TAUGHT] < YOUNG_GROUP:
+        return home
+    agent["group"] = declared
+    return declared
+
+
 @njit(cache=True, inline="always")
 def enter(memory: Memory, rules: KernelRules, columns: Columns, i: int, out: Context) -> bool:
     """Return whether an event is new; moves the clock, finds or makes the rows of its agent and peer group."""
     _blank(out, i)
-    if advance(memory.clock, columns.ts[i], columns.ident[i, AGENT], rules.step_s):
+    step_s = step_of(columns.receipt[i], rules.step_s)
+    if advance(memory.clock, columns.ts[i], columns.ident[i, AGENT], step_s):
         fall_back(memory)
     row = agent_row(memory, columns.ident[i, AGENT])
     out.agent[i] = row
     agent = memory.agents[row]
-    if is_repeated(agent, columns.ident[i, EVENT_ID]):
+    before = seen_before(agent, columns.ident[i, EVENT_ID])
+    if before == SAME:
         out.state[i] = REPEATED
         return False
-    group = group_row(memory, columns.ident[i, GROUP])
-    agent["group"] = group
+    out.is_reused[i] = before == ANOTHER
+    out.group[i] = _peers_of(memory, agent, group_row(memory, columns.ident[i, GROUP]))
     agent["tally"][mem.SEEN_EVENTS] += 1
-    out.group[i] = group
     return True
 
 
 @njit(cache=True, inline="always")
 def _calibrate(
-    session: np.void, rules: KernelRules, survival: np.ndarray, failed: bool, bits: np.ndarray, logs: np.ndarray,
-    bins: np.ndarray,
+    session: np.void, rules: KernelRules, survival: np.ndarray, bits: np.ndarray, logs: np.ndarray, bins: np.ndarray,
+    discount: float,
 ) -> None:  # fmt: skip
     """Write -log10 p of every channel, and raise the session's gate score."""
     for channel in range(len(bins)):
@@ -112,7 +149,40 @@ def _calibrate(
     gate = logs[_NOVELTY] + logs[_ARGUMENTS]
     gate += rules.gate_context * (logs[_TRANSITION] + logs[_COOCCURRENCE])
     level = session["level"]
-    level[mem.GATE] = max(level[mem.GATE], gate * (rules.not_ok if failed else 1.0))
+    level[mem.GATE] = max(level[mem.GATE], gate * discount)
+
+
+@njit(cache=True)
+def _tells(columns: Columns, i: int) -> bool:
+    """Return whether an event says of any of its values where it came from."""
+    for m in range(columns.parts_end[i], columns.parts_end[i + 1]):
+        if columns.origin[m] != 0:
+            return True
+    return False
+
+
+@njit(cache=True)
+def _is_usual(at: Surroundings, columns: Columns, i: int, tick: np.uint64) -> bool:
+    """Return whether an event that says it is only context is one the peers know; note what is not known yet.
+
+    Whoever writes an event chooses its kind: only its name, target and arguments show that nothing was done.
+    """
+    own, peers = at.agent["keys"], at.group["keys"]
+    kind, name, tool = np.uint64(columns.kind[i]), columns.ident[i, CALL], columns.ident[i, TOOL_NAME]
+    key = value_key(AS_CONTEXT, kind, name)
+    is_early = at.session["count"][mem.EVENTS] < EARLY  # keys that are not counted again would be given up
+    is_usual = is_known(own, key, tick)
+    if is_early or not is_usual:
+        is_usual = is_usual or is_known(peers, key, tick)
+        note_context(at.session, at.chunks, AS_CONTEXT, kind, name, name)
+    for m in range(columns.parts_end[i], columns.parts_end[i + 1]):
+        part = columns.part[m]
+        owner = tool_of(tool, part[0])
+        level = level_of(own, peers, owner, part, tick, np.int64(0))
+        if level > 0 or is_early:
+            note_context(at.session, at.chunks, owner, part[0], part[1], part[2])
+        is_usual = is_usual and level < NEW_TO_PEERS
+    return is_usual
 
 
 @njit(cache=True, inline="always")
@@ -122,7 +192,15 @@ def _look_at_action(
 ) -> None:  # fmt: skip
     """Write what memory makes of an action, and note the action with its session."""
     count = at.session["count"]
+    tool, target = columns.ident[i, TOOL_NAME], columns.ident[i, WHOLE_TARGET]
+    failed, is_read = columns.outcome[i] != FINE, columns.kind[i] == DATA_ACCESS
+    denied = columns.outcome[i] == DENIED
+    out.earned[i, AS_FAILED] = earned_by_failing(at.group, tool) if failed else 0.0
+    if denied:
+        out.earned[i, AS_FAILED] = min(out.earned[i, AS_FAILED], earned_by_denials(at.group, tool))
+    out.earned[i, AS_READ] = earned(at.group, tool, read_key(tool), USUAL_READS) if is_read else 0.0
     measure_earlier_reads(at, out, i)
+    tells = _tells(columns, i)
     novel = measure_values(at, rules, columns, out, i, scratch.room, tick)
     measure_sequence(at, columns, out, i)
     measures = out.measures[i]
@@ -131,10 +209,10 @@ def _look_at_action(
     measures[FAN_OUT] = math.log2(1.0 + count[mem.NOVEL] + novel)
     measures[POSITION] = math.log2(1.0 + count[mem.EVENTS])
     measures[READ_SIZE] = out.bits[i, _READ_SIZE]
-    failed = columns.outcome[i] != 0
-    _calibrate(at.session, rules, survival, failed, out.bits[i], out.logs[i], scratch.bins)
-    tool, target = columns.ident[i, TOOL_NAME], columns.ident[i, WHOLE_TARGET]
-    note_step(at.session, at.chunks, tool, target, np.int64(failed), scratch.bins, measures)
+    _calibrate(at.session, rules, survival, out.bits[i], out.logs[i], scratch.bins, rules.not_ok if failed else 1.0)
+    has_values = columns.parts_end[i] < columns.parts_end[i + 1]
+    notes = (np.int64(failed), np.int64(is_read), np.int64(has_values), np.int64(tells), np.int64(denied))
+    note_step(at.session, at.chunks, tool, target, notes, scratch.bins, measures)
     note_reading(at, columns, i)
     ses.note_tool(at.session, tool)
     count[mem.NOVEL] += novel
@@ -151,11 +229,16 @@ def _look_closely(memory: Memory, rules: KernelRules, scratch: Scratch, columns:
     known[PEER_SESSIONS] = group["totals"][mem.TAUGHT]
     known[FLEET_AGENTS] = memory.used[mem.USED_AGENTS]
     known[EVENTS_BEFORE] = session["count"][mem.EVENTS]
-    measure_numbers(at, columns, out, i)
-    if columns.kind[i] != LLM_CALL:
-        tick = tick_of(memory.clock[mem.NOW], rules.probation_s)
+    tick = tick_of(memory.clock[mem.NOW], rules.probation_s)
+    is_act = columns.kind[i] not in (LLM_CALL, LIFECYCLE)
+    if not is_act:
+        is_warm = at.fleet["gate"][0] >= rules.warm_sessions
+        is_act = not _is_usual(at, columns, i, tick) and is_warm
+    if columns.kind[i] != LIFECYCLE or is_act:
+        measure_numbers(at, columns, out, i)
+        session["count"][mem.EVENTS] += 1
+    if is_act:
         _look_at_action(at, rules, memory.survival, columns, i, out, scratch, tick)
-    session["count"][mem.EVENTS] += 1
 
 
 @njit(cache=True, inline="always")
@@ -184,8 +267,9 @@ def look(
     if slot < 0:
         # a clock set back must not pass for trusted history
         started = max(columns.ts[i], memory.clock[mem.NOW])
-        slot = ses.open_session(memory, columns.ident[i, SESSION], out.agent[i], started)
+        owners = (np.int64(out.agent[i]), np.int64(out.group[i]))
+        slot = ses.open_session(memory, columns.ident[i, SESSION], owners, started)
     ses.touch_session(memory.sessions, memory.ends, slot, memory.clock[mem.NOW])
     out.slot[i] = slot
-    if columns.kind[i] != LIFECYCLE:
-        _look_closely(memory, rules, scratch, columns, i, out)
+    out.group[i] = memory.sessions[slot]["group"]
+    _look_closely(memory, rules, scratch, columns, i, out)

@@ -21,12 +21,17 @@ from detector.errors import StateError
 from detector.intake.columns import SESSION
 from detector.steps.workspace import Workspace
 
-ALERT, QUARANTINE = 1, 2
-"""Levels a session can pass."""
+NEAR, ALERT, QUARANTINE = 0, 1, 2
+"""Levels an event can reach: one to be named if its session has alerted, and those that a session can pass."""
+NAMED = 10.0
+"""Events of a session that has alerted are named from so many times the promised share on."""
 
 
 class Passed(NamedTuple):
-    """An event that took its session past a level for the first time; `over`: its events past the alert level."""
+    """An event past a level, or near it in a session that was past it; `over`: its session's past the alert level.
+
+    Whether that is told is decided by the incident it belongs to: it knows which causes it has named.
+    """
 
     event: int
     session: int
@@ -46,7 +51,7 @@ class Threshold(Protocol):
     """Decides which sessions alert."""
 
     def decide(self, events: int, work: Workspace) -> list[Passed | Ended]:
-        """Return what passed a level and what ended after it had, in input order: a close before the event at it."""
+        """Return each event past a level, and what ended after one, in input order: a close before the event at it."""
 
     def facts(self) -> dict[str, Any]:
         """Return the state as plain facts, for a snapshot; bounded by the sessions that may be open."""
@@ -70,6 +75,10 @@ class BudgetSettings(NamedTuple):
 class BudgetThreshold:
     """A session alerts where it is as rare as the promised share of sessions, and quarantines at the stricter share.
 
+    Every event past the alert level passes, also one that makes its session no stranger than it was: whoever does an
+    odd, harmless thing first must not hide what comes after it. Once a session has alerted, naming another of its
+    events costs nobody a further alert, so those near the level pass too (``docs/science.md``, *Threshold*).
+
     Parameters
     ----------
     settings : BudgetSettings
@@ -92,12 +101,15 @@ class BudgetThreshold:
         self.alerted = 0
 
     def decide(self, events: int, work: Workspace) -> list[Passed | Ended]:
-        """Return what passed a level and what ended after it had; changes what is remembered of open sessions."""
-        over = self._over(events, work)
+        """Return each event past a level and what ended after one; changes what is remembered of open sessions."""
         closes, sessions = work.closes, work.columns.ident[:, SESSION]
+        near, over = self._odd(events, work)
+        watched = np.concatenate([np.fromiter(self.open, np.uint64, len(self.open)), sessions[over]])
+        odd = near[np.isin(sessions[near], watched)]
         rows = int(closes.count[0])
-        steps = [(int(closes.at[row]), 0, row) for row in self._ended(rows, closes.name, sessions[over])]
-        steps += [(int(i), 1, int(i)) for i in over]
+        ended = np.flatnonzero(np.isin(closes.name[:rows], watched)) if len(watched) else ()
+        steps = [(int(closes.at[row]), 0, int(row)) for row in ended]
+        steps += [(int(i), 1, int(i)) for i in odd]
         found: list[Passed | Ended] = []
         for _, is_event, place in sorted(steps):
             step = self._event(place, int(sessions[place]), work) if is_event else self._close(place, work)
@@ -106,32 +118,32 @@ class BudgetThreshold:
         self.closed += int(np.count_nonzero(closes.seen[:rows] >= self.settings.trusted_until))
         return found
 
-    def _over(self, events: int, work: Workspace) -> np.ndarray:
-        """Return the events past the alert level."""
+    def _odd(self, events: int, work: Workspace) -> tuple[np.ndarray, np.ndarray]:
+        """Return the events near the alert level or past it, and those past it."""
         settings, judged = self.settings, work.judgements
-        is_over = (work.context.state[:events] == JUDGED) & judged.ready[:events]
-        is_over &= (judged.score[:events] >= settings.floor) & (judged.rarity[:events] >= -math.log10(settings.alerts))
+        rarity = judged.rarity[:events]
+        is_near = (work.context.state[:events] == JUDGED) & judged.ready[:events]
+        is_near &= (judged.score[:events] >= settings.floor) & (
+            rarity >= -math.log10(min(NAMED * settings.alerts, 1.0))
+        )
         # a clock set back must not pass for trusted history
-        is_over &= np.maximum(work.columns.ts[:events], work.clock[:events]) >= settings.trusted_until
-        return np.flatnonzero(is_over)
-
-    def _ended(self, rows: int, names: np.ndarray, passing: np.ndarray) -> list[int]:
-        """Return the closes of sessions that have passed a level, or may do so in this batch."""
-        watched = np.concatenate([np.fromiter(self.open, np.uint64, len(self.open)), passing])
-        return [int(row) for row in np.flatnonzero(np.isin(names[:rows], watched))] if rows and len(watched) else []
+        is_near &= np.maximum(work.columns.ts[:events], work.clock[:events]) >= settings.trusted_until
+        return np.flatnonzero(is_near), np.flatnonzero(is_near & (rarity >= -math.log10(settings.alerts)))
 
     def _event(self, i: int, session: int, work: Workspace) -> Passed | None:
-        """Return the passing of an event past the alert level, None if its session had passed as high before."""
-        before, over = self.open.get(session, (0, 0))
-        level = QUARANTINE if work.judgements.rarity[i] >= -math.log10(self.settings.quarantine) else ALERT
-        passes = bool(work.judgements.rises[i]) and level > before
-        self.open[session] = (level if passes else before, over + 1)
-        return Passed(i, session, level, over + 1) if passes else None
+        """Return the passing of an event, None for one near the level whose session was never past it."""
+        before, over = self.open.get(session, (NEAR, 0))
+        rarity = work.judgements.rarity[i]
+        if rarity < -math.log10(self.settings.alerts):
+            return Passed(i, session, NEAR, over) if before else None
+        level = QUARANTINE if rarity >= -math.log10(self.settings.quarantine) else ALERT
+        self.open[session] = (max(level, before), over + 1)
+        return Passed(i, session, level, over + 1)
 
     def _close(self, row: int, work: Workspace) -> Ended | None:
         """Return the end of a session that had passed a level."""
         session = int(work.closes.name[row])
-        level, over = self.open.pop(session, (0, 0))
+        level, over = self.open.pop(session, (NEAR, 0))
         if not level:
             return None
         self.alerted += 1

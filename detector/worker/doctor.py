@@ -67,7 +67,7 @@ def _about_settings(settings: WorkerSettings) -> Iterator[Remark]:
         "settings",
         "state_key",
         "note" if is_open or settings.allow_unkeyed_state else "wrong",
-        "not set: state is guarded against accidents, not against forgers",
+        "not set: state is guarded against accidents, not against forgers, and the key of the hashes is public",
         "DETECTOR_STATE_KEY with a secret of your own, the same for all workers of the group",
     )
 

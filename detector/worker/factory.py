@@ -35,7 +35,7 @@ class ProfilePipelines:
     profile : Profile
         As it was loaded.
     settings : WorkerSettings
-        Seed and ``trusted_until``.
+        Seed, ``trusted_until`` and the secret that hashes are keyed with.
     """
 
     def __init__(self, profile: Profile, settings: WorkerSettings) -> None:
@@ -47,6 +47,7 @@ class ProfilePipelines:
         self._options: dict[str, Any] = {
             "seed": settings.seed,
             "trusted_until": trusted.timestamp() if trusted is not None else None,
+            "secret": settings.state_key.get_secret_value() if settings.state_key else None,
         }
         content = json.dumps(profile.model_dump(mode="json", exclude=UNSCORED), sort_keys=True)
         digest = hashlib.sha256(content.encode()).hexdigest()[:16]

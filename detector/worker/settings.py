@@ -57,7 +57,9 @@ class WorkerSettings(BaseSettings):
 
     # durability and patience
     checkpoint_interval_s: Seconds = Field(5.0, description="Seconds between checkpoints.")
-    state_key: SecretStr | None = Field(None, description="Key of the digest over checkpoints; keep it secret.")
+    state_key: SecretStr | None = Field(
+        None, description="Keys the digest over checkpoints and all hashes of names; keep secret."
+    )
     allow_unkeyed_state: bool = Field(
         False, description="Without state_key on a broker with authentication: who may write the state forges it."
     )

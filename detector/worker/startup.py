@@ -87,7 +87,10 @@ def check_state_key(settings: WorkerSettings) -> None:
             "got none: whoever may write the state topic could plant a memory or skip events; set DETECTOR_STATE_KEY "
             "to a secret of your own (state written without it starts cold), or say allow_unkeyed_state = true"
         )
-    log.warning("state_key is not set: checkpoints are guarded against accidents, not against forgers")
+    log.warning(
+        "state_key is not set: checkpoints are guarded against accidents, not against forgers, and who has this code "
+        "can search for names that collide"
+    )
 
 
 def widened(bootstrap: str, topic: str, partitions: int) -> str:

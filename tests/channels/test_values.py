@@ -9,18 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detector.channels.known import any_place_key, any_tool_key, as_failed, level_of, place_key, value_key
 from detector.channels.values import (
-    any_place_key,
-    any_tool_key,
     argument_bits,
     learn_argument_level,
     learn_origin,
     learn_target_level,
-    level_of,
     origin_bits,
-    place_key,
     target_bits,
-    value_key,
 )
 from detector.sketches.hashing import hash_text
 from detector.sketches.keys import add_count
@@ -39,7 +35,7 @@ def table() -> np.ndarray:
 def test_each_rung_is_what_was_learned_last() -> None:
     """From nothing to the agent's own: one key more, one level less."""
     own, peers = np.zeros(64, np.uint32), np.zeros(64, np.uint64)
-    found = [int(level_of(own, peers, TOOL, PART, TICK))]
+    found = [int(level_of(own, peers, TOOL, PART, TICK, 0))]
     for key in (
         any_place_key(NAME, PART[2]),
         place_key(TOOL, NAME, PART[2]),
@@ -47,10 +43,22 @@ def test_each_rung_is_what_was_learned_last() -> None:
         value_key(TOOL, NAME, PART[1]),
     ):
         add_count(peers, np.uint64(key))
-        found.append(int(level_of(own, peers, TOOL, PART, TICK)))
+        found.append(int(level_of(own, peers, TOOL, PART, TICK, 0)))
     add_count(own, np.uint64(value_key(TOOL, NAME, PART[1])))
-    found.append(int(level_of(own, peers, TOOL, PART, TICK)))
+    found.append(int(level_of(own, peers, TOOL, PART, TICK, 0)))
     assert found == [5, 4, 3, 2, 1, 0]
+
+
+def test_what_only_failed_is_known_to_calls_that_fail_and_new_to_those_that_do_not() -> None:
+    """On the three finest rungs; a call that fails leans on what succeeded too."""
+    for level, key in ((0, value_key(TOOL, NAME, PART[1])), (1, value_key(TOOL, NAME, PART[1])),
+                       (2, any_tool_key(NAME, PART[1]))):  # fmt: skip
+        own, peers = np.zeros(64, np.uint32), np.zeros(64, np.uint64)
+        where = own if level == 0 else peers
+        add_count(where, np.uint64(as_failed(np.uint64(key))))
+        assert [int(level_of(own, peers, TOOL, PART, TICK, failed)) for failed in (0, 1)] == [5, level]
+        add_count(where, np.uint64(key))
+        assert [int(level_of(own, peers, TOOL, PART, TICK, failed)) for failed in (0, 1)] == [level, level]
 
 
 def test_the_keys_of_one_value_do_not_stand_for_each_other() -> None:

@@ -126,7 +126,7 @@ def quiet_line() -> dict[str, Any]:
 
 def test_a_case_that_does_not_hold_says_why(folder: Path, days: Days) -> None:
     """An ordinary event that must alert, and a refused one."""
-    case = read_case(write(folder, quiet_line(), {**quiet_line(), "tokens_in": True}))
+    case = read_case(write(folder, quiet_line(), {**quiet_line(), "session_id": "other", "tokens_in": True}))
     faults = run_case(load_profile(), case, days).faults
     assert any("bool_as_number" in fault for fault in faults)
     assert any("session live must raise an alert, got none: it must" in fault for fault in faults)

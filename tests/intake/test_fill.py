@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.intake import columns as col
-from detector.intake.columns import Columns, allocate_columns, ignored_names
+from detector.intake.columns import Columns, Keyed, allocate_columns, ignored_names, keyed_by
 from detector.intake.fill import fill_columns
 from detector.intake.names import numbers_of, parts_of
 from detector.profile.load import load_profile
@@ -23,6 +23,8 @@ from detector.sketches.hashing import hash_text
 
 IGNORED = load_profile().features.ignored_attributes
 ROOM = allocate_columns()
+KEYED = keyed_by(None)
+EXTRA = {"(more)": col.MORE, "(unread)": col.UNREAD, "(standing)": col.STANDING, "(dealing)": col.DEALING}
 ORIGINS = {None: col.UNKNOWN, "user": col.USER, "tool": col.TOOL, "none": col.NONE}
 BASE = {"event_id": "e", "ts": "2026-03-02T07:00:00.250Z", "agent_id": "a", "kind": "tool_call", "name": "read"}
 
@@ -36,7 +38,7 @@ def events_of(*bodies: dict[str, Any]) -> list[Event]:
 
 def filled(*bodies: dict[str, Any]) -> Columns:
     """Return the columns of events."""
-    return fill_columns(events_of(*bodies), ignored_names(IGNORED), ROOM)
+    return fill_columns(events_of(*bodies), ignored_names(IGNORED), KEYED, ROOM)
 
 
 texts = st.text(alphabet="abAB01 ,/.@-_ü日", max_size=30)
@@ -67,22 +69,27 @@ bodies = st.fixed_dictionaries(
 )
 
 
-@given(batch=st.lists(bodies, min_size=1, max_size=20))
-def test_parts_and_numbers_of_a_batch_are_those_an_explanation_names(batch: list[dict[str, Any]]) -> None:
-    """Same parts, same order, same origins, same numbers: an alert points at what was scored."""
+@given(batch=st.lists(bodies, min_size=1, max_size=20), keyed=st.sampled_from([KEYED, keyed_by("a secret")]))
+def test_parts_and_numbers_of_a_batch_are_those_an_explanation_names(batch: list[dict[str, Any]], keyed: Keyed) -> None:
+    """Same parts, same order, same origins, same numbers, under any key: an alert points at what was scored."""
     events = events_of(*batch)
-    columns = fill_columns(events, ignored_names(IGNORED), ROOM)
+    columns = fill_columns(events, ignored_names(IGNORED), keyed, ROOM)
     for i, event in enumerate(events):
         span = range(columns.parts_end[i], columns.parts_end[i + 1])
         found = [(columns.part[m, 0], columns.origin[m], bool(columns.is_target[m])) for m in span]
         parts = parts_of(event, IGNORED)
-        assert found == [(hash_text(p.name), ORIGINS[p.origin], p.name == "target") for p in parts]
+        named = [EXTRA[p.name] if p.name in EXTRA else hash_text(p.name, keyed.key) for p in parts]
+        assert found == [(name, ORIGINS[p.origin], p.name == "target") for name, p in zip(named, parts, strict=True)]
         for m, part in zip(span, parts, strict=True):
-            if not isinstance(event.attributes.get(part.name), bool):
-                assert columns.part[m, 1] == hash_text(part.value)
+            if (
+                not part.name.startswith("(")
+                and isinstance(event.attributes.get(part.name, ""), str)
+                and len(part.value) < col.MAX_VALUE
+            ):
+                assert columns.part[m, 1] == hash_text(part.value, keyed.key)
         span = range(columns.numbers_end[i], columns.numbers_end[i + 1])
         numbers = numbers_of(event, IGNORED)
-        assert [columns.field[k] for k in span] == [hash_text(name) for name, _ in numbers]
+        assert [columns.field[k] for k in span] == [hash_text(name, keyed.key) for name, _ in numbers]
         expected = [math.copysign(math.log2(1.0 + abs(value)), value) for _, value in numbers]
         assert np.allclose([columns.amount[k] for k in span], expected, rtol=1e-9)
 
@@ -105,12 +112,12 @@ def test_who_and_what_are_hashes_of_what_the_event_says(body: dict[str, Any]) ->
     columns = filled(body)
     assert columns.ts[0] == event.ts.timestamp()
     assert col.KINDS[columns.kind[0]] == event.kind
-    assert columns.outcome[0] == (event.outcome != "ok")
-    assert columns.ident[0, col.EVENT_ID] == hash_text("e")
+    assert columns.outcome[0] == {"ok": col.FINE, "error": col.FAILED, "denied": col.DENIED}[event.outcome]
+    assert columns.ident[0, col.EVENT_ID] >> np.uint64(32) == hash_text("e") >> np.uint64(32)
     tool = "llm_call" if event.kind == "llm_call" else "read"
     assert columns.ident[0, col.TOOL_NAME] == hash_text(tool)
     written = filled({"outcome": "ok", "agent_type": "default", "tenant": "default", **body}).ident[0].tolist()
-    assert written == filled(body).ident[0].tolist()
+    assert written[col.AGENT :] == filled(body).ident[0].tolist()[col.AGENT :]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +128,7 @@ def test_who_and_what_are_hashes_of_what_the_event_says(body: dict[str, Any]) ->
         ({}, {"agent_type": "clerk"}, {col.GROUP}),
         ({"session_id": "s-1"}, {"session_id": "s-2"}, {col.SESSION}),
         ({"session_id": "s-1"}, {}, {col.SESSION}),
-        ({}, {"name": "write"}, {col.TOOL_NAME}),
+        ({}, {"name": "write"}, {col.TOOL_NAME, col.CALL}),
         ({"target": "x"}, {"target": "y"}, {col.WHOLE_TARGET}),
         ({}, {"zone": "eu", "model": "m", "trace_id": "t", "peer_agent_id": "p"}, set()),
     ],
@@ -131,13 +138,57 @@ def test_identities_differ_where_they_must_and_nowhere_else(
 ) -> None:
     """A tenant's agent is nobody else's, also when the names are equal."""
     first, second = filled(one).ident[0].copy(), filled(other).ident[0]
-    assert set(np.flatnonzero(first != second).tolist()) == differs
+    assert set(np.flatnonzero(first != second).tolist()) == differs | {col.EVENT_ID}  # another content
+    assert first[col.EVENT_ID] >> np.uint64(32) == second[col.EVENT_ID] >> np.uint64(32)
+
+
+def test_what_senders_say_is_held_against_our_words_under_the_same_key() -> None:
+    """A session's end, a call of a model, a size reported as an argument, the origin of a target: one name each."""
+    key = KEYED.key
+    ends = filled({"kind": "lifecycle", "name": "session_end"}, {"name": "session_end"}, {"name": "session_en"})
+    assert (ends.ident[:3, col.TOOL_NAME] == col.SESSION_END).tolist() == [True, True, False]
+    calls = filled({"kind": "llm_call", "name": "gpt"}, {"name": "llm_call"})
+    assert calls.ident[0, col.TOOL_NAME] == calls.ident[1, col.TOOL_NAME] == hash_text("llm_call", key)
+    sizes = filled({"duration_ms": 1.0, "attributes": {"duration_ms": 2.0}})
+    assert sizes.field[0] == sizes.field[1] == hash_text("duration_ms", key)
+    told = filled({"target": "x", "attributes": {"target": "y"}, "arg_origin": {"target": "tool"}})
+    assert told.part[0, 0] == told.part[1, 0] == hash_text("target", key)
+    assert told.origin[:2].tolist() == [col.TOOL, col.TOOL]
+
+
+@pytest.mark.parametrize("secret", [None, "a secret"])
+def test_no_argument_can_be_called_what_is_ours_alone(secret: str | None) -> None:
+    """Who acts, with whom, and arguments beyond the cap have names that are the hash of no text."""
+    body = {"zone": "eu", "peer_agent_id": "p", "attributes": dict.fromkeys(EXTRA, "x")}
+    columns = fill_columns(events_of(body), ignored_names(IGNORED), keyed_by(secret), ROOM)
+    found = columns.part[: columns.parts_end[1], 0].tolist()
+    assert found[4:] == [col.STANDING, col.DEALING]
+    assert not set(found[:4]) & {*EXTRA.values(), col.SESSION_END}
+
+
+@pytest.mark.parametrize("target", ["ann@b.example", "10.0.0.1", "/a/b/c", "https://www.a.example/x", "INV-1, x1"])
+def test_every_hash_of_an_event_is_another_one_under_another_key(target: str) -> None:
+    """Names, values, places, quantities: nothing that a sender chooses is hashed without the key."""
+    body = {
+        "agent_type": "clerk", "tenant": "t", "session_id": "s", "target": target,
+        "zone": "eu", "data_class": "d", "peer_zone": "us", "peer_agent_id": "p", "on_behalf_of": "u", "tokens_in": 4.0,
+        "credential": {"id": "c", "issued_at": "2026-01-01T00:00:00Z"},
+        "attributes": {"to": "x", "account": 12_345_678.0, "lines": 3.0, "src_x": "y",
+                       **{f"t{n}": "a,b,c,d" for n in range(9)}},
+    }  # fmt: skip
+    tables: list[set[int]] = []
+    for secret in (None, "a secret"):
+        columns = fill_columns(events_of(body), ignored_names(IGNORED), keyed_by(secret), allocate_columns(1))
+        parts, numbers = columns.parts_end[1], columns.numbers_end[1]
+        assert (parts > 20, numbers) == (True, 3)
+        tables.append({*columns.ident[0].tolist(), *columns.part[:parts].ravel().tolist(), *columns.field[:3].tolist()})
+    assert tables[0] & tables[1] == {col.MORE, col.UNREAD, col.STANDING, col.DEALING}
 
 
 def test_an_attribute_the_profile_ignores_is_left_out_and_its_longer_namesake_is_not() -> None:
     """Names and prefixes."""
     given_ = {"error_class": "x", "src_ip": "y", "n_tool_calls": 3.0, "error_classes": "z", "n_tool_calls2": 4.0}
-    columns = filled({"attributes": given_})
+    columns = filled({"attributes": given_, "outcome": "error"})
     assert [int(columns.part[m, 0]) for m in range(columns.parts_end[1])] == [int(hash_text("error_classes"))]
     assert [int(columns.field[k]) for k in range(columns.numbers_end[1])] == [int(hash_text("n_tool_calls2"))]
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.intake.text import SHAPE_LENGTH, coarse_hash, shape_hash
-from detector.sketches.hashing import hash_text
+from detector.sketches.hashing import PUBLIC_KEY, hash_text
 
 ROOM = np.empty(2_048, np.uint8)
 RUNS = ((r"[A-Z]+", "A"), (r"[a-z]+", "a"), (r"[0-9]+", "9"))
@@ -61,13 +61,13 @@ def bytes_of(text: str, padding: int) -> tuple[np.ndarray, int, int]:
 
 def coarse_of(text: str, padding: int = 0) -> int:
     """Return the hash of a target's coarse place."""
-    return int(coarse_hash(*bytes_of(text, padding), ROOM))
+    return int(coarse_hash(*bytes_of(text, padding), ROOM, PUBLIC_KEY))
 
 
 @given(value=signs, padding=st.integers(0, 9))
 def test_a_shape_is_the_hash_of_what_regular_expressions_leave(value: str, padding: int) -> None:
     """Whatever stands before and after the value in the buffer."""
-    assert shape_hash(*bytes_of(value, padding), ROOM) == hash_text(shape(value))
+    assert shape_hash(*bytes_of(value, padding), ROOM, PUBLIC_KEY) == hash_text(shape(value))
 
 
 @given(one=targets, other=targets, padding=st.integers(0, 9))

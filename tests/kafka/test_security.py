@@ -22,6 +22,7 @@ from confluent_kafka.admin import (
     ResourcePatternType,
     ResourceType,
 )
+from pydantic import SecretStr
 
 from detector.local.kafka import LocalKafka
 from detector.local.ladder import Broker
@@ -187,7 +188,7 @@ def test_nothing_is_lost_when_a_right_is_withdrawn_under_load(
     deployed.until_done()
     deployed.until_by_tenant_done()
     assert deployed.stop(worker) == 0, deployed.logs()
-    pipelines = ProfilePipelines(load_profile(), WorkerSettings())
+    pipelines = ProfilePipelines(load_profile(), WorkerSettings(state_key=SecretStr("a secret of the group")))
     expected = {(one.finding_uid, one.counter): one for one in replayed(deployed, pipelines)}
     assert {(one.finding_uid, one.counter): one for one in published(deployed)} == expected
     assert {one.value for one in deployed.read(deployed.names.deadletter)} == {b"{broken"}

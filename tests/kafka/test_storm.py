@@ -32,6 +32,7 @@ def test_a_rebalance_storm_of_three_workers_changes_nothing(deployed: Deployment
     events = stream(EVENTS)
     share = EVENTS // (len(ROUNDS) + 1)
     workers = [deployed.start() for _ in range(3)]
+    logs, started = [0, 1, 2], 3
     deployed.produce(events[:share])
     deployed.until(lambda: sum(deployed.committed()) > 0, "a first checkpoint")
     for number, (what, at) in enumerate(ROUNDS, start=1):
@@ -39,6 +40,7 @@ def test_a_rebalance_storm_of_three_workers_changes_nothing(deployed: Deployment
         deployed.produce(events[number * share :] if last else events[number * share : (number + 1) * share])
         if what == "start":
             workers[at] = deployed.start()
+            logs[at], started = started, started + 1
         else:
             sign = {"kill": signal.SIGKILL, "stop": signal.SIGTERM, "freeze": signal.SIGSTOP, "thaw": signal.SIGCONT}
             workers[at].send_signal(sign[what])
@@ -46,6 +48,9 @@ def test_a_rebalance_storm_of_three_workers_changes_nothing(deployed: Deployment
             assert workers[at].wait(60) in {0, -signal.SIGKILL}, deployed.logs()
     deployed.until_done()
     deployed.until_by_tenant_done()
+    final = [deployed.folder / f"worker-{number}.log" for number in logs]
+    # one that is still starting knows no other end than the signal's
+    deployed.until(lambda: all("worker starts" in log.read_text() for log in final), "all three say that they start")
     assert [deployed.stop(worker) for worker in workers] == [0, 0, 0], deployed.logs()
     _assert_equal_to_replay(deployed, pipelines)
     _assert_state_equal_to_replay(deployed, pipelines)

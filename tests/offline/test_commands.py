@@ -26,8 +26,8 @@ def cores(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """Put a core into place whose scores stand in the events; return what cores were asked for."""
     asked: list[dict[str, object]] = []
 
-    def make(profile: Profile, seed: int, trusted_until: float | None) -> StandInCore:
-        asked.append({"profile": profile.id, "seed": seed, "trusted_until": trusted_until})
+    def make(profile: Profile, seed: int, trusted_until: float | None, secret: str | None) -> StandInCore:
+        asked.append({"profile": profile.id, "seed": seed, "trusted_until": trusted_until, "secret": secret})
         return StandInCore()
 
     module = ModuleType("detector.offline.core")
@@ -72,6 +72,30 @@ def test_what_is_before_the_live_start_is_trusted_unless_told(
     runner.invoke(app, ["evaluate", *stream, "--quiet", "--bootstrap", "0", "--trusted-until", "5", "--seed", "3"])
     assert [one["trusted_until"] for one in cores] == [1_772_409_600.0, 5.0]
     assert [one["seed"] for one in cores] == [0, 3]
+
+
+@pytest.mark.parametrize(("value", "secret"), [("k33p", "k33p"), ("", None), (None, None)])
+def test_hashes_are_keyed_by_the_secret_of_the_environment(
+    cores: list[dict[str, object]],
+    stream: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    value: str | None,
+    secret: str | None,
+) -> None:
+    """As the workers hash, of evaluate and of replay; neither shows it."""
+    asked: list[replay.ReplaySettings] = []
+
+    def make(_profile: object, settings: replay.ReplaySettings) -> StandInPipeline:
+        asked.append(settings)
+        return StandInPipeline()
+
+    monkeypatch.setattr(replay, "_pipeline", make)
+    said = [
+        runner.invoke(app, args, env={"DETECTOR_STATE_KEY": value}).output
+        for args in (["evaluate", *stream, "--quiet", "--bootstrap", "0"], ["replay", stream[0], "--quiet"])
+    ]
+    assert (cores[0]["secret"], asked[0].secret) == (secret, secret)
+    assert not [text for text in (*said, repr(asked[0])) if "k33p" in text]
 
 
 def test_evaluate_shows_a_table(cores: list[dict[str, object]], stream: list[str], tmp_path: Path) -> None:

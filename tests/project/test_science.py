@@ -23,7 +23,7 @@ NOT_SCIENCE = {
     "NEW": "code of what learning did", "WAITING": "code of what learning did",
     "PROMOTED": "code of what learning did", "KNOWN": "code of what learning did",
     "NOTHING": "code of a lesson", "HISTOGRAMS": "code of a lesson", "EVERYTHING": "code of a lesson",
-    "ALERT": "code of a level", "QUARANTINE": "code of a level",
+    "NEAR": "code of a level", "ALERT": "code of a level", "QUARANTINE": "code of a level",
     "NOT_READY": "code in place of a deviation",
     "_TAG": "column", "_TOTAL": "column", "_NEW": "column", "_MASS": "column",
     "MOST_CHANNELS": "layout of a row of notes",

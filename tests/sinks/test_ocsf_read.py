@@ -20,7 +20,10 @@ COUNT = st.integers(0, 2**53)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
 # Seconds in the calendar: any fraction of a second, also finer than OCSF tells.
 TIME = st.floats(0.0, 253_402_300_000.0) | st.integers(0, 4_000_000_000_000_000).map(lambda us: us / 1_000_000)
-EVIDENCE = st.builds(Evidence, ts=TIME, partition=COUNT, offset=COUNT, line=COUNT, target=st.none() | TEXT)
+EVIDENCE = st.builds(
+    Evidence, ts=TIME, partition=COUNT, offset=COUNT, line=COUNT, target=st.none() | TEXT, cause=st.just("") | TEXT,
+    strength=st.floats(0.0, 300.0),
+)  # fmt: skip
 CONTRIBUTION = st.builds(Contribution, value=NUMBER, bits=NUMBER, n=COUNT, observed=TEXT, expected=TEXT)
 ALERTS = st.builds(
     Alert,
@@ -44,6 +47,8 @@ ALERTS = st.builds(
     partition_agents=COUNT,
     partition=COUNT,
     established=st.booleans(),
+    causes=st.lists(TEXT, max_size=3).map(tuple),
+    folded=COUNT,
 )
 
 

@@ -174,11 +174,21 @@ def test_counting_a_known_key_leaves_an_unknown_one_unknown(kind: str) -> None:
 
 
 def test_an_agents_cells_take_no_more_strangers_for_known_than_the_page_says() -> None:
-    """In a full table of known keys four probes of 32,768 hit by chance, not four of 65,536: one bit is always set."""
+    """In a full table of known keys four probes of 65,536 hit by chance: every bit of a fingerprint tells."""
     chance = np.random.default_rng(7)
     cells, tick, probes = cells_of("narrow", 512), at(0.0), 400_000
     for key in chance.integers(1, 2**64 - 1, 8_000, np.uint64):
         add_count(cells, key)
     assert (cells != 0).all()
     hits = sum(is_known(cells, key, tick) for key in chance.integers(1, 2**64 - 1, probes, np.uint64))
-    assert 3.0 < 32_768 * hits / probes < 4.5
+    assert 2.5 < 65_536 * hits / probes < 5.0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_key_whose_fingerprint_is_zero_is_a_key_like_any_other(kind: str) -> None:
+    """Not known before it was counted, though free cells are zero; known after; and no other key with it."""
+    cells, key = cells_of(kind), np.uint64(6)
+    assert not is_known(cells, key, at(0))
+    assert learn_key(cells, key, at(0))[0] == NEW
+    assert add_count(cells, np.uint64(5 << 60 | 6))
+    assert learn_key(cells, key, at(0))[0] == WAITING

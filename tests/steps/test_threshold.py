@@ -13,7 +13,7 @@ from detector.errors import StateError
 from detector.intake.columns import SESSION
 from detector.pipeline import Pipeline
 from detector.simulate.fleet import DAY_S
-from detector.steps.threshold import ALERT, QUARANTINE, BudgetSettings, BudgetThreshold, Ended, Passed
+from detector.steps.threshold import ALERT, NEAR, QUARANTINE, BudgetSettings, BudgetThreshold, Ended, Passed
 from detector.steps.workspace import Workspace, allocate_closes, allocate_workspace
 from tests.streams import Script, feed, ordinary, quick, trained
 
@@ -47,24 +47,31 @@ def decided(events: Sequence[tuple[int, float]], threshold: BudgetThreshold | No
     return (threshold or BudgetThreshold(SETTINGS)).decide(*work(events, **fields))
 
 
-def test_a_session_passes_each_level_once_and_its_events_past_the_alert_level_are_counted() -> None:
-    """One in a hundred alerts, one in a thousand quarantines; below, nothing."""
-    assert decided([(7, 1.99), (7, 2.0), (7, 2.5), (7, 3.0), (7, 3.5)]) == [
-        Passed(1, 7, ALERT, 1),
-        Passed(3, 7, QUARANTINE, 3),
+def test_every_event_past_a_level_passes_and_those_past_the_alert_level_are_counted() -> None:
+    """One in a hundred alerts, one in a thousand quarantines; below, nothing that was not alerted before."""
+    assert decided([(7, 0.5), (7, 1.99), (7, 2.0), (7, 3.0), (7, 2.5)]) == [
+        Passed(2, 7, ALERT, 1),
+        Passed(3, 7, QUARANTINE, 2),
+        Passed(4, 7, ALERT, 3),
     ]
 
 
-def test_a_session_that_passes_the_stricter_level_first_passes_it_alone() -> None:
-    """It has no lower level left to pass."""
-    assert decided([(7, 3.0), (7, 2.0)]) == [Passed(0, 7, QUARANTINE, 1)]
-
-
-def test_an_event_that_does_not_raise_its_session_passes_nothing() -> None:
-    """It counts among those past the level all the same."""
+def test_what_comes_after_an_odd_event_passes_though_it_is_less_odd() -> None:
+    """Whoever does a very odd, harmless thing first does not hide the harmful one."""
     threshold = BudgetThreshold(SETTINGS)
-    assert decided([(7, 2.5)], threshold, rises=False) == []
-    assert decided([(7, 2.5)], threshold) == [Passed(0, 7, ALERT, 2)]
+    assert decided([(7, 3.5)], threshold) == [Passed(0, 7, QUARANTINE, 1)]
+    assert decided([(7, 2.5)], threshold, rises=False) == [Passed(0, 7, ALERT, 2)]
+    assert threshold.open == {7: (QUARANTINE, 2)}
+
+
+def test_an_event_near_the_level_passes_only_in_a_session_that_was_past_it() -> None:
+    """Ten times the promised share, and it counts as none past the level; its twin in another session is silent."""
+    threshold = BudgetThreshold(SETTINGS)
+    assert decided([(8, 1.5), (7, 2.0), (7, 1.0), (7, 0.99), (8, 1.0)], threshold) == [
+        Passed(1, 7, ALERT, 1),
+        Passed(2, 7, NEAR, 1),
+    ]
+    assert decided([(7, 1.2), (7, 1.3)], threshold, closes=[(1, 7)]) == [Passed(0, 7, NEAR, 1), Ended(0, 7, 1)]
 
 
 def test_evidence_below_the_floor_is_no_alarm_however_rare() -> None:
@@ -86,6 +93,7 @@ def test_a_close_comes_before_the_event_at_its_place_and_tells_how_many_were_ove
     threshold = BudgetThreshold(SETTINGS)
     assert decided([(7, 2.0), (7, 2.1), (7, 2.2)], threshold, closes=[(2, 7)]) == [
         Passed(0, 7, ALERT, 1),
+        Passed(1, 7, ALERT, 2),
         Ended(0, 7, 2),
         Passed(2, 7, ALERT, 1),
     ]
@@ -117,7 +125,7 @@ def test_facts_bring_a_threshold_to_where_another_left_off() -> None:
     assert again.facts() == threshold.facts() == {
         "name": "budget", "open": [[1, ALERT, 1], [2, QUARANTINE, 1]], "closed": 1, "alerted": 1,
     }  # fmt: skip
-    assert decided([(1, 2.5), (1, 3.0)], again) == [Passed(1, 1, QUARANTINE, 3)]
+    assert decided([(1, 2.5), (1, 3.0)], again) == [Passed(0, 1, ALERT, 2), Passed(1, 1, QUARANTINE, 3)]
     with pytest.raises(StateError, match="threshold of a snapshot must be budget, got everything"):
         again.restore({"name": "everything"})
 
