@@ -7,9 +7,10 @@ counted in one incident of its own (:mod:`detector.alerts.storm`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
+
+import numpy as np
 
 HOUR_S: Final = 3_600.0
 """An hour of ceilings, seconds of the partition's watermark."""
@@ -37,8 +38,9 @@ class CeilingSettings(NamedTuple):
 class HourlyCeilings:
     """Counts the incidents opened in the present hour, and says whether one more may be.
 
-    Hours are those of the watermark, which no event sets back: an event's own time decides nothing here. Two hours
-    meet, so within sixty minutes twice the ceiling may be opened. Memory: one count per agent that opened an incident
+    Hours are those of the watermark: an event's own time decides nothing here. It goes back only while one agent has
+    been seen, and the hour with it: a first event from 2099 closes nothing until 2099. Two hours meet, so within sixty
+    minutes twice the ceiling may be opened. Memory: one count per agent that opened an incident
     in this hour, at most :attr:`most`.
 
     Parameters
@@ -73,11 +75,20 @@ class HourlyCeilings:
         """Incidents that may be opened in one hour, by whomever."""
         return self.settings.established + self.settings.newcomers + self.settings.reserve
 
-    def move_to(self, at: float) -> None:
-        """Go on to the hour of a watermark, epoch seconds; the counts begin anew in a later one."""
-        hour = math.floor(at / HOUR_S) if math.isfinite(at) else 0
-        if hour > self.hour:
-            self.hour, self.agents, self.opened, self.folded, self.strongest = hour, {}, [0, 0, 0], 0, 0.0
+    def turns(self, clock: np.ndarray) -> list[tuple[int, int]]:
+        """Return where a batch enters another hour, and which.
+
+        Parameters
+        ----------
+        clock : ndarray of float64, shape (events,)
+            The watermark as each event finds it, epoch seconds, finite.
+        """
+        hours = np.floor(clock / HOUR_S).astype(np.int64)
+        return [(int(i), int(hours[i])) for i in np.flatnonzero(np.diff(hours, prepend=self.hour))]
+
+    def move_to(self, hour: int) -> None:
+        """Enter an hour since the epoch; the counts begin anew."""
+        self.hour, self.agents, self.opened, self.folded, self.strongest = hour, {}, [0, 0, 0], 0, 0.0
 
     def admits(self, agent: str, strength: float, *, established: bool) -> bool:
         """Return whether an incident may be opened now, and count it.

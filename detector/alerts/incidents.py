@@ -125,10 +125,10 @@ class Incidents:
         self.storm: Storm | None = None
         self.unheard: list[str] = []
 
-    def move_to(self, at: float) -> Alert | None:
-        """Return the last alert of a storm that is over at a watermark; the ceilings' hour goes on."""
-        self.ceilings.move_to(at)
-        ended = None if self.storm is None else self.storm.ends_at(self.ceilings.hour)
+    def move_to(self, hour: int) -> Alert | None:
+        """Return the last alert of a storm that is over when another hour begins; the ceilings' counts begin anew."""
+        self.ceilings.move_to(hour)
+        ended = None if self.storm is None else self.storm.ends_at(hour)
         return None if ended is None else self.end_storm(ended)
 
     def end_storm(self, at: float) -> Alert | None:

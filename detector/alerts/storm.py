@@ -120,7 +120,12 @@ class Storm:
         return f"{self.folded} incidents were not opened, {self.newcomers} of newcomers; the strongest: {named}"
 
     def ends_at(self, hour: int) -> float | None:
-        """Return when the storm was over, event time, None if it is not by the beginning of an hour."""
+        """Return when the storm was over, event time, None if it is not by the beginning of an hour.
+
+        An hour before the storm's own is one of a watermark that fell back: the storm was of a time that never came.
+        """
+        if hour < self.hour:
+            return self.until
         return (self.hour + QUIET_HOURS) * HOUR_S if hour >= self.hour + QUIET_HOURS else None
 
     def facts(self) -> dict[str, Any]:

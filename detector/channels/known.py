@@ -1,6 +1,6 @@
 """Known: the keys under which a value, and its coarse place or shape, are remembered, and the level it stands on.
 
-A value met only in calls that failed has keys of its own: calls that fail lean on them, calls that succeed do not.
+A tool's value met only in calls that failed has keys of its own: calls that fail lean on them, calls that succeed not.
 Levels: ``docs/science.md``, *Values*; failures: *What is declared*.
 """
 
@@ -59,15 +59,16 @@ def level_of(
     """Return the level of a value: 0 (this agent knows it) to 5 (nobody knows anything like it).
 
     ``own`` and ``peers`` are the keys of agent and peer group; ``part`` holds the hashes of the
-    argument's name, the value and its coarse place. What was met only in calls that failed is known to calls that
-    fail: a call rehearsed without success is as new as ever when it succeeds.
+    argument's name, the value and its coarse place. A tool's value met only in calls that failed is known to
+    calls that fail; to those that succeed no more than a value of other tools: a call rehearsed without success is new
+    when it succeeds.
     """
     key = value_key(tool, part[0], part[1])
     if _is_met(own, key, tick, failed):
         return 0
     if _is_met(peers, key, tick, failed):
         return 1
-    if _is_met(peers, any_tool_key(part[0], part[1]), tick, failed):
+    if is_known(peers, any_tool_key(part[0], part[1]), tick):
         return 2
     if is_known(peers, place_key(tool, part[0], part[2]), tick):
         return 3

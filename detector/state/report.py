@@ -107,8 +107,8 @@ def batches_of(records: Sequence[Record], decoded: Decoded) -> Iterator[Batch]:
         yield Batch(records, decoded, start, decoded.events[start : start + BATCH])
 
 
-Placed = tuple[int, int, int, Lead | Passed | Ended]
-"""A step of an incident and its place: the event, then closes before rules before scores, then its number."""
+Placed = tuple[int, int, int, int | Lead | Passed | Ended]
+"""A step of an incident and its place: the event, then a new hour before closes, rules and scores, then its number."""
 
 
 def settle_lines(decoded: Decoded, found: Sequence[np.ndarray], outcome: Outcome) -> None:
@@ -145,18 +145,22 @@ def _hits(state: Partition, batch: Batch) -> Iterator[tuple[int, Finding]]:
 def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], outcome: Outcome) -> None:
     """Add a batch's alerts and counts to an outcome, in input order; changes the incidents.
 
-    A close comes before the event it makes way for, a rule before the score of the same event. A storm that is over
-    closes before the event at which it is.
+    A close comes before the event it makes way for, a rule before the score of the same event; an hour begins before
+    the event that enters it, and with it a storm that is over closes.
     """
     incidents, clock = state.incidents, state.work.clock
     folded = incidents.folded
     found: list[Placed] = [(i, 1, k, _by_rule(state, batch, i, it)) for k, (i, it) in enumerate(_hits(state, batch))]
     found += [(step.event, 2, 0, step) for step in passed if isinstance(step, Passed)]
-    for place, _, _, step in sorted([*found, *_ends(state, passed, found)], key=lambda placed: placed[:3]):
-        if place < len(clock):
-            outcome.say(incidents.move_to(float(clock[place])))
-        outcome.say(_close(state, step) if isinstance(step, Ended) else _take(state, batch, place, step))
-    outcome.say(incidents.move_to(float(clock[-1])) if len(clock) else incidents.end_storm(_last(state)))
+    found += _ends(state, passed, found)
+    found += [(i, -1, 0, hour) for i, hour in incidents.ceilings.turns(clock)]
+    for place, _, _, step in sorted(found, key=lambda placed: placed[:3]):
+        if isinstance(step, int):
+            outcome.say(incidents.move_to(step))
+        else:
+            outcome.say(_close(state, step) if isinstance(step, Ended) else _take(state, batch, place, step))
+    if not len(clock):
+        outcome.say(incidents.end_storm(_last(state)))
     outcome.counts["findings_folded"] += incidents.folded - folded
     outcome.unheard, incidents.unheard = outcome.unheard + incidents.unheard, []
     _count(state, len(batch.events), outcome.counts)

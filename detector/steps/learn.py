@@ -119,10 +119,11 @@ def _learn_part(
     if _is_first(scratch, known.as_failed(exact) if part.failed else exact):
         _learn_value(own, exact, part.failed, tick)
         _learn_value(peers, exact, part.failed, tick)
-        of_any = known.any_tool_key(name, value)
-        if _is_first(scratch, known.as_failed(of_any) if part.failed else of_any):
-            _learn_value(peers, of_any, part.failed, tick)
-        for key in (known.place_key(tool, name, part.place), known.any_place_key(name, part.place)):
+        for key in (
+            known.any_tool_key(name, value),
+            known.place_key(tool, name, part.place),
+            known.any_place_key(name, part.place),
+        ):
             if _is_first(scratch, key):
                 learn_key(peers, key, tick)
     if part.is_target:

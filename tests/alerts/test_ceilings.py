@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,8 @@ from tests.alerts.leading import KNOWN, finding, lead, spot
 POLICY = Policy("default/v1", 0.01, 0.002, ())
 TIGHT = CeilingSettings(agent=2, established=4, newcomers=3, reserve=1)
 NEW = KNOWN._replace(established=False)
-NOON = 490_000 * HOUR_S
+HOUR = 490_000
+NOON = HOUR * HOUR_S
 
 
 def opened(incidents: Incidents, number: int, agent: str, known: Known = KNOWN, **fields: Any) -> Alert | None:
@@ -30,7 +32,7 @@ def opened(incidents: Incidents, number: int, agent: str, known: Known = KNOWN, 
     return incidents.take(number, lead(found._replace(event=at.event), known))
 
 
-def incidents_at(hour: float = NOON, settings: CeilingSettings = TIGHT) -> Incidents:
+def incidents_at(hour: int = HOUR, settings: CeilingSettings = TIGHT) -> Incidents:
     """Return incidents whose watermark stands at an hour."""
     incidents = Incidents(POLICY, settings)
     incidents.move_to(hour)
@@ -80,7 +82,7 @@ def test_a_session_that_was_folded_is_named_when_it_acts_in_another_hour() -> No
     folded = opened(incidents, 50, "b", rarity=2.5)
     assert folded is not None
     assert folded.detection == DETECTION
-    incidents.move_to(NOON + HOUR_S)
+    incidents.move_to(HOUR + 1)
     named = opened(incidents, 50, "b", rarity=2.1, over=2)
     assert named is not None
     assert (named.agent_id, named.detection) == ("b", "rule.toy")
@@ -107,14 +109,14 @@ def test_a_storm_is_one_incident_told_at_doublings_and_closed_after_a_quiet_hour
     assert [one.events for one in storm] == [1, 2, 4, 8, 16, 32, 64]
     assert [one.counter for one in storm] == list(range(1, 8))
     assert [one.activity for one in storm] == ["create", *["update"] * 6]
-    assert incidents.move_to(NOON + 2 * HOUR_S - 1.0) is None
-    close = incidents.move_to(NOON + 2 * HOUR_S)
+    assert incidents.move_to(HOUR + 1) is None
+    close = incidents.move_to(HOUR + 2)
     assert close is not None
     assert (close.activity, close.events, close.counter, close.time) == ("close", 100, 8, NOON + 2 * HOUR_S)
     assert {one.finding_uid for one in [*storm, close]} == {close.finding_uid}
     assert {one.score for one in storm} == {None}
     assert (close.agent_id, close.severity) == ("*", "high")
-    assert incidents.move_to(NOON + 9 * HOUR_S) is None
+    assert incidents.move_to(HOUR + 9) is None
 
 
 def test_a_storm_names_the_strongest_of_what_it_folds_one_an_agent() -> None:
@@ -143,17 +145,27 @@ def test_a_storm_is_the_operators_and_shows_no_target_of_a_tenant() -> None:
     assert "acme/b (pay" in alert.contributions[0].observed
 
 
-def test_the_hour_is_the_watermarks_and_never_goes_back() -> None:
-    """A clock set back, or none yet, opens no new hour."""
+def test_a_batch_turns_the_hour_wherever_its_watermark_enters_another_one() -> None:
+    """Once an hour, from the hour that was; within it nothing turns."""
     ceilings = HourlyCeilings(TIGHT)
-    ceilings.move_to(float("-inf"))
-    ceilings.move_to(NOON)
-    assert ceilings.admits("a", 2.0, established=True)
-    for at in (NOON - 5 * HOUR_S, NOON + HOUR_S - 1.0, float("inf")):
-        ceilings.move_to(at)
-        assert ceilings.gauges() == {"incidents_opened": 1.0, "incidents_folded": 0.0, "incidents_ceiling": 8.0}
-    ceilings.move_to(NOON + HOUR_S)
-    assert ceilings.gauges()["incidents_opened"] == 0.0
+    clock = NOON + HOUR_S * np.array([0.0, 0.5, 1.0, 1.9, 1.0, -4.0, 1.0])
+    assert ceilings.turns(clock) == [(0, HOUR), (2, HOUR + 1), (5, HOUR - 4), (6, HOUR + 1)]
+    ceilings.move_to(HOUR + 1)
+    assert ceilings.turns(clock[2:5]) == []
+    assert ceilings.turns(clock[:0]) == []
+
+
+def test_a_watermark_from_2099_that_falls_back_closes_no_ceiling_and_ends_its_storm() -> None:
+    """What was folded is told, and the present hour has all its places."""
+    incidents = incidents_at(HOUR * 2)
+    for n in range(9):
+        opened(incidents, n, "liar", NEW)
+    assert incidents.storm is not None
+    close = incidents.move_to(HOUR)
+    assert close is not None
+    assert (close.activity, close.detection, close.events) == ("close", DETECTION, 7)
+    assert incidents.ceilings.gauges()["incidents_opened"] == 0.0
+    assert [one and one.activity for one in (opened(incidents, 20 + n, f"a-{n}") for n in range(4))] == ["create"] * 4
 
 
 @pytest.mark.parametrize("known", [KNOWN, NEW])
@@ -172,28 +184,27 @@ def test_facts_bring_ceilings_and_storm_to_where_others_left_off(known: Known) -
 
 
 SENT = st.lists(
-    st.tuples(
-        st.integers(0, 5), st.booleans(), st.floats(2.0, 35.0), st.sampled_from([0.0, 0.0, 0.0, 1_800.0, -9_000.0])
-    ),
+    st.tuples(st.integers(0, 5), st.booleans(), st.floats(2.0, 35.0), st.sampled_from([0, 0, 0, 1, -3])),
     max_size=200,
 )
 
 
 @given(sent=SENT)
 def test_incidents_of_an_hour_are_bounded_and_none_is_lost_from_the_count(
-    sent: list[tuple[int, bool, float, float]],
+    sent: list[tuple[int, bool, float, int]],
 ) -> None:
     """However many sessions are opened at once, by whom, how strong, with what clock."""
-    incidents, now, created = incidents_at(), NOON, dict[int, list[Alert]]()
-    folded = 0
+    incidents, hour, created = incidents_at(), HOUR, dict[int, list[Alert]]()
+    folded = stay = 0
     for n, (agent, is_old, rarity, wait) in enumerate(sent):
-        now += wait
-        ended = incidents.move_to(now)
-        folded += ended.events if ended is not None else 0
+        if wait:
+            hour, stay = hour + wait, stay + 1
+            ended = incidents.move_to(hour)
+            folded += ended.events if ended is not None else 0
         who = f"{'old' if is_old else 'new'}-{agent}"
         alert = opened(incidents, n, who, KNOWN if is_old else NEW, rarity=rarity)
         if alert is not None and alert.detection != DETECTION:
-            created.setdefault(incidents.ceilings.hour, []).append(alert)
+            created.setdefault(stay, []).append(alert)
     for alerts in created.values():
         old = [one for one in alerts if one.established]
         assert len(alerts) <= TIGHT.established + TIGHT.newcomers + TIGHT.reserve

@@ -333,8 +333,8 @@ def test_texts_under_ignored_names_in_a_call_that_went_well_are_seen(name: str) 
     assert bare.bits["arguments"][0] == 0.0
 
 
-def test_a_call_rehearsed_without_success_is_as_new_as_ever_when_it_succeeds() -> None:
-    """To calls that fail its values are known; those of a call that succeeded are known to both."""
+def test_a_call_rehearsed_without_success_is_new_when_it_succeeds() -> None:
+    """As new as if only another tool had met its values; to calls that fail, and after a success, they are known."""
     act: dict[str, Any] = {"name": "send", "target": "x@evil.example", "attributes": {"note": "Zz9!"}}
     levels = {}
     for outcome in ("error", "ok"):
@@ -343,7 +343,7 @@ def test_a_call_rehearsed_without_success_is_as_new_as_ever_when_it_succeeds() -
         for now in ("error", "ok"):
             look = Look(pipeline, [script.event(**{**CLERK, "session_id": now}, **act, outcome=now)])
             levels[outcome, now] = look.level[0].tolist()
-    assert levels["error", "ok"] == [3, 3]  # the shape alone
+    assert levels["error", "ok"] == [2, 2]
     assert levels["error", "error"] == levels["ok", "error"] == levels["ok", "ok"]
     assert levels["ok", "ok"][0] <= 1
 
