@@ -10,7 +10,11 @@ from detector.offline.core import Core
 from detector.offline.evaluate import Inputs, Question, evaluate
 from detector.offline.labels import read_meta
 
-STREAMS = ("agentdyn", "agentdyn_again", "agentdyn_noisy", "agentdyn_shift", "oas", "darpa98", "nab")
+STREAMS = (
+    "agentdyn", "agentdyn_again", "agentdyn_noisy", "agentdyn_shift", "oas", "darpa98", "nab", "asb", "intercode",
+    "wikiqa",
+)  # fmt: skip
+"""Of `intercode` and `wikiqa` nothing is labelled an attack: they show what an honest fleet costs."""
 _FIGURES = ("roc_auc", "average_precision", "recall_at_0_5pct", "recall_at_1pct", "recall_at_5pct")
 
 
@@ -36,7 +40,8 @@ def measure(folder: Path) -> list[tuple[str, str, dict[str, Any]]]:
             )
             report = evaluate(Core(trusted_until=meta.live_start), inputs, Question())
             rows.append((name, "yes" if joined else "no", report))
-            print(f"quality: {name}, origins {rows[-1][1]}: AUC {report['session']['roc_auc']:.3f}", flush=True)
+            auc = _cell(report["session"], "roc_auc").split(" ", 1)[0]
+            print(f"quality: {name}, origins {rows[-1][1]}: AUC {auc}", flush=True)
     return rows
 
 

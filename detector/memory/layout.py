@@ -37,8 +37,9 @@ GATE, READ, HAS_READ = range(3)
 """Columns of a session's level: gate score; how much more than usual a read has brought; whether one was judged."""
 PLAIN, ORIGIN, FUSED, RAW_PLAIN, RAW_ORIGIN = (np.int64(column) for column in range(5))
 """Columns of a session's best: evidence of the two voices and of both together, corrected; of the two, uncorrected."""
-SCORED, CAPPED_PLAIN, CAPPED_ORIGIN = range(3)
-"""Columns of an agent's sums: sessions that count, and their capped scores in each voice."""
+SCORED, CAPPED_PLAIN, CAPPED_ORIGIN, ODD, ENTERED, TURN = range(6)
+"""Columns of an agent's sums: sessions that count, their capped scores in each voice; sessions past the alert level and
+sessions in the reference, both halved at each turn; the turn they were brought to."""
 BEFORE, AFTER = range(2)
 """Columns of a session's order: its neighbours by last activity."""
 HEAD, LAST = range(2)
@@ -74,7 +75,7 @@ def agent_dtype(sizes: Sizes) -> np.dtype[np.void]:
         [
             ("name", np.uint64),
             ("seen", np.float64),
-            ("sums", np.float64, (3,)),
+            ("sums", np.float64, (6,)),
             ("tally", np.int32, (4,)),
             ("group", np.int32),
             ("first_open", np.int32),
@@ -116,6 +117,7 @@ SESSION = np.dtype(
         ("seen", np.float64),
         ("level", np.float64, (3,)),
         ("best", np.float64, (5,)),
+        ("cause", np.uint64),
         ("previous", np.uint64, (2,)),
         ("tools", np.uint64, (SESSION_TOOLS,)),
         ("values", np.uint32, (SESSION_VALUES,)),
@@ -130,7 +132,8 @@ SESSION = np.dtype(
 )
 """The layout of one open session.
 
-`group`: fixed when it opens; `best`: largest evidence so far, -1 before any action; `sibling`: the agent's next open
+`group`: fixed when it opens; `best`: largest evidence so far, -1 before any action; `cause`: of the act it came from,
+told by tool and target or arguments; `sibling`: the agent's next open
 session.
 """
 

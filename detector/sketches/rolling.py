@@ -97,6 +97,23 @@ def upper_quantile(rolling: Rolling, series: int, share: float, top: float) -> f
 
 
 @njit(cache=True)
+def share_above(rolling: Rolling, series: int, x: float) -> float:
+    """Return the share of remembered values at least as large as `x`; 0 of none."""
+    used = np.int64(rolling.used[series, 0])
+    return (used - _below(rolling.ordered, series, used, x)) / max(used, 1)
+
+
+@njit(cache=True)
+def forget_oldest(rolling: Rolling, series: int) -> None:
+    """Forget the value that came first of those remembered; there must be one."""
+    ordered, used = rolling.ordered, np.int64(rolling.used[series, 0])
+    oldest = np.int64((rolling.used[series, 1] - used) % ordered.shape[1])
+    for k in range(_below(ordered, series, used, rolling.ring[series, oldest]), used - 1):
+        ordered[series, k] = ordered[series, k + 1]
+    rolling.used[series, 0] = used - 1
+
+
+@njit(cache=True)
 def note_value(rolling: Rolling, series: int, x: float) -> None:
     """Remember a value, forgetting the oldest where the window is full."""
     ordered, ring = rolling.ordered, rolling.ring
@@ -104,9 +121,7 @@ def note_value(rolling: Rolling, series: int, x: float) -> None:
     used = np.int64(rolling.used[series, 0])
     at = np.int64(rolling.used[series, 1] % size)
     if used == size:
-        place = _below(ordered, series, used, ring[series, at])
-        for k in range(place, used - 1):
-            ordered[series, k] = ordered[series, k + 1]
+        forget_oldest(rolling, series)
         used -= 1
     place = _below(ordered, series, used, x)
     for k in range(used, place, -1):

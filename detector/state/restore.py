@@ -81,6 +81,8 @@ def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
     standing.rolling.ring[...] = arrays["ring"]
     standing.rolling.used[...] = arrays["windowed"]
     standing.totals[...] = arrays["totals"]
+    for name, array in standing.reference._asdict().items():
+        array[...] = arrays[f"reference_{name}"]
     state.threshold.restore(facts["threshold"])
     state.verdicts.update(facts["verdicts"])
     last = facts["last_time"]

@@ -47,6 +47,7 @@ def settings_of(profile: Profile, trusted_until: float | None, secret: str | Non
     """
     memory, sessions, learning, risk = profile.memory, profile.sessions, profile.learning, profile.risk
     plain, origin = voice_weights(profile.weights.model_dump())
+    threshold = _threshold(profile, trusted_until, plain.tolist())
     return Settings(
         sizes=Sizes(
             agent_keys=memory.agent_keys,
@@ -89,8 +90,8 @@ def settings_of(profile: Profile, trusted_until: float | None, secret: str | Non
             read=risk.read,
             no_tool_origin=risk.no_tool_origin,
         ),
-        judge=_judge(profile),
-        threshold=_threshold(profile, trusted_until, plain.tolist()),
+        judge=_judge(profile, threshold),
+        threshold=threshold,
         ignored=ignored_names(profile.features.ignored_attributes),
         keyed=keyed_by(secret),
     )
@@ -101,7 +102,7 @@ def _since(trusted_until: float | None) -> float:
     return float("-inf") if trusted_until is None else trusted_until
 
 
-def _judge(profile: Profile) -> JudgeSettings:
+def _judge(profile: Profile, threshold: BudgetSettings) -> JudgeSettings:
     budget, correction = profile.budget, profile.agent_correction
     return JudgeSettings(
         tail=budget.tail,
@@ -113,6 +114,9 @@ def _judge(profile: Profile) -> JudgeSettings:
         high=correction.high,
         prior_sessions=float(correction.prior_sessions),
         cap=correction.cap,
+        alerts=threshold.alerts,
+        floor=threshold.floor,
+        trusted_until=threshold.trusted_until,
     )
 
 

@@ -102,6 +102,7 @@ def _core(state: Partition) -> bytes:
         "ring": standing.rolling.ring,
         "windowed": standing.rolling.used,
         "totals": standing.totals,
+        **{f"reference_{name}": array for name, array in standing.reference._asdict().items()},
     }
     last = state.past.last
     facts = {

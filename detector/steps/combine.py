@@ -16,7 +16,7 @@ from numba import njit
 
 from detector.channels.catalogue import CHANNELS, HALF_SPACE, spoken_of
 from detector.channels.context import AS_FAILED, AS_READ, JUDGED, NO_ORIGIN, OTHER_ORIGIN, Context
-from detector.intake.columns import DATA_ACCESS, Columns
+from detector.intake.columns import DATA_ACCESS, LIFECYCLE, LLM_CALL, Columns
 from detector.memory.layout import ORIGIN, PLAIN
 from detector.scorers.forest import FlatForest
 from detector.scorers.forest import evidence as forest_evidence
@@ -118,7 +118,7 @@ def _combine(
         factor = 1.0
         if columns.outcome[i]:
             factor -= (1.0 - weights.not_ok) * context.earned[i, AS_FAILED]
-        if columns.kind[i] == DATA_ACCESS:
+        if columns.kind[i] in (DATA_ACCESS, LLM_CALL, LIFECYCLE):
             factor *= 1.0 - (1.0 - weights.read) * context.earned[i, AS_READ]
         models = (weights.forest * out.forest[i]) if out.has_forest[i] else 0.0
         if out.has_half_space[i]:

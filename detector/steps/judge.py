@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 
 from detector.channels.context import JUDGED, REPEATED, Context
+from detector.intake.columns import Columns
 from detector.memory.layout import (
     CAPPED_PLAIN,
     FUSED,
@@ -30,6 +31,13 @@ from detector.memory.layout import (
     Memory,
 )
 from detector.sketches.rolling import Rolling, allocate_rolling, log_rarity, note_value, upper_quantile
+from detector.steps.reference import (
+    NO_CAUSE,
+    Reference,
+    allocate_reference,
+    cause_of_act,
+    enter_reference,
+)
 from detector.steps.workspace import Closes, EvidenceRows, Judgements, Workspace
 
 ROUND = 1e6
@@ -42,7 +50,11 @@ COUNTED, SUM_PLAIN, SUM_ORIGIN, CLOSED_SESSIONS = range(4)
 
 
 class JudgeSettings(NamedTuple):
-    """Settings: the promised share of alerts' tail model, the voices' shares, and the correction for the agent."""
+    """Settings: the tail model, the voices' shares, the correction for the agent, what is promised.
+
+    `alerts`: share of sessions that may alert; `floor`: evidence below which, and `trusted_until`: event time before
+    which none does.
+    """
 
     tail: float
     origin_share: float
@@ -53,6 +65,9 @@ class JudgeSettings(NamedTuple):
     high: float
     prior_sessions: float
     cap: float
+    alerts: float
+    floor: float
+    trusted_until: float
 
 
 class SessionStanding(NamedTuple):
@@ -64,15 +79,18 @@ class SessionStanding(NamedTuple):
         The last sessions' scores: plain, origin, fused.
     totals : ndarray of float64, shape (4,)
         Sessions that count for the correction, their capped scores (plain, origin), closed sessions.
+    reference : Reference
+        Who may enter the window of fused scores.
     """
 
     rolling: Rolling
     totals: np.ndarray
+    reference: Reference
 
 
 def allocate_standing(window: int) -> SessionStanding:
     """Return a standing before any session has closed."""
-    return SessionStanding(allocate_rolling(3, window), np.zeros(4))
+    return SessionStanding(allocate_rolling(3, window), np.zeros(4), allocate_reference())
 
 
 @njit(cache=True)
@@ -98,8 +116,8 @@ def _settle(
     settings: JudgeSettings, standing: SessionStanding, memory: Memory, closes: Closes, row: int, out: Judgements
 ) -> None:
     """Take a closed session into the windows and the means, and forget its scores."""
-    best = memory.sessions[closes.slot[row]]["best"]
-    sums = memory.agents[closes.agent[row]]["sums"]
+    session, agent = memory.sessions[closes.slot[row]], memory.agents[closes.agent[row]]
+    best, sums = session["best"], agent["sums"]
     rolling, totals = standing.rolling, standing.totals
     out.closed_score[row] = best[FUSED]
     out.closed_rarity[row] = 0.0
@@ -108,15 +126,23 @@ def _settle(
         return
     out.closed_rarity[row] = _round(log_rarity(rolling, FUSED, best[FUSED], settings.tail, settings.least))
     if totals[CLOSED_SESSIONS] > settings.warm_sessions:
-        for voice in range(3):
-            note_value(rolling, voice, best[voice])
+        note_value(rolling, PLAIN, best[PLAIN])
+        note_value(rolling, ORIGIN, best[ORIGIN])
         sums[SCORED] += 1.0
+        is_trusted = closes.seen[row] < settings.trusted_until
+        is_odd = not is_trusted and best[FUSED] >= settings.floor
+        is_odd &= out.closed_rarity[row] >= -math.log10(settings.alerts)
+        entering = (best[FUSED], session["cause"])
+        enter_reference(
+            rolling, standing.reference, entering, sums, (agent["name"], is_odd, is_trusted), settings.least
+        )
         totals[COUNTED] += 1.0
         for voice in range(2):
             capped = min(best[RAW_PLAIN + voice], settings.cap)
             sums[CAPPED_PLAIN + voice] += capped
             totals[SUM_PLAIN + voice] += capped
     best[:] = -1.0
+    session["cause"] = NO_CAUSE
 
 
 @njit(cache=True)
@@ -135,12 +161,12 @@ def _exchange(settings: JudgeSettings, rolling: Rolling, plain: float) -> float:
 
 @njit(cache=True)
 def _judge_one(
-    settings: JudgeSettings, standing: SessionStanding, memory: Memory, context: Context, evidence: EvidenceRows,
-    i: int, out: Judgements,
+    settings: JudgeSettings, standing: SessionStanding, memory: Memory, columns: Columns, context: Context,
+    evidence: EvidenceRows, i: int, out: Judgements,
 ) -> None:  # fmt: skip
     """Score an action and raise its session."""
-    best = memory.sessions[context.slot[i]]["best"]
-    sums = memory.agents[context.agent[i]]["sums"]
+    session = memory.sessions[context.slot[i]]
+    best, sums = session["best"], memory.agents[context.agent[i]]["sums"]
     rolling = standing.rolling
     plain = evidence.total[i, PLAIN] * correction(settings, standing, sums, PLAIN)
     origin = evidence.total[i, ORIGIN] * correction(settings, standing, sums, ORIGIN)
@@ -149,6 +175,8 @@ def _judge_one(
     out.score[i] = score
     out.plain_leads[i] = exchanged > origin
     out.rises[i] = score > best[FUSED]
+    if out.rises[i]:
+        session["cause"] = cause_of_act(columns, i)
     best[PLAIN] = max(best[PLAIN], _round(plain))
     best[ORIGIN] = max(best[ORIGIN], _round(origin))
     best[FUSED] = max(best[FUSED], score)
@@ -160,8 +188,8 @@ def _judge_one(
 
 @njit(cache=True)
 def _judge(
-    settings: JudgeSettings, standing: SessionStanding, memory: Memory, context: Context, evidence: EvidenceRows,
-    closes: Closes, span: tuple[int, int, int], out: Judgements,
+    settings: JudgeSettings, standing: SessionStanding, memory: Memory, columns: Columns, context: Context,
+    evidence: EvidenceRows, closes: Closes, span: tuple[int, int, int], out: Judgements,
 ) -> int:  # fmt: skip
     row = span[2]
     for i in range(span[0], span[1]):
@@ -172,7 +200,7 @@ def _judge(
         out.rarity[i] = 0.0
         out.ready[i] = out.rises[i] = out.plain_leads[i] = False
         if context.state[i] == JUDGED:
-            _judge_one(settings, standing, memory, context, evidence, i, out)
+            _judge_one(settings, standing, memory, columns, context, evidence, i, out)
     return row
 
 
@@ -200,7 +228,9 @@ def judge(
     span : (int, int, int)
         First event, one past the last, first close that is not settled.
     """
-    row: int = _judge(settings, standing, memory, work.context, work.evidence, work.closes, span, work.judgements)
+    row: int = _judge(
+        settings, standing, memory, work.columns, work.context, work.evidence, work.closes, span, work.judgements
+    )
     return row
 
 

