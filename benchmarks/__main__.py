@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import chaos, core_speed, models, mutants, quality, redteam, sensitivity, worker
+from benchmarks import chaos, core_speed, flood, models, mutants, quality, redteam, sensitivity, worker
 from benchmarks.results import RESULTS, made_by, put_into
 
 _QUALITY = """One configuration, the default profile, on every recorded stream: prequential, unlabelled, the gate off
@@ -35,7 +35,7 @@ def _memory() -> str:
     row, taken = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout.split()
     return (
         "| scenario | an agent's row, bytes | memory an agent, bytes |\n|---|---|---|\n"
-        f"| memory/100k-agents-closed | {row} | **{taken}** |"
+        f"| memory/100k-agents-closed | {row} | **{taken}** |\n\n{(flood.__doc__ or '').strip()}\n\n{flood.table()}"
     )
 
 

@@ -112,7 +112,7 @@ class Pipeline:
         batch = batch.held_to_receipt(work.columns, outcome)
         state.make_room(events)
         while first < events:
-            span = (first, state.refit.serve(work.clock, first, state.memory))
+            span = (first, state.stretch(first))
             _walk(state.memory, settings.rules, work.scratch, work.columns, span, work.context, work.closes)
             score_by_forest(state.refit.forest, work, span)
             score_by_half_space(state.models, work, span)

@@ -308,14 +308,14 @@ def test_a_session_closes_when_idle_and_not_before() -> None:
     assert feed(pipeline, [script.event(session_id="two", agent_id="a-2")]).counts["sessions_closed"] == 1
 
 
-def test_peer_groups_beyond_the_cap_share_the_last_one() -> None:
+def test_peer_groups_beyond_the_cap_share_one_row() -> None:
     """A flood of invented types takes no more memory and raises nothing."""
     few = quick(memory={"groups": 4})
     script = Script()
     pipeline = Pipeline(few)
     values = [script.event(agent_type=f"t-{n}", agent_id=f"a-{n}", session_id=f"s-{n}") for n in range(40)]
     assert np.isfinite(feed(pipeline, values).scores).all()
-    assert pipeline.gauges()["groups"] == 3
+    assert pipeline.gauges()["groups"] == 2
     assert len(pipeline.state.memory.groups) == 4
 
 

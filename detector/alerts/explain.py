@@ -37,16 +37,16 @@ _LEADING: Final = 2
 
 
 class Known(NamedTuple):
-    """On how much a judgement rests: closed sessions of the agent, sessions of its peers, agents, events before.
+    """On how much a judgement rests: closed sessions of the agent, sessions of its peers, established agents, events.
 
-    `established`: whether the agent was known before, as an alert says.
+    `is_established`: whether the agent itself is one of them.
     """
 
     own_sessions: int
     peer_sessions: int
     agents: int
     events_before: int
-    established: bool = True
+    is_established: bool
 
 
 class Seen(NamedTuple):

@@ -40,7 +40,7 @@ def created(finding: Finding, policy: Policy, known: Known, partition: int) -> A
         severity=finding.severity, events=known.events_before + 1, events_over=finding.over,
         contributions=finding.contributions, normal_if=finding.normal_if, evidence=(finding.evidence,),
         asi=finding.asi, atlas=finding.atlas, partition_agents=known.agents, partition=partition,
-        causes=(finding.cause,), established=known.established,
+        causes=(finding.cause,), established=known.is_established,
     )  # fmt: skip
 
 
@@ -146,7 +146,7 @@ class Incidents:
         """
         before = None if session is None else self.open.get(session)
         if before is None:
-            if not self.ceilings.admits(lead.owner, lead.strength, established=lead.known.established):
+            if not self.ceilings.admits(lead.owner, lead.strength, established=lead.known.is_established):
                 return self._fold(lead)
             alert = created(lead.find(), self.policy, lead.known, lead.spot.record.partition)
         elif is_told(lead.cause, before.causes):

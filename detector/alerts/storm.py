@@ -70,7 +70,7 @@ class Storm:
         if lead.over > 1:
             return False
         self.folded += 1
-        self.newcomers += not lead.known.established
+        self.newcomers += not lead.known.is_established
         return self.folded.bit_count() == 1
 
     def _keep(self, lead: Lead) -> None:

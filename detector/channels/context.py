@@ -25,7 +25,7 @@ OF_SIZE, OF_ATTRIBUTE = range(2)
 """Rows of ``number``."""
 DEVIATION, MEAN, COUNT = range(3)
 """Columns of ``number``."""
-OWN_SESSIONS, PEER_SESSIONS, FLEET_AGENTS, EVENTS_BEFORE = range(4)
+OWN_SESSIONS, PEER_SESSIONS, FLEET_AGENTS, EVENTS_BEFORE, IS_ESTABLISHED = range(5)
 """Columns of ``known``."""
 
 NUMBER_SIZE, ATTRIBUTE_SIZE, GAP_SIZE, OUTCOME_BITS, FAN_OUT, POSITION, READ_SIZE = range(len(MEASURES))
@@ -91,8 +91,9 @@ class Context(NamedTuple):
         Novelty levels of the two parts.
     number : ndarray of float64, shape (n, 2, 3)
         Of the two numbers: deviation, the mean it was held against (log2), observations behind that mean.
-    known : ndarray of int64, shape (n, 4)
-        Closed sessions of the agent, sessions its peers learned from, agents, events of the session before.
+    known : ndarray of int64, shape (n, 5)
+        Closed sessions of the agent, sessions its peers learned from, established agents, events of the session before,
+        whether this agent is established. The third and the last hold for every event, the others for looked-at ones.
     """
 
     state: np.ndarray
@@ -129,7 +130,7 @@ def allocate_context(events: int = BATCH) -> Context:
         which=np.zeros((events, 4), np.int32),
         level=np.zeros((events, 2), np.uint8),
         number=np.zeros((events, 2, 3)),
-        known=np.zeros((events, 4), np.int64),
+        known=np.zeros((events, 5), np.int64),
     )
 
 

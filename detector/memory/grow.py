@@ -1,4 +1,8 @@
-"""Room for what is to come: memories double before a batch needs it, so that kernels never run out."""
+"""Room for what is to come: memories double before a batch needs it, so that kernels never run out.
+
+The rows of agents do not: they are there from the beginning, and take memory as they are used. To double half a
+gigabyte would take as much again for a moment.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,6 @@ from detector.memory.layout import (
     FREE_CHUNKS,
     OLDEST,
     OPEN,
-    USED_AGENTS,
     USED_GROUPS,
     Chunks,
     Memory,
@@ -50,16 +53,6 @@ def index_of(rows: np.ndarray, capacity: int, first: int, used: int) -> Index:
     return index
 
 
-def room_for_agents(memory: Memory, need: int) -> Memory:
-    """Return a memory with rows for at least `need` agents."""
-    if need <= len(memory.agents):
-        return memory
-    used = int(memory.used[USED_AGENTS])
-    length = _grown(need, len(memory.agents))
-    agents = _longer(memory.agents, length, used)
-    return memory._replace(agents=agents, agent_index=index_of(agents, 2 * length, 0, used))
-
-
 def room_for_groups(memory: Memory, need: int, most: int) -> Memory:
     """Return a memory with tables for at least `need` groups, up to the cap."""
     need = min(need, most)
@@ -68,7 +61,7 @@ def room_for_groups(memory: Memory, need: int, most: int) -> Memory:
     used = int(memory.used[USED_GROUPS])
     length = min(_grown(need, len(memory.groups)), most)
     groups = _longer(memory.groups, length, used)
-    return memory._replace(groups=groups, group_index=index_of(groups, _grown(4 * length, 16), 1, used))
+    return memory._replace(groups=groups, group_index=index_of(groups, _grown(4 * length, 16), 2, used))
 
 
 def room_for_sessions(memory: Memory, need: int) -> Memory:
@@ -110,7 +103,6 @@ def room_for_chunks(chunks: Chunks, need: int) -> Chunks:
 
 def room_for_batch(memory: Memory, sizes: Sizes, events: int, new_groups: int) -> Memory:
     """Return a memory in which `events` more events find room, `new_groups` unknown peer groups among them."""
-    memory = room_for_agents(memory, int(memory.used[USED_AGENTS]) + events)
     memory = room_for_groups(memory, int(memory.used[USED_GROUPS]) + new_groups, sizes.groups)
     memory = room_for_sessions(memory, int(memory.ends[OPEN]) + events)
     return memory._replace(chunks=room_for_chunks(memory.chunks, CHUNKS_PER_EVENT * events))

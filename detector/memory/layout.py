@@ -1,9 +1,9 @@
 """What is remembered, laid out for the kernels: fixed rows an agent, tables a peer group, a pool of open sessions.
 
 A row is one record of a structured array, so an agent is a stretch of bytes: cheap to visit, to
-write down and to move. With the default sizes an agent takes 3.7 kB (keys 2,048 bytes, numbers 896,
-transitions 576, the rest under 200) and 24 to 48 bytes of index. Row 0 of the groups is the fleet:
-all peer groups of this partition.
+write down and to move. With the default sizes an agent takes 3.8 kB (keys 2,048 bytes, numbers 896,
+transitions 576, the rest under 250) and 24 to 48 bytes of index. Row 0 of the groups is the fleet:
+all peer groups of this partition; row 1 is shared by the groups that found no row of their own.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from detector.memory.roster import SPARE, Roster, allocate_roster
 from detector.sketches.index import Index, allocate_index
 from detector.sketches.levels import COLUMNS
 from detector.sketches.survival import BINS, allocate_survival
 from detector.sketches.tails import NARROW, WIDE
 
-FLEET = 0
+FLEET, STRANGERS = range(2)
+"""Rows of the groups that no group owns: the fleet's, and the one of groups beyond the cap."""
 GATE_BINS = 24
 """Bins of an agent's own histogram of gate scores (``docs/science.md``, *The gate*)."""
 SESSION_TOOLS = 24
@@ -54,8 +56,12 @@ NOW, CONFIRMED, SET_BY = range(3)
 
 
 class Sizes(NamedTuple):
-    """Caps of the memories, from the profile's ``[memory]`` and ``[forest]``; how many channels and measures."""
+    """Caps of the memories, from the profile's ``[memory]`` and ``[forest]``; how many channels and measures.
 
+    `held_s`: how long an alert keeps its agent from leaving before others, seconds.
+    """
+
+    agents: int
     agent_keys: int
     agent_numbers: int
     agent_tools: int
@@ -67,16 +73,27 @@ class Sizes(NamedTuple):
     forest_window: int
     channels: int
     measures: int
+    held_s: float
 
 
 def agent_dtype(sizes: Sizes) -> np.dtype[np.void]:
-    """Return the layout of one agent."""
+    """Return the layout of one agent.
+
+    `seen`: time of its last event in a session; `heard`: the watermark at its last event; `alerted`: the watermark at
+    the alert that holds it, and that event's number; `standing`: see :mod:`detector.memory.roster`; `linked`: number of
+    its last move between the queues, by which they are laid out again.
+    """
     return np.dtype(
         [
             ("name", np.uint64),
             ("seen", np.float64),
             ("sums", np.float64, (6,)),
             ("tally", np.int32, (4,)),
+            ("heard", np.float64),
+            ("alerted", np.float64),
+            ("alerted_event", np.int64),
+            ("linked", np.int64),
+            ("standing", np.int32, (3,)),
             ("group", np.int32),
             ("first_open", np.int32),
             ("keys", np.uint32, (sizes.agent_keys,)),
@@ -91,12 +108,13 @@ def agent_dtype(sizes: Sizes) -> np.dtype[np.void]:
 
 
 def group_dtype(sizes: Sizes) -> np.dtype[np.void]:
-    """Return the layout of one peer group."""
+    """Return the layout of one peer group; `taught_at`: when a session last taught it everything."""
     contexts = sizes.group_contexts
     return np.dtype(
         [
             ("name", np.uint64),
             ("totals", np.int64, (3,)),
+            ("taught_at", np.float64),
             ("keys", np.uint64, (sizes.group_keys,)),
             ("counts", np.uint64, (sizes.group_keys // 2,)),
             ("gate", np.int32, (BINS + 1,)),
@@ -156,7 +174,7 @@ class Memory(NamedTuple):
     agent_index, group_index, session_index : Index
         From names to rows.
     used : ndarray of int64, shape (2,)
-        Agents; groups, the fleet's row included. Once all rows are taken, further groups share the last.
+        Rows of agents and of groups that were ever used, those of fleet and strangers and free ones included.
     ends : ndarray of int32, shape (4,)
         Of the pool of sessions.
     chunks : Chunks
@@ -167,6 +185,8 @@ class Memory(NamedTuple):
         Measures the next forest is fitted on, as a ring; how many ever went in.
     clock : ndarray of float64, shape (3,)
         The watermark, epoch seconds, 0 before any event; whether it is confirmed; a mark of the agent that set it.
+    roster : Roster
+        In which order agents leave, which rows are free, tombstones.
     """
 
     agents: np.ndarray
@@ -182,6 +202,7 @@ class Memory(NamedTuple):
     sample: np.ndarray
     sampled: np.ndarray
     clock: np.ndarray
+    roster: Roster
 
 
 def blank_agents(rows: int, sizes: Sizes) -> np.ndarray:
@@ -206,21 +227,22 @@ def allocate_chunks(chunks: int) -> Chunks:
 
 
 def allocate_memory(sizes: Sizes) -> Memory:
-    """Return an empty memory, small; :mod:`detector.memory.grow` lets it grow."""
+    """Return an empty memory, small but for the rows of agents; :mod:`detector.memory.grow` lets it grow."""
     return Memory(
-        agents=blank_agents(256, sizes),
+        agents=blank_agents(sizes.agents + SPARE, sizes),
         groups=np.zeros(min(4, sizes.groups), group_dtype(sizes)),
         sessions=blank_sessions(1024, 0),
-        agent_index=allocate_index(512),
+        agent_index=allocate_index(1 << (2 * sizes.agents - 1).bit_length()),
         group_index=allocate_index(16),
         session_index=allocate_index(4096),
-        used=np.array([0, 1], np.int64),
+        used=np.array([0, 2], np.int64),
         ends=np.array([-1, -1, 0, 0], np.int32),
         chunks=allocate_chunks(4096),
         survival=allocate_survival(sizes.channels),
         sample=np.zeros((sizes.forest_window, sizes.measures), np.float32),
         sampled=np.zeros(1, np.int64),
         clock=np.zeros(3),
+        roster=allocate_roster(sizes.agents, sizes.groups, sizes.held_s),
     )
 
 

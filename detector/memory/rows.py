@@ -6,6 +6,8 @@ import numpy as np
 from numba import njit
 
 from detector.memory import layout as mem
+from detector.memory import roster as ros
+from detector.memory.eviction import admit
 from detector.memory.layout import Memory
 from detector.sketches.index import find_row, put_row
 
@@ -16,14 +18,18 @@ _HALF = np.uint64(32)
 
 @njit(cache=True)
 def group_row(memory: Memory, name: np.uint64) -> int:
-    """Return the row of a peer group; the last row is shared by all that came too late for one of their own."""
+    """Return the row of a peer group; where none is free it is STRANGERS, until groups that nobody teaches left."""
     row = find_row(memory.group_index, name)
     if row >= 0:
         return row
-    row = np.int64(memory.used[mem.USED_GROUPS])
-    if row >= len(memory.groups):
-        return len(memory.groups) - 1
-    memory.used[mem.USED_GROUPS] += 1
+    tally, row = memory.roster.tally, np.int64(memory.used[mem.USED_GROUPS])
+    if tally[ros.FREE_GROUPS] > 0:
+        tally[ros.FREE_GROUPS] -= 1
+        row = np.int64(memory.roster.free_groups[tally[ros.FREE_GROUPS]])
+    elif row < len(memory.groups):
+        memory.used[mem.USED_GROUPS] += 1
+    else:
+        return mem.STRANGERS
     memory.groups[row]["name"] = name
     put_row(memory.group_index, name, row)
     return row
@@ -31,14 +37,9 @@ def group_row(memory: Memory, name: np.uint64) -> int:
 
 @njit(cache=True)
 def agent_row(memory: Memory, name: np.uint64) -> int:
-    """Return the row of an agent; room for new ones has been made before the batch."""
+    """Return the row of an agent that sends an event; the least useful agent leaves where a new one finds no row."""
     row = find_row(memory.agent_index, name)
-    if row < 0:
-        row = np.int64(memory.used[mem.USED_AGENTS])
-        memory.used[mem.USED_AGENTS] += 1
-        memory.agents[row]["name"] = name
-        put_row(memory.agent_index, name, row)
-    return row
+    return row if row >= 0 else admit(memory, name)
 
 
 @njit(cache=True)

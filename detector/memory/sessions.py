@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from detector.memory.eviction import place_agent
 from detector.memory.layout import (
     AFTER,
     BEFORE,
@@ -18,11 +19,13 @@ from detector.memory.layout import (
     SESSION_TOOLS,
     SESSION_VALUES,
     STILL_OPEN,
+    STRANGERS,
     TOOLS,
     VALUES,
     Memory,
     give_chunks,
 )
+from detector.memory.roster import BUSY, FRONT
 from detector.sketches.index import drop_row, put_row
 
 _TARGET_BIT = np.uint32(1)
@@ -75,6 +78,8 @@ def open_session(memory: Memory, name: np.uint64, owners: tuple[int, int], ts: f
     session["sibling"] = owner["first_open"] - 1
     owner["first_open"] = slot + 1
     owner["tally"][STILL_OPEN] += 1
+    if owner["tally"][STILL_OPEN] == 1:
+        place_agent(memory, agent)
     put_row(memory.session_index, name, slot)
     _link_newest(sessions, ends, slot)
     return slot
@@ -104,6 +109,8 @@ def release_session(memory: Memory, slot: int) -> None:
         sessions[at]["sibling"] = session["sibling"]
     owner["tally"][CLOSED] += 1
     owner["tally"][STILL_OPEN] -= 1
+    if owner["tally"][STILL_OPEN] == 0:
+        place_agent(memory, np.int64(session["agent"]))
     drop_row(memory.session_index, session["name"])
     _unlink(sessions, ends, slot)
     give_chunks(memory.chunks, np.int64(session["chunk"][HEAD]), np.int64(session["chunk"][LAST]))
@@ -123,6 +130,13 @@ def least_active(memory: Memory, agent: int) -> int:
             best = at
         at = np.int64(sessions[at]["sibling"])
     return best
+
+
+@njit(cache=True)
+def first_to_close(memory: Memory) -> int:
+    """Return the slot of the open session that is given up for another: a newcomer's, if one has any."""
+    row = np.int64(memory.roster.ends[BUSY, FRONT])
+    return least_active(memory, row) if row >= 0 else np.int64(memory.ends[OLDEST])
 
 
 @njit(cache=True)
@@ -172,3 +186,25 @@ def note_value(session: np.void, value: np.uint64, is_target: bool) -> None:
     used = np.int64(count[VALUES])
     session["values"][used % SESSION_VALUES] = mark if is_target else mark ^ _TARGET_BIT
     count[VALUES] = used + 1
+
+
+@njit(cache=True)
+def groups_in_use(memory: Memory) -> np.ndarray:
+    """Return which groups have an open session."""
+    found = np.zeros(len(memory.groups), np.bool_)
+    slot = np.int64(memory.ends[OLDEST])
+    while slot >= 0:
+        found[memory.sessions[slot]["group"]] = True
+        slot = np.int64(memory.sessions[slot]["order"][AFTER])
+    return found
+
+
+@njit(cache=True)
+def move_sessions(memory: Memory, left: np.ndarray) -> None:
+    """Let the open sessions of groups that left go on among the strangers."""
+    slot = np.int64(memory.ends[OLDEST])
+    while slot >= 0:
+        session = memory.sessions[slot]
+        if left[session["group"]]:
+            session["group"] = STRANGERS
+        slot = np.int64(session["order"][AFTER])

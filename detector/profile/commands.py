@@ -11,6 +11,7 @@ import typer
 from detector.errors import ArtifactError, ProfileError
 from detector.profile import catalog
 from detector.profile.lint import lint as lint_profile
+from detector.profile.lint import row_bytes
 from detector.profile.load import DEFAULT, list_profiles, load_profile, models_folder
 from detector.profile.versions import new_version
 
@@ -65,7 +66,8 @@ def lint(
 ) -> None:
     """Say what is wrong with a profile; exit status 1 if it is refused."""
     try:
-        issues = lint_profile(load_profile(name, models))
+        profile = load_profile(name, models)
+        issues = lint_profile(profile)
     except ProfileError as error:
         for fault in error.faults:
             typer.echo(f"error    {fault}")
@@ -74,6 +76,11 @@ def lint(
         typer.echo(f"{issue.severity:8} {issue.field}: {issue.message}")
     if not issues:
         typer.echo(f"{name}: nothing to say")
+    (agent, group), memory = row_bytes(profile), profile.memory
+    typer.echo(
+        f"memory: at most {memory.agents:,} agents of {agent:,} bytes and {memory.groups:,} peer groups of {group:,}, "
+        f"{(memory.agents * agent + memory.groups * group) / 1e6:,.0f} MB a partition"
+    )
     if strict and issues:
         raise typer.Exit(1)
 

@@ -12,6 +12,10 @@ from detector.profile.model import Profile
 # gates of 20 to 30 % beside a budget of 1 % behave alike, one near the alarm level fails: docs/science.md, *The gate*
 FAR: Final = 10.0
 IDLE_BYTES: Final = 4_096
+ROWS_BYTES: Final = 1 << 29
+"""Agents' rows of one partition: half a GiB (``docs/science.md``, *Who is remembered*)."""
+LEAST_AGENTS: Final = 2_048
+"""A micro-batch may pass between an alert and its hold: so many rows that as many newcomers leave first."""
 
 
 class Issue(NamedTuple):
@@ -147,6 +151,17 @@ def _memory(profile: Profile) -> Iterator[Issue]:
             f"with agent_numbers, agent_tools and recent_ids should take at most {IDLE_BYTES:,} bytes an agent, "
             f"got {idle:,}",
         )
+    rows = memory.agents * idle
+    if rows > ROWS_BYTES:
+        yield Issue(
+            "memory.agents", "warning", f"times {idle:,} bytes should take at most {ROWS_BYTES:,} bytes, got {rows:,}"
+        )
+    if memory.agents < LEAST_AGENTS:
+        yield Issue(
+            "memory.agents",
+            "warning",
+            f"should be at least {LEAST_AGENTS:,}, got {memory.agents}: who alerted could leave before others",
+        )
 
 
 def _room_of_an_event() -> int:
@@ -157,11 +172,17 @@ def _room_of_an_event() -> int:
 
 
 def agent_bytes(profile: Profile) -> int:
-    """Return the bytes of one agent's row; its place in the index, 24 to 48 bytes, comes on top."""
-    from detector.memory.layout import Sizes, agent_dtype  # late, as above
+    """Return the bytes of one agent's row; its places in index and roster, 80 to 100 bytes, come on top."""
+    return row_bytes(profile)[0]
 
-    caps = {**profile.memory.model_dump(), "forest_window": profile.forest.window}
-    return agent_dtype(Sizes(**caps, channels=len(NAMES), measures=len(MEASURES))).itemsize
+
+def row_bytes(profile: Profile) -> tuple[int, int]:
+    """Return the bytes of one agent's row and of one peer group's."""
+    from detector.memory.layout import Sizes, agent_dtype, group_dtype  # late, as above
+
+    caps = {**profile.memory.model_dump(), "forest_window": profile.forest.window, "held_s": 0.0}
+    sizes = Sizes(**caps, channels=len(NAMES), measures=len(MEASURES))
+    return agent_dtype(sizes).itemsize, group_dtype(sizes).itemsize
 
 
 def _response(profile: Profile) -> Iterator[Issue]:

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
+from pydantic import Field, create_model, field_validator
 
 from detector.channels.catalogue import WEIGHTS
+from detector.profile.section import Factor, Hourly, Name, Natural, Seconds, Section, Share, Weight, Whole
 from detector.response.ladder import Levels, level_of
 from detector.response.settings import ResponseSettings
 from detector.rules import RULES
 
 Status = Literal["experimental", "test", "stable", "deprecated"]
-
-Whole = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
-Natural = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
-Hourly = Annotated[int, Field(strict=True, ge=1, le=100_000)]
-Seconds = Annotated[float, Field(strict=True, gt=0.0, le=31_536_000.0)]
-Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0)]
-Weight = Annotated[float, Field(strict=True, ge=0.0, le=10.0)]
-Factor = Annotated[float, Field(strict=True, gt=0.0, le=1.0)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-
-
-class Section(BaseModel):
-    """Frozen, finite, nothing unknown: what every section of a profile has in common."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Identity(Section):
@@ -233,23 +219,26 @@ class MemoryLimits(Section):
 
     Parameters
     ----------
+    agents : int
+        Agents with a row of their own; beyond, the least useful newcomer leaves, and established agents last.
     agent_keys, agent_numbers, agent_tools : int
         Per agent: remembered keys, running means, tools.
     group_keys, group_contexts, group_numbers : int
         Per peer group: remembered keys, level-counter contexts, running means.
     groups : int
-        Peer groups of a partition; further types share the last one.
+        Rows of peer groups of a partition: the fleet's, one that is shared by types that find none, and the types'.
     recent_ids : int
         Event ids per agent within which a repeat is recognised.
     """
 
+    agents: Annotated[int, Field(strict=True, ge=2, le=4_194_304)] = 131_072
     agent_keys: Whole = 512
     agent_numbers: Whole = 64
     agent_tools: Whole = 24
     group_keys: Whole = 32_768
     group_contexts: Whole = 4_096
     group_numbers: Whole = 4_096
-    groups: Whole = 256
+    groups: Annotated[int, Field(strict=True, ge=3, le=65_536)] = 256
     recent_ids: Whole = 16
 
 

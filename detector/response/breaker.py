@@ -25,7 +25,7 @@ class BreakerVerdict(NamedTuple):
     contained : int
         Agents of the same kind contained at some moment of the term asked about, before this one.
     fleet : int
-        Agents known to the partitions heard of.
+        Established agents known to the partitions heard of.
     over : int
         How many of the contained would have to leave for this one to pass; 0 if it passes, or if none could help.
     """
@@ -66,7 +66,9 @@ def caps_of(settings: ResponseSettings, fleet: int, *, established: bool) -> Cap
 
 @dataclass(slots=True)
 class KnownFleet:
-    """How many agents a tenant has, as far as the partitions that have alerted say.
+    """How many established agents a tenant has, as far as the partitions that have alerted say.
+
+    Invented ids are not among them, however many a partition sees.
 
     Memory: one integer per partition of the input.
     """
@@ -75,7 +77,7 @@ class KnownFleet:
     restored: int = 0
 
     def hear(self, partition: int, agents: int) -> None:
-        """Take note of how many agents a partition knows now."""
+        """Take note of how many established agents a partition knows now."""
         self.partitions[partition] = agents
 
     @property

@@ -82,10 +82,10 @@ class Alert(_AlertPart):
     """One state of one incident. Consumers drop repeats by (`finding_uid`, `counter`).
 
     Times are seconds since the epoch, UTC, of events. `score` is -log10 of the share of recent sessions at least as
-    strange, None while only rules have spoken; `risk` is 0 to 100; `partition_agents` counts the agents known to the
-    partition that alerts. `causes` are what was found, in the order it was; `folded` counts what was found of causes
-    beyond the most that are listed; `evidence` holds the strongest acts, one a cause; `verdict` is what a person said
-    last.
+    strange, None while only rules have spoken; `risk` is 0 to 100; `partition_agents` counts the established agents
+    of the partition that alerts. `causes` are what was found, in the order it was; `folded` counts what was found of
+    causes beyond the most that are listed; `evidence` holds the strongest acts, one a cause; `verdict` is what a person
+    said last.
     `established`: this agent was seen on several days before, or history about it is trusted; the response stage gives
     newcomers places of their own. Records from before the field count as established.
     """

@@ -8,10 +8,24 @@ import numpy as np
 
 from detector.alerts.findings import Policy
 from detector.alerts.incidents import Incidents
+from detector.channels.context import REPEATED
 from detector.intake.columns import AGENT, BATCH, GROUP
 from detector.memory.clock import watermarks
 from detector.memory.grow import room_for_batch
-from detector.memory.layout import FLEET, FUSED, NOW, OPEN, USED_AGENTS, USED_GROUPS, Memory, allocate_memory
+from detector.memory.layout import FLEET, FUSED, NOW, OPEN, STRANGERS, USED_GROUPS, Memory, allocate_memory
+from detector.memory.roster import (
+    BLOCK,
+    EVENT,
+    EVICTED,
+    EVICTED_ESTABLISHED,
+    FREE_GROUPS,
+    GROUPS_EVICTED,
+    HELD_S,
+    KNOWN_WELL,
+    LIVE,
+    LOST,
+    RETURNED,
+)
 from detector.profile.model import Profile
 from detector.rules import RULES, Rule
 from detector.schema.past import Past
@@ -23,13 +37,12 @@ from detector.sketches.rolling import upper_quantile
 from detector.sketches.survival import allocate_survival
 from detector.state.refit import Refit
 from detector.state.settings import Settings, ceilings_of, settings_of
+from detector.state.turnover import Turnover
 from detector.steps.combine import Models
 from detector.steps.judge import CLOSED_SESSIONS, SessionStanding, allocate_standing
 from detector.steps.threshold import BudgetThreshold, Threshold
 from detector.steps.workspace import Workspace, allocate_closes, allocate_judgements, allocate_workspace
 
-BLOCK = 8
-"""Agents in one shard of a snapshot."""
 REWRITTEN = ("sessions/", "incidents/", "closed/")
 """What the shards are called that are written anew with every snapshot."""
 
@@ -70,11 +83,13 @@ class Partition:
         self.verdicts: Counter[str] = Counter()
         self.past = Past()
         self.touched_blocks: set[int] = set()
-        self.touched_groups: set[int] = {FLEET}
+        self.touched_groups: set[int] = {FLEET, STRANGERS}
+        self.touched_graves: set[int] = set()
         self.rewritten: set[str] = set()
-        self.groups_known = 1
+        self.groups_known = STRANGERS + 1
         self.forest_written = 0
         self.refit = Refit(profile.forest.model_copy(update={"seed": profile.forest.seed + seed}))
+        self.turnover = Turnover()
         self.work: Workspace = allocate_workspace(profile.sessions.observations)
         self.make_room(0)
 
@@ -97,6 +112,24 @@ class Partition:
             self.memory.clock, columns.ts[:events], columns.receipt[:events], agents, self.settings.rules.step_s
         )
 
+    def stretch(self, first: int) -> int:
+        """Return the event up to which a batch may be walked from `first` on: forest and memory change only between."""
+        stop = self.refit.serve(self.work.clock, first, self.memory)
+        turn, left = self.turnover.serve(self.work.clock, first, self.memory, self.models.masses)
+        self.touched_groups.update(left)
+        return min(stop, turn)
+
+    def hold(self, event: int, events: int) -> None:
+        """Note that an event of a batch of `events` alerted: its agent leaves after others, for a while.
+
+        A hold that has begun is not moved: between an alert and the end of its batch, cuts would show.
+        """
+        agent, tally = self.memory.agents[self.work.context.agent[event]], self.memory.roster.tally
+        now = float(self.work.clock[event])
+        if not agent["alerted_event"] or now >= agent["alerted"] + self.memory.roster.limits[HELD_S]:
+            later = np.count_nonzero(self.work.context.state[event + 1 : events] != REPEATED)
+            agent["alerted"], agent["alerted_event"] = now, tally[EVENT] - later
+
     def mark_for_snapshot(self, events: int) -> None:
         """Remember whose rows the last batch changed: the next snapshot holds them."""
         closes = int(self.work.closes.count[0])
@@ -108,22 +141,25 @@ class Partition:
         used = int(self.memory.used[USED_GROUPS])
         self.touched_groups.update({FLEET, *range(self.groups_known, used)})
         self.groups_known = used
+        roster = self.memory.roster
+        self.touched_blocks.update(np.flatnonzero(roster.touched).tolist())
+        self.touched_graves.update(np.flatnonzero(roster.touched_graves).tolist())
+        roster.touched[:], roster.touched_graves[:] = 0, 0
 
     def gauges(self) -> dict[str, float]:
         """Return the figures an operator watches.
 
-        Agents and peer groups known, sessions open, the evidence at which a session alerts (infinite
-        until enough have closed), the share of sessions promised and spent, forests fitted, the
-        watermark, incidents opened in its hour, those folded by the ceilings, and the ceiling, and how
-        many verdicts of each kind were taken.
+        Agents and peer groups known, how many left or came back, tombstones, sessions open, the
+        evidence at which a session alerts (infinite until enough have closed), the share of
+        sessions promised and spent, forests fitted, the watermark, incidents opened in its hour,
+        those folded by the ceilings, and the ceiling, and how many verdicts of each kind were taken.
         """
         judge, rolling = self.settings.judge, self.standing.rolling
         is_ready = rolling.used[FUSED, 0] >= judge.least
         share = self.settings.threshold.alerts
         threshold = upper_quantile(rolling, FUSED, share, judge.tail) if is_ready else float("inf")
         return {
-            "agents": float(self.memory.used[USED_AGENTS]),
-            "groups": float(self.memory.used[USED_GROUPS] - 1),
+            **self._remembered(),
             "sessions_open": float(self.memory.ends[OPEN]),
             "incidents_open": float(len(self.incidents.open)),
             "threshold": float(threshold),
@@ -133,4 +169,19 @@ class Partition:
             **self.threshold.gauges(),
             **self.incidents.ceilings.gauges(),
             **{f"verdicts_{kind}": float(count) for kind, count in sorted(self.verdicts.items())},
+        }
+
+    def _remembered(self) -> dict[str, float]:
+        """Return how many agents, peer groups and tombstones there are, and how many of them left."""
+        roster, groups = self.memory.roster, int(self.memory.used[USED_GROUPS]) - STRANGERS - 1
+        tally = roster.tally
+        return {
+            "agents": float(tally[LIVE]),
+            "agents_established": float(tally[KNOWN_WELL]),
+            "agents_evicted": float(tally[EVICTED]),
+            "agents_evicted_established": float(tally[EVICTED_ESTABLISHED]),
+            "agents_returned": float(tally[RETURNED]),
+            "tombstones": float(roster.buried.sum() - tally[RETURNED] - tally[LOST]),
+            "groups": float(groups - tally[FREE_GROUPS]),
+            "groups_evicted": float(tally[GROUPS_EVICTED]),
         }

@@ -17,6 +17,7 @@ from detector.channels.context import (
     ATTRIBUTE_NUMBER,
     EVENTS_BEFORE,
     FLEET_AGENTS,
+    IS_ESTABLISHED,
     JUDGED,
     OF_ARGUMENT,
     OF_TARGET,
@@ -32,7 +33,7 @@ from detector.intake.columns import BATCH, LIFECYCLE, SESSION, Columns
 from detector.intake.names import targets_of
 from detector.intake.receipts import hold_to_receipt
 from detector.intake.text import place_of
-from detector.memory.layout import NOW, USED_AGENTS
+from detector.memory.layout import NOW, STRANGERS
 from detector.schema.alert import Alert
 from detector.schema.decode import Decoded, Refusal
 from detector.schema.event import Event
@@ -207,13 +208,20 @@ def _by_score(state: Partition, batch: Batch, passed: Passed) -> Lead:
 
 
 def _take(state: Partition, batch: Batch, i: int, step: Lead | Passed) -> Alert | None:
-    """Return the alert a step leads to; an event outside of any open session is an incident of its own."""
+    """Return the alert a step leads to; an event outside of any open session is an incident of its own.
+
+    The agent whose act is told leaves after others for a while.
+    """
     work = state.work
     session = int(work.columns.ident[i, SESSION]) if work.context.slot[i] >= 0 else None
-    if isinstance(step, Lead):
-        return state.incidents.take(session, step)
-    lead = _by_score(state, batch, step)
-    return state.incidents.witness(step.session, lead) if step.level == NEAR else state.incidents.take(session, lead)
+    lead = step if isinstance(step, Lead) else _by_score(state, batch, step)
+    if isinstance(step, Passed) and step.level == NEAR:
+        alert = state.incidents.witness(step.session, lead)
+    else:
+        alert = state.incidents.take(session, lead)
+    if alert is not None:
+        state.hold(i, len(batch.events))
+    return alert
 
 
 def _close(state: Partition, ended: Ended) -> Alert | None:
@@ -235,6 +243,7 @@ def _count(state: Partition, events: int, counts: Counter[str]) -> None:
     counts["events_context"] += int(states[UNJUDGED])
     counts["events_repeated"] += int(states[REPEATED])
     counts["events_reusing_an_id"] += int(np.count_nonzero(work.context.is_reused[:events]))
+    counts["events_of_strangers"] += int(np.count_nonzero(work.context.group[:events] == STRANGERS))
     counts["sessions_closed"] += closes
     counts["sessions_capped"] += int((reasons == AT_CROWD).sum() + (reasons == AT_SIZE).sum())
     counts["sessions_learned"] += int(lessons[EVERYTHING])
@@ -246,12 +255,11 @@ def _count(state: Partition, events: int, counts: Counter[str]) -> None:
 def known_at(state: Partition, i: int) -> Known:
     """Return on how much a judgement of an event rests; an event that no channel looked at rests on nothing."""
     context = state.work.context
-    if context.slot[i] < 0 or (state.work.columns.kind[i] == LIFECYCLE and context.state[i] != JUDGED):
-        return Known(0, 0, int(state.memory.used[USED_AGENTS]), 0)
     known = context.known[i]
-    return Known(
-        int(known[OWN_SESSIONS]), int(known[PEER_SESSIONS]), int(known[FLEET_AGENTS]), int(known[EVENTS_BEFORE])
-    )
+    agents, is_established = int(known[FLEET_AGENTS]), bool(known[IS_ESTABLISHED])
+    if context.slot[i] < 0 or (state.work.columns.kind[i] == LIFECYCLE and context.state[i] != JUDGED):
+        return Known(0, 0, agents, 0, is_established)
+    return Known(int(known[OWN_SESSIONS]), int(known[PEER_SESSIONS]), agents, int(known[EVENTS_BEFORE]), is_established)
 
 
 def seen_at(state: Partition, event: Event, i: int) -> Seen:

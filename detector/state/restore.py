@@ -11,7 +11,7 @@ import numpy as np
 from detector.alerts.storm import Storm
 from detector.channels.catalogue import MEASURES, NAMES
 from detector.errors import ArtifactError, StateError
-from detector.memory.grow import index_of, room_for_agents, room_for_groups
+from detector.memory.grow import index_of, room_for_groups
 from detector.memory.layout import (
     CHUNK,
     FREE,
@@ -26,12 +26,14 @@ from detector.memory.layout import (
     allocate_chunks,
     blank_sessions,
 )
+from detector.memory.roster import BLOCK
 from detector.schema.alert import Alert
 from detector.schema.past import Past
 from detector.scorers.codec import from_bytes
 from detector.sketches.hashing import digest_of
 from detector.sketches.index import allocate_index, rebuild_index
-from detector.state.partition import BLOCK, REWRITTEN, Partition
+from detector.state.partition import REWRITTEN, Partition
+from detector.state.roster import restore_roster
 from detector.state.shards import join, unpack
 from detector.steps.judge import SessionStanding
 
@@ -52,6 +54,7 @@ def restore_partition(state: Partition, shards: Mapping[str, bytes]) -> None:
     try:
         _restore_core(state, held)
         _restore_rows(state, held)
+        restore_roster(state, held)
         _restore_sessions(state, held)
         state.groups_known = int(state.memory.used[USED_GROUPS])
     except (KeyError, ValueError, IndexError, TypeError, ArtifactError) as error:
@@ -91,7 +94,7 @@ def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
     state.incidents.folded = facts["folded"]
     state.incidents.ceilings.restore(facts["ceilings"])
     state.incidents.storm = None if facts["storm"] is None else Storm.of_facts(facts["storm"])
-    refit.day, refit.fits = facts["day"], facts["fits"]
+    refit.day, refit.fits, state.turnover.turn = facts["day"], facts["fits"], facts["turn"]
     if "forest" in held:
         refit.forest = from_bytes(held["forest"])
     if "coming" in held:
@@ -112,7 +115,9 @@ def _restore_incidents(state: Partition, held: Mapping[str, bytes]) -> None:
 
 def _restore_rows(state: Partition, held: Mapping[str, bytes]) -> None:
     agents, groups = int(state.memory.used[USED_AGENTS]), int(state.memory.used[USED_GROUPS])
-    memory = room_for_agents(state.memory._replace(used=np.array([0, 1], np.int64)), agents)
+    if agents > len(state.memory.agents):
+        raise StateError("agents of a snapshot must fit this profile, got more; the partition restarts cold")
+    memory = state.memory._replace(used=np.array([0, 2], np.int64))
     memory = room_for_groups(memory, groups, state.settings.sizes.groups)
     state.memory = memory._replace(used=np.array([agents, groups], np.int64))
     state.make_room(0)
@@ -130,7 +135,7 @@ def _restore_rows(state: Partition, held: Mapping[str, bytes]) -> None:
         masses.seen[row] = rest["seen"]
     state.memory = memory._replace(
         agent_index=index_of(memory.agents, len(memory.agent_index.key), 0, agents),
-        group_index=index_of(memory.groups, len(memory.group_index.key), 1, groups),
+        group_index=index_of(memory.groups, len(memory.group_index.key), 2, groups),
     )
 
 

@@ -25,7 +25,12 @@ FLOOR_FACTOR = 2.0
 """How many times an ordinary event's evidence an alert needs (``docs/science.md``, *Threshold*)."""
 OPEN_SESSIONS = 1 << 16
 OPEN_CHUNKS = 1 << 18
-"""Caps of the shared pool: 65,536 sessions, 256 MiB of observations; beyond, the least active session closes."""
+"""Caps of the shared pool: 65,536 sessions, at most half as many as agents; 256 MiB of observations. Beyond, the least
+active newcomer's session closes, the least active of all if none is a newcomer's."""
+
+
+HELD_S = 604_800.0
+"""How long an alert holds its agent at least: a week (``docs/science.md``, *Who is remembered*)."""
 
 
 class Settings(NamedTuple):
@@ -50,6 +55,7 @@ def settings_of(profile: Profile, trusted_until: float | None, secret: str | Non
     threshold = _threshold(profile, trusted_until, plain.tolist())
     return Settings(
         sizes=Sizes(
+            agents=memory.agents,
             agent_keys=memory.agent_keys,
             agent_numbers=memory.agent_numbers,
             agent_tools=memory.agent_tools,
@@ -61,6 +67,7 @@ def settings_of(profile: Profile, trusted_until: float | None, secret: str | Non
             forest_window=profile.forest.window,
             channels=len(NAMES),
             measures=len(MEASURES),
+            held_s=max(HELD_S, profile.response.limit_s + profile.response.isolate_s),
         ),
         rules=KernelRules(
             idle_s=sessions.idle_s,
@@ -78,7 +85,7 @@ def settings_of(profile: Profile, trusted_until: float | None, secret: str | Non
             gate_context=GATE_CONTEXT,
             open_per_agent=sessions.open_per_agent,
             observations=sessions.observations,
-            open_sessions=OPEN_SESSIONS,
+            open_sessions=min(OPEN_SESSIONS, memory.agents // 2),
             chunks=OPEN_CHUNKS,
         ),
         weights=EvidenceWeights(

@@ -8,7 +8,7 @@ activity, are written anew each time. Two states that will behave alike give the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC
 from typing import Any
 
@@ -30,10 +30,11 @@ from detector.memory.layout import (
     VALUES,
     Memory,
 )
+from detector.memory.roster import BLOCK, FREE_FIRST, FREE_GROUPS, FREE_NEXT, GRAVES_A_SHARD
 from detector.schema.alert import Alert
 from detector.scorers.codec import to_bytes
 from detector.sketches.hashing import digest_of
-from detector.state.partition import BLOCK, Partition
+from detector.state.partition import Partition
 from detector.state.shards import divide, pack
 
 MOST_BYTES = 900_000
@@ -58,6 +59,8 @@ def snapshot_partition(state: Partition, *, full: bool) -> dict[str, bytes]:
         rest |= {"reference": masses.reference[row], "latest": masses.latest[row], "seen": masses.seen[row]}
         shards[f"groups/{row:04}/a"] = pack(first)
         shards[f"groups/{row:04}/b"] = pack(rest)
+    graves = _grave_blocks(memory, state.touched_graves, full=full)
+    shards |= {f"graves/{block:04}": _grave_block(memory, block) for block in graves}
     shards |= _rewritten(state)
     shards["core"] = _core(state)
     shards["sample"] = pack({"sample": memory.sample})
@@ -71,6 +74,7 @@ def snapshot_partition(state: Partition, *, full: bool) -> dict[str, bytes]:
         state.forest_written = state.refit.served
     state.touched_blocks.clear()
     state.touched_groups.clear()
+    state.touched_graves.clear()
     return divide(shards, MOST_BYTES)
 
 
@@ -83,11 +87,43 @@ def _clean(rows: np.ndarray) -> np.ndarray:
 
 
 def _agent_block(memory: Memory, first: int, stop: int) -> bytes:
-    """Return rows of agents, without what only says where their open sessions lie."""
+    """Return rows of agents, without what only says where their open sessions lie, and what those that left knew."""
     rows = _clean(memory.agents[first:stop])
+    rows[rows["name"] == 0] = np.zeros((), rows.dtype)
     rows["first_open"] = 0
     rows["tally"][:, STILL_OPEN] = 0
     return pack({"rows": rows})
+
+
+def _grave_blocks(memory: Memory, touched: Iterable[int], *, full: bool) -> list[int]:
+    """Return which shards of tombstones are written: those that changed, or all that were ever used."""
+    if not full:
+        return sorted(touched)
+    length = len(memory.roster.graves) // 2
+    used: set[int] = set()
+    for ring, buried in enumerate(memory.roster.buried.tolist()):
+        first, count = ring * length, min(buried, length)
+        used.update(range(first // GRAVES_A_SHARD, -(-(first + count) // GRAVES_A_SHARD) if count else 0))
+    return sorted(used)
+
+
+def _grave_block(memory: Memory, block: int) -> bytes:
+    return pack({"graves": memory.roster.graves[block * GRAVES_A_SHARD : (block + 1) * GRAVES_A_SHARD]})
+
+
+def free_rows(memory: Memory) -> np.ndarray:
+    """Return the free rows of agents, the longest free first."""
+    roster = memory.roster
+    first, stop = int(roster.tally[FREE_FIRST]), int(roster.tally[FREE_NEXT])
+    return roster.free[np.arange(first, stop) % len(roster.free)]
+
+
+def _tally(memory: Memory) -> np.ndarray:
+    """Return the roster's tally, the ring of free rows beginning at 0."""
+    tally = memory.roster.tally.copy()
+    tally[FREE_NEXT] -= tally[FREE_FIRST]
+    tally[FREE_FIRST] = 0
+    return tally
 
 
 def _core(state: Partition) -> bytes:
@@ -103,12 +139,17 @@ def _core(state: Partition) -> bytes:
         "windowed": standing.rolling.used,
         "totals": standing.totals,
         **{f"reference_{name}": array for name, array in standing.reference._asdict().items()},
+        "tally": _tally(memory),
+        "buried": memory.roster.buried,
+        "free": free_rows(memory),
+        "free_groups": memory.roster.free_groups[: int(memory.roster.tally[FREE_GROUPS])],
     }
     last = state.past.last
     facts = {
         "last_time": None if last is None else last.astimezone(UTC).isoformat(),
         "day": state.refit.day,
         "fits": state.refit.fits,
+        "turn": state.turnover.turn,
         "profile": state.profile.id,
         "key": digest_of(state.settings.keyed.key),
         "channels": NAMES,

@@ -9,6 +9,7 @@ from detector.channels.context import KernelRules
 from detector.intake.columns import LIFECYCLE, SESSION, SESSION_END, TOOL_NAME, Columns
 from detector.memory import layout as mem
 from detector.memory import sessions as ses
+from detector.memory.eviction import note_taught
 from detector.memory.layout import NOW, Memory
 from detector.memory.observations import MOST_OF_ONE_EVENT
 from detector.sketches.index import find_row
@@ -93,6 +94,9 @@ def close(memory: Memory, rules: KernelRules, closes: Closes, slot: int, at: int
     """Return what a session teaches as it ends before event `at`; counts its gate score, notes it in `closes`."""
     session = memory.sessions[slot]
     lesson = _lesson(memory, rules, session)
+    if lesson == EVERYTHING:
+        owners = np.int64(session["agent"]), np.int64(session["group"])
+        note_taught(memory, owners[0], owners[1], session["started"] < rules.trusted_until)
     row = closes.count[0]
     closes.at[row] = at
     closes.slot[row] = slot
@@ -142,7 +146,7 @@ def session_before(memory: Memory, rules: KernelRules, columns: Columns, i: int,
     if memory.agents[agent]["tally"][mem.STILL_OPEN] >= rules.open_per_agent:
         return ses.least_active(memory, agent), AT_CROWD
     if _is_crowded(memory, rules):
-        return oldest, AT_CROWD
+        return ses.first_to_close(memory), AT_CROWD
     return NO_SESSION, STAYS
 
 

@@ -20,6 +20,7 @@ from detector.channels.context import (
     EVENTS_BEFORE,
     FAN_OUT,
     FLEET_AGENTS,
+    IS_ESTABLISHED,
     JUDGED,
     NO_ORIGIN,
     NUMBER_SIZE,
@@ -62,8 +63,10 @@ from detector.intake.columns import (
 from detector.memory import layout as mem
 from detector.memory import sessions as ses
 from detector.memory.clock import advance, fall_back, step_of
+from detector.memory.eviction import hear, is_established
 from detector.memory.layout import Memory
 from detector.memory.observations import note_context, note_step
+from detector.memory.roster import KNOWN_WELL
 from detector.memory.rows import ANOTHER, SAME, agent_row, group_row, seen_before
 from detector.sketches.keys import is_known, tick_of
 from detector.sketches.survival import bin_of, tail_p
@@ -111,8 +114,9 @@ def _peers_of(memory: Memory, agent: np.void, declared: int) -> int:
     nobody has seen buys no silence.
     """
     home = np.int64(agent["group"])
-    is_settled = agent["tally"][mem.CLOSED] > 0 and home > 0
-    if is_settled and home != declared and memory.groups[declared]["totals"][mem.TAUGHT] < YOUNG_GROUP:
+    is_settled = agent["tally"][mem.CLOSED] > 0 and home > mem.STRANGERS
+    is_young = declared == mem.STRANGERS or memory.groups[declared]["totals"][mem.TAUGHT] < YOUNG_GROUP
+    if is_settled and home != declared and is_young:
         return home
     agent["group"] = declared
     return declared
@@ -128,6 +132,8 @@ def enter(memory: Memory, rules: KernelRules, columns: Columns, i: int, out: Con
     row = agent_row(memory, columns.ident[i, AGENT])
     out.agent[i] = row
     agent = memory.agents[row]
+    out.known[i, FLEET_AGENTS] = memory.roster.tally[KNOWN_WELL]
+    out.known[i, IS_ESTABLISHED] = is_established(agent)
     before = seen_before(agent, columns.ident[i, EVENT_ID])
     if before == SAME:
         out.state[i] = REPEATED
@@ -135,6 +141,7 @@ def enter(memory: Memory, rules: KernelRules, columns: Columns, i: int, out: Con
     out.is_reused[i] = before == ANOTHER
     out.group[i] = _peers_of(memory, agent, group_row(memory, columns.ident[i, GROUP]))
     agent["tally"][mem.SEEN_EVENTS] += 1
+    hear(memory, row)
     return True
 
 
@@ -238,7 +245,6 @@ def _look_closely(memory: Memory, rules: KernelRules, scratch: Scratch, columns:
     known = out.known[i]
     known[OWN_SESSIONS] = agent["tally"][mem.CLOSED]
     known[PEER_SESSIONS] = group["totals"][mem.TAUGHT]
-    known[FLEET_AGENTS] = memory.used[mem.USED_AGENTS]
     known[EVENTS_BEFORE] = session["count"][mem.EVENTS]
     tick = tick_of(memory.clock[mem.NOW], rules.probation_s)
     is_act, news = columns.kind[i] not in (LLM_CALL, LIFECYCLE), NEW_NAME

@@ -15,7 +15,7 @@ from detector.schema.event import Event
 from detector.schema.finding import Finding
 from detector.schema.record import Record
 
-KNOWN = Known(own_sessions=5, peer_sessions=50, agents=3, events_before=2)
+KNOWN = Known(own_sessions=5, peer_sessions=50, agents=3, events_before=2, is_established=True)
 ROOMY = CeilingSettings(agent=10_000, established=10_000, newcomers=10_000, reserve=0)
 """Ceilings that nothing here reaches."""
 

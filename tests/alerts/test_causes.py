@@ -17,7 +17,7 @@ from detector.schema.finding import Finding
 from tests.alerts.leading import ROOMY, finding, lead
 
 POLICY = Policy("default/v1", 0.01, 0.002, ())
-KNOWN = Known(own_sessions=5, peer_sessions=50, agents=3, events_before=2)
+KNOWN = Known(own_sessions=5, peer_sessions=50, agents=3, events_before=2, is_established=True)
 NOTE = VerdictNote(verdict="confirm", by="kim", reason="it was one", at=1_772_442_000.0)
 ENDED = {"events": 9, "events_over": 3, "seen": 1_772_449_000.0}
 

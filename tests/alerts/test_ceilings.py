@@ -20,7 +20,7 @@ from tests.alerts.leading import KNOWN, finding, lead, spot
 
 POLICY = Policy("default/v1", 0.01, 0.002, ())
 TIGHT = CeilingSettings(agent=2, established=4, newcomers=3, reserve=1)
-NEW = KNOWN._replace(established=False)
+NEW = KNOWN._replace(is_established=False)
 HOUR = 490_000
 NOON = HOUR * HOUR_S
 

@@ -27,7 +27,7 @@ def seen(logs: dict[str, float], *, ready: tuple[str, ...] | None = None, **fiel
         logs=np.array([logs.get(name, 0.0) for name in names]), weights=np.ones(WIDTH),
         ready=np.array([name in (logs if ready is None else ready) for name in names]), factor=1.0, part=(0, 1),
         level=(5, 5), number=(-1, 0), measured=np.array([[0.0, 0.0, 0.0], [9.0, -3.0, 12.0]]),
-        known=Known(7, 70, 3, 2),
+        known=Known(7, 70, 3, 2, is_established=True),
     )  # fmt: skip
     return base._replace(**fields)
 

@@ -49,7 +49,7 @@ HARMLESS: list[dict[str, Any]] = [
     {},
     {"sessions": {"idle_s": 86_400}},
     {"sessions": {"observations": 256}},
-    {"memory": {"agent_tools": 37}},
+    {"memory": {"agent_tools": 35}},
     {"learning": {"gate_p": 0.2, "histogram_p": 0.2}},
     {"forest": {"least": 8_192, "samples": 8_192}},
     {"budget": {"quarantine": 0.01}},
@@ -58,6 +58,7 @@ HARMLESS: list[dict[str, Any]] = [
     {"response": {"mode": "enforce"}},
     {"response": {"limit_score": 2.699, "isolate_score": 2.699}},
     {"memory": {"agent_keys": 256}},
+    {"memory": {"agents": 2_048}},
 ]
 
 WARNED: list[tuple[str, dict[str, Any]]] = [
@@ -69,8 +70,10 @@ WARNED: list[tuple[str, dict[str, Any]]] = [
     ("response.rate_per_hour", {"response": {"rate_per_hour": 0, "fleet_least": 0}}),
     ("response.newcomer_most", {"response": {"newcomer_most": 0}}),
     ("response.newcomer_per_hour", {"response": {"newcomer_per_hour": 0}}),
-    ("memory.agent_keys", {"memory": {"agent_keys": 1_024}}),
-    ("memory.agent_keys", {"memory": {"agent_tools": 64}}),
+    ("memory.agent_keys", {"memory": {"agent_keys": 1_024, "agents": 65_536}}),
+    ("memory.agent_keys", {"memory": {"agent_tools": 64, "agents": 65_536}}),
+    ("memory.agents", {"memory": {"agents": 262_144}}),
+    ("memory.agents", {"memory": {"agents": 2_047}}),
 ]
 
 
@@ -108,8 +111,8 @@ def test_every_fault_is_told_at_once() -> None:
 
 def test_the_bytes_of_an_agent_are_said() -> None:
     """As the kernels lay them out, not as an estimate."""
-    (issue,) = found({"memory": {"agent_tools": 64}})
-    assert issue.message.endswith("at most 4,096 bytes an agent, got 4,744")
+    (issue,) = found({"memory": {"agent_tools": 64, "agents": 4_096}})
+    assert issue.message.endswith("at most 4,096 bytes an agent, got 4,792")
     assert agent_bytes(load_profile()) <= IDLE_BYTES
 
 

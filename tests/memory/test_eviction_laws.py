@@ -1,0 +1,111 @@
+"""Agents that come, leave and come back, rows used again: the same bytes however the input is cut, stopped, written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.checks.determinism import faults_of_cuts, faults_of_increments, faults_of_resuming
+from detector.memory.roster import SPARE
+from detector.pipeline import Pipeline
+from detector.schema.record import Record
+from tests.streams import quick, records_of
+
+TIGHT = quick(
+    sessions={"open_per_agent": 2, "observations": 256, "idle_s": 600.0, "age_s": 7_200.0},
+    time={"step_s": 8_640_000.0},
+    memory={"groups": 4, "agents": 6},
+    learning={"warm_sessions": 3},
+    budget={"least": 5, "window": 20, "alerts": 0.3, "quarantine": 0.1, "tail": 0.4},
+    forest={"trees": 2, "least": 8, "window": 64, "samples": 16, "refit_s": 7_200.0, "lag_s": 600.0},
+    half_space={"window": 10},
+    rules={"enabled": ("credential_expired",)},
+)
+START = datetime(2026, 3, 2, tzinfo=UTC)
+LONG = 2 * SPARE
+OVER = {"id": "c", "expires_at": "2020-01-01T00:00:00Z"}
+
+steps = st.lists(
+    st.fixed_dictionaries(
+        {
+            "wait": st.sampled_from([0, 1, 1, 1, 1, 30, 700, 22_000, 90_000, 8_000_000]),
+            "agent": st.integers(0, 11),
+            "name": st.sampled_from(["read", "write", "session_end"]),
+            "type": st.sampled_from(["x", "y", "z", None]),
+            "over": st.booleans(),
+        }
+    ),
+    min_size=5,
+    max_size=30,
+)
+
+
+def crowd(chosen: list[dict[str, Any]]) -> list[Record]:
+    """Return a stream in which a dozen agents share six rows, between ids that are seen once."""
+    values, now = [], START
+    for number in range(LONG):
+        step = chosen[number % len(chosen)]
+        # a long wait each time around would leave nobody to be evicted
+        now += timedelta(seconds=min(step["wait"], 60) if number % 97 else step["wait"])
+        is_end = step["name"] == "session_end"
+        who = f"a-{step['agent']}" if number % 3 else f"once-{number}"
+        body: dict[str, Any] = {
+            "event_id": f"e-{number}", "ts": now.isoformat(), "agent_id": who, "name": step["name"],
+            "agent_type": step["type"] or f"t-{number}", "kind": "lifecycle" if is_end else "tool_call",
+            "session_id": f"s-{who}", "target": f"/p/{number % 5}",
+        }  # fmt: skip
+        values.append(json.dumps(body | ({"credential": OVER} if step["over"] and not is_end else {})).encode())
+    return records_of(values)
+
+
+def make() -> Pipeline:
+    """Return a fresh pipeline with room for six agents."""
+    return Pipeline(TIGHT, seed=0)
+
+
+def restore(shards: Mapping[str, bytes]) -> Pipeline:
+    """Return a pipeline from shards."""
+    return Pipeline.restore(TIGHT, shards, seed=0)
+
+
+@pytest.mark.slow
+@settings(max_examples=6)
+@given(chosen=steps, cuts=st.lists(st.integers(1, LONG), max_size=6))
+def test_evictions_are_the_same_however_the_input_is_cut(chosen: list[dict[str, Any]], cuts: list[int]) -> None:
+    """Also one by one: a row is never used again within a batch, nor a hold taken up."""
+    assert faults_of_cuts(make, crowd(chosen), [cuts, range(LONG)]) == []
+
+
+@pytest.mark.slow
+@settings(max_examples=6)
+@given(chosen=steps, places=st.lists(st.integers(0, LONG), min_size=1, max_size=2))
+def test_evictions_go_on_after_a_stop(chosen: list[dict[str, Any]], places: list[int]) -> None:
+    """Queues, free rows and tombstones are as they were."""
+    assert faults_of_resuming(make, restore, crowd(chosen), places) == []
+
+
+@pytest.mark.slow
+@settings(max_examples=6)
+@given(chosen=steps, cuts=st.lists(st.integers(1, LONG), min_size=2, max_size=8))
+def test_evictions_are_written_down_piece_by_piece(chosen: list[dict[str, Any]], cuts: list[int]) -> None:
+    """A row that another agent took over, one that is free, a tombstone taken up: all are in the next piece."""
+    assert faults_of_increments(make, restore, crowd(chosen), cuts) == []
+
+
+def test_the_crowd_is_one() -> None:
+    """Rows are used again, agents return to tombstones, groups leave: else the laws above would say little."""
+    pipeline = make()
+    step = {"wait": 22_000, "type": None, "over": False}
+    chosen = [{**step, "agent": n % 12, "name": "session_end" if n % 4 == 3 else "read"} for n in range(24)]
+    pipeline.process(crowd(chosen))
+    gauges = pipeline.gauges()
+    assert gauges["agents_evicted"] > SPARE
+    assert gauges["agents_returned"] > 0
+    assert gauges["groups_evicted"] > 0
+    assert gauges["agents"] <= 6
