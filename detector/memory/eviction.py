@@ -18,6 +18,8 @@ from detector.memory.roster import BLOCK, BUSY, DAYS, ESTABLISHED, ESTABLISHED_D
 from detector.sketches.index import drop_row, find_row, put_row
 
 DAY_S = 86_400.0
+QUORUM = 10
+"""Established agents from which on newcomers have no vote (``docs/science.md``, *Who is remembered*)."""
 _MOST_MOVES = 8
 """Established agents that alerted lately and are passed over before one of them leaves all the same."""
 
@@ -26,6 +28,12 @@ _MOST_MOVES = 8
 def is_established(agent: np.void) -> bool:
     """Return whether an agent taught on several days, or in history that is trusted."""
     return agent["standing"][DAYS] >= ESTABLISHED_DAYS
+
+
+@njit(cache=True)
+def has_vote(memory: Memory, agent: np.void) -> bool:
+    """Return whether an agent's sessions count in the histograms; while few are established everybody's do."""
+    return memory.roster.tally[ros.KNOWN_WELL] < QUORUM or is_established(agent)
 
 
 @njit(cache=True)

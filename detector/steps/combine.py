@@ -15,8 +15,18 @@ import numpy as np
 from numba import njit
 
 from detector.channels.catalogue import CHANNELS, HALF_SPACE, spoken_of
-from detector.channels.context import AS_FAILED, AS_READ, JUDGED, NO_ORIGIN, OTHER_ORIGIN, Context
+from detector.channels.context import (
+    AS_FAILED,
+    AS_READ,
+    FLEET_AGENTS,
+    IS_ESTABLISHED,
+    JUDGED,
+    NO_ORIGIN,
+    OTHER_ORIGIN,
+    Context,
+)
 from detector.intake.columns import DATA_ACCESS, LIFECYCLE, LLM_CALL, Columns
+from detector.memory.eviction import QUORUM
 from detector.memory.layout import ORIGIN, PLAIN
 from detector.scorers.forest import FlatForest
 from detector.scorers.forest import evidence as forest_evidence
@@ -95,7 +105,8 @@ def _score_by_half_space(models: Models, context: Context, span: tuple[int, int]
             place = min(max(np.int64(score * BINS), 0), BINS - 1)
             out.half_space[i] = -math.log10(max(tail_p(models.survival, place), LEAST_P))
             out.has_half_space[i] = True
-            note_bin(models.survival, place)
+            if context.known[i, IS_ESTABLISHED] or context.known[i, FLEET_AGENTS] < QUORUM:
+                note_bin(models.survival, place)
 
 
 @njit(cache=True)

@@ -2,6 +2,7 @@
 
 Every key counts once a session. Numbers always teach (winsorised); keys, transitions, levels and
 pairs only where the gate is open; histograms of the channels a little further: ``docs/science.md``, *The gate*.
+Histograms and the forest's sample, against which everybody is held, learn from agents that have a vote.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from numba import njit
 from detector.channels import known, sequence, values
 from detector.channels.context import KernelRules
 from detector.intake.columns import PLACE, TOOL
+from detector.memory.eviction import has_vote
 from detector.memory.layout import (
     DISTINCT,
     FLEET,
@@ -217,6 +219,16 @@ def _learn_quantity(group: np.void, agent: np.void, row: np.ndarray) -> None:
 
 
 @njit(cache=True)
+def _learn_for_all(memory: Memory, rows: tuple[np.ndarray, np.ndarray, np.ndarray], lesson: int) -> None:
+    """Let one action into the histograms of the channels and, where the gate is open, into the forest's sample."""
+    for channel in range(len(memory.survival)):
+        note_bin(memory.survival[channel], bin_in(rows[0], channel))
+    if lesson == EVERYTHING:
+        measures_in(rows[1], rows[2], memory.sample[memory.sampled[0] % len(memory.sample)])
+        memory.sampled[0] += 1
+
+
+@njit(cache=True)
 def learn(memory: Memory, rules: KernelRules, scratch: Scratch, slot: int, lesson: int) -> None:
     """Learn what a closed session may teach; changes its agent, its peer group, the fleet, histograms and sample.
 
@@ -236,7 +248,7 @@ def learn(memory: Memory, rules: KernelRules, scratch: Scratch, slot: int, lesso
     chunks, session = memory.chunks, memory.sessions[slot]
     agent = memory.agents[session["agent"]]
     group, fleet = memory.groups[session["group"]], memory.groups[FLEET]
-    tick = tick_of(memory.clock[NOW], rules.probation_s)
+    tick, votes = tick_of(memory.clock[NOW], rules.probation_s), has_vote(memory, agent)
     left = np.int64(session["count"][OBSERVED])
     _begin(scratch, left)
     chunk, place = np.int64(session["chunk"][HEAD]), np.int64(0)
@@ -260,12 +272,9 @@ def learn(memory: Memory, rules: KernelRules, scratch: Scratch, slot: int, lesso
             fourth = chunks.cells[chunk, place]
             chunk, place = row_after(chunks, chunk, place)
             left -= STEP_ROWS - 1
-            if lesson >= HISTOGRAMS:
-                for channel in range(len(memory.survival)):
-                    note_bin(memory.survival[channel], bin_in(bins, channel))
+            if votes and lesson >= HISTOGRAMS:
+                _learn_for_all(memory, (bins, third, fourth), lesson)
             if lesson == EVERYTHING:
                 _learn_step(fleet, group, agent, scratch, row, tick)
-                measures_in(third, fourth, memory.sample[memory.sampled[0] % len(memory.sample)])
-                memory.sampled[0] += 1
     if lesson == EVERYTHING:
         _learn_together(group, session)
