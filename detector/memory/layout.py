@@ -39,9 +39,9 @@ GATE, READ, HAS_READ = range(3)
 """Columns of a session's level: gate score; how much more than usual a read has brought; whether one was judged."""
 PLAIN, ORIGIN, FUSED, RAW_PLAIN, RAW_ORIGIN = (np.int64(column) for column in range(5))
 """Columns of a session's best: evidence of the two voices and of both together, corrected; of the two, uncorrected."""
-SCORED, CAPPED_PLAIN, CAPPED_ORIGIN, ODD, ENTERED, TURN = range(6)
+SCORED, CAPPED_PLAIN, CAPPED_ORIGIN, ODD, ENTERED, TURN, ACTIVE = range(7)
 """Columns of an agent's sums: sessions that count, their capped scores in each voice; sessions past the alert level and
-sessions in the reference, both halved at each turn; the turn they were brought to."""
+sessions in the reference, both halved at each turn; the turn they were brought to; the last day it was active."""
 BEFORE, AFTER = range(2)
 """Columns of a session's order: its neighbours by last activity."""
 HEAD, LAST = range(2)
@@ -87,7 +87,7 @@ def agent_dtype(sizes: Sizes) -> np.dtype[np.void]:
         [
             ("name", np.uint64),
             ("seen", np.float64),
-            ("sums", np.float64, (6,)),
+            ("sums", np.float64, (7,)),
             ("tally", np.int32, (4,)),
             ("heard", np.float64),
             ("alerted", np.float64),

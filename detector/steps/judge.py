@@ -132,7 +132,7 @@ def _settle(
         is_trusted = closes.seen[row] < settings.trusted_until
         is_odd = not is_trusted and best[FUSED] >= settings.floor
         is_odd &= out.closed_rarity[row] >= -math.log10(settings.alerts)
-        entering = (best[FUSED], session["cause"])
+        entering = (best[FUSED], session["cause"], closes.seen[row])
         enter_reference(
             rolling, standing.reference, entering, sums, (agent["name"], is_odd, is_trusted), settings.least
         )

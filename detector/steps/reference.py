@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from detector.intake.columns import TOOL_NAME, WHOLE_TARGET, Columns
-from detector.memory.layout import ENTERED, FUSED, ODD, SCORED, TURN
+from detector.memory.layout import ACTIVE, ENTERED, FUSED, ODD, SCORED, TURN
 from detector.sketches.hashing import mix
 from detector.sketches.rolling import Rolling, forget_oldest, note_value, share_above
 
@@ -36,9 +36,11 @@ LEAST_SHARE = 0.01
 FIRST_ENTRIES = 200.0
 """Entries before which shares mean nothing."""
 KNOWN_SESSIONS = 5.0
-"""Sessions of an agent that is counted among those who share the reference; before, it is a newcomer."""
+"""Sessions of an agent before which it is a newcomer, and not counted among those who share the reference."""
 KNOWN_FLEET = 10
-"""Agents so counted from which on newcomers are kept in bounds: a young fleet has nobody else."""
+"""Agents so counted, in a day, from which on newcomers are kept in bounds: a young fleet has nobody else."""
+DAY_S = 86_400.0
+"""Who shares the reference is counted anew each day: shares of agents that are gone would leave it to nobody."""
 NEWCOMERS = 0.05
 """Share of the entries, and of those in the strangest tenth, that newcomers may hold together: ids cost nothing."""
 TURN_ENTRIES = 500
@@ -48,8 +50,9 @@ NO_CAUSE = np.uint64(0)
 """Of an act with neither target nor arguments: nothing to tell it by, so all count."""
 _AGENT, _WITH_TARGET = np.uint64(0x2F6E9A41C3B7D805), np.uint64(0x91D4E35AB80C67F2)
 
-NEXT, TRUSTED, TURNS, KNOWN_AGENTS = range(4)
-"""Columns of ``count``: where the next cause goes; entries from trusted history; turns so far; agents that share."""
+NEXT, TRUSTED, TURNS, DAY, TODAY, BEFORE = range(6)
+"""Columns of ``count``: where the next cause goes; entries from trusted history; turns so far; the present day since
+the epoch, and the known agents with a session in it and in the last day that had any."""
 OF_NEWCOMERS, OF_ALL = range(2)
 """Columns of ``entries``; its rows are all entries, and those in the strangest tenth."""
 
@@ -63,7 +66,7 @@ class Reference(NamedTuple):
         Causes of the sessions past the alert level that entered last.
     entered : ndarray of int64, shape (CAUSES,)
         The number of the entry each had, from 1; 0 for none.
-    count : ndarray of int64, shape (4,)
+    count : ndarray of int64, shape (6,)
         See :data:`NEXT` and those with it.
     entries : ndarray of float64, shape (2, 2)
         Entries, those of earlier turns halved at each. See :data:`OF_ALL`.
@@ -77,7 +80,7 @@ class Reference(NamedTuple):
 
 def allocate_reference() -> Reference:
     """Return a reference nothing has entered: 8 KiB."""
-    return Reference(np.zeros(CAUSES, np.uint64), np.zeros(CAUSES, np.int64), np.zeros(4, np.int64), np.zeros((2, 2)))
+    return Reference(np.zeros(CAUSES, np.uint64), np.zeros(CAUSES, np.int64), np.zeros(6, np.int64), np.zeros((2, 2)))
 
 
 @njit(cache=True)
@@ -119,9 +122,21 @@ def _take_turns(sums: np.ndarray, reference: Reference) -> None:
 
 
 @njit(cache=True)
-def _is_crowded(sums: np.ndarray, reference: Reference, is_top: bool) -> bool:
+def _count_agents(sums: np.ndarray, reference: Reference, at: float) -> int:
+    """Return how many known agents were active of late, this one among them if it is known; days only go forward."""
+    count, day = reference.count, np.int64(at // DAY_S)
+    if day > count[DAY]:
+        count[DAY], count[BEFORE], count[TODAY] = day, count[TODAY], 0
+    if sums[SCORED] > KNOWN_SESSIONS and sums[ACTIVE] < count[DAY]:
+        count[TODAY] += 1
+        sums[ACTIVE] = count[DAY]
+    return max(count[TODAY], count[BEFORE])
+
+
+@njit(cache=True)
+def _is_crowded(sums: np.ndarray, reference: Reference, agents: int, is_top: bool) -> bool:
     """Return whether an agent, or newcomers together, hold as much of the reference as they may."""
-    entries, agents = reference.entries, reference.count[KNOWN_AGENTS]
+    entries = reference.entries
     total = entries[0, OF_ALL]
     if total < FIRST_ENTRIES:
         return False
@@ -135,7 +150,7 @@ def _is_crowded(sums: np.ndarray, reference: Reference, is_top: bool) -> bool:
 
 @njit(cache=True)
 def enter_reference(
-    rolling: Rolling, reference: Reference, session: tuple[float, np.uint64], sums: np.ndarray,
+    rolling: Rolling, reference: Reference, session: tuple[float, np.uint64, float], sums: np.ndarray,
     agent: tuple[np.uint64, bool, bool], least: int,
 ) -> None:  # fmt: skip
     """Let a closed session enter the window of fused scores, if it counts.
@@ -144,27 +159,27 @@ def enter_reference(
     ----------
     rolling, reference
         Changed in place.
-    session : (float, uint64)
-        Its fused score, and the cause of its strangest act.
-    sums : ndarray of float64, shape (6,)
+    session : (float, uint64, float)
+        Its fused score, the cause of its strangest act, and the watermark at its last event, epoch seconds.
+    sums : ndarray of float64, shape (7,)
         Its agent's; changed in place. :data:`~detector.memory.layout.SCORED` counts this session already.
     agent : (uint64, bool, bool)
         Name of the agent; whether the session was past the alert level, and whether it is trusted history.
     least : int
         Entries below which no session is turned away.
     """
-    (score, cause), (name, is_odd, is_trusted) = session, agent
+    (score, cause, at), (name, is_odd, is_trusted) = session, agent
     count = reference.count
     _take_turns(sums, reference)
-    count[KNOWN_AGENTS] += sums[SCORED] == KNOWN_SESSIONS
+    agents = _count_agents(sums, reference, at)
     sums[ODD] += is_odd
     used, is_top = np.int64(rolling.used[FUSED, 0]), False
     if used >= least:
         is_top = share_above(rolling, FUSED, score) <= TOP
-        if _is_crowded(sums, reference, is_top):
+        if _is_crowded(sums, reference, agents, is_top):
             return
         if is_top and cause != NO_CAUSE:
-            is_loud = sums[ODD] >= LOUD * max(1.0, LOUD_FLEET / max(count[KNOWN_AGENTS], 1))
+            is_loud = sums[ODD] >= LOUD * max(1.0, LOUD_FLEET / max(agents, 1))
             if _has_entered(rolling, reference, mix(name, _AGENT) if is_loud else cause, is_odd):
                 return
         if not is_trusted and count[TRUSTED] > 0 and used > least:

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from detector.memory.layout import ENTERED, FUSED, ODD, SCORED
 from detector.sketches.rolling import allocate_rolling
 from detector.steps.reference import (
+    BEFORE,
     CAUSES,
+    DAY_S,
     KNOWN_FLEET,
     KNOWN_SESSIONS,
     LOUD,
@@ -20,6 +22,7 @@ from detector.steps.reference import (
     NO_CAUSE,
     OF_ALL,
     OF_NEWCOMERS,
+    TODAY,
     TRUSTED,
     TURN_ENTRIES,
     Reference,
@@ -37,15 +40,15 @@ class Closing:
         self.rolling = allocate_rolling(3, size)
         self.reference: Reference = allocate_reference()
         self.agents: dict[int, np.ndarray] = {}
-        self.closed = 0
+        self.closed, self.day = 0, 20_000
 
     def close(self, score: float, cause: int = 0, agent: int = 1, *, odd: bool = False, trusted: bool = False) -> bool:
         """Close a session; return whether it entered."""
-        sums = self.agents.setdefault(agent, np.zeros(6))
+        sums = self.agents.setdefault(agent, np.zeros(7))
         self.closed += 1
         sums[SCORED] += 1.0
         before = self.rolling.used[FUSED, 1]
-        session = (score, np.uint64(cause))
+        session = (score, np.uint64(cause), self.day * DAY_S)
         enter_reference(self.rolling, self.reference, session, sums, (np.uint64(agent), odd, trusted), LEAST)
         return bool(self.rolling.used[FUSED, 1] > before)
 
@@ -142,6 +145,38 @@ def test_a_newcomer_is_known_after_some_sessions() -> None:
         closing.close(1.0, agent=10**4 + k)
     found = [closing.close(1.0, agent=77) for _ in range(int(KNOWN_SESSIONS) + 3)]
     assert found == [False] * int(KNOWN_SESSIONS) + [True] * 3
+
+
+def test_agents_that_are_gone_leave_the_reference_to_those_that_stay() -> None:
+    """A thousand known agents, honest or invented, that come no more do not freeze it: the level goes on following."""
+    closing = Closing(2_000)
+    closing.fill(12_000, agents=1_000)
+    assert max(closing.reference.count[TODAY], closing.reference.count[BEFORE]) == 1_000
+    closing.day += 1
+    closing.fill(200, agents=15)
+    closing.day += 1
+    before = closing.rolling.used[FUSED, 1]
+    closing.fill(2_000, agents=15)
+    assert closing.rolling.used[FUSED, 1] - before > 1_900
+
+
+def test_newcomers_are_all_there_is_again_once_the_known_are_gone() -> None:
+    """A fleet whose agents live for a session follows a fleet of old ones."""
+    closing = Closing(2_000)
+    closing.fill(1_000, agents=KNOWN_FLEET)
+    for day in range(3):
+        closing.day += 1
+        entered = [closing.close(1.0, agent=10**5 * (day + 1) + k) for k in range(300)]
+    assert all(entered)
+
+
+def test_days_do_not_go_back() -> None:
+    """A session that ended before another one that closed first counts in the present day."""
+    closing = Closing()
+    closing.fill(60, agents=4)
+    closing.day -= 1
+    closing.fill(60, agents=4)
+    assert (closing.reference.count[TODAY], closing.reference.count[BEFORE]) == (4, 0)
 
 
 def test_sessions_of_trusted_history_make_way_one_by_one_as_live_ones_come() -> None:
