@@ -370,6 +370,10 @@ DRILLS: Final[dict[str, Drill]] = {
     "repeats an id": Drill("B", "the id of an earlier event", "one field", _repeats_id),
     "uses the id first": Drill("C", "a dull event under the id to come", "one event", _uses_id_first),
     "says llm_call": Drill("B", "kind llm_call", "one field", _each(lambda one: _with(one, kind="llm_call"))),
+    "is called chat": Drill(
+        "B", "llm_call by the name peers use for it", "two fields",
+        _each(lambda one: _with(one, kind="llm_call", name="chat")),
+    ),
     "says lifecycle": Drill("B", "kind lifecycle", "one field", _each(lambda one: _with(one, kind="lifecycle"))),
     "says denied": Drill("B", "outcome denied", "one field", _each(lambda one: _with(one, outcome="denied"))),
     "says data_access": Drill(

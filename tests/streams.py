@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -53,6 +53,20 @@ def fleet_stream(agents: int = 10, days: float = 2.2, seed: int = 1) -> tuple[by
 def records_of(values: Sequence[bytes], start: int = 0) -> list[Record]:
     """Return values as records of one partition, one after the other."""
     return [Record(value, None, "events", 3, start + offset) for offset, value in enumerate(values)]
+
+
+def makers(
+    profile: Profile, trusted_until: float | None = None
+) -> tuple[Callable[[], Pipeline], Callable[[Mapping[str, bytes]], Pipeline]]:
+    """Return what makes a fresh pipeline of a profile, and one from shards: what the checks of determinism ask for."""
+
+    def make() -> Pipeline:
+        return Pipeline(profile, trusted_until=trusted_until)
+
+    def restore(shards: Mapping[str, bytes]) -> Pipeline:
+        return Pipeline.restore(profile, shards, trusted_until=trusted_until)
+
+    return make, restore
 
 
 def feed(pipeline: Pipeline, values: Sequence[bytes]) -> Outcome:

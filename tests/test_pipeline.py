@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,20 +15,13 @@ from detector.memory.layout import OPEN
 from detector.pipeline import Pipeline
 from detector.schema.record import Record
 from detector.simulate.fleet import DAY_S, MONDAY
-from tests.streams import Script, feed, fleet_stream, ordinary, quick, records_of, trained
+from tests.streams import Script, feed, fleet_stream, makers, ordinary, quick, records_of, trained
 
 PROFILE = quick()
 STREAM = records_of(fleet_stream())
 
 
-def make() -> Pipeline:
-    """Return a fresh pipeline."""
-    return Pipeline(PROFILE, seed=0)
-
-
-def restore(shards: Mapping[str, bytes]) -> Pipeline:
-    """Return a pipeline from shards."""
-    return Pipeline.restore(PROFILE, shards, seed=0)
+make, restore = makers(PROFILE)
 
 
 def test_the_stream_these_tests_run_on_has_what_they_are_about() -> None:

@@ -16,19 +16,12 @@ from detector.checks.determinism import faults_of_cuts, faults_of_resuming
 from detector.pipeline import Pipeline
 from detector.schema.record import Record
 from detector.simulate.fleet import DAY_S, MONDAY
-from tests.streams import Script, feed, fleet_stream, ordinary, quick, records_of, trained
+from tests.streams import Script, feed, fleet_stream, makers, ordinary, quick, records_of, trained
 
 PROFILE = quick()
 
 
-def make() -> Pipeline:
-    """Return a fresh pipeline."""
-    return Pipeline(PROFILE)
-
-
-def restore(shards: Mapping[str, bytes]) -> Pipeline:
-    """Return a pipeline from shards."""
-    return Pipeline.restore(PROFILE, shards)
+make, restore = makers(PROFILE)
 
 
 def keyed(values: list[bytes], agent: str, at: float) -> list[Record]:

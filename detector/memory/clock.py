@@ -48,6 +48,11 @@ def fall_back(memory: Memory) -> None:
         slot = np.int64(session["order"][mem.AFTER])
 
 
+def first_change(changes: np.ndarray, first: int) -> int:
+    """Return the event, counted from `first` on, at which the first change is; one past the last if there is none."""
+    return first + (int(changes.argmax()) if changes.any() else len(changes))
+
+
 @njit(cache=True)
 def watermarks(
     clock: np.ndarray, ts: np.ndarray, receipts: np.ndarray, agents: np.ndarray, step_s: float

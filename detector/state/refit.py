@@ -13,6 +13,7 @@ from functools import cache
 
 import numpy as np
 
+from detector.memory.clock import first_change
 from detector.memory.layout import Memory
 from detector.profile.model import Forest as ForestSettings
 from detector.scorers.forest import FlatForest
@@ -80,7 +81,7 @@ class Refit:
         if self.day is None:
             return first
         changes = (marks >= self.due) | (marks // self.settings.refit_s != self.day)
-        return first + int(changes.argmax()) if changes.any() else len(clock)
+        return first_change(changes, first)
 
     def change(self, watermark: float, sample: np.ndarray, sampled: int) -> None:
         """Take over the coming forest if it is due; begin a fit if a new day has begun.

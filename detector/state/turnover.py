@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detector.memory import roster as ros
+from detector.memory.clock import first_change
 from detector.memory.eviction import evict_idle
 from detector.memory.layout import STRANGERS, TAUGHT, USED_AGENTS, USED_GROUPS, Memory
 from detector.memory.sessions import groups_in_use, move_sessions
@@ -53,8 +54,7 @@ class Turnover:
                 evict_idle(memory, float(clock[first]) - SILENT_S)
                 left = evict_groups(memory, masses, float(clock[first]))
             self.turn = now
-        changes = turns != now
-        return first + int(changes.argmax()) if changes.any() else len(clock), left
+        return first_change(turns != now, first), left
 
 
 def evict_groups(memory: Memory, masses: Masses, now: float) -> list[int]:

@@ -80,8 +80,8 @@ YOUNG_GROUP = 50
 """Sessions a peer group has learned from before it tells anything of an agent that comes from another group."""
 EARLY = 8
 """Events of a session from which what is usual is counted once more."""
-USUAL, NEW_VALUES, NEW_NAME = range(3)
-"""What is new of an event that says it is only context."""
+USUAL, NEW_TARGET, NEW_ACT = range(3)
+"""What is new of an event that says it is only context: nothing, a target such as a model, its name or an argument."""
 AS_CONTEXT = np.uint64(0x6C62272E07BB0142)
 """In place of a tool, where the name of an event that is only context is looked up."""
 LEAST_P = 1e-7
@@ -184,17 +184,20 @@ def _news(at: Surroundings, columns: Columns, i: int, tick: np.uint64) -> int:
     if is_early or not is_usual:
         is_usual = is_usual or is_known(peers, key, tick)
         note_context(at.session, at.chunks, AS_CONTEXT, kind, name, name)
-    has_new = False
+    has_target = False
     for m in range(columns.parts_end[i], columns.parts_end[i + 1]):
         part = columns.part[m]
         owner = tool_of(tool, part[0])
         level = level_of(own, peers, owner, part, tick, np.int64(0))
         if level > 0 or is_early:
             note_context(at.session, at.chunks, owner, part[0], part[1], part[2])
-        has_new |= level >= NEW_TO_PEERS
+        if level >= NEW_TO_PEERS and columns.is_target[m]:
+            has_target = True
+        elif level >= NEW_TO_PEERS:
+            is_usual = False
     if not is_usual:
-        return NEW_NAME
-    return NEW_VALUES if has_new else USUAL
+        return NEW_ACT
+    return NEW_TARGET if has_target else USUAL
 
 
 @njit(cache=True, inline="always")
@@ -204,8 +207,8 @@ def _look_at_action(
 ) -> None:  # fmt: skip
     """Write what memory makes of an action, and note the action with its session.
 
-    `has_place`: whether what came before it says anything. Context of a name that peers use for it takes no part in
-    sequences, and weighs like a mere read: a new model is no act.
+    `has_place`: whether what came before it says anything. Context of which only the target is new takes no
+    part in sequences, and weighs like a mere read: a new model is no act.
     """
     count = at.session["count"]
     tool, target = columns.ident[i, TOOL_NAME], columns.ident[i, WHOLE_TARGET]
@@ -247,7 +250,7 @@ def _look_closely(memory: Memory, rules: KernelRules, scratch: Scratch, columns:
     known[PEER_SESSIONS] = group["totals"][mem.TAUGHT]
     known[EVENTS_BEFORE] = session["count"][mem.EVENTS]
     tick = tick_of(memory.clock[mem.NOW], rules.probation_s)
-    is_act, news = columns.kind[i] not in (LLM_CALL, LIFECYCLE), NEW_NAME
+    is_act, news = columns.kind[i] not in (LLM_CALL, LIFECYCLE), NEW_ACT
     if not is_act:
         news = _news(at, columns, i, tick)
         is_act = news != USUAL and at.fleet["gate"][0] >= rules.warm_sessions
@@ -255,7 +258,7 @@ def _look_closely(memory: Memory, rules: KernelRules, scratch: Scratch, columns:
         measure_numbers(at, columns, out, i)
         session["count"][mem.EVENTS] += 1
     if is_act:
-        _look_at_action(at, rules, memory.survival, columns, i, out, scratch, tick, news == NEW_NAME)
+        _look_at_action(at, rules, memory.survival, columns, i, out, scratch, tick, news == NEW_ACT)
 
 
 @njit(cache=True, inline="always")

@@ -123,11 +123,14 @@ def _take_turns(sums: np.ndarray, reference: Reference) -> None:
 
 @njit(cache=True)
 def _count_agents(sums: np.ndarray, reference: Reference, at: float) -> int:
-    """Return how many known agents were active of late, this one among them if it is known; days only go forward."""
+    """Return how many known agents were active of late, this one among them if it is known.
+
+    A session that ended a day ago counts in the present one; one from longer ago shows that the watermark fell back.
+    """
     count, day = reference.count, np.int64(at // DAY_S)
-    if day > count[DAY]:
+    if day > count[DAY] or day < count[DAY] - 1:
         count[DAY], count[BEFORE], count[TODAY] = day, count[TODAY], 0
-    if sums[SCORED] > KNOWN_SESSIONS and sums[ACTIVE] < count[DAY]:
+    if sums[SCORED] > KNOWN_SESSIONS and sums[ACTIVE] != count[DAY]:
         count[TODAY] += 1
         sums[ACTIVE] = count[DAY]
     return max(count[TODAY], count[BEFORE])

@@ -1,7 +1,8 @@
 """Threshold: the one owner of what alerts. It reads judgements and says which sessions passed a level, and where.
 
 It can be exchanged whole: whatever has the face of :class:`Threshold` may decide instead, with state
-of its own. Nothing below it asks what alerted.
+of its own. Nothing below it asks what alerted: the reference (:mod:`detector.steps.reference`) has the same shares to
+see which closed sessions were past the level, whatever is told of them.
 
 Rank alone would make an alarm of nothing in a fleet whose sessions are all alike: there the evidence
 must also pass a floor, twice what an event has in which every channel is ordinary

@@ -39,6 +39,14 @@ def incidents_at(hour: int = HOUR, settings: CeilingSettings = TIGHT) -> Inciden
     return incidents
 
 
+def full_hour(rarity: float = 3.0) -> Incidents:
+    """Return incidents with every place of established agents taken in this hour."""
+    incidents = incidents_at()
+    for n in range(4):
+        opened(incidents, n, f"a-{n}", rarity=rarity)
+    return incidents
+
+
 def test_one_agent_opens_so_many_incidents_an_hour_and_another_agent_is_not_its_victim() -> None:
     """The third is folded; the other agent's first is opened."""
     incidents = incidents_at()
@@ -61,9 +69,7 @@ def test_newcomers_take_no_place_of_established_agents() -> None:
 
 def test_the_reserve_is_for_what_is_stronger_than_all_that_was_let_through() -> None:
     """As strong as the strongest is not enough, and the reserve has an end."""
-    incidents = incidents_at()
-    for n in range(4):
-        opened(incidents, n, f"a-{n}", rarity=3.0)
+    incidents = full_hour()
     equal = opened(incidents, 10, "b-1", rarity=3.0)
     assert equal is not None
     assert equal.detection == DETECTION
@@ -76,9 +82,7 @@ def test_the_reserve_is_for_what_is_stronger_than_all_that_was_let_through() -> 
 
 def test_a_session_that_was_folded_is_named_when_it_acts_in_another_hour() -> None:
     """Ceilings delay, they do not forgive."""
-    incidents = incidents_at()
-    for n in range(4):
-        opened(incidents, n, f"a-{n}", rarity=3.0)
+    incidents = full_hour()
     folded = opened(incidents, 50, "b", rarity=2.5)
     assert folded is not None
     assert folded.detection == DETECTION
@@ -90,9 +94,7 @@ def test_a_session_that_was_folded_is_named_when_it_acts_in_another_hour() -> No
 
 def test_a_folded_session_has_no_incident_to_update_or_close() -> None:
     """Its further acts count in the storm's strongest, not in its number."""
-    incidents = incidents_at()
-    for n in range(4):
-        opened(incidents, n, f"a-{n}", rarity=3.0)
+    incidents = full_hour()
     opened(incidents, 50, "b", rarity=2.5)
     assert incidents.witness(50, lead(finding("x", 50))) is None
     assert opened(incidents, 50, "b", rarity=2.9, over=2) is None
@@ -121,9 +123,7 @@ def test_a_storm_is_one_incident_told_at_doublings_and_closed_after_a_quiet_hour
 
 def test_a_storm_names_the_strongest_of_what_it_folds_one_an_agent() -> None:
     """Whoever floods does not fill the list alone; a critical one makes the storm critical."""
-    incidents = incidents_at()
-    for n in range(4):
-        opened(incidents, n, f"a-{n}", rarity=9.0)
+    incidents = full_hour(rarity=9.0)
     for n in range(40):
         opened(incidents, 100 + n, "flood", rarity=8.0)
     for n in range(20):

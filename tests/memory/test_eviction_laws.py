@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,9 +12,8 @@ from hypothesis import strategies as st
 
 from detector.checks.determinism import faults_of_cuts, faults_of_increments, faults_of_resuming
 from detector.memory.roster import SPARE
-from detector.pipeline import Pipeline
 from detector.schema.record import Record
-from tests.streams import quick, records_of
+from tests.streams import makers, quick, records_of
 
 TIGHT = quick(
     sessions={"open_per_agent": 2, "observations": 256, "idle_s": 600.0, "age_s": 7_200.0},
@@ -64,14 +62,7 @@ def crowd(chosen: list[dict[str, Any]]) -> list[Record]:
     return records_of(values)
 
 
-def make() -> Pipeline:
-    """Return a fresh pipeline with room for six agents."""
-    return Pipeline(TIGHT, seed=0)
-
-
-def restore(shards: Mapping[str, bytes]) -> Pipeline:
-    """Return a pipeline from shards."""
-    return Pipeline.restore(TIGHT, shards, seed=0)
+make, restore = makers(TIGHT)
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from detector.memory.eviction import QUORUM
 from detector.pipeline import Pipeline
 from detector.schema.record import Record
 from detector.simulate.fleet import MONDAY
-from tests.streams import Script, feed, ordinary, quick, records_of
+from tests.streams import Script, feed, makers, ordinary, quick, records_of
 
 STEPS = [{"name": "read", "target": "/docs/team/file-1"}]
 SESSIONS = 60
@@ -77,14 +77,7 @@ def test_a_newcomer_without_a_vote_alerts() -> None:
     ]
 
 
-def make() -> Pipeline:
-    """Return a pipeline before any event."""
-    return Pipeline(quick(), trusted_until=TRUSTED)
-
-
-def restore(shards: Mapping[str, bytes]) -> Pipeline:
-    """Return a pipeline from shards."""
-    return Pipeline.restore(quick(), shards, trusted_until=TRUSTED)
+make, restore = makers(quick(), trusted_until=TRUSTED)
 
 
 def mixed() -> list[Record]:

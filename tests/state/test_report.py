@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from detector.alerts.storm import DETECTION
 from detector.checks.determinism import faults_of_cuts, faults_of_increments, faults_of_resuming
-from detector.pipeline import Pipeline
 from detector.response.stage import ResponseStage
 from detector.schema.alert import Alert
 from detector.sinks.body import shorten, to_bytes
@@ -16,7 +14,7 @@ from detector.sinks.ocsf import encode
 from detector.sinks.ocsf_read import decode
 from detector.sinks.renderings import RENDERINGS
 from tests.response.scenes import release_of, stage_of, told
-from tests.streams import Script, feed, ordinary, quick, records_of, trained
+from tests.streams import Script, feed, makers, ordinary, quick, records_of, trained
 
 ODD: dict[str, Any] = {
     "name": "odd_tool", "target": "https://odd.example/zzzz", "attributes": {"query": "Zz!1@@", "mode": "{1}"},
@@ -94,14 +92,7 @@ def _fleet() -> tuple[list[bytes], int]:
     return [*values, *ordinary(script, 30, first=80)], begin
 
 
-def make() -> Pipeline:
-    """Return a fresh pipeline with low ceilings."""
-    return Pipeline(TIGHT, seed=0)
-
-
-def restore(shards: Mapping[str, bytes]) -> Pipeline:
-    """Return a pipeline from shards."""
-    return Pipeline.restore(TIGHT, shards, seed=0)
+make, restore = makers(TIGHT)
 
 
 def test_sessions_opened_at_once_are_few_incidents_and_one_storm_that_is_closed() -> None:

@@ -305,6 +305,21 @@ def test_an_act_that_calls_itself_context_is_judged_as_what_it_does(kind: str) -
     assert hidden.outcome.scores[0] >= 0.9 * open_.outcome.scores[0] > 1.0
 
 
+def test_a_model_call_with_a_new_model_weighs_half_and_with_a_new_argument_in_full() -> None:
+    """A new model is no act; whoever calls an act as peers call their model calls brings its arguments with it."""
+    usual: dict[str, Any] = {"kind": "llm_call", "name": "chat", "target": "m-1"}
+    script = Script()
+    pipeline = taught(script, [[usual]] * 12)
+    for number in range(60):
+        feed(pipeline, script.session(f"usual-{number}", [usual], agent_id=f"a-{number % 3}"))
+    calls = [usual | {"target": "new.example"}, usual | {"target": "new.example", "attributes": {"to": "Zz9!"}}]
+    model, act = (Look(pipeline, [script.event(**CLERK, **call)]) for call in calls)
+    assert (model.factor[0], act.factor[0]) == (0.5, 1.0)
+    assert model.bits["transition"][0] == model.bits["cooccurrence"][0] == 0.0
+    assert act.bits["transition"][0] > 0.0
+    assert Look(pipeline, [script.event(**CLERK, **usual)]).outcome.scores[0] == 0.0
+
+
 def test_an_end_of_session_that_carries_something_is_an_act() -> None:
     """Only a bare one is just an end."""
     act = {"name": "session_end", "kind": "lifecycle", "target": "https://drop.evil.example/x"}

@@ -170,13 +170,25 @@ def test_newcomers_are_all_there_is_again_once_the_known_are_gone() -> None:
     assert all(entered)
 
 
-def test_days_do_not_go_back() -> None:
+def test_a_session_that_ended_yesterday_counts_today() -> None:
     """A session that ended before another one that closed first counts in the present day."""
     closing = Closing()
     closing.fill(60, agents=4)
     closing.day -= 1
     closing.fill(60, agents=4)
     assert (closing.reference.count[TODAY], closing.reference.count[BEFORE]) == (4, 0)
+
+
+def test_a_day_in_2099_that_falls_back_is_over() -> None:
+    """Who was counted in it is counted anew: else all who ever come would share that one day."""
+    closing = Closing()
+    closing.day = 47_000
+    closing.fill(60, agents=4)
+    closing.day = 20_000
+    closing.fill(60, agents=4)
+    closing.day = 20_001
+    closing.fill(60, agents=3)
+    assert (closing.reference.count[TODAY], closing.reference.count[BEFORE]) == (3, 4)
 
 
 def test_sessions_of_trusted_history_make_way_one_by_one_as_live_ones_come() -> None:
