@@ -101,6 +101,7 @@ def close(memory: Memory, rules: KernelRules, closes: Closes, slot: int, at: int
     closes.at[row] = at
     closes.slot[row] = slot
     closes.agent[row] = session["agent"]
+    closes.owner[row] = memory.agents[session["agent"]]["name"]
     closes.group[row] = session["group"]
     closes.name[row] = session["name"]
     closes.events[row] = session["count"][mem.EVENTS]

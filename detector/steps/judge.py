@@ -116,8 +116,8 @@ def _settle(
     settings: JudgeSettings, standing: SessionStanding, memory: Memory, closes: Closes, row: int, out: Judgements
 ) -> None:
     """Take a closed session into the windows and the means, and forget its scores."""
-    session, agent = memory.sessions[closes.slot[row]], memory.agents[closes.agent[row]]
-    best, sums = session["best"], agent["sums"]
+    session = memory.sessions[closes.slot[row]]
+    best, sums = session["best"], memory.agents[closes.agent[row]]["sums"]
     rolling, totals = standing.rolling, standing.totals
     out.closed_score[row] = best[FUSED]
     out.closed_rarity[row] = 0.0
@@ -134,7 +134,7 @@ def _settle(
         is_odd &= out.closed_rarity[row] >= -math.log10(settings.alerts)
         entering = (best[FUSED], session["cause"], closes.seen[row])
         enter_reference(
-            rolling, standing.reference, entering, sums, (agent["name"], is_odd, is_trusted), settings.least
+            rolling, standing.reference, entering, sums, (closes.owner[row], is_odd, is_trusted), settings.least
         )
         totals[COUNTED] += 1.0
         for voice in range(2):

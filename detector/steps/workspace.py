@@ -64,13 +64,15 @@ def allocate_scratch(observations: int) -> Scratch:
 class Closes(NamedTuple):
     """Sessions closed during a batch, in order.
 
-    `at`: index of the event before which the session closed; `events` in it; `lesson` it
-    taught; `reason` it closed; `seen`: when it was last active. `count`: how many rows are used.
+    `at`: index of the event before which the session closed; `owner`: name of its agent, whose row may have been given
+    up by the time the session is judged; `events` in it; `lesson` it taught; `reason` it closed; `seen`: when it was
+    last active. `count`: how many rows are used.
     """
 
     at: np.ndarray
     slot: np.ndarray
     agent: np.ndarray
+    owner: np.ndarray
     group: np.ndarray
     name: np.ndarray
     events: np.ndarray
@@ -86,6 +88,7 @@ def allocate_closes(rows: int) -> Closes:
         at=np.zeros(rows, np.int32),
         slot=np.zeros(rows, np.int32),
         agent=np.zeros(rows, np.int32),
+        owner=np.zeros(rows, np.uint64),
         group=np.zeros(rows, np.int32),
         name=np.zeros(rows, np.uint64),
         events=np.zeros(rows, np.int32),

@@ -6,14 +6,18 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.checks.determinism import faults_of_cuts, faults_of_increments, faults_of_resuming
+from detector.memory.layout import FUSED, ODD, SCORED
 from detector.memory.roster import SPARE
 from detector.schema.record import Record
-from tests.streams import makers, quick, records_of
+from detector.sketches.hashing import mix
+from detector.steps.reference import _AGENT
+from tests.streams import Script, makers, ordinary, quick, records_of
 
 TIGHT = quick(
     sessions={"open_per_agent": 2, "observations": 256, "idle_s": 600.0, "age_s": 7_200.0},
@@ -100,3 +104,27 @@ def test_the_crowd_is_one() -> None:
     assert gauges["agents_returned"] > 0
     assert gauges["groups_evicted"] > 0
     assert gauges["agents"] <= 6
+
+
+def test_a_loud_agent_that_leaves_in_the_batch_its_session_closes_in_is_the_same_cause() -> None:
+    """Its row is given up before the session is judged, if both are in one batch; its name is not."""
+
+    def entries(at_once: int) -> tuple[int, int]:
+        """Return the entries of the reference, and agents evicted, where so many records are given at once."""
+        script = Script()
+        pipeline = make()
+        odd = script.session("odd", [{"name": "exfiltrate", "target": "https://evil.example/x"}], agent_id="odd")
+        pipeline.process(records_of([*ordinary(script, 30), odd[0]]))
+        row = int(np.flatnonzero(pipeline.state.memory.agents["sums"][:, SCORED] == 0.0)[0])
+        name = pipeline.state.memory.agents["name"][row]
+        pipeline.state.memory.agents["sums"][row, ODD] = 100.0
+        rolling, reference = pipeline.state.standing.rolling, pipeline.state.standing.reference
+        reference.cause[0], reference.entered[0] = mix(name, _AGENT), rolling.used[FUSED, 1]
+        end = script.event(agent_id="odd", session_id="odd", name="session_end", kind="lifecycle")
+        values = [end, *(script.event(agent_id=f"n-{n}", session_id=f"n-{n}") for n in range(12))]
+        for first in range(0, len(values), at_once):
+            pipeline.process(records_of(values[first : first + at_once], 1_000 + first))
+        assert name not in pipeline.state.memory.agents["name"]
+        return int(rolling.used[FUSED, 1]), int(pipeline.gauges()["agents_evicted"])
+
+    assert entries(1) == entries(13)
