@@ -12,7 +12,7 @@ from detector.schema.alert import Contribution, Evidence, Severity
 from detector.schema.event import Event
 from detector.schema.finding import Finding
 from detector.schema.record import Record
-from detector.steps.threshold import QUARANTINE
+from detector.steps.decisions import QUARANTINE
 
 DETECTION: Final = "behaviour.session"
 _ALERT, _QUARANTINE = f"{DETECTION}/alert/", f"{DETECTION}/quarantine/"

@@ -12,7 +12,7 @@ from detector.alerts.explain import Known
 from detector.alerts.findings import RISK_OF_SEVERITY, Policy, is_told, risk_of, severity_of, worse
 from detector.alerts.leads import DEFAULT_TENANT, Lead
 from detector.alerts.storm import Storm, begun
-from detector.schema.alert import Alert, VerdictNote, finding_uid
+from detector.schema.alert import Alert, Basis, VerdictNote, finding_uid
 from detector.schema.finding import Finding
 
 MOST_CAUSES: Final = 16
@@ -66,6 +66,9 @@ def updated(alert: Alert, finding: Finding, newer: Alert) -> Alert:
             "risk": max(alert.risk, newer.risk),
             "events_over": max(alert.events_over, newer.events_over),
             "verdict": alert.verdict,
+            "incident_uid": alert.incident_uid,
+            "incident_sessions": alert.incident_sessions,
+            "basis": alert.basis,
         }
     )
 
@@ -165,6 +168,13 @@ class Incidents:
             self.folded += 1
             return None
         return alert
+
+    def place(self, session: int, incident: tuple[str, int], basis: Basis) -> Alert:
+        """Return the alert of an open session, told to which incident it belongs, how manyeth of it, and why."""
+        uid, sessions = incident
+        placed = {"incident_uid": uid, "incident_sessions": sessions, "basis": basis}
+        self.open[session] = self.open[session].model_copy(update=placed)
+        return self.open[session]
 
     def witness(self, session: int, lead: Lead) -> Alert | None:
         """Return the incident with an act near the level named; None if it has none, or nothing new is to be said.

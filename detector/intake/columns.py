@@ -8,7 +8,7 @@ from typing import NamedTuple, get_args
 import numpy as np
 
 from detector.schema.event import Kind
-from detector.sketches.hashing import HashKey, hash_key, hash_text
+from detector.sketches.hashing import HashKey, hash_key, hash_text, mix
 
 BATCH = 512
 """Most events of one micro-batch."""
@@ -72,6 +72,12 @@ def keyed_by(secret: str | None) -> Keyed:
     """Return what a deployment hashes with, from its secret; without one what everybody has."""
     key = hash_key(secret)
     return Keyed(key, np.array([hash_text(word, key) for word in WORDS], np.uint64))
+
+
+def agent_name(agent_id: str, tenant: str, keyed: Keyed) -> int:
+    """Return the name an agent of a tenant is known by, as its events have it."""
+    with np.errstate(over="ignore"):
+        return int(mix(hash_text(agent_id, keyed.key), hash_text(tenant, keyed.key)))
 
 
 class Columns(NamedTuple):

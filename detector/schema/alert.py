@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Voice = Literal["own", "peers", "fleet", "forest", "half_space", "rule"]
 Activity = Literal["create", "update", "close", "verdict"]
+Basis = Literal["score", "confirmed", "indicator"]
 Severity = Literal["low", "medium", "high", "critical"]
 
 _SEPARATOR = "\x1f"
@@ -86,6 +87,9 @@ class Alert(_AlertPart):
     of the partition that alerts. `causes` are what was found, in the order it was; `folded` counts what was found of
     causes beyond the most that are listed; `evidence` holds the strongest acts, one a cause; `verdict` is what a person
     said last.
+    `incident_uid` is the finding that opened the incident this one belongs to: sessions of one cause within a week are
+    one, whoever's they are; `incident_sessions` counts them up to this one. Empty and 1 in records from before the
+    fields. `basis` says why its session alerted: its rarity, a confirmed cause, or a value of a confirmed attack.
     `established`: this agent was seen on several days before, or history about it is trusted; the response stage gives
     newcomers places of their own. Records from before the field count as established.
     """
@@ -122,6 +126,13 @@ class Alert(_AlertPart):
     causes: tuple[str, ...] = ()
     folded: int = Field(default=0, ge=0)
     verdict: VerdictNote | None = None
+    incident_uid: str = Field(
+        default="", description="Finding that opened the incident: sessions of one cause within a week are one."
+    )
+    incident_sessions: int = Field(default=1, ge=1, description="Sessions of the incident up to this one.")
+    basis: Basis = Field(
+        default="score", description="Why its session alerted: rarity, a confirmed cause, a confirmed attack's value."
+    )
     established: bool = Field(
         default=True,
         description="This agent was seen on several days before, or history about it is trusted.",

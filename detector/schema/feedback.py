@@ -5,10 +5,15 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-VerdictKind = Literal["confirm", "dismiss", "confirm_safe"]
-"""`confirm`: it was an attack. `dismiss`: real, but benign. `confirm_safe`: the behaviour may be learned."""
+VerdictKind = Literal["confirm", "dismiss", "safe", "disable", "undo", "confirm_safe"]
+"""`confirm`: it was an attack. `dismiss`: it happened and is harmless. `safe`: it is normal, and may be learned.
+`disable`: this kind is not to be told until a time. `undo`: the last verdict on the finding is taken back.
+`confirm_safe` is how records from before version 0.2 say `safe`."""
+
+Scope = Literal["agent", "group", "everyone"]
+"""For whom a kind is disabled: this agent, all of its peer group, or the whole partition."""
 
 Text = Annotated[str, Field(min_length=1, max_length=1_024)]
 
@@ -38,11 +43,22 @@ class Release(_Act):
 
 
 class Verdict(_Act):
-    """A named human judges a finding."""
+    """A named human judges a finding.
+
+    `until` (seconds since the epoch) and `scope` are of `disable` alone, which must have the first.
+    """
 
     kind: Literal["verdict"] = "verdict"
     finding_uid: Text
     verdict: VerdictKind
+    until: float | None = None
+    scope: Scope = "agent"
+
+    @model_validator(mode="after")
+    def _ends(self) -> Verdict:
+        if (self.verdict == "disable") != (self.until is not None):
+            raise ValueError(f"until of a verdict must be there for disable and for nothing else, got {self.until}")
+        return self
 
 
 Feedback = Annotated[Release | Verdict, Field(discriminator="kind")]

@@ -45,8 +45,9 @@ def render(alert: Alert) -> Body:
     Parameters
     ----------
     alert : Alert
-        One record of a finding: ``finding_info.uid`` and ``metadata.correlation_uid`` are the
-        finding, ``metadata.sequence`` its counter. Consumers drop repeats by the two.
+        One record of a finding: ``finding_info.uid`` is the finding, ``metadata.sequence`` its
+        counter; consumers drop repeats by the two. ``metadata.correlation_uid`` is the incident:
+        the finding that opened it.
 
     Returns
     -------
@@ -130,7 +131,7 @@ def _metadata(alert: Alert) -> Body:
         "version": VERSION,
         "product": {"name": PRODUCT, "vendor_name": PRODUCT, "version": __version__},
         "uid": f"{alert.finding_uid}-{alert.counter}",
-        "correlation_uid": alert.finding_uid,
+        "correlation_uid": alert.incident_uid or alert.finding_uid,
         "sequence": alert.counter,
         "event_code": alert.detection,
         "tenant_uid": alert.tenant,

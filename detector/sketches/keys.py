@@ -149,6 +149,22 @@ def learn_key(cells: np.ndarray, key: np.uint64, tick: np.uint64) -> tuple[int, 
 
 
 @njit(cache=True)
+def trust_key(cells: np.ndarray, key: np.uint64, tick: np.uint64) -> None:
+    """Make a key known without probation: a person answers for it."""
+    learn_key(cells, key, tick)
+    slot = _find(cells, key)
+    cells[slot] = np.uint64(cells[slot]) & ~_LOW
+
+
+@njit(cache=True)
+def forget_key(cells: np.ndarray, key: np.uint64) -> None:
+    """Forget a key, known or on probation."""
+    slot = _find(cells, key)
+    if slot >= 0:
+        cells[slot] = 0
+
+
+@njit(cache=True)
 def count_known(cells: np.ndarray, key: np.uint64) -> None:
     """Count a key that is known; leave any other alone."""
     slot = _find(cells, key)

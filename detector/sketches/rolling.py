@@ -114,6 +114,23 @@ def forget_oldest(rolling: Rolling, series: int) -> None:
 
 
 @njit(cache=True)
+def forget_value(rolling: Rolling, series: int, x: float) -> bool:
+    """Forget one remembered value, the latest of those that equal `x`; return whether there was one."""
+    ordered, ring = rolling.ordered, rolling.ring
+    used, ever, size = np.int64(rolling.used[series, 0]), rolling.used[series, 1], ordered.shape[1]
+    for back in range(1, used + 1):
+        if ring[series, (ever - back) % size] != x:
+            continue
+        for k in range(back, used):
+            ring[series, (ever - k) % size] = ring[series, (ever - k - 1) % size]
+        for k in range(_below(ordered, series, used, x), used - 1):
+            ordered[series, k] = ordered[series, k + 1]
+        rolling.used[series, 0] = used - 1
+        return True
+    return False
+
+
+@njit(cache=True)
 def note_value(rolling: Rolling, series: int, x: float) -> None:
     """Remember a value, forgetting the oldest where the window is full."""
     ordered, ring = rolling.ordered, rolling.ring

@@ -7,21 +7,36 @@ control at the same event.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
+import numpy as np
 from pydantic import ValidationError
 
+from detector.intake.columns import agent_name
+from detector.memory.layout import FUSED, NOW
 from detector.schema.alert import VerdictNote
 from detector.schema.control import Control
 from detector.schema.decode import Refusal
-from detector.schema.feedback import Verdict, feedback_adapter
+from detector.schema.feedback import Verdict, VerdictKind, feedback_adapter
+from detector.sketches.index import find_row
+from detector.sketches.keys import tick_of
+from detector.sketches.rolling import forget_value, note_value
 from detector.state.partition import Partition
 from detector.state.report import Outcome
+from detector.steps.cases import Answer, Case, Said
+from detector.steps.reference import FALSE_SHARE, LEFT_OUT, TAKEN_IN, bar
+from detector.steps.teach import teach_value, unlearn_value
 
 BAD_CONTROL = "bad_feedback"
+SAID: Final[dict[VerdictKind, Said]] = {
+    "confirm": "confirm", "dismiss": "dismiss", "safe": "safe", "disable": "disable", "undo": "undo",
+    "confirm_safe": "safe",
+}  # fmt: skip
+"""What a verdict means here."""
 
 
 def apply_controls(state: Partition, records: Sequence[Control]) -> Outcome:
-    """Return what controls led to; changes the incidents they speak of and the count of verdicts.
+    """Return what controls led to; changes what verdicts speak of: incidents, threshold, reference, memory.
 
     A release is for the response stage and is only counted here; what cannot be read is refused.
     """
@@ -42,12 +57,61 @@ def apply_controls(state: Partition, records: Sequence[Control]) -> Outcome:
 
 
 def _verdict(state: Partition, act: Verdict, outcome: Outcome) -> None:
-    """Show a person's verdict on its incident; scores are left as they are."""
-    note = VerdictNote(verdict=act.verdict, by=act.by, reason=act.reason, at=act.at)
+    """Show a person's verdict on its incident, and let it take effect on what follows.
+
+    A finding of which only the case is remembered shows nothing any more, and takes effect all the same.
+    """
+    said = SAID[act.verdict]
+    note = VerdictNote(verdict=said, by=act.by, reason=act.reason, at=act.at)
     alert = state.incidents.judge(act.finding_uid, act.agent_id, note)
-    if alert is None:
+    agent = agent_name(act.agent_id, act.tenant, state.settings.keyed)
+    case = state.threshold.find(act.finding_uid, agent)
+    before: Said = "" if case is None else case.said
+    if case is not None:
+        state.threshold.answer(case, Answer(said, act.until or 0.0, act.scope))
+    if alert is None and case is None:
         outcome.counts["verdicts_unmatched"] += 1
         return
-    state.verdicts[act.verdict] += 1
+    state.verdicts[said] += 1
     outcome.counts["verdicts"] += 1
     outcome.say(alert)
+    if case is not None and said != "disable":
+        _correct(state, case, before if said == "undo" else said, is_back=said == "undo")
+
+
+def _correct(state: Partition, case: Case, said: Said, *, is_back: bool) -> None:
+    """Put reference and memory right after a verdict, or after one that is taken back.
+
+    An attack leaves the reference or never enters, and what of its values was learned is forgotten; what was kept out
+    of the reference as an attack enters after all; what is safe is known from now on.
+    """
+    reference, rolling = state.standing.reference, state.standing.rolling
+    reference.weight[FALSE_SHARE] = state.threshold.false_share
+    if said == "safe" or (said == "confirm" and not is_back):
+        _teach(state, case, is_safe=said == "safe" and not is_back)
+    if (said == "confirm") == is_back:
+        if case.entry == LEFT_OUT and case.score >= 0.0:
+            note_value(rolling, FUSED, case.score)
+            case.entry = TAKEN_IN
+    elif case.score < 0.0:
+        bar(reference, case.session)
+    elif case.entry == TAKEN_IN and forget_value(rolling, FUSED, case.score):
+        case.entry = LEFT_OUT
+
+
+def _teach(state: Partition, case: Case, *, is_safe: bool) -> None:
+    """Let the agent and its peers know the values a finding was about, without probation, or forget them."""
+    memory = state.memory
+    agent = int(find_row(memory.agent_index, np.uint64(case.agent)))
+    group = int(find_row(memory.group_index, np.uint64(case.group)))
+    if agent < 0 or group < 0:
+        return
+    own, peers = memory.agents["keys"][agent], memory.groups["keys"][group]
+    tick = tick_of(float(memory.clock[NOW]), state.settings.rules.probation_s)
+    for part in case.parts:
+        names = np.array(part, np.uint64)
+        if is_safe:
+            teach_value(own, peers, names, tick)
+        else:
+            unlearn_value(own, peers, names)
+    state.mark_taught(agent, group)

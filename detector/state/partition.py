@@ -39,8 +39,9 @@ from detector.state.refit import Refit
 from detector.state.settings import Settings, ceilings_of, settings_of
 from detector.state.turnover import Turnover
 from detector.steps.combine import Models
+from detector.steps.decisions import Threshold
 from detector.steps.judge import CLOSED_SESSIONS, SessionStanding, allocate_standing
-from detector.steps.threshold import BudgetThreshold, Threshold
+from detector.steps.threshold import BudgetThreshold
 from detector.steps.workspace import Workspace, allocate_closes, allocate_judgements, allocate_workspace
 
 REWRITTEN = ("sessions/", "incidents/", "closed/")
@@ -145,6 +146,11 @@ class Partition:
         self.touched_blocks.update(np.flatnonzero(roster.touched).tolist())
         self.touched_graves.update(np.flatnonzero(roster.touched_graves).tolist())
         roster.touched[:], roster.touched_graves[:] = 0, 0
+
+    def mark_taught(self, agent: int, group: int) -> None:
+        """Remember that a person's verdict changed the rows of an agent and of a peer group."""
+        self.touched_blocks.add(agent // BLOCK)
+        self.touched_groups.add(group)
 
     def gauges(self) -> dict[str, float]:
         """Return the figures an operator watches.

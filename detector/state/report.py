@@ -40,7 +40,7 @@ from detector.schema.event import Event
 from detector.schema.finding import Finding
 from detector.schema.record import Record
 from detector.state.partition import Partition
-from detector.steps.threshold import NEAR, Ended, Passed
+from detector.steps.decisions import NEAR, Ended, Passed
 from detector.steps.workspace import AT_CROWD, AT_SIZE, EVERYTHING, HISTOGRAMS
 
 
@@ -219,9 +219,19 @@ def _take(state: Partition, batch: Batch, i: int, step: Lead | Passed) -> Alert 
         alert = state.incidents.witness(step.session, lead)
     else:
         alert = state.incidents.take(session, lead)
+    if alert is not None and alert.activity == "create" and session is not None and isinstance(step, Passed):
+        alert = _place(state, session, alert, step)
     if alert is not None:
         state.hold(i, len(batch.events))
     return alert
+
+
+def _place(state: Partition, session: int, alert: Alert, passed: Passed) -> Alert:
+    """Return a new finding by score with the incident it belongs to; the storm's own is nobody's session."""
+    if session not in state.incidents.open or state.incidents.open[session].finding_uid != alert.finding_uid:
+        return alert
+    incident = state.threshold.cases.name(passed.case, alert.finding_uid, alert.time)
+    return state.incidents.place(session, incident, passed.basis)
 
 
 def _close(state: Partition, ended: Ended) -> Alert | None:

@@ -87,6 +87,7 @@ def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
     for name, array in standing.reference._asdict().items():
         array[...] = arrays[f"reference_{name}"]
     state.threshold.restore(facts["threshold"])
+    state.threshold.cases.restore(unpack("cases", held["cases"])[1])
     state.verdicts.update(facts["verdicts"])
     last = facts["last_time"]
     state.past = Past(None if last is None else datetime.fromisoformat(last), unpack("past", held["past"])[1]["agents"])

@@ -33,10 +33,12 @@ from detector.memory.layout import (
 from detector.sketches.rolling import Rolling, allocate_rolling, log_rarity, note_value, upper_quantile
 from detector.steps.reference import (
     NO_CAUSE,
+    TURNED_AWAY,
     Reference,
     allocate_reference,
     cause_of_act,
     enter_reference,
+    is_barred,
 )
 from detector.steps.workspace import Closes, EvidenceRows, Judgements, Workspace
 
@@ -120,8 +122,9 @@ def _settle(
     best, sums = session["best"], memory.agents[closes.agent[row]]["sums"]
     rolling, totals = standing.rolling, standing.totals
     out.closed_score[row] = best[FUSED]
-    out.closed_rarity[row] = 0.0
+    out.closed_rarity[row], out.closed_entry[row] = 0.0, TURNED_AWAY
     totals[CLOSED_SESSIONS] += 1.0
+    is_attack = is_barred(standing.reference, closes.name[row])
     if best[FUSED] < 0.0:
         return
     out.closed_rarity[row] = _round(log_rarity(rolling, FUSED, best[FUSED], settings.tail, settings.least))
@@ -133,9 +136,9 @@ def _settle(
         is_odd = not is_trusted and best[FUSED] >= settings.floor
         is_odd &= out.closed_rarity[row] >= -math.log10(settings.alerts)
         entering = (best[FUSED], session["cause"], closes.seen[row])
-        enter_reference(
-            rolling, standing.reference, entering, sums, (closes.owner[row], is_odd, is_trusted), settings.least
-        )
+        if not is_attack:
+            agent = (closes.owner[row], is_odd, is_trusted)
+            out.closed_entry[row] = enter_reference(rolling, standing.reference, entering, sums, agent, settings.least)
         totals[COUNTED] += 1.0
         for voice in range(2):
             capped = min(best[RAW_PLAIN + voice], settings.cap)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from detector.channels.known import value_key
 from detector.intake.columns import TOOL_NAME, WHOLE_TARGET, Columns
 from detector.memory.layout import ACTIVE, ENTERED, FUSED, ODD, SCORED, TURN
 from detector.sketches.hashing import mix
@@ -46,6 +47,8 @@ NEWCOMERS = 0.05
 TURN_ENTRIES = 500
 """Entries after which what agents did counts half; not closed sessions, for whoever is turned away closes them too."""
 
+TURNED_AWAY, TAKEN_IN, LEFT_OUT = 0, 1, 2
+"""What became of a closed session: turned away, there, or not there for others like it were attacks."""
 NO_CAUSE = np.uint64(0)
 """Of an act with neither target nor arguments: nothing to tell it by, so all count."""
 _AGENT, _WITH_TARGET = np.uint64(0x2F6E9A41C3B7D805), np.uint64(0x91D4E35AB80C67F2)
@@ -53,6 +56,10 @@ _AGENT, _WITH_TARGET = np.uint64(0x2F6E9A41C3B7D805), np.uint64(0x91D4E35AB80C67
 NEXT, TRUSTED, TURNS, DAY, TODAY, BEFORE = range(6)
 """Columns of ``count``: where the next cause goes; entries from trusted history; turns so far; the present day since
 the epoch, and the known agents with a session in it and in the last day that had any."""
+FALSE_SHARE, LEFT_OVER = range(2)
+"""Columns of ``weight``: the share of alerts that people found to be false, 1 while nobody has answered any."""
+BARRED = 64
+"""Open sessions called attacks that are remembered."""
 OF_NEWCOMERS, OF_ALL = range(2)
 """Columns of ``entries``; its rows are all entries, and those in the strangest tenth."""
 
@@ -70,17 +77,27 @@ class Reference(NamedTuple):
         See :data:`NEXT` and those with it.
     entries : ndarray of float64, shape (2, 2)
         Entries, those of earlier turns halved at each. See :data:`OF_ALL`.
+    weight : ndarray of float64, shape (2,)
+        With what weight a session past the alert level enters, and what is left over of earlier ones. See
+        :data:`FALSE_SHARE`.
+    barred : ndarray of uint64, shape (BARRED,)
+        Names of open sessions that a person has called attacks: they do not enter. The latest go in front.
     """
 
     cause: np.ndarray
     entered: np.ndarray
     count: np.ndarray
     entries: np.ndarray
+    weight: np.ndarray
+    barred: np.ndarray
 
 
 def allocate_reference() -> Reference:
-    """Return a reference nothing has entered: 8 KiB."""
-    return Reference(np.zeros(CAUSES, np.uint64), np.zeros(CAUSES, np.int64), np.zeros(6, np.int64), np.zeros((2, 2)))
+    """Return a reference nothing has entered: 9 KiB."""
+    return Reference(
+        np.zeros(CAUSES, np.uint64), np.zeros(CAUSES, np.int64), np.zeros(6, np.int64), np.zeros((2, 2)),
+        np.array([1.0, 0.0]), np.zeros(BARRED, np.uint64),
+    )  # fmt: skip
 
 
 @njit(cache=True)
@@ -97,6 +114,30 @@ def cause_of_act(columns: Columns, i: int) -> np.uint64:
 
 
 @njit(cache=True)
+def causes_of(columns: Columns, rows: np.ndarray) -> np.ndarray:
+    """Return what each of the acts `rows` is told by, shape (n,)."""
+    causes = np.zeros(len(rows), np.uint64)
+    for k in range(len(rows)):
+        causes[k] = cause_of_act(columns, rows[k])
+    return causes
+
+
+@njit(cache=True)
+def uses_any(columns: Columns, rows: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Return which of the acts `rows` has a value whose key is among the ascending `keys`, shape (n,) of bool."""
+    found = np.zeros(len(rows), np.bool_)
+    for k in range(len(rows)):
+        i = rows[k]
+        for m in range(columns.parts_end[i], columns.parts_end[i + 1]):
+            key = value_key(columns.ident[i, TOOL_NAME], columns.part[m, 0], columns.part[m, 1])
+            at = np.searchsorted(keys, key)
+            if at < len(keys) and keys[at] == key:
+                found[k] = True
+                break
+    return found
+
+
+@njit(cache=True)
 def _has_entered(rolling: Rolling, reference: Reference, cause: np.uint64, is_odd: bool) -> bool:
     """Return whether a cause that alerted is in the window; notes one that alerts as entering now if it is not."""
     ever, size = np.int64(rolling.used[FUSED, 1]), rolling.ordered.shape[1]
@@ -108,6 +149,25 @@ def _has_entered(rolling: Rolling, reference: Reference, cause: np.uint64, is_od
         reference.cause[at], reference.entered[at] = cause, ever + 1
         reference.count[NEXT] = (at + 1) % CAUSES
     return False
+
+
+@njit(cache=True)
+def is_barred(reference: Reference, session: np.uint64) -> bool:
+    """Return whether a person has called a session an attack while it was open; it is so once."""
+    for k in range(BARRED):
+        if reference.barred[k] == NO_CAUSE:
+            return False
+        if reference.barred[k] == session:
+            reference.barred[k:-1] = reference.barred[k + 1 :]
+            reference.barred[-1] = 0
+            return True
+    return False
+
+
+def bar(reference: Reference, session: int) -> None:
+    """Keep an open session out of the reference: a person has called it an attack."""
+    reference.barred[1:] = reference.barred[:-1].copy()
+    reference.barred[0] = session
 
 
 @njit(cache=True)
@@ -152,11 +212,33 @@ def _is_crowded(sums: np.ndarray, reference: Reference, agents: int, is_top: boo
 
 
 @njit(cache=True)
+def _is_left_out(reference: Reference) -> bool:
+    """Return whether the next session past the alert level counts as an attack: so many in turn as people found."""
+    reference.weight[LEFT_OVER] += reference.weight[FALSE_SHARE]
+    if reference.weight[LEFT_OVER] < 1.0:
+        return True
+    reference.weight[LEFT_OVER] -= 1.0
+    return False
+
+
+@njit(cache=True)
+def _note_entry(sums: np.ndarray, reference: Reference, is_top: bool) -> None:
+    """Count an entry of an agent, and of newcomers if it is one."""
+    sums[ENTERED] += 1.0
+    for row in range(1 + is_top):
+        reference.entries[row, OF_ALL] += 1.0
+        reference.entries[row, OF_NEWCOMERS] += sums[SCORED] <= KNOWN_SESSIONS
+
+
+@njit(cache=True)
 def enter_reference(
     rolling: Rolling, reference: Reference, session: tuple[float, np.uint64, float], sums: np.ndarray,
     agent: tuple[np.uint64, bool, bool], least: int,
-) -> None:  # fmt: skip
-    """Let a closed session enter the window of fused scores, if it counts.
+) -> int:  # fmt: skip
+    """Let a closed session enter the window of fused scores, if it counts; return what became of it.
+
+    TAKEN_IN, TURNED_AWAY, or LEFT_OUT: one past the alert level enters with the weight of false alarms among such,
+    which leaves out in turn, by no chance, as many as were attacks.
 
     Parameters
     ----------
@@ -180,11 +262,13 @@ def enter_reference(
     if used >= least:
         is_top = share_above(rolling, FUSED, score) <= TOP
         if _is_crowded(sums, reference, agents, is_top):
-            return
+            return TURNED_AWAY
+        if is_odd and _is_left_out(reference):
+            return LEFT_OUT
         if is_top and cause != NO_CAUSE:
             is_loud = sums[ODD] >= LOUD * max(1.0, LOUD_FLEET / max(agents, 1))
             if _has_entered(rolling, reference, mix(name, _AGENT) if is_loud else cause, is_odd):
-                return
+                return TURNED_AWAY
         if not is_trusted and count[TRUSTED] > 0 and used > least:
             forget_oldest(rolling, FUSED)
             count[TRUSTED] -= 1
@@ -192,10 +276,8 @@ def enter_reference(
         count[TRUSTED] -= 1
     note_value(rolling, FUSED, score)
     count[TRUSTED] += is_trusted
-    sums[ENTERED] += 1.0
-    for row in range(1 + is_top):
-        reference.entries[row, OF_ALL] += 1.0
-        reference.entries[row, OF_NEWCOMERS] += sums[SCORED] <= KNOWN_SESSIONS
+    _note_entry(sums, reference, is_top)
     if rolling.used[FUSED, 1] % TURN_ENTRIES == 0:
         count[TURNS] += 1
         reference.entries[:] *= 0.5
+    return TAKEN_IN

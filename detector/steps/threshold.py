@@ -1,8 +1,10 @@
 """Threshold: the one owner of what alerts. It reads judgements and says which sessions passed a level, and where.
 
-It can be exchanged whole: whatever has the face of :class:`Threshold` may decide instead, with state
-of its own. Nothing below it asks what alerted: the reference (:mod:`detector.steps.reference`) has the same shares to
-see which closed sessions were past the level, whatever is told of them.
+What people said of earlier alerts moves it (:mod:`detector.steps.account`), and decides on causes they spoke of
+(:mod:`detector.steps.casebook`). It can be exchanged whole: whatever has the face of
+:class:`~detector.steps.decisions.Threshold` may decide instead, with state of its own. Nothing below it asks what
+alerted: the reference (:mod:`detector.steps.reference`) has the same shares to see which closed sessions were past the
+level, whatever is told of them.
 
 Rank alone would make an alarm of nothing in a fleet whose sessions are all alike: there the evidence
 must also pass a floor, twice what an event has in which every channel is ordinary
@@ -13,55 +15,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from detector.channels.context import JUDGED
+from detector.channels.context import ARGUMENT_PART, JUDGED, OF_ARGUMENT, OF_TARGET, TARGET_PART
+from detector.channels.known import value_key
 from detector.errors import StateError
-from detector.intake.columns import SESSION
+from detector.intake.columns import AGENT, GROUP, SESSION, TOOL_NAME
+from detector.schema.alert import Basis
+from detector.steps.account import Account
+from detector.steps.casebook import Casebook
+from detector.steps.cases import MOST_CASE_CAUSES, MOST_PARTS, Answer, Case, NewPart
+from detector.steps.decisions import ALERT, NEAR, QUARANTINE, Ended, Passed
+from detector.steps.reference import causes_of, uses_any
 from detector.steps.workspace import Workspace
 
-NEAR, ALERT, QUARANTINE = 0, 1, 2
-"""Levels an event can reach: one to be named if its session has alerted, and those that a session can pass."""
 NAMED = 10.0
 """Events of a session that has alerted are named from so many times the promised share on."""
 
 
-class Passed(NamedTuple):
-    """An event past a level, or near it in a session that was past it; `over`: its session's past the alert level.
-
-    Whether that is told is decided by the incident it belongs to: it knows which causes it has named.
-    """
-
-    event: int
-    session: int
-    level: int
-    over: int
-
-
-class Ended(NamedTuple):
-    """A closed session that had passed a level: its row among the closes, its name, its events past the alert level."""
-
-    row: int
-    session: int
-    over: int
-
-
-class Threshold(Protocol):
-    """Decides which sessions alert."""
-
-    def decide(self, events: int, work: Workspace) -> list[Passed | Ended]:
-        """Return each event past a level, and what ended after one, in input order: a close before the event at it."""
-
-    def facts(self) -> dict[str, Any]:
-        """Return the state as plain facts, for a snapshot; bounded by the sessions that may be open."""
-
-    def restore(self, facts: Mapping[str, Any]) -> None:
-        """Go on where the facts left off; StateError if they are another threshold's."""
-
-    def gauges(self) -> dict[str, float]:
-        """Return the figures an operator watches: at least ``promised`` and ``spent``."""
+INDICATOR_RARITY = math.log10(2.0)
+"""An act with a value of a confirmed attack alerts where it is stranger than half of the sessions."""
+NEW_TO_PEERS = 2
+"""Level from which on a value of a confirmed act becomes an indicator: its peers do not use it with this tool."""
 
 
 class BudgetSettings(NamedTuple):
@@ -80,6 +57,9 @@ class BudgetThreshold:
     odd, harmless thing first must not hide what comes after it. Once a session has alerted, naming another of its
     events costs nobody a further alert, so those near the level pass too (``docs/science.md``, *Threshold*).
 
+    Verdicts widen or narrow the promised share, not the stricter one. Beside the level, an act of a confirmed cause
+    alerts where such a cause was confirmed, and one with an indicator above the median; a dismissed cause is quiet.
+
     Parameters
     ----------
     settings : BudgetSettings
@@ -87,82 +67,187 @@ class BudgetThreshold:
 
     Attributes
     ----------
-    open : dict of int to (int, int)
-        Of each open session past the alert level, by name: the level it passed, and its events past the alert level.
+    account : Account
+        The balance of false alarms.
+    cases : Casebook
+        Sessions that alerted, and what was said of them.
     closed, alerted : int
-        Sessions that closed since alerts may begin, and those among them that had passed the alert level.
+        Sessions that closed since alerts may begin, and those among them that had alerted.
     """
 
     NAME = "budget"
 
     def __init__(self, settings: BudgetSettings) -> None:
         self.settings = settings
-        self.open: dict[int, tuple[int, int]] = {}
+        self.account = Account()
+        self.cases = Casebook()
         self.closed = 0
         self.alerted = 0
 
     def decide(self, events: int, work: Workspace) -> list[Passed | Ended]:
         """Return each event past a level and what ended after one; changes what is remembered of open sessions."""
         closes, sessions = work.closes, work.columns.ident[:, SESSION]
-        near, over = self._odd(events, work)
-        watched = np.concatenate([np.fromiter(self.open, np.uint64, len(self.open)), sessions[over]])
-        odd = near[np.isin(sessions[near], watched)]
         rows = int(closes.count[0])
-        ended = np.flatnonzero(np.isin(closes.name[:rows], watched)) if len(watched) else ()
-        steps = [(int(closes.at[row]), 0, int(row)) for row in ended]
-        steps += [(int(i), 1, int(i)) for i in odd]
+        near, over = self._odd(events, rows, work)
+        told = self._told(events, work)
+        opened = self.cases.open
+        watched = np.concatenate([np.fromiter(opened, np.uint64, len(opened)), sessions[over], sessions[list(told)]])
+        odd = {*near[np.isin(sessions[near], watched)].tolist(), *told}
+        causes = dict(zip(sorted(odd), causes_of(work.columns, np.array(sorted(odd), np.int64)).tolist(), strict=True))
+        steps = [(int(closes.at[row]), 0, row) for row in range(rows)]
+        steps += [(i, 1, i) for i in odd]
         found: list[Passed | Ended] = []
         for _, is_event, place in sorted(steps):
-            step = self._event(place, int(sessions[place]), work) if is_event else self._close(place, work)
+            step = self._event(place, causes[place], told.get(place), work) if is_event else self._close(place, work)
             if step is not None:
                 found.append(step)
-        self.closed += int(np.count_nonzero(closes.seen[:rows] >= self.settings.trusted_until))
+        self.cases.has_changed |= bool(odd or found)
         return found
 
-    def _odd(self, events: int, work: Workspace) -> tuple[np.ndarray, np.ndarray]:
-        """Return the events near the alert level or past it, and those past it."""
-        settings, judged = self.settings, work.judgements
-        rarity = judged.rarity[:events]
-        is_near = (work.context.state[:events] == JUDGED) & judged.ready[:events]
-        is_near &= (judged.score[:events] >= settings.floor) & (
-            rarity >= -math.log10(min(NAMED * settings.alerts, 1.0))
-        )
+    def _may_alert(self, events: int, work: Workspace) -> np.ndarray:
+        """Return which events may alert at all: enough is known, and it is not history."""
+        judged = work.judgements
+        may = (work.context.state[:events] == JUDGED) & judged.ready[:events]
+        may &= judged.score[:events] >= self.settings.floor
         # a clock set back must not pass for trusted history
-        is_near &= np.maximum(work.columns.ts[:events], work.clock[:events]) >= settings.trusted_until
-        return np.flatnonzero(is_near), np.flatnonzero(is_near & (rarity >= -math.log10(settings.alerts)))
+        return may & (np.maximum(work.columns.ts[:events], work.clock[:events]) >= self.settings.trusted_until)
 
-    def _event(self, i: int, session: int, work: Workspace) -> Passed | None:
+    def _odd(self, events: int, closes: int, work: Workspace) -> tuple[np.ndarray, np.ndarray]:
+        """Return the events near the alert level or past it, and those that may be past it."""
+        share, rarity = self.settings.alerts, work.judgements.rarity[:events]
+        may, loosest = self._may_alert(events, work), self.account.loosest(share, closes)
+        is_near = may & (rarity >= min(-math.log10(min(NAMED * share, 1.0)), loosest))
+        return np.flatnonzero(is_near), np.flatnonzero(may & (rarity >= loosest))
+
+    def _told(self, events: int, work: Workspace) -> dict[int, Basis]:
+        """Return the events that alert for what people said of others, and why."""
+        cases, least = self.cases, self.cases.least_confirmed()
+        if not cases.indicators and math.isinf(least):
+            return {}
+        judged, may = work.judgements, self._may_alert(events, work)
+        told: dict[int, Basis] = {}
+        if cases.indicators:
+            rows = np.flatnonzero(may & (judged.rarity[:events] >= INDICATOR_RARITY))
+            keys = np.sort(np.fromiter(cases.indicators, np.uint64, len(cases.indicators)))
+            told = dict.fromkeys(rows[uses_any(work.columns, rows, keys)].tolist(), "indicator")
+        rows = np.flatnonzero(may & (judged.score[:events] >= least))
+        for i, cause in zip(rows.tolist(), causes_of(work.columns, rows).tolist(), strict=True):
+            if cases.is_confirmed(cause, float(judged.score[i])):
+                told[i] = "confirmed"
+        return told
+
+    def _event(self, i: int, cause: int, told: Basis | None, work: Workspace) -> Passed | None:
         """Return the passing of an event, None for one near the level whose session was never past it."""
-        before, over = self.open.get(session, (NEAR, 0))
-        rarity = work.judgements.rarity[i]
-        if rarity < -math.log10(self.settings.alerts):
-            return Passed(i, session, NEAR, over) if before else None
+        session = int(work.columns.ident[i, SESSION])
+        rarity, score = float(work.judgements.rarity[i]), float(work.judgements.score[i])
+        case = self.cases.open.get(session)
+        is_past = rarity >= self.account.level(self.settings.alerts)
+        basis: Basis = "score" if is_past else told or "score"
+        names = (session, int(work.columns.ident[i, AGENT]), int(work.columns.ident[i, GROUP]))
+        is_told = is_past or told is not None
+        if is_told and self.cases.disabled:
+            is_told = not self.cases.is_disabled(cause, names, float(work.clock[i]))
+        if not is_told or self.cases.is_quiet(cause, score, session):
+            return Passed(i, session, NEAR, case.over, case.basis) if case else None
         level = QUARANTINE if rarity >= -math.log10(self.settings.quarantine) else ALERT
-        self.open[session] = (max(level, before), over + 1)
-        return Passed(i, session, level, over + 1)
+        if case is None:
+            case = self._begin(names, cause, basis, score)
+        case.level, case.over, case.most = max(level, case.level), case.over + 1, max(score, case.most)
+        if cause not in case.causes and len(case.causes) < MOST_CASE_CAUSES:
+            case.causes.append(cause)
+        _note_parts(case, i, work)
+        return Passed(i, session, level, case.over, basis, case.number)
+
+    def _begin(self, names: tuple[int, int, int], cause: int, basis: Basis, score: float) -> Case:
+        """Return the case of a session that alerts; of a cause a person has called harmless it is charged at once."""
+        case = self.cases.begin(names, cause, basis, score)
+        if basis == "score":
+            self.account.wait(case.number)
+        known = self.cases.causes.get(cause)
+        if known is not None and known.dismissed is not None:
+            case.charged = self.account.charge(case.agent, 1.0)
+        return case
 
     def _close(self, row: int, work: Workspace) -> Ended | None:
-        """Return the end of a session that had passed a level."""
-        session = int(work.closes.name[row])
-        level, over = self.open.pop(session, (NEAR, 0))
-        if not level:
+        """Return the end of a session that had alerted; the account earns from one that had not."""
+        closes, judged = work.closes, work.judgements
+        session, score = int(closes.name[row]), float(judged.closed_score[row])
+        case = self.cases.end(session, int(judged.closed_entry[row]), score)
+        is_live = bool(closes.seen[row] >= self.settings.trusted_until)
+        self.closed += is_live
+        if score >= 0.0:
+            for number in self.account.close(self.settings.alerts, is_quiet=is_live and case is None):
+                self._charge_unanswered(number)
+        if case is None:
             return None
         self.alerted += 1
-        return Ended(row, session, over)
+        return Ended(row, session, case.over)
+
+    def find(self, uid: str, agent: int) -> Case | None:
+        """Return the case of a finding of an agent, None if none is remembered."""
+        case = self.cases.find(uid)
+        return case if case is not None and case.agent == agent else None
+
+    def answer(self, case: Case, answer: Answer) -> None:
+        """Let a person's verdict on a case take effect; said again it changes nothing.
+
+        All of its incident that nobody spoke of is charged, or given back, with it; taken back it costs what an alert
+        costs that nobody answered.
+        """
+        if case.said == answer.said != "disable":
+            return
+        share = self.account.false_share
+        if answer.said != "undo":
+            share = float(answer.said != "confirm")
+            self.account.answer(is_false=bool(share))
+        for one in self.cases.like(case):
+            one.charged += self.account.charge(one.agent, share - one.charged)
+        keys = [int(value_key(*(np.uint64(x) for x in part[:3]))) for part in case.parts]
+        self.cases.take(case, answer, keys)
+
+    @property
+    def false_share(self) -> float:
+        """What share of alerts is false, as far as people answered; 1 while nobody has."""
+        return self.account.false_share
+
+    def _charge_unanswered(self, number: int) -> None:
+        """Charge a case nobody answered in time for what such ones cost on an average."""
+        case = self.cases.cases.get(number)
+        if case is None or case.said or case.charged:
+            return
+        known = self.cases.causes.get(case.cause)
+        if known is None or not known.is_answered:
+            case.charged = self.account.charge(case.agent, self.account.false_share)
 
     def facts(self) -> dict[str, Any]:
         """Return the state as plain facts."""
-        held = [[session, *self.open[session]] for session in sorted(self.open)]
-        return {"name": self.NAME, "open": held, "closed": self.closed, "alerted": self.alerted}
+        account = self.account.facts()
+        return {"name": self.NAME, "closed": self.closed, "alerted": self.alerted, "account": account}
 
     def restore(self, facts: Mapping[str, Any]) -> None:
         """Go on where the facts left off."""
         if facts.get("name") != self.NAME:
             raise StateError(f"threshold of a snapshot must be {self.NAME}, got {facts.get('name')}; it restarts cold")
-        self.open = {int(session): (int(level), int(over)) for session, level, over in facts["open"]}
+        self.account.restore(facts["account"])
         self.closed, self.alerted = int(facts["closed"]), int(facts["alerted"])
 
     def gauges(self) -> dict[str, float]:
-        """Return the shares of sessions promised and spent."""
+        """Return the shares of sessions promised and spent, the balance of false alarms, and what stays quiet."""
         spent = self.alerted / self.closed if self.closed else 0.0
-        return {"promised": self.settings.alerts, "spent": spent}
+        return {
+            "promised": self.settings.alerts, "spent": spent, "balance": self.account.balance,
+            "false_share": self.account.false_share, "causes_quieted": float(self.cases.quieted),
+            "causes_disabled": float(len(self.cases.disabled)), "causes_told_again": float(self.cases.expired),
+        }  # fmt: skip
+
+
+def _note_parts(case: Case, i: int, work: Workspace) -> None:
+    """Remember what of an act is new to its peers: its most novel target and argument, if they are."""
+    columns, context = work.columns, work.context
+    for which, of in ((TARGET_PART, OF_TARGET), (ARGUMENT_PART, OF_ARGUMENT)):
+        at = int(context.which[i, which])
+        if at < 0 or context.level[i, of] < NEW_TO_PEERS or len(case.parts) >= MOST_PARTS:
+            continue
+        part = NewPart(int(columns.ident[i, TOOL_NAME]), *(int(x) for x in columns.part[at]))
+        if part not in case.parts:
+            case.parts.append(part)

@@ -151,6 +151,8 @@ class Judgements(NamedTuple):
         Whether the plain voice gave the score.
     closed_score, closed_rarity : ndarrays of float64, shape (rows,)
         The same two of each closed session; a score of -1 means that it held no action.
+    closed_entry : ndarray of uint8, shape (rows,)
+        What became of it in the reference.
     """
 
     score: np.ndarray
@@ -160,6 +162,7 @@ class Judgements(NamedTuple):
     plain_leads: np.ndarray
     closed_score: np.ndarray
     closed_rarity: np.ndarray
+    closed_entry: np.ndarray
 
 
 def allocate_judgements(events: int, rows: int) -> Judgements:
@@ -172,6 +175,7 @@ def allocate_judgements(events: int, rows: int) -> Judgements:
         plain_leads=np.zeros(events, np.bool_),
         closed_score=np.zeros(rows),
         closed_rarity=np.zeros(rows),
+        closed_entry=np.zeros(rows, np.uint8),
     )
 
 

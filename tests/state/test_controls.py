@@ -1,15 +1,19 @@
-"""The second input: a verdict shows on its incident and in the gauges, and no score is any different for it."""
+"""The second input: a verdict shows on its incident, and the next decision changes as its verb says."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
+from detector.channels.context import OF_TARGET
+from detector.memory.layout import FUSED
 from detector.pipeline import Pipeline
 from detector.schema.alert import Alert
 from detector.schema.control import Control
+from detector.simulate.fleet import DAY_S
 from detector.state.report import Outcome
 from tests.streams import Script, feed, ordinary, quick, trained
 
@@ -49,20 +53,92 @@ def test_a_verdict_is_shown_on_its_incident_and_in_the_gauges(ends: bool) -> Non
     assert (shown.verdict.verdict, shown.verdict.by, shown.verdict.reason) == ("confirm", "kim", "seen it")
     assert (shown.finding_uid, shown.counter, shown.activity) == (alert.finding_uid, alert.counter + 1, "verdict")
     assert (outcome.counts["verdicts"], outcome.counts["alerts_verdict"]) == (1, 1)
-    assert pipeline.gauges() == {**before, "verdicts_confirm": 1.0}
+    shown_in = ("balance", "false_share", "threshold")
+    changed = {name: value for name, value in pipeline.gauges().items() if before.get(name) != value}
+    assert {name: value for name, value in changed.items() if name not in shown_in} == {"verdicts_confirm": 1.0}
 
 
-def test_scores_and_alerts_after_a_verdict_are_those_of_a_pipeline_without_it() -> None:
-    """Whatever the verdict: it is shown, and that is all; even the state differs only where it is kept."""
-    plain_script, script = Script(), Script()
-    (plain, _), (judged, alert) = alerted(plain_script, ends=True), alerted(script, ends=True)
-    judged.control([verdict(alert, kind) for kind in ("confirm", "dismiss", "confirm_safe")])
-    values = [*ordinary(script, 20, first=500), *script.session("odder", ODD, agent_id="a-1")]
-    one, other = feed(plain, values), feed(judged, values)
-    assert one.scores.tolist() == other.scores.tolist()
-    assert [alert.model_dump() for alert in one.alerts] == [alert.model_dump() for alert in other.alerts]
-    shards, others = plain.snapshot(full=True), judged.snapshot(full=True)
-    assert {name for name in {*shards, *others} if shards.get(name) != others.get(name)} == {"core", "closed/00000"}
+def after(kinds: Sequence[str], odd: Sequence[Mapping[str, Any]] = ODD, agent: str = "a-2") -> tuple[Pipeline, Outcome]:
+    """Return a pipeline that was given verdicts on an odd session of a-1, and what it makes of another one."""
+    script = Script()
+    pipeline, alert = alerted(script, ends=True)
+    for kind in kinds:
+        more = {"until": script.now + 3 * DAY_S} if kind == "disable" else {}
+        assert pipeline.control([verdict(alert, kind, **more)]).counts["verdicts"] == 1
+    feed(pipeline, ordinary(script, 4, first=500))
+    return pipeline, feed(pipeline, script.session("odder", list(odd), agent_id=agent))
+
+
+@pytest.mark.parametrize("kind", ["dismiss", "safe"])
+def test_what_a_person_called_harmless_is_quiet_for_every_agent(kind: str) -> None:
+    """The same act of another agent does not alert any more; without the verdict it does, and joins the incident."""
+    _, told = after([])
+    assert [one.activity for one in told.alerts][:1] == ["create"]
+    assert told.alerts[0].incident_uid not in ("", told.alerts[0].finding_uid)
+    assert told.alerts[0].incident_sessions == 2
+    pipeline, quiet = after([kind])
+    assert quiet.alerts == []
+    assert pipeline.gauges()["causes_quieted"] == len(ODD)
+
+
+def test_only_what_is_safe_is_learned() -> None:
+    """A safe value is known to its peers, of another tool too; a dismissed or confirmed one is as new as it was."""
+    act = [{"name": "send", "target": ODD[0]["target"]}]
+    levels = {}
+    for kind in ("confirm", "dismiss", "safe"):
+        pipeline, _ = after([kind], act, "a-1")
+        levels[kind] = int(pipeline.state.work.context.level[0, OF_TARGET])
+    assert levels == {"confirm": 5, "dismiss": 5, "safe": 2}
+
+
+def test_what_is_disabled_is_quiet_for_whom_it_says_and_until_when_it_says() -> None:
+    """The agent's own are not told, another agent's are."""
+    pipeline, own = after(["disable"], agent="a-1")
+    assert own.alerts == []
+    assert (pipeline.gauges()["causes_disabled"], pipeline.gauges()["causes_quieted"]) == (len(ODD), len(ODD))
+    assert after(["disable"], agent="a-2")[1].alerts != []
+
+
+@pytest.mark.parametrize("kind", ["confirm", "dismiss", "safe", "disable"])
+def test_a_verdict_that_is_taken_back_leaves_scores_and_alerts_as_they_were(kind: str) -> None:
+    """The act after it is judged as if nobody had spoken; only what an answer costs remains in the account."""
+    _, plain = after([])
+    _, back = after([kind, "undo"])
+    assert back.scores.tolist() == plain.scores.tolist()
+    assert [one.activity for one in back.alerts] == [one.activity for one in plain.alerts]
+
+
+def test_a_confirmed_attack_leaves_the_reference_and_a_dismissed_one_returns() -> None:
+    """Closed before the verdict or after it: attacks do not raise the level for the next one."""
+    for ends in (True, False):
+        script = Script()
+        pipeline, alert = alerted(script, ends=ends)
+        used = pipeline.state.standing.rolling.used
+        before = int(used[FUSED, 0])
+        pipeline.control([verdict(alert, "confirm")])
+        pipeline.finish()
+        assert int(used[FUSED, 0]) == before - ends
+        pipeline.control([verdict(alert, "dismiss")])
+        assert int(used[FUSED, 0]) == before - ends + ends
+
+
+def test_verdicts_take_effect_at_their_place_however_the_rest_is_cut_and_after_a_restart() -> None:
+    """The same alerts and the same state, in batches of one and of all, and with a stop behind the verdict."""
+    shards = []
+    for size, stops in ((1, False), (500, False), (7, True)):
+        script = Script()
+        pipeline, alert = alerted(script, ends=True)
+        pipeline.control([verdict(alert, "dismiss")])
+        if stops:
+            pipeline = Pipeline.restore(quick(), pipeline.snapshot(full=True))
+        values = [*ordinary(script, 30, first=600), *script.session("odder", ODD, agent_id="a-2")]
+        values += ordinary(script, 30, first=700)
+        for at in range(0, len(values), size):
+            feed(pipeline, values[at : at + size])
+        # where evidence stands is numbered anew for every batch here
+        kept = pipeline.snapshot(full=True).items()
+        shards.append({name: shard for name, shard in kept if not name.startswith("closed/")})
+    assert shards[0] == shards[1] == shards[2]
 
 
 def test_a_verdict_on_nothing_that_is_remembered_is_counted_and_shown_nowhere() -> None:

@@ -9,17 +9,22 @@ import numpy as np
 import pytest
 
 from detector.channels.context import JUDGED
+from detector.channels.known import value_key
 from detector.errors import StateError
-from detector.intake.columns import SESSION
+from detector.intake.columns import AGENT, SESSION, TOOL_NAME, WHOLE_TARGET
 from detector.pipeline import Pipeline
 from detector.simulate.fleet import DAY_S
-from detector.steps.threshold import ALERT, NEAR, QUARANTINE, BudgetSettings, BudgetThreshold, Ended, Passed
-from detector.steps.workspace import Workspace, allocate_closes, allocate_workspace
+from detector.steps.casebook import Casebook
+from detector.steps.cases import Answer, Case, Said
+from detector.steps.decisions import ALERT, NEAR, QUARANTINE, Ended, Passed
+from detector.steps.threshold import BudgetSettings, BudgetThreshold
+from detector.steps.workspace import Workspace, allocate_closes, allocate_judgements, allocate_workspace
 from tests.streams import Script, feed, ordinary, quick, trained
 
 SETTINGS = BudgetSettings(alerts=0.01, quarantine=0.001, floor=2.0, trusted_until=100.0)
 WORK = allocate_workspace(256)
 WORK.closes = allocate_closes(16)
+WORK.judgements = allocate_judgements(512, 16)
 WORK.clock = np.zeros(512)
 
 
@@ -35,16 +40,28 @@ def work(
     judged.score[:n] = fields.get("score", 9.0)
     judged.ready[:n] = fields.get("ready", True)
     judged.rises[:n] = fields.get("rises", True)
+    WORK.columns.ident[:n, TOOL_NAME] = fields.get("tool", 1)
+    WORK.columns.ident[:n, WHOLE_TARGET] = fields.get("target", 0)
+    WORK.columns.ident[:n, AGENT] = fields.get("agent", 1)
+    WORK.columns.parts_end[: n + 1] = np.arange(n + 1)
+    WORK.columns.part[:n] = fields.get("part", (0, 0, 0))
     WORK.closes.count[0] = len(closes)
     for row, (at, session) in enumerate(closes):
         WORK.closes.at[row], WORK.closes.name[row] = at, session
         WORK.closes.seen[row] = fields.get("ts", 1_000.0)
+        judged.closed_score[row] = fields.get("score", 9.0)
     return n, WORK
 
 
 def decided(events: Sequence[tuple[int, float]], threshold: BudgetThreshold | None = None, **fields: Any) -> list[Any]:
-    """Return what a threshold makes of a batch."""
-    return (threshold or BudgetThreshold(SETTINGS)).decide(*work(events, **fields))
+    """Return what a threshold makes of a batch, without the numbers of cases."""
+    found = (threshold or BudgetThreshold(SETTINGS)).decide(*work(events, **fields))
+    return [one._replace(case=0) if isinstance(one, Passed) else one for one in found]
+
+
+def levels(threshold: BudgetThreshold) -> dict[int, tuple[int, int]]:
+    """Return the level that each open session passed, and its events past the alert level."""
+    return {session: (case.level, case.over) for session, case in threshold.cases.open.items()}
 
 
 def test_every_event_past_a_level_passes_and_those_past_the_alert_level_are_counted() -> None:
@@ -61,7 +78,7 @@ def test_what_comes_after_an_odd_event_passes_though_it_is_less_odd() -> None:
     threshold = BudgetThreshold(SETTINGS)
     assert decided([(7, 3.5)], threshold) == [Passed(0, 7, QUARANTINE, 1)]
     assert decided([(7, 2.5)], threshold, rises=False) == [Passed(0, 7, ALERT, 2)]
-    assert threshold.open == {7: (QUARANTINE, 2)}
+    assert levels(threshold) == {7: (QUARANTINE, 2)}
 
 
 def test_an_event_near_the_level_passes_only_in_a_session_that_was_past_it() -> None:
@@ -85,7 +102,7 @@ def test_trusted_history_and_a_window_too_young_are_silent(fields: dict[str, Any
     """Alerts begin when they may, and when a rarity means something."""
     threshold = BudgetThreshold(SETTINGS)
     assert decided([(7, 9.0)], threshold, **fields) == []
-    assert threshold.open == {}
+    assert levels(threshold) == {}
 
 
 def test_a_close_comes_before_the_event_at_its_place_and_tells_how_many_were_over() -> None:
@@ -98,14 +115,14 @@ def test_a_close_comes_before_the_event_at_its_place_and_tells_how_many_were_ove
         Passed(2, 7, ALERT, 1),
     ]
     assert decided([], threshold, closes=[(0, 7), (0, 8)]) == [Ended(0, 7, 1)]
-    assert (threshold.closed, threshold.alerted, threshold.open) == (3, 2, {})
+    assert (threshold.closed, threshold.alerted, levels(threshold)) == (3, 2, {})
 
 
 def test_a_session_counts_as_spent_once_however_many_levels_it_passed() -> None:
     """Two of four closed: a half."""
     threshold = BudgetThreshold(SETTINGS)
     decided([(1, 2.0), (1, 3.0), (2, 3.0), (3, 1.0)], threshold, closes=[(4, 1), (4, 2), (4, 3), (4, 4)])
-    assert threshold.gauges() == {"promised": 0.01, "spent": 0.5}
+    assert (threshold.gauges()["promised"], threshold.gauges()["spent"]) == (0.01, 0.5)
 
 
 def test_a_session_of_trusted_history_is_neither_promised_nor_spent() -> None:
@@ -117,14 +134,53 @@ def test_a_session_of_trusted_history_is_neither_promised_nor_spent() -> None:
     assert (threshold.closed, threshold.gauges()["spent"]) == (1, 0.0)
 
 
+def told(threshold: BudgetThreshold, said: Said, case: int = 1) -> None:
+    """Let a person say something of a case."""
+    threshold.answer(threshold.cases.cases[case], Answer(said))
+
+
+def test_a_confirmed_cause_alerts_below_the_level_and_says_why() -> None:
+    """At the score it was confirmed at, whatever the rest of the fleet does; it asks for no more than an alert."""
+    threshold = BudgetThreshold(SETTINGS)
+    decided([(1, 3.0)], threshold, closes=[(1, 1)], tool=5, target=6, score=4.0)
+    told(threshold, "confirm")
+    assert decided([(2, 0.1)], threshold, tool=5, target=6, score=4.0) == [Passed(0, 2, ALERT, 1, "confirmed")]
+    assert decided([(3, 0.1)], threshold, tool=5, target=6, score=3.9) == []
+    assert decided([(4, 0.1)], threshold, tool=5, target=7, score=9.0) == []
+
+
+def test_a_value_of_a_confirmed_attack_alerts_above_the_median() -> None:
+    """An indicator: whoever else uses it; below the median it is nothing, and after a dismissal neither."""
+    threshold = BudgetThreshold(SETTINGS)
+    threshold.cases.indicators[int(value_key(np.uint64(5), np.uint64(70), np.uint64(71)))] = "f" * 32
+    uses = {"tool": 5, "part": (70, 71, 72), "score": 3.0}
+    assert decided([(2, 0.31)], threshold, **uses) == [Passed(0, 2, ALERT, 1, "indicator")]
+    assert decided([(3, 0.30)], threshold, **uses) == []
+    assert decided([(4, 0.9)], threshold, tool=5, part=(70, 73, 72), score=3.0) == []
+    threshold.cases.indicators.clear()
+    assert decided([(5, 0.31)], threshold, **uses) == []
+
+
+def test_false_alarms_narrow_the_share_and_confirmed_ones_do_not() -> None:
+    """The same rarity alerts after a confirmation with quiet sessions, and not after three dismissals."""
+    for said, kept in (("confirm", True), ("dismiss", False)):
+        threshold = BudgetThreshold(SETTINGS)
+        for k in range(1, 4):
+            decided([(k, 2.5)], threshold, closes=[(1, k)], tool=k, target=k, agent=k)
+            told(threshold, said, case=k)  # type: ignore[arg-type]
+        decided([], threshold, closes=[(0, 100 + k) for k in range(16)] * 1)
+        assert bool(decided([(50, 2.12)], threshold, tool=50, target=50)) is kept
+
+
 def test_facts_bring_a_threshold_to_where_another_left_off() -> None:
     """Open sessions, levels, counts; plain values that a snapshot can hold."""
     threshold, again = BudgetThreshold(SETTINGS), BudgetThreshold(SETTINGS)
     decided([(1, 2.0), (2, 3.0), (3, 2.0)], threshold, closes=[(3, 3)])
     again.restore(threshold.facts())
-    assert again.facts() == threshold.facts() == {
-        "name": "budget", "open": [[1, ALERT, 1], [2, QUARANTINE, 1]], "closed": 1, "alerted": 1,
-    }  # fmt: skip
+    again.cases.restore(threshold.cases.facts())
+    assert (again.facts(), again.cases.facts()) == (threshold.facts(), threshold.cases.facts())
+    assert levels(again) == {1: (ALERT, 1), 2: (QUARANTINE, 1)}
+    assert (again.closed, again.alerted) == (1, 1)
     assert decided([(1, 2.5), (1, 3.0)], again) == [Passed(0, 1, ALERT, 2), Passed(1, 1, QUARANTINE, 3)]
     with pytest.raises(StateError, match="threshold of a snapshot must be budget, got everything"):
         again.restore({"name": "everything"})
@@ -149,6 +205,7 @@ class Everything:
 
     def __init__(self) -> None:
         self.seen: set[int] = set()
+        self.cases = Casebook()
 
     def decide(self, events: int, work: Workspace) -> list[Passed | Ended]:
         """Return the first judged event of each session."""
@@ -159,6 +216,18 @@ class Everything:
                 self.seen.add(session)
                 found.append(Passed(i, session, ALERT, 1))
         return found
+
+    def find(self, uid: str, agent: int) -> Case | None:
+        """Return None: it remembers no case."""
+        return None
+
+    def answer(self, case: Case, answer: Answer) -> None:
+        """Leave verdicts alone."""
+
+    @property
+    def false_share(self) -> float:
+        """Everything may be false."""
+        return 1.0
 
     def facts(self) -> dict[str, Any]:
         """Return the state as plain facts."""

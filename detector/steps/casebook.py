@@ -1,0 +1,269 @@
+"""Casebook: what is remembered of the sessions that alerted, by cause, and what verdicts do to it.
+
+A confirmed cause keeps its level; a dismissed one stays quiet up to the strength it was dismissed at, and is shown
+again when it grows, so that one wrong answer hides no wave. A value of a confirmed act that its peers do not know is
+an *indicator*: whoever else uses it alerts far below the level.
+
+Formulas and constants: ``docs/science.md``, *Account*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from detector.schema.alert import Basis
+from detector.steps.cases import Answer, Case, Cause
+
+MOST_CAUSES_KNOWN: Final = 2_048
+"""Causes remembered, many times what one micro-batch can begin; those nobody answered leave first, of them the least
+recently used."""
+MOST_CASES: Final = 1_024
+"""Closed cases a verdict still reaches; the oldest leave first."""
+MOST_INDICATORS: Final = 512
+"""Values of confirmed acts remembered; the oldest leave first."""
+MOST_DISABLED: Final = 256
+"""Causes that are not told for a time; the oldest leave first."""
+INCIDENT_S: Final = 7 * 86_400.0
+"""Event time since an incident's last session within which another one of its cause joins it."""
+FIRST_SHOWN: Final = 4
+"""Which session of a dismissed cause is shown again first; then at each doubling."""
+
+
+class Casebook:
+    """The cases of one partition.
+
+    Attributes
+    ----------
+    cases : dict of int to Case
+        By number, the oldest first; at most :data:`MOST_CASES` closed ones.
+    open : dict of int to Case
+        Those of open sessions, by the session's name.
+    opened : int
+        Cases so far.
+    causes : dict of int to Cause
+        The least recently used first.
+    indicators : dict of int to str
+        Keys of values of confirmed acts, with the finding that was confirmed, oldest first.
+    disabled : dict of (int, int) to (float, int)
+        By cause and for whom (an agent, a peer group, or 0 for everyone): until which event time it is not told, and
+        how many sessions that hid; the oldest first.
+    quieted : int
+        How often a session was quiet about a cause, for it was dismissed or disabled.
+    expired : int
+        Causes that are told again, for their time was over.
+    has_changed : bool
+        Whether anything changed since somebody set it back.
+    """
+
+    def __init__(self) -> None:
+        self.cases: dict[int, Case] = {}
+        self.open: dict[int, Case] = {}
+        self.opened = 0
+        self.causes: dict[int, Cause] = {}
+        self.indicators: dict[int, str] = {}
+        self.disabled: dict[tuple[int, int], tuple[float, int]] = {}
+        self.quieted = 0
+        self.expired = 0
+        self.has_changed = True
+
+    def find(self, uid: str) -> Case | None:
+        """Return the case of a finding, None if none is remembered."""
+        return next((case for case in reversed(self.cases.values()) if case.uid == uid), None)
+
+    def begin(self, names: tuple[int, int, int], cause: int, basis: Basis, score: float) -> Case:
+        """Return the case of a session that alerts for the first time.
+
+        Parameters
+        ----------
+        names : (int, int, int)
+            Names of session, agent and peer group.
+        cause, basis, score : int, str, float
+            Of its act, why it alerts, and with which score.
+        """
+        self.opened += 1
+        case = Case(self.opened, *names, [cause], basis, 0, 0, score, score)
+        self.cases[case.number] = self.open[case.session] = case
+        while len(self.cases) - len(self.open) > MOST_CASES:
+            del self.cases[next(number for number, one in self.cases.items() if not one.is_open)]
+        if cause:
+            self.cause(cause)
+        return case
+
+    def like(self, case: Case) -> list[Case]:
+        """Return the cases of a case's incident that nobody spoke of, and itself."""
+        if not case.cause:
+            return [case]
+        others = (one for one in self.cases.values() if one.cause == case.cause)
+        return [one for one in others if one is case or not one.said]
+
+    def cause(self, cause: int) -> Cause:
+        """Return what is remembered of a cause, and make it the last used; unknown ones begin."""
+        known = self.causes.pop(cause, None) or Cause()
+        if len(self.causes) >= MOST_CAUSES_KNOWN:
+            unanswered = (name for name, one in self.causes.items() if not one.is_answered)
+            del self.causes[next(unanswered, next(iter(self.causes)))]
+        self.causes[cause] = known
+        return known
+
+    def is_disabled(self, cause: int, names: tuple[int, int, int], at: float) -> bool:
+        """Tell whether a cause is not told of a session; forgets what is over.
+
+        Parameters
+        ----------
+        cause : int
+            The cause.
+        names : (int, int, int)
+            Names of session, agent and peer group.
+        at : float
+            The watermark, epoch seconds.
+        """
+        session, *owners = names
+        for who in (*owners, 0):
+            held = self.disabled.get((cause, who))
+            if held is None:
+                continue
+            if at >= held[0]:
+                del self.disabled[cause, who]
+                self.expired += 1
+                continue
+            known = self.cause(cause)
+            if known.session != session:
+                known.session = session
+                self.quieted += 1
+                self.disabled[cause, who] = (held[0], held[1] + 1)
+            return True
+        return False
+
+    def is_quiet(self, cause: int, score: float, session: int) -> bool:
+        """Tell whether a session past the level does not alert because its cause is harmless at that strength.
+
+        The fourth such session alerts all the same, and each doubling.
+        """
+        known = self.causes.get(cause)
+        if known is None or known.dismissed is None or score > known.dismissed:
+            return False
+        if known.session != session:
+            known.session = session
+            known.quieted += 1
+            self.quieted += 1
+        return known.quieted < FIRST_SHOWN or known.quieted.bit_count() != 1
+
+    def least_confirmed(self) -> float:
+        """Return the least score at which any cause was confirmed, infinite if none was."""
+        return min((one.confirmed for one in self.causes.values() if one.confirmed is not None), default=float("inf"))
+
+    def is_confirmed(self, cause: int, score: float) -> bool:
+        """Tell whether a cause was confirmed at no more than a score."""
+        known = self.causes.get(cause)
+        return known is not None and known.confirmed is not None and score >= known.confirmed
+
+    def name(self, number: int, uid: str, at: float) -> tuple[str, int]:
+        """Give a case its finding; return the incident it belongs to, and its how manyeth session it is.
+
+        Parameters
+        ----------
+        number : int
+            Of the case.
+        uid : str
+            Its finding.
+        at : float
+            Event time of the alert, epoch seconds.
+        """
+        case = self.cases.get(number)
+        known = None if case is None else self.causes.get(case.cause)
+        if case is not None:
+            case.uid = uid
+        if known is None:
+            return uid, 1
+        if not known.uid or abs(at - known.last) > INCIDENT_S:
+            known.uid, known.sessions, known.last = uid, 0, at
+        known.sessions, known.last = known.sessions + 1, max(known.last, at)
+        return known.uid, known.sessions
+
+    def end(self, session: int, entry: int, score: float) -> Case | None:
+        """Return the case of a session that closed, None if it never alerted."""
+        case = self.open.pop(session, None)
+        if case is not None:
+            case.is_open, case.entry, case.score = False, entry, score
+        return case
+
+    def take(self, case: Case, answer: Answer, keys: list[int]) -> None:
+        """Let a verdict change what is remembered of the cause and of its values.
+
+        Parameters
+        ----------
+        case : Case
+            What was judged.
+        answer : Answer
+            What a person said.
+        keys : list of int
+            Keys of its new values.
+        """
+        self.has_changed, said = True, answer.said
+        for key in keys:
+            self.indicators.pop(key, None)
+        if said == "undo":
+            self._undo(case)
+            return
+        if said == "confirm":
+            self.indicators.update(dict.fromkeys(keys, case.uid))
+            while len(self.indicators) > MOST_INDICATORS:
+                del self.indicators[next(iter(self.indicators))]
+        if case.said:
+            self._undo(case)
+        case.said = said
+        for cause in case.told:
+            if said == "disable":
+                self._disable(cause, case, answer)
+                continue
+            known = self.cause(cause)
+            case.before.append((known.confirmed, known.dismissed))
+            if said == "confirm":
+                known.confirmed = case.least if known.confirmed is None else min(known.confirmed, case.least)
+                known.dismissed, known.quieted = None, 0
+            else:
+                known.dismissed = case.most if known.dismissed is None else max(known.dismissed, case.most)
+                known.confirmed = None
+
+    def _disable(self, cause: int, case: Case, answer: Answer) -> None:
+        """Let a cause not be told until a time."""
+        who = {"agent": case.agent, "group": case.group, "everyone": 0}[answer.scope]
+        self.disabled.pop((cause, who), None)
+        self.disabled[cause, who] = (answer.until, 0)
+        while len(self.disabled) > MOST_DISABLED:
+            del self.disabled[next(iter(self.disabled))]
+
+    def _undo(self, case: Case) -> None:
+        """Take the last verdict on a case back: of its causes is known what was known before."""
+        if case.said == "disable":
+            for key in [(cause, who) for cause in case.told for who in (case.agent, case.group, 0)]:
+                self.disabled.pop(key, None)
+        for cause, before in zip(case.told, case.before, strict=False):
+            known = self.causes.get(cause)
+            if known is not None:
+                (known.confirmed, known.dismissed), known.quieted = before, 0
+        case.said, case.before = "", []
+
+    def facts(self) -> dict[str, Any]:
+        """Return the state as plain facts."""
+        return {
+            "cases": [asdict(case) for case in self.cases.values()],
+            "opened": self.opened,
+            "causes": [[cause, asdict(known)] for cause, known in self.causes.items()],
+            "indicators": [[key, uid] for key, uid in self.indicators.items()],
+            "disabled": [[*key, *held] for key, held in self.disabled.items()],
+            "quieted": self.quieted,
+            "expired": self.expired,
+        }
+
+    def restore(self, facts: Mapping[str, Any]) -> None:
+        """Go on where the facts left off."""
+        self.cases = {case["number"]: Case.of_facts(case) for case in facts["cases"]}
+        self.open = {case.session: case for case in self.cases.values() if case.is_open}
+        self.opened = int(facts["opened"])
+        self.causes = {int(cause): Cause(**known) for cause, known in facts["causes"]}
+        self.indicators = {int(key): str(uid) for key, uid in facts["indicators"]}
+        self.disabled = {(cause, who): (float(until), hid) for cause, who, until, hid in facts["disabled"]}
+        self.quieted, self.expired = int(facts["quieted"]), int(facts["expired"])

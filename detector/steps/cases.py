@@ -1,0 +1,143 @@
+"""Cases: sessions that alerted, the causes they share, and what people said of them.
+
+An alert is one session's; what a person looks at is an *incident*, all sessions of one cause within a week. A verdict
+on one of them is on the cause: see :mod:`detector.steps.casebook`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NamedTuple
+
+from detector.schema.alert import Basis
+from detector.schema.feedback import Scope
+from detector.steps.reference import TURNED_AWAY
+
+Said = Literal["", "confirm", "dismiss", "safe", "disable", "undo"]
+MOST_CASE_CAUSES: Final = 16
+"""Causes of one case that a verdict is about."""
+MOST_PARTS: Final = 8
+"""Values of one case that may become indicators."""
+
+
+class NewPart(NamedTuple):
+    """A value of an act that is new to the agent's peers, as hashes: tool, name of the argument, value, place."""
+
+    tool: int
+    name: int
+    value: int
+    place: int
+
+
+@dataclass(slots=True)
+class Case:
+    """One session that alerted.
+
+    Parameters
+    ----------
+    number : int
+        How manyeth case of its partition it is.
+    session, agent, group : int
+        Names of session, agent and peer group.
+    causes : list of int
+        Of its acts past the level, the first one's in front, at most :data:`MOST_CASE_CAUSES`; 0 if there is nothing to
+        tell an act by.
+    basis : str
+        Why it alerted; see :class:`~detector.schema.alert.Alert`.
+    level, over : int
+        The level it passed; its events past the alert level.
+    least, most : float
+        Score it first alerted at; the highest since.
+    parts : list of NewPart
+        What was new to its peers in its acts past the level, at most :data:`MOST_PARTS`.
+    uid : str
+        Of its finding; empty while none was made.
+    is_open : bool
+        Whether the session goes on.
+    entry, score : int, float
+        What became of it in the reference, with which score, once it closed.
+    said : str
+        What a person said of it.
+    charged : float
+        What it cost the account so far, in false alarms.
+    before : list of (float or None, float or None)
+        What was known of its causes before that: confirmed, dismissed.
+    """
+
+    number: int
+    session: int
+    agent: int
+    group: int
+    causes: list[int]
+    basis: Basis
+    level: int
+    over: int
+    least: float
+    most: float
+    parts: list[NewPart] = field(default_factory=list)
+    uid: str = ""
+    is_open: bool = True
+    entry: int = TURNED_AWAY
+    score: float = -1.0
+    said: Said = ""
+    charged: float = 0.0
+    before: list[tuple[float | None, float | None]] = field(default_factory=list)
+
+    @property
+    def cause(self) -> int:
+        """The cause its incident is known by."""
+        return self.causes[0]
+
+    @property
+    def told(self) -> list[int]:
+        """The causes a verdict on it is about."""
+        return [cause for cause in self.causes if cause]
+
+    @classmethod
+    def of_facts(cls, facts: Mapping[str, Any]) -> Case:
+        """Return the case that gave the facts."""
+        parts = [NewPart(*part) for part in facts["parts"]]
+        return cls(**{**facts, "parts": parts, "before": [tuple(one) for one in facts["before"]]})
+
+
+@dataclass(slots=True)
+class Cause:
+    """What is remembered of one cause.
+
+    Parameters
+    ----------
+    uid : str
+        Finding that opened its present incident; empty while none was made.
+    sessions, last : int, float
+        Sessions of the incident, and event time of the last one's alert, epoch seconds.
+    confirmed : float or None
+        Least score at which it was confirmed to be an attack.
+    dismissed : float or None
+        Highest score at which it was said to be harmless.
+    quieted : int
+        Sessions that were quiet since because of that.
+    session : int
+        The last session that was.
+    """
+
+    uid: str = ""
+    sessions: int = 0
+    last: float = 0.0
+    confirmed: float | None = None
+    dismissed: float | None = None
+    quieted: int = 0
+    session: int = 0
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a person said something of it."""
+        return self.confirmed is not None or self.dismissed is not None
+
+
+class Answer(NamedTuple):
+    """What a person said of a finding; of `disable` until when (event time, epoch seconds) and for whom."""
+
+    said: Said
+    until: float = 0.0
+    scope: Scope = "agent"
