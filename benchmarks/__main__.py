@@ -60,7 +60,7 @@ CHAPTERS: dict[str, tuple[str, Callable[[], str]]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure chapters, saying which one runs, and write each as soon as it is done; drills into docs/threat-model.md as well."""
+    """Measure chapters, saying which one runs, and write each as soon as it is done; drills stand in two pages."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("chapters", nargs="*", metavar="chapter", help=f"all if none is named: {', '.join(CHAPTERS)}")
     named = parser.parse_args(arguments).chapters

@@ -165,7 +165,9 @@ def test_what_the_gate_holds_back_stays_new_however_often_it_comes(times: int, a
     are common a call that fails may teach, to other calls that fail.
     """
     pipeline, script = fleet()
-    odd = {"name": "exfiltrate", "target": "https://drop.evil.example/x", "attributes": {"a": "Zz!", "b": "@@"}}
+    odd: dict[str, Any] = {
+        "name": "exfiltrate", "target": "https://drop.evil.example/x", "attributes": {"a": "Zz!", "b": "@@"},
+    }  # fmt: skip
     for number in range(times):
         held = feed(pipeline, script.session(f"odd-{number}", [{**odd, "outcome": outcome}] * 3, agent_id=agent))
         assert held.counts["sessions_withheld"] == 1
