@@ -51,7 +51,7 @@ ANSWERS: Final[dict[str, str]] = {
     "origins from the user": "**open**: nobody but the instrumentation knows whose words they were",
     "origins left out": "silence where origins always stood counts as from a tool",
     "fresh type": "an agent that has taught stays with its peers until the new group is known",
-    "fresh tenant": "**open**: tenant and id are the agent, so a new tenant is a new agent among no peers",
+    "fresh tenant": "held against the peers of the id's established agent until the new ones know enough",
     "moves its group": "a session's group is fixed when it opens",
     "searches, keyed": "texts are hashed under the deployment's key: a search under another one finds nothing",
     "searches, no key": "**open** without `DETECTOR_STATE_KEY`: 16 bits are searched in a second",

@@ -34,10 +34,10 @@ DECLARED = st.fixed_dictionaries(
         "prompt_hash": TEXTS, "spiffe_id": TEXTS, "parent_agent_id": TEXTS, "seq": st.integers(0, 99),
         "agent_type": TEXTS.map(lambda text: f"new-{text}"), "zone": TEXTS, "on_behalf_of": TEXTS,
         "data_class": st.sampled_from(["public", "internal", "secret"]),
-        "credential": TEXTS.map(lambda text: {"id": text}),
+        "credential": TEXTS.map(lambda text: {"id": text}), "tenant": TEXTS.map(lambda text: f"new-{text}"),
     },
 )  # fmt: skip
-"""All that is said of an act and is no part of it, but for outcome, kind, origins and tenant."""
+"""All that is said of an act and is no part of it, but for outcome, kind and origins."""
 
 SCRIPT = Script()
 
@@ -79,10 +79,7 @@ PLAIN = seen(ACT)
 @given(DECLARED)
 @settings(max_examples=50)
 def test_nothing_that_is_said_beside_an_act_lowers_its_score(said: dict[str, Any]) -> None:
-    """The law: version, model, type, credential and the like leave the score as it is, or raise it.
-
-    Missing: the tenant. It is a part of who the agent is, so an agent that names a new one is a new one among no peers.
-    """
+    """The law: version, model, type, tenant, credential and the like leave the score as it is, or raise it."""
     score, levels, _ = seen({**ACT, **said})
     assert levels == PLAIN[1] == [5, 5]
     assert score >= PLAIN[0]
