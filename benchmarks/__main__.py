@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import chaos, core_speed, flood, models, mutants, quality, redteam, sensitivity, worker
+from benchmarks import chaos, core_speed, flood, models, mutants, quality, redteam, sensitivity, threats, worker
 from benchmarks.results import RESULTS, made_by, put_into
 
 _QUALITY = """One configuration, the default profile, on every recorded stream: prequential, unlabelled, the gate off
@@ -60,7 +60,7 @@ CHAPTERS: dict[str, tuple[str, Callable[[], str]]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure chapters, saying which one runs, and write each as soon as it is done."""
+    """Measure chapters, saying which one runs, and write each as soon as it is done; drills stand in two pages."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("chapters", nargs="*", metavar="chapter", help=f"all if none is named: {', '.join(CHAPTERS)}")
     named = parser.parse_args(arguments).chapters
@@ -71,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         title, measure = CHAPTERS[name]
         print(f"{title.lower()} ...", flush=True)
         put_into(RESULTS, f"## {title}\n\n{made_by(f'python -m benchmarks {name}')}\n\n{measure()}")
+        if name == "redteam":
+            threats.write()
     print(f"written: {RESULTS}")
 
 

@@ -52,11 +52,12 @@ class Attack:
 
 
 class Stream(NamedTuple):
-    """Records in the order of their arrival, the attacks in them, and when trust in history ends."""
+    """Records in the order of their arrival, the attacks in them, when trust in history ends, the detector's secret."""
 
     sent: list[Sent]
     attacks: list[Attack]
     live: float
+    secret: str | None = None
 
 
 @dataclass(slots=True)
@@ -147,11 +148,11 @@ def added(stream: Stream, more: Iterable[Sent]) -> Stream:
 
 
 def records_of(sent: Sequence[Sent]) -> list[Record]:
-    """Return the records as the broker keeps them."""
+    """Return the records as a broker keeps them that dates them itself, as `detector topics` asks it to."""
     return [
         Record(
             one.raw if one.raw is not None else json.dumps(one.body, separators=(",", ":")).encode(),
-            one.key.encode(), "agent.events", 0, offset, round(one.at * 1_000.0),
+            one.key.encode(), "agent.events", 0, offset, round(one.at * 1_000.0), round(one.at * 1_000.0),
         )
         for offset, one in enumerate(sent)
     ]  # fmt: skip
@@ -159,7 +160,7 @@ def records_of(sent: Sequence[Sent]) -> list[Record]:
 
 def run(stream: Stream, core: Core | None = None) -> tuple[Met, Core]:
     """Run the detector over a stream; return what it came to, and the detector."""
-    core = Core(trusted_until=stream.live) if core is None else core
+    core = Core(trusted_until=stream.live, secret=stream.secret) if core is None else core
     records, counts = records_of(stream.sent), dict[str, int]()
 
     def count(outcome: Outcome) -> None:

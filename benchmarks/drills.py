@@ -7,10 +7,12 @@ write the topic. Names of what a drill adds begin with ``drill-``.
 from __future__ import annotations
 
 import copy
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
+from benchmarks.drill_search import DEPLOYMENT, searched
 from benchmarks.drill_stream import Attack, Body, Sent, Stream, added, changed, written
 
 HOUR_S: Final = 3_600.0
@@ -67,6 +69,31 @@ def _listed(one: Sent) -> Sent:
 
 def _not_finite(one: Sent) -> Sent:
     return _with(one, duration_ms=math.nan)
+
+
+def _bytes_of(one: Sent, change: Callable[[bytes], bytes]) -> Sent:
+    """Return a record of the same act under the same key whose bytes are changed; labels still know which act it is."""
+    return one._replace(raw=change(json.dumps(one.body, separators=(",", ":")).encode()))
+
+
+def _junk(one: Sent) -> Sent:
+    """Return an act reported as bytes of which nothing can be read."""
+    return _bytes_of(one, lambda raw: b"\xff" * len(raw))
+
+
+def _breaks_off(one: Sent) -> Sent:
+    """Return an act whose JSON breaks off behind its name: who did what is read, with which values is not."""
+
+    def cut(raw: bytes) -> bytes:
+        name = b'"name":' + json.dumps(one.body["name"]).encode()
+        return raw[: raw.index(name) + len(name) + 1]
+
+    return _bytes_of(one, cut)
+
+
+def _not_utf8(one: Sent) -> Sent:
+    """Return an act with one byte too many: no UTF-8, but for a reader who does not mind all of it is there."""
+    return _bytes_of(one, lambda raw: raw[:-1] + b',"note":"\xff"}')
 
 
 # ── declared harmlessness ─────────────────────────────────────────────────────
@@ -365,6 +392,9 @@ DRILLS: Final[dict[str, Drill]] = {
     "sends a list": Drill("A", "a list as an argument", "one line", _each(_listed)),
     "sends NaN": Drill("B", "NaN as a duration", "one field", _each(_not_finite)),
     "unknown kind": Drill("B", "a kind that does not exist", "one field", _each(lambda one: _with(one, kind="tool"))),
+    "junk bytes": Drill("B", "bytes of which nothing can be read", "one record", _each(_junk)),
+    "breaks off": Drill("B", "JSON that ends behind the name", "one record", _each(_breaks_off)),
+    "one bad byte": Drill("B", "one byte that is no UTF-8", "one byte", _each(_not_utf8)),
     "rehearses, failing": Drill("A", "the call fails once, 30 h before", "a day", _rehearsed(by_peer=False)),
     "a peer rehearses": Drill("A", "the same by a peer", "a day, two agents", _rehearsed(by_peer=True)),
     "repeats an id": Drill("B", "the id of an earlier event", "one field", _repeats_id),
@@ -388,6 +418,11 @@ DRILLS: Final[dict[str, Drill]] = {
     "fresh type": Drill("B", "a new agent_type", "one field", _whole_session(agent_type="drill-type")),
     "fresh tenant": Drill("B", "a new tenant", "one field", _whole_session(tenant="drill-tenant")),
     "moves its group": Drill("B", "another group before the close", "one event", _moves_group),
+    "searches, keyed": Drill(
+        "A", "digits behind values until fingerprints meet known ones", "16,000 tries a value, offline",
+        searched(DEPLOYMENT),
+    ),
+    "searches, no key": Drill("A", "the same where no secret is set", "16,000 tries a value, offline", searched(None)),
     "values as numbers": Drill("A", "the harmful value as a number", "one call", _numbers_teach),
     "behind 29 arguments": Drill("A", "29 harmless arguments first", "one call", _hidden_behind),
     "fifth of a list": Drill("A", "four ordinary items first", "one call", _fifth),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from detector.checks.determinism import faults_of_cuts, faults_of_resuming
 from detector.pipeline import Pipeline
+from detector.schema.decode import decode
 from detector.schema.record import Record
 from detector.simulate.fleet import DAY_S, MONDAY
 from tests.streams import Script, feed, fleet_stream, makers, ordinary, quick, records_of, trained
@@ -78,6 +79,42 @@ def test_what_cannot_be_read_at_all_scores_like_a_new_tool(value: bytes) -> None
     score, said = last_score(None, value)
     assert score > honest + 2.0
     assert any("(unreadable)" in one for one in said)
+
+
+TRAINED = Script()
+SHARDS = trained(TRAINED).snapshot(full=True)
+
+
+def score_behind_honest_acts(last: Callable[[Script], bytes]) -> float:
+    """Return the score of what a well-known agent sends after an honest beginning, by one and the same memory."""
+    script = Script(TRAINED.now)
+    pipeline = Pipeline.restore(PROFILE, SHARDS, trusted_until=TRAINED.now)
+    values = [script.event(**{**step, "agent_id": "a-1", "session_id": "new"}) for step in STEPS]
+    return float(pipeline.process(keyed([*values, last(script)], "a-1", script.now + 1.0)).scores[-1])
+
+
+def whole(script: Script, **change: Any) -> bytes:
+    """Return the last act of the session."""
+    return script.event(**{**SENT, "agent_id": "a-1", "session_id": "new", **change})
+
+
+def mangled(raw: bytes, at: int, how: str) -> bytes:
+    """Return the bytes of an act, broken off at a place, with a byte that is no text there, or with a byte less."""
+    at = at % len(raw)
+    return {"cut": raw[:at], "byte": raw[:at] + b"\xff" + raw[at:], "less": raw[:at] + raw[at + 1 :]}[how]
+
+
+@settings(max_examples=60)
+@given(at=st.integers(0, 400), how=st.sampled_from(["cut", "byte", "less"]), is_hostile=st.booleans())
+def test_wherever_an_act_becomes_unreadable_it_scores_more_than_the_honest_act(
+    at: int, how: str, is_hostile: bool
+) -> None:
+    """The law: no way of being refused is quieter than doing what everybody does, whatever was really done."""
+    hostile: dict[str, Any] = {"target": "mallory@evil.example", "attributes": {"lines": 4, "secret": "the-passwords"}}
+    raw = mangled(whole(Script(TRAINED.now + 2.0), **(hostile if is_hostile else {})), at, how)
+    if not decode(keyed([raw], "a-1", TRAINED.now)).refusals:
+        return  # a byte less left another whole event: then it is judged as what it says
+    assert score_behind_honest_acts(lambda _: raw) > score_behind_honest_acts(whole) + 2.0
 
 
 def test_padding_neither_hides_a_hostile_act_nor_its_name() -> None:

@@ -87,9 +87,9 @@ class Columns(NamedTuple):
     ----------
     ts : ndarray of float64, shape (n,)
         Event time, epoch seconds.
-    ident : ndarray of uint64, shape (n, 7)
+    ident : ndarray of uint64, shape (n, 8)
         Hashes: event (half its id, half its content), agent (with tenant), peer group (with tenant), session, tool,
-        whole target, name of the call.
+        whole target, name of the call, agent (without its tenant).
     receipt : ndarray of float64, shape (n,)
         When the broker got the record, epoch seconds; NaN where only its sender says when.
     kind, outcome : ndarray of uint8, shape (n,)
@@ -126,7 +126,7 @@ class Columns(NamedTuple):
     cut: np.ndarray
 
 
-EVENT_ID, AGENT, GROUP, SESSION, TOOL_NAME, WHOLE_TARGET, CALL = range(7)
+EVENT_ID, AGENT, GROUP, SESSION, TOOL_NAME, WHOLE_TARGET, CALL, BARE = range(8)
 
 
 def allocate_columns(events: int = BATCH) -> Columns:
@@ -135,7 +135,7 @@ def allocate_columns(events: int = BATCH) -> Columns:
     return Columns(
         ts=np.zeros(events),
         receipt=np.full(events, np.nan),
-        ident=np.zeros((events, 7), np.uint64),
+        ident=np.zeros((events, 8), np.uint64),
         kind=np.zeros(events, np.uint8),
         outcome=np.zeros(events, np.uint8),
         parts_end=np.zeros(events + 1, np.int32),

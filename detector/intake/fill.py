@@ -13,6 +13,7 @@ from detector.intake import wire
 from detector.intake.columns import (
     AGENT,
     ATTRIBUTE,
+    BARE,
     BYTES_OUT,
     CALL,
     DEALING,
@@ -408,6 +409,7 @@ def _identify(
     columns.ident[i, TOOL_NAME] = SESSION_END if tool == words[END_WORD] else tool
     columns.ident[i, WHOLE_TARGET] = hashes[_TARGET] & PLACE
     columns.ident[i, CALL] = hashes[_NAME]
+    columns.ident[i, BARE] = hashes[_AGENT]
     columns.kind[i] = kind
     columns.outcome[i] = FINE
     if spans[_OUTCOME, 1] > 0:

@@ -178,6 +178,9 @@ def evict(memory: Memory, row: int) -> None:
         _bury(memory, agent)
     _leave_queue(memory, row)
     drop_row(memory.agent_index, agent["name"])
+    if agent["is_home"] != 0:
+        drop_row(memory.home_index, agent["bare"])
+        agent["is_home"] = 0
     agent["name"] = 0
     tally[ros.LIVE] -= 1
     tally[ros.EVICTED] += 1
@@ -214,7 +217,7 @@ def _least_useful(memory: Memory) -> int:
 def _blank(agent: np.void) -> None:
     """Forget what the row's last owner left."""
     agent["seen"] = agent["heard"] = agent["alerted"] = 0.0
-    agent["alerted_event"] = agent["linked"] = 0
+    agent["alerted_event"] = agent["linked"] = agent["is_home"] = 0
     agent["group"] = agent["first_open"] = 0
     agent["sums"][:] = 0.0
     agent["tally"][:] = 0

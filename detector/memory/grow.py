@@ -43,6 +43,15 @@ def _longer(rows: np.ndarray, length: int, used: int) -> np.ndarray:
     return new
 
 
+def home_index_of(agents: np.ndarray, capacity: int, used: int) -> Index:
+    """Return the index of the bare ids of the agents that stand for them."""
+    index = allocate_index(capacity)
+    names = np.where(agents["is_home"][:used] != 0, agents["bare"][:used], np.uint64(0))
+    with np.errstate(over="ignore"):
+        rebuild_index(index, names, used)
+    return index
+
+
 def index_of(rows: np.ndarray, capacity: int, first: int, used: int) -> Index:
     """Return the index of the names of rows `first` to ``used - 1``."""
     index = allocate_index(capacity)

@@ -81,11 +81,13 @@ def agent_dtype(sizes: Sizes) -> np.dtype[np.void]:
 
     `seen`: time of its last event in a session; `heard`: the watermark at its last event; `alerted`: the watermark at
     the alert that holds it, and that event's number; `standing`: see :mod:`detector.memory.roster`; `linked`: number of
-    its last move between the queues, by which they are laid out again.
+    its last move between the queues, by which they are laid out again; `bare`: its id without the tenant, `is_home`:
+    whether it stands for that id (:mod:`detector.memory.homes`).
     """
     return np.dtype(
         [
             ("name", np.uint64),
+            ("bare", np.uint64),
             ("seen", np.float64),
             ("sums", np.float64, (7,)),
             ("tally", np.int32, (4,)),
@@ -96,6 +98,7 @@ def agent_dtype(sizes: Sizes) -> np.dtype[np.void]:
             ("standing", np.int32, (3,)),
             ("group", np.int32),
             ("first_open", np.int32),
+            ("is_home", np.int32),
             ("keys", np.uint32, (sizes.agent_keys,)),
             ("recent", np.uint64, (sizes.recent_ids,)),
             ("number_moments", np.float32, (sizes.agent_numbers, 3)),
@@ -142,6 +145,7 @@ SESSION = np.dtype(
         ("count", np.int32, (5,)),
         ("agent", np.int32),
         ("group", np.int32),
+        ("peers", np.int32),
         ("sibling", np.int32),
         ("order", np.int32, (2,)),
         ("chunk", np.int32, (2,)),
@@ -150,9 +154,9 @@ SESSION = np.dtype(
 )
 """The layout of one open session.
 
-`group`: fixed when it opens; `best`: largest evidence so far, -1 before any action; `cause`: of the act it came from,
-told by tool and target or arguments; `sibling`: the agent's next open
-session.
+`group`: the one it teaches, `peers`: the one it is held against, both fixed when it opens; `best`: largest evidence so
+far, -1 before any action; `cause`: of the act it came from, told by tool and target or arguments; `sibling`: the
+agent's next open session.
 """
 
 
@@ -171,8 +175,8 @@ class Memory(NamedTuple):
     ----------
     agents, groups, sessions : structured ndarrays
         See :func:`agent_dtype`, :func:`group_dtype` and :data:`SESSION`.
-    agent_index, group_index, session_index : Index
-        From names to rows.
+    agent_index, group_index, session_index, home_index : Index
+        From names to rows; the last from bare ids to the agents that stand for them.
     used : ndarray of int64, shape (2,)
         Rows of agents and of groups that were ever used, those of fleet and strangers and free ones included.
     ends : ndarray of int32, shape (4,)
@@ -195,6 +199,7 @@ class Memory(NamedTuple):
     agent_index: Index
     group_index: Index
     session_index: Index
+    home_index: Index
     used: np.ndarray
     ends: np.ndarray
     chunks: Chunks
@@ -235,6 +240,7 @@ def allocate_memory(sizes: Sizes) -> Memory:
         agent_index=allocate_index(1 << (2 * sizes.agents - 1).bit_length()),
         group_index=allocate_index(16),
         session_index=allocate_index(4096),
+        home_index=allocate_index(1 << (2 * sizes.agents - 1).bit_length()),
         used=np.array([0, 2], np.int64),
         ends=np.array([-1, -1, 0, 0], np.int32),
         chunks=allocate_chunks(4096),

@@ -8,6 +8,7 @@ from numba import njit
 from detector.memory import layout as mem
 from detector.memory import roster as ros
 from detector.memory.eviction import admit
+from detector.memory.homes import claim_home
 from detector.memory.layout import Memory
 from detector.sketches.index import find_row, put_row
 
@@ -36,10 +37,14 @@ def group_row(memory: Memory, name: np.uint64) -> int:
 
 
 @njit(cache=True)
-def agent_row(memory: Memory, name: np.uint64) -> int:
+def agent_row(memory: Memory, name: np.uint64, bare: np.uint64) -> int:
     """Return the row of an agent that sends an event; the least useful agent leaves where a new one finds no row."""
     row = find_row(memory.agent_index, name)
-    return row if row >= 0 else admit(memory, name)
+    if row < 0:
+        row = admit(memory, name)
+        memory.agents[row]["bare"] = bare
+    claim_home(memory, row)
+    return row
 
 
 @njit(cache=True)

@@ -59,9 +59,12 @@ def _unlink(sessions: np.ndarray, ends: np.ndarray, slot: int) -> None:
 
 
 @njit(cache=True)
-def open_session(memory: Memory, name: np.uint64, owners: tuple[int, int], ts: float) -> int:
-    """Return the slot of a new session of an agent and its peer group; the caller has made sure that one is free."""
-    agent, group = owners
+def open_session(memory: Memory, name: np.uint64, owners: tuple[int, int, int], ts: float) -> int:
+    """Return the slot of a new session of an agent, the group it teaches and the one it is held against.
+
+    The caller has made sure that a slot is free.
+    """
+    agent, group, peers = owners
     sessions, ends = memory.sessions, memory.ends
     slot = np.int64(ends[FREE])
     session, owner = sessions[slot], memory.agents[agent]
@@ -70,6 +73,7 @@ def open_session(memory: Memory, name: np.uint64, owners: tuple[int, int], ts: f
     session["name"] = name
     session["agent"] = agent
     session["group"] = group
+    session["peers"] = peers
     session["started"] = ts
     session["previous"][:] = 0
     session["count"][:] = 0
@@ -195,16 +199,19 @@ def groups_in_use(memory: Memory) -> np.ndarray:
     slot = np.int64(memory.ends[OLDEST])
     while slot >= 0:
         found[memory.sessions[slot]["group"]] = True
+        found[memory.sessions[slot]["peers"]] = True
         slot = np.int64(memory.sessions[slot]["order"][AFTER])
     return found
 
 
 @njit(cache=True)
 def move_sessions(memory: Memory, left: np.ndarray) -> None:
-    """Let the open sessions of groups that left go on among the strangers."""
+    """Let the open sessions of groups that left go on among the strangers, or among their own."""
     slot = np.int64(memory.ends[OLDEST])
     while slot >= 0:
         session = memory.sessions[slot]
         if left[session["group"]]:
             session["group"] = STRANGERS
+        if left[session["peers"]]:
+            session["peers"] = session["group"]
         slot = np.int64(session["order"][AFTER])

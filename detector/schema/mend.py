@@ -27,7 +27,8 @@ from detector.schema.event import (
 from detector.schema.salvage import salvage
 
 UNREADABLE: Final = "(unreadable)"
-"""Name of an event without a name, and beginning of the names of attributes that say what was mended."""
+"""Name of an event without a name; beginning of the name of one that breaks off, and of the names of attributes that
+say what was mended."""
 SENDERS: Final = "(sender) "
 """What is put before the name of a sender's own attribute that begins like ours."""
 
@@ -44,6 +45,8 @@ PARTS: Final = {"credential": ("issued_at", "expires_at"), "grant": ("granted_at
 BEFORE_NOTES: Final = 6
 """Items of arguments that may stand before the notes: with them, the most parts of a target and all notes there are 27.
 At least 29 are looked at, of each argument its first four items (``detector/intake/columns.py``)."""
+BEHIND_A_BREAK: Final = ("target", "attributes", "arg_origin")
+"""What an act is judged by and may stand where nobody can read it any more."""
 _MOST_ITEMS: Final = 4
 _NEVER_EMPTY: Final = frozenset({"agent_type", "session_id", "name"})
 _ORIGINS: Final = frozenset(get_args(Origin))
@@ -74,7 +77,8 @@ def mend(found: Situation) -> StrictEvent | None:
         return None
     for room in ROOMS:
         notes = Notes(UNREADABLE, found.reason, claim.notes)
-        raw = _encode({**claim.fields, **_body(read.fields, found, room, notes)})
+        body = _body(read.fields, found, room, notes) if read.is_whole else _broken(read.fields, found, room, notes)
+        raw = _encode({**claim.fields, **body})
         if len(raw) <= MAX_EVENT_BYTES:
             return _decode(raw)
     return None
@@ -89,6 +93,20 @@ def _body(fields: Mapping[str, Any], found: Situation, room: Allowance, notes: N
     attributes = _attributes(fields.get("attributes"), room, notes)
     body["arg_origin"] = _origins(fields.get("arg_origin"), fields.get("attributes"), room, notes)
     body["attributes"] = _ordered(attributes, notes.attributes(body.get("target")))
+    return body
+
+
+def _broken(fields: Mapping[str, Any], found: Situation, room: Allowance, notes: Notes) -> dict[str, Any]:
+    """Return the body of an event that breaks off: what may stand behind the break is noted, its name is one apart.
+
+    Else whoever cuts an event off behind the name of an ordinary tool shows no value at all, and is ordinary.
+    """
+    for field in BEHIND_A_BREAK:
+        if fields and field not in fields:
+            notes.add(field, MISSING)
+    body = _body(fields, found, room, notes)
+    if body["name"] != UNREADABLE:
+        body["name"] = cut(f"{UNREADABLE} {body['name']}", MAX_STRING)
     return body
 
 

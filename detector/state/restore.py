@@ -11,7 +11,7 @@ import numpy as np
 from detector.alerts.storm import Storm
 from detector.channels.catalogue import MEASURES, NAMES
 from detector.errors import ArtifactError, StateError
-from detector.memory.grow import index_of, room_for_groups
+from detector.memory.grow import home_index_of, index_of, room_for_groups
 from detector.memory.layout import (
     CHUNK,
     FREE,
@@ -137,6 +137,7 @@ def _restore_rows(state: Partition, held: Mapping[str, bytes]) -> None:
     state.memory = memory._replace(
         agent_index=index_of(memory.agents, len(memory.agent_index.key), 0, agents),
         group_index=index_of(memory.groups, len(memory.group_index.key), 2, groups),
+        home_index=home_index_of(memory.agents, len(memory.home_index.key), agents),
     )
 
 

@@ -13,11 +13,11 @@ import numpy as np
 from detector.memory import roster as ros
 from detector.memory.clock import first_change
 from detector.memory.eviction import evict_idle
+from detector.memory.homes import YOUNG_GROUP
 from detector.memory.layout import STRANGERS, TAUGHT, USED_AGENTS, USED_GROUPS, Memory
 from detector.memory.sessions import groups_in_use, move_sessions
 from detector.scorers.half_space import Masses
 from detector.sketches.index import drop_row
-from detector.steps.look import YOUNG_GROUP
 
 TURN_S = 21_600.0
 """Event time between two turns."""

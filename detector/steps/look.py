@@ -47,6 +47,7 @@ from detector.channels.sequence import (
 from detector.channels.values import NEW_TO_PEERS, measure_values, tool_of
 from detector.intake.columns import (
     AGENT,
+    BARE,
     CALL,
     DATA_ACCESS,
     DENIED,
@@ -64,6 +65,7 @@ from detector.memory import layout as mem
 from detector.memory import sessions as ses
 from detector.memory.clock import advance, fall_back, step_of
 from detector.memory.eviction import hear, is_established
+from detector.memory.homes import held_against, is_young
 from detector.memory.layout import Memory
 from detector.memory.observations import note_context, note_step
 from detector.memory.roster import KNOWN_WELL
@@ -76,8 +78,6 @@ _NUMBER, _VOLUME, _READ_SIZE = (position(name) for name in ("number", "volume", 
 _NOVELTY, _ARGUMENTS, _TRANSITION, _COOCCURRENCE = (
     position(name) for name in ("novelty", "arguments", "transition", "cooccurrence")
 )
-YOUNG_GROUP = 50
-"""Sessions a peer group has learned from before it tells anything of an agent that comes from another group."""
 EARLY = 8
 """Events of a session from which what is usual is counted once more."""
 USUAL, NEW_TARGET, NEW_ACT = range(3)
@@ -115,8 +115,7 @@ def _peers_of(memory: Memory, agent: np.void, declared: int) -> int:
     """
     home = np.int64(agent["group"])
     is_settled = agent["tally"][mem.CLOSED] > 0 and home > mem.STRANGERS
-    is_young = declared == mem.STRANGERS or memory.groups[declared]["totals"][mem.TAUGHT] < YOUNG_GROUP
-    if is_settled and home != declared and is_young:
+    if is_settled and home != declared and is_young(memory, declared):
         return home
     agent["group"] = declared
     return declared
@@ -129,7 +128,7 @@ def enter(memory: Memory, rules: KernelRules, columns: Columns, i: int, out: Con
     step_s = step_of(columns.receipt[i], rules.step_s)
     if advance(memory.clock, columns.ts[i], columns.ident[i, AGENT], step_s):
         fall_back(memory)
-    row = agent_row(memory, columns.ident[i, AGENT])
+    row = agent_row(memory, columns.ident[i, AGENT], columns.ident[i, BARE])
     out.agent[i] = row
     agent = memory.agents[row]
     out.known[i, FLEET_AGENTS] = memory.roster.tally[KNOWN_WELL]
@@ -287,9 +286,10 @@ def look(
     if slot < 0:
         # a clock set back must not pass for trusted history
         started = max(columns.ts[i], memory.clock[mem.NOW])
-        owners = (np.int64(out.agent[i]), np.int64(out.group[i]))
+        agent, group = np.int64(out.agent[i]), np.int64(out.group[i])
+        owners = (agent, group, np.int64(held_against(memory, agent, group)))
         slot = ses.open_session(memory, columns.ident[i, SESSION], owners, started)
     ses.touch_session(memory.sessions, memory.ends, slot, memory.clock[mem.NOW])
     out.slot[i] = slot
-    out.group[i] = memory.sessions[slot]["group"]
+    out.group[i] = memory.sessions[slot]["peers"]
     _look_closely(memory, rules, scratch, columns, i, out)

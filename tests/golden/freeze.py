@@ -24,7 +24,8 @@ def digest_of(pipeline: Pipeline) -> str:
     """Return one hash of what is remembered once every session has closed, field by field: layouts may change."""
     memory, standing = pipeline.state.memory, pipeline.state.standing
     agents, groups = memory.agents[: int(memory.used[0])], memory.groups[: int(memory.used[1])]
-    kept = {f"agent {name}": agents[name] for name in agents.dtype.names or () if name not in ("first_open", "group")}
+    whose = ("first_open", "group", "bare", "is_home")  # where a row lies, and whose it is
+    kept = {f"agent {name}": agents[name] for name in agents.dtype.names or () if name not in whose}
     kept |= {f"group {name}": groups[name] for name in groups.dtype.names or ()}
     kept |= {"survival": memory.survival, "sample": memory.sample, "clock": memory.clock}
     threshold = pipeline.state.threshold

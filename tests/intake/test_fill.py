@@ -124,7 +124,7 @@ def test_who_and_what_are_hashes_of_what_the_event_says(body: dict[str, Any]) ->
     ("one", "other", "differs"),
     [
         ({}, {"tenant": "other"}, {col.AGENT, col.GROUP, col.SESSION}),
-        ({}, {"agent_id": "b"}, {col.AGENT, col.SESSION}),
+        ({}, {"agent_id": "b"}, {col.AGENT, col.SESSION, col.BARE}),
         ({}, {"agent_type": "clerk"}, {col.GROUP}),
         ({"session_id": "s-1"}, {"session_id": "s-2"}, {col.SESSION}),
         ({"session_id": "s-1"}, {}, {col.SESSION}),

@@ -40,6 +40,7 @@ steps = st.lists(
             "agent": st.integers(0, 11),
             "name": st.sampled_from(["read", "write", "session_end"]),
             "type": st.sampled_from(["x", "y", "z", None]),
+            "tenant": st.sampled_from(["t", "t", "u"]),
             "over": st.booleans(),
         }
     ),
@@ -60,7 +61,7 @@ def crowd(chosen: list[dict[str, Any]]) -> list[Record]:
         body: dict[str, Any] = {
             "event_id": f"e-{number}", "ts": now.isoformat(), "agent_id": who, "name": step["name"],
             "agent_type": step["type"] or f"t-{number}", "kind": "lifecycle" if is_end else "tool_call",
-            "session_id": f"s-{who}", "target": f"/p/{number % 5}",
+            "session_id": f"s-{who}", "target": f"/p/{number % 5}", "tenant": step["tenant"],
         }  # fmt: skip
         values.append(json.dumps(body | ({"credential": OVER} if step["over"] and not is_end else {})).encode())
     return records_of(values)
@@ -96,7 +97,7 @@ def test_evictions_are_written_down_piece_by_piece(chosen: list[dict[str, Any]],
 def test_the_crowd_is_one() -> None:
     """Rows are used again, agents return to tombstones, groups leave: else the laws above would say little."""
     pipeline = make()
-    step = {"wait": 22_000, "type": None, "over": False}
+    step = {"wait": 22_000, "type": None, "over": False, "tenant": "t"}
     chosen = [{**step, "agent": n % 12, "name": "session_end" if n % 4 == 3 else "read"} for n in range(24)]
     pipeline.process(crowd(chosen))
     gauges = pipeline.gauges()

@@ -252,6 +252,34 @@ def test_who_stands_before_the_break_acts_also_without_a_key(value: bytes) -> No
     assert agent_in(value) == "a1"
 
 
+WHOLE = json.dumps(body(target="x@y.example", attributes={"n": "v"}, arg_origin={"n": "user"}))
+
+
+@pytest.mark.parametrize(
+    ("behind", "missing"),
+    [
+        ('"name": "send",', {"target", "attributes", "arg_origin"}),
+        ('"x@y.example",', {"attributes", "arg_origin"}),
+        ('{"n": "v"},', {"arg_origin"}),
+        ('{"n": "user"}', set()),
+    ],
+)
+def test_an_act_that_breaks_off_is_one_apart_and_what_may_stand_behind_the_break_is_noted(
+    behind: str, missing: set[str]
+) -> None:
+    """Else an event cut off behind an ordinary name would be that name's most ordinary act."""
+    event = mended(WHOLE[: WHOLE.index(behind) + len(behind)].encode())
+    assert event.name == f"{UNREADABLE} send"
+    assert {field for field, what in noted(event).items() if what == "missing"} == missing
+
+
+def test_the_name_of_an_act_that_is_whole_stays() -> None:
+    """However it is mended; and what has no name has no longer one for breaking off."""
+    assert mended(kind="magic").name == "send"
+    assert mended(WHOLE.encode() + b"}").name == "send"
+    assert mended(b'{"agent_id": "a1", "x').name == UNREADABLE
+
+
 def test_type_tenant_and_session_that_cannot_be_read_are_those_of_the_agent_s_last_event() -> None:
     """Unreadable must not be a way out of one's peer group; who never told one belongs to the default."""
     told = Record(json.dumps(body(agent_type="clerk", tenant="acme", session_id="s")).encode(), b"a1")
@@ -312,7 +340,7 @@ def test_a_long_id_is_cut_the_same_way_whatever_stands_beside_it() -> None:
     )
     record = KEYED._replace(key=None)
     short = mended(record=record, **fields)
-    padded = mended(record=record, **fields, attributes={f"a{k}": "\x01" * 900 for k in range(200)})
+    padded = mended(record=record, **fields, attributes={f"a{k}": "\x01" * 900 for k in range(40)})
     for field in fields:
         assert getattr(short, field) == getattr(padded, field)
         assert len(getattr(short, field)) == MAX_STRING

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from detector.memory.homes import YOUNG_GROUP
 from detector.memory.layout import STRANGERS
 from detector.pipeline import Pipeline
 from detector.simulate.fleet import DAY_S
 from detector.state.turnover import TURN_S, UNTAUGHT_S
-from detector.steps.look import YOUNG_GROUP
 from tests.streams import Script, feed, quick
 
 FOUR = quick(memory={"groups": 4}, learning={"warm_sessions": 1_000_000})
