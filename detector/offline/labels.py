@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import IO, NamedTuple, cast
@@ -144,6 +144,11 @@ def read_events(path: Path) -> dict[str, EventLabel]:
         row["event_id"]: EventLabel(_is_attack(path, row), row.get("attack_type") or "")
         for row in _rows(path, "event_id")
     }
+
+
+def truth_of(sessions: Mapping[str, SessionLabel]) -> Callable[[str], bool]:
+    """Return who can say whether a session is an attack; what has no label is none."""
+    return lambda name: name in sessions and sessions[name].is_attack
 
 
 def check_labels(path: Path, labels: Iterable[str], stream: Iterable[str]) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detector.offline.evaluate import Inputs, Question, evaluate, judge_sessions, score_stream
+from detector.offline.evaluate import Inputs, Question, evaluate, judge_sessions
 from detector.offline.labels import SessionLabel
 from detector.offline.metrics import Resampling
+from detector.offline.scored import score_stream
 from tests.offline.stand_in import StandInCore, event
 
 SESSION_KEYS = {
