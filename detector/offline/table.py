@@ -74,8 +74,8 @@ def _decisions(console: Console, report: dict[str, Any]) -> None:
     console.print(
         "what a line through the ranking would find for as many harmless alarmed. Below the first: peer groups."
     )
-    spent = {heading: report["session"]["of_promise"].get(key) for key, heading in _SPENT.items()}
-    told = [f"{heading} {_range(part['interval'])}" for heading, part in spent.items() if part]
+    promise = {heading: report["session"]["of_promise"].get(key) for key, heading in _SPENT.items()}
+    told = [f"{heading} {_range(part['interval'])}" for heading, part in promise.items() if part]
     console.print("of the promise, 95 % intervals: " + ", ".join(told))
     met = report["time_to_alert"]
     if met["n"]:
