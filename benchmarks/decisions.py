@@ -173,7 +173,8 @@ def table(rows: Iterable[tuple[str, str, Figures]], before: dict[str, Figures]) 
     lines = [
         (
             "| stream | sessions (attacks) | verdicts | spent: closed / judged [95 %] / incidents | worst group "
-            "| recall live | ranking at that rate | ratio | ranking at 1 % | seconds to alert | names the act | before |"
+            "| recall live | ranking at that rate | ratio | ranking at 1 % | seconds to alert | names the act "
+            "| before |"
         ),
         "|" + "---|" * 12,
     ]
