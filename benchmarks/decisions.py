@@ -194,10 +194,18 @@ def commit() -> str:
     return done.stdout.strip()
 
 
-def keep(path: Path, rows: Iterable[tuple[str, str, Figures]]) -> None:
-    """Write figures down, so that a later rule can be held against the one of today."""
-    kept = {f"{name}, {who}": found for name, who, found in rows}
-    path.write_text(json.dumps({"commit": commit(), "rows": kept}, indent=1) + "\n", encoding="utf-8")
+def keep(path: Path, rows: Iterable[tuple[str, str, Figures]], at: str) -> None:
+    """Write figures down, and the commit they are of, so that a later rule can be held against the one of today."""
+    kept = {f"{name}, {who}": _rounded(found) for name, who, found in rows}
+    path.write_text(json.dumps({"commit": at, "rows": kept}, indent=1) + "\n", encoding="utf-8")
+
+
+def _rounded(value: Any) -> Any:  # noqa: ANN401 - a tree of plain values
+    if isinstance(value, dict):
+        return {name: _rounded(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(one) for one in value]
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def kept_before(path: Path = BEFORE) -> tuple[str, dict[str, Figures]]:
@@ -227,7 +235,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     folder = data_folder()
     if given.keep and folder is not None:
-        keep(BEFORE, list(measure_all(folder, given.only, given.seeds)))
+        at = commit()  # before anything runs: the tree may change meanwhile
+        keep(BEFORE, list(measure_all(folder, given.only, given.seeds)), at)
     else:
         print(section(given.only, given.seeds))
 

@@ -26,6 +26,7 @@ from benchmarks.decisions import (
     Progress,
     before_cell,
     cell,
+    commit,
     keep,
     kept_before,
     opened,
@@ -181,7 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     folder = data_folder()
     if given.keep and folder is not None:
-        keep(BEFORE, list(measure_all(folder, given.only, given.case, given.seeds)))
+        at = commit()  # before anything runs: the tree may change meanwhile
+        keep(BEFORE, list(measure_all(folder, given.only, given.case, given.seeds)), at)
     else:
         print(section(given.only, given.case, given.seeds))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from detector.offline.labels import EventLabel, SessionLabel
+from detector.offline.labels import EventLabel, SessionLabel, session_of
 from detector.offline.scored import Scored
 from detector.schema.alert import Alert
 
@@ -45,7 +45,7 @@ def alarms_of(scored: Scored) -> Alarms:
     out = Alarms()
     opener: dict[str, str] = {}
     for alert in scored.alerts:
-        session = alert.session_id or alert.agent_id
+        session = session_of(alert)
         out.records.setdefault(session, []).append(alert)
         is_opener = opener.setdefault(alert.finding_uid, session) == session
         (out.opened if is_opener else out.joined).add(session)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from detector.alerts.storm import SENSOR
 from detector.errors import SetupError
+from detector.offline.labels import session_of
 from detector.schema.alert import Alert
 from detector.schema.control import Control
 from detector.schema.feedback import Verdict, VerdictKind, feedback_id
@@ -181,8 +182,7 @@ class Desk:
 
     def _take_up(self, alert: Alert) -> None:
         self.counts["incidents"] += 1
-        opener = alert.session_id or alert.agent_id
-        kind = self.analyst.verdict_on(alert.finding_uid, is_attack=self._is_attack(opener))
+        kind = self.analyst.verdict_on(alert.finding_uid, is_attack=self._is_attack(session_of(alert)))
         if kind is None:
             self.counts["unanswered"] += 1
             return
