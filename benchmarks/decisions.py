@@ -1,12 +1,13 @@
 """What the decision to alert costs and finds, with the whole pipeline, on every recorded stream.
 
-*Verdicts*: nobody answers; or an analyst answers 60 % of the incidents, 5 % of these wrongly, 50 closed sessions late,
-through the controls, as `detector evaluate --analyst answered=.6,wrong=.05,delay=50` does; means over seeds. *Spent*:
-harmless live sessions alarmed as a share of what the budget promises: of all closed ones, of those with a judged
-action (95 % Wilson interval, of the first seed), and of these only those that opened an incident. *Worst group*: the
-peer group with the largest such share of its judged sessions, of those with 200 harmless ones. *Ranking*: the recall of
-one line through the scores that alarms as many harmless sessions; above 1 the decision knows more than the score.
-*Before*: judged spent, recall and ratio of the rule at the commit named below, measured by this same code.
+*Verdicts*: nobody answers; or an analyst answers 60 % of the incidents, 5 % of these wrongly, 50 closed sessions
+late, through the controls, as `detector evaluate --analyst answered=.6,wrong=.05,delay=50` does; means over seeds.
+*Spent*: harmless live sessions alarmed as a share of what the budget promises: of all closed ones, of those with a
+judged action (95 % Wilson interval, of the first seed), and of these only those that opened an incident. *Items*:
+incidents a thousand live sessions, right and wrong ones. *Worst group*: the peer group with the largest such share of
+its judged sessions, of those with 200 harmless ones. *Ranking*: the recall of one line through the scores that alarms
+as many harmless sessions; above 1 the decision knows more than the score. *Before*: judged spent, items, recall and
+ratio of the rule at the commit named below, measured by this same code.
 """
 
 from __future__ import annotations
@@ -105,6 +106,7 @@ def figures(reports: Sequence[dict[str, Any]]) -> Figures:
             end(one["session"]["of_promise"]["judged"]["value"] for one in reports) for end in (min, max)
         ] if spent["judged"] else None,
         "worst": None if worst is None else [worst, groups[worst]],
+        "items": part["incident_rate"] * 1_000.0,
         "recall": recall,
         "ranking": ranking,
         "ratio": recall / ranking if recall is not None and ranking else None,
@@ -162,10 +164,11 @@ def recall_cells(found: Figures) -> list[str]:
 
 
 def before_cell(before: Figures | None) -> str:
-    """Return what the earlier rule came to: judged spent, recall, ratio."""
+    """Return what the earlier rule came to: judged spent, items, recall, ratio."""
     if before is None:
         return "-"
-    return f"{cell(before['judged'])}, {cell(before['recall'], 3)}, {cell(before['ratio'])}"
+    items, recall = cell(before["items"], 1), cell(before["recall"], 3)
+    return f"{cell(before['judged'])}, {items}, {recall}, {cell(before['ratio'])}"
 
 
 def table(rows: Iterable[tuple[str, str, Figures]], before: dict[str, Figures]) -> str:
@@ -173,16 +176,17 @@ def table(rows: Iterable[tuple[str, str, Figures]], before: dict[str, Figures]) 
     lines = [
         (
             "| stream | sessions (attacks) | verdicts | spent: closed / judged [95 %] / incidents | worst group "
-            "| recall live | ranking at that rate | ratio | ranking at 1 % | seconds to alert | names the act "
+            "| items | recall live | ranking at that rate | ratio | ranking at 1 % | seconds to alert | names the act "
             "| before |"
         ),
-        "|" + "---|" * 12,
+        "|" + "---|" * 13,
     ]
     for name, who, found in rows:
         worst = "-" if found["worst"] is None else f"{found['worst'][1]:.2f} {found['worst'][0]}"
-        last = [cell(found["ranking_at_promise"], 3), cell(found["seconds"], 0), cell(found["named"])]
-        cells = [name, f"{found['n']:.0f} ({found['attacks']:.0f})", who, spent_cell(found), worst,
-                 *recall_cells(found), *last, before_cell(before.get(f"{name}, {who}"))]  # fmt: skip
+        rest = [cell(found["ranking_at_promise"], 3), cell(found["seconds"], 0), cell(found["named"])]
+        sessions = f"{found['n']:.0f} ({found['attacks']:.0f})"
+        cells = [name, sessions, who, spent_cell(found), worst, cell(found["items"], 1), *recall_cells(found), *rest]
+        cells.append(before_cell(before.get(f"{name}, {who}")))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

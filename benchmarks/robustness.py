@@ -146,15 +146,16 @@ def table(rows: Iterable[tuple[str, str, Figures]], before: dict[str, Figures]) 
     """Return the figures as a Markdown table, the earlier rule beside them."""
     lines = [
         (
-            "| stream | case | verdicts | attacks | spent: closed / judged [95 %] / incidents | recall live "
-            "| ranking at that rate | ratio | ranking at 1 % | before |"
+            "| stream | case | verdicts | attacks | spent: closed / judged [95 %] / incidents | items "
+            "| recall live | ranking at that rate | ratio | ranking at 1 % | before |"
         ),
-        "|" + "---|" * 10,
+        "|" + "---|" * 11,
     ]
     for name, what, found in rows:
         case, who = what.split("; ")
-        cells = [name, case, who, f"{found['attacks']:.0f}", spent_cell(found), *recall_cells(found),
-                 cell(found["ranking_at_promise"], 3), before_cell(before.get(f"{name}, {what}"))]  # fmt: skip
+        cells = [name, case, who, f"{found['attacks']:.0f}", spent_cell(found), cell(found["items"], 1),
+                 *recall_cells(found), cell(found["ranking_at_promise"], 3),
+                 before_cell(before.get(f"{name}, {what}"))]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

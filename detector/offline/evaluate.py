@@ -7,7 +7,7 @@ an analyst, where there is one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -15,16 +15,15 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.offline import episodes
+from detector.offline.acts import judge_events
 from detector.offline.alarms import alarms_of, time_to_alert
 from detector.offline.analyst import Analyst, Desk
-from detector.offline.labels import EventLabel, SessionLabel, read_events, read_sessions, truth_of
+from detector.offline.labels import SessionLabel, read_events, read_sessions, truth_of
 from detector.offline.metrics import Resampling, Sample, filled, summary, wilson
 from detector.offline.order import OrderCheck
 from detector.offline.reshape import LabelledStream, with_attack_share
 from detector.offline.scored import AnswerableScorer, Scored, Scorer, score_stream, score_with_analyst
 from detector.offline.sources import lines_of, read_origins, with_origins
-from detector.schema.alert import Alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,50 +147,6 @@ def _of_promise(
     }  # fmt: skip
 
 
-def judge_events(
-    scored: Scored, labels: dict[str, EventLabel], sessions: dict[str, SessionLabel], question: Question
-) -> dict[str, Any]:
-    """Return how single events of live sessions are ranked, and the episodes and windows of the alarms.
-
-    Parameters
-    ----------
-    scored : Scored
-        The stream.
-    labels : dict of str to EventLabel
-        By event id; events without one are left out.
-    sessions : dict of str to SessionLabel
-        By session id; tells what is live.
-    question : Question
-        Intervals and the gap between episodes.
-    """
-    keep = [
-        index
-        for index, (event, session) in enumerate(zip(scored.events, scored.sessions, strict=True))
-        if event in labels and (session not in sessions or sessions[session].is_live)
-    ]
-    codes: dict[str, int] = {}
-    units = np.array([codes.setdefault(scored.sessions[index], len(codes)) for index in keep], dtype=np.int64)
-    bad = np.array([labels[scored.events[index]].is_attack for index in keep], dtype=bool)
-    sample = Sample(filled(scored.scores[np.array(keep, dtype=np.int64)]), bad, None, units)
-    stretches = [
-        episodes.Point(scored.agents[index], scored.times[index], bool(is_bad))
-        for index, is_bad in zip(keep, bad.tolist(), strict=True)
-    ]
-    first = min((point.at for point in stretches), default=0.0)
-    return {
-        **summary(sample, question.resampling),
-        **episodes.judge(stretches, list(_alarms(scored.alerts, first)), question.gap_s),
-    }
-
-
-def _alarms(alerts: Iterable[Alert], first: float) -> Iterator[tuple[str, float]]:
-    """Yield agent and event time of everything an alert points at, from an event time on."""
-    for alert in alerts:
-        for at in {alert.time, *(one.ts for one in alert.evidence)}:
-            if at >= first:
-                yield alert.agent_id, at
-
-
 def refusals_of(core: object) -> dict[str, int]:
     """Return how often events were refused, by reason, of a core that keeps them as (index, refusal)."""
     return dict(sorted(Counter(str(refusal.reason) for _, refusal in getattr(core, "refusals", ())).items()))
@@ -280,7 +235,7 @@ def measure(core: Scorer, stream: LabelledStream, question: Question) -> dict[st
         "time_to_alert": time_to_alert(scored, alarms_of(scored), stream.sessions, stream.events),
     }
     if stream.events is not None:
-        report["event"] = judge_events(scored, stream.events, stream.sessions, question)
+        report["event"] = judge_events(scored, stream.events, stream.sessions, question.resampling, question.gap_s)
     if desk is not None:
         report["analyst"] = desk.facts()
     return report

@@ -144,6 +144,7 @@ class Ranking:
             "benign_incident_rate_judged": _ratio((good * (opened & self._judged)).sum(), judged),
             "benign_join_rate": _ratio((good * (alarmed & ~opened)).sum(), n_good),
             "alarm_rate": _ratio(((bad + good) * alarmed).sum(), n_bad + n_good),
+            "incident_rate": _ratio(((bad + good) * opened).sum(), n_bad + n_good),
             "live_recall": _ratio((bad * alarmed).sum(), n_bad),
         }
 

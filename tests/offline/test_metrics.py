@@ -140,7 +140,7 @@ def test_alarms_are_shares_of_closed_and_of_judged_sessions() -> None:
     assert (found["benign_alarm_rate"], found["benign_incident_rate"], found["benign_join_rate"]) == (0.5, 0.25, 0.25)
     assert found["benign_alarm_rate_judged"] == pytest.approx(2 / 3)
     assert found["benign_incident_rate_judged"] == pytest.approx(1 / 3)
-    assert (found["live_recall"], found["alarm_rate"]) == (0.75, 5 / 8)
+    assert (found["live_recall"], found["alarm_rate"], found["incident_rate"]) == (0.75, 5 / 8, 2 / 8)
 
 
 def test_without_being_asked_every_alarm_is_an_incident_and_all_is_judged() -> None:

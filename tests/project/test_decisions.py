@@ -25,6 +25,7 @@ def _part(judged: float, n: int = 500, **more: Any) -> dict[str, Any]:
     spent = {name: {"value": judged, "interval": (judged / 2, judged * 2)} for name in ("closed", "judged")}
     return {
         "n": n, "positives": 20, "live_recall": 0.4, "ranking_recall_at_same_rate": 0.5, "recall_at_1pct": 0.6,
+        "incident_rate": 0.02,
         "of_promise": {**spent, "incidents": {"value": judged / 2}}, **more,
     }  # fmt: skip
 
@@ -71,7 +72,7 @@ def test_the_table_shows_the_earlier_rule_beside_the_one_of_today(tmp_path: Path
     assert commit == "abc123"
     (line,) = decisions.table([("s", "nobody", figures([_report(3.0)]))], before).splitlines()[2:]
     assert "| s | 500 (20) | nobody | 3.00 / **3.00** [1.5, 6.0] / 1.50 |" in line
-    assert line.endswith("| 1.00, 0.400, 0.80 |")
+    assert line.endswith("| 1.00, 20.0, 0.400, 0.80 |")
     assert kept_before(tmp_path / "none.json") == ("", {})
 
 
