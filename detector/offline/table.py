@@ -23,6 +23,12 @@ _COLUMNS = {
 _SPENT = {"closed": "closed", "judged": "judged", "incidents": "incidents"}
 """Shares of the promise: their key and their heading."""
 
+_LEGEND = (
+    "closed, judged, incidents: harmless alarms / promised, of closed sessions, of judged ones, and those of them that "
+    "opened an incident. ranking: what one line through the scores finds at that cost. Rows below the first: peer "
+    "groups."
+)
+
 
 def show(report: dict[str, Any]) -> None:
     """Print a report: rankings, what alarms cost and found, how long attacks ran."""
@@ -68,21 +74,18 @@ def _decisions(console: Console, report: dict[str, Any]) -> None:
         recall = (_figure(row.get(key)) for key in ("live_recall", "ranking_recall_at_same_rate"))
         table.add_row(name, f"{row['n']:g}", f"{row['positives']:g}", *spent, *recall)
     console.print(table)
-    console.print(
-        "harmless alarmed / promised: of closed, of judged, of judged those that opened an incident; found, and"
-    )
-    console.print(
-        "what a line through the ranking would find for as many harmless alarmed. Below the first: peer groups."
-    )
+    console.print(_LEGEND)
     promise = {heading: report["session"]["of_promise"].get(key) for key, heading in _SPENT.items()}
     told = [f"{heading} {_range(part['interval'])}" for heading, part in promise.items() if part]
-    console.print("of the promise, 95 % intervals: " + ", ".join(told))
+    if told:
+        console.print("95 % intervals of these, sessions: " + ", ".join(told))
     met = report["time_to_alert"]
     if met["n"]:
-        events, after = met["events"], met["seconds"]
+        events, after, share = met["events"], met["seconds"], met["named_attack_act"]
+        named = "" if share is None else f"; it names an attack act in {share:.3f}"
         console.print(f"first alert after the first attack act: median {events['median']:g} events and "
-                      f"{after['median']:.0f} s, 90 % within {events['p90']:g} and {after['p90']:.0f} s; "
-                      f"it names an attack act in {_figure(met['named_attack_act'])}")  # fmt: skip
+                      f"{after['median']:.0f} s, 90 % within {events['p90']:g} and {after['p90']:.0f} s"
+                      f"{named}")  # fmt: skip
     if "analyst" in report:
         one = report["analyst"]
         console.print(f"analyst: {one['confirm']:g} confirmed and {one['dismiss']:g} dismissed of {one['incidents']:g} "
