@@ -182,6 +182,7 @@ def test_joined_sessions_alarm_and_open_nothing() -> None:
     labels = {f"s{n}": SessionLabel("a", "", True, False, "") for n in (1, 2, 3)}
     found = judge_sessions(scored, labels, QUICK)["session"]
     assert [found[f"benign_{what}_rate"] * 3 for what in ("alarm", "incident", "join")] == [2.0, 1.0, 1.0]
+    assert [found["of_promise"][what]["alarmed"] for what in ("closed", "judged", "incidents")] == [2, 2, 1]
 
 
 def test_labels_reach_the_scoring_side_as_verdicts_only(stream: Inputs) -> None:
