@@ -8,7 +8,20 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import chaos, core_speed, flood, models, mutants, quality, redteam, sensitivity, threats, worker
+from benchmarks import (
+    chaos,
+    core_speed,
+    decisions,
+    flood,
+    models,
+    mutants,
+    quality,
+    redteam,
+    robustness,
+    sensitivity,
+    threats,
+    worker,
+)
 from benchmarks.results import RESULTS, made_by, put_into
 
 _QUALITY = """One configuration, the default profile, on every recorded stream: prequential, unlabelled, the gate off
@@ -41,6 +54,8 @@ def _memory() -> str:
 
 CHAPTERS: dict[str, tuple[str, Callable[[], str]]] = {
     "quality": ("Quality", _quality),
+    "decisions": ("Decisions", lambda: f"{(decisions.__doc__ or '').strip()}\n\n{decisions.section()}"),
+    "robustness": ("Robustness", lambda: f"{(robustness.__doc__ or '').strip()}\n\n{robustness.section()}"),
     "speed": ("Speed of the core", _speed),
     "models": (
         "Models against their makers",
@@ -58,15 +73,28 @@ CHAPTERS: dict[str, tuple[str, Callable[[], str]]] = {
 }
 """Name on the command line -> title in the results, what measures it."""
 
+PARTS: dict[str, Callable[[Sequence[str]], str]] = {"decisions": decisions.section, "robustness": robustness.section}
+"""Chapters of which some streams can be measured alone: that is printed, and not written down."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure chapters, saying which one runs, and write each as soon as it is done; drills stand in two pages."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("chapters", nargs="*", metavar="chapter", help=f"all if none is named: {', '.join(CHAPTERS)}")
-    named = parser.parse_args(arguments).chapters
+    parser.add_argument(
+        "--only", action="append", metavar="STREAM", help=f"print this stream of {', '.join(PARTS)}; several times"
+    )
+    given = parser.parse_args(arguments)
+    named = given.chapters
     unknown = sorted(set(named) - set(CHAPTERS))
     if unknown:
         parser.error(f"chapters must be of {', '.join(CHAPTERS)}, got {', '.join(unknown)}")
+    if given.only:
+        if not named or set(named) - set(PARTS):
+            parser.error(f"--only needs chapters of {', '.join(PARTS)}, got {', '.join(named) or 'none'}")
+        for name in named:
+            print(PARTS[name](given.only))
+        return
     for name in named or CHAPTERS:
         title, measure = CHAPTERS[name]
         print(f"{title.lower()} ...", flush=True)

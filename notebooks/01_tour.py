@@ -24,7 +24,7 @@ import altair as alt
 import pandas as pd
 
 from detector.offline.core import Core
-from detector.offline.evaluate import score_stream
+from detector.offline.scored import score_stream
 from detector.offline.study import events_of, gaps_of, open_stream, sessions_of
 from detector.profile.load import load_profile
 

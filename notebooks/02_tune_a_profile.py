@@ -27,7 +27,7 @@ import altair as alt
 import pandas as pd
 
 from detector.offline.core import Core
-from detector.offline.evaluate import score_stream
+from detector.offline.scored import score_stream
 from detector.offline.study import open_stream, recall_by_budget, sessions_of
 from detector.profile.load import load_profile
 from detector.profile.versions import new_version

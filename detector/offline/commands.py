@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+ANALYST = "Analyst"
 PROFILE = "Profile"
 INPUTS = "Inputs"
 OUTPUTS = "Outputs"
-_TOLD = 10
-"""Reasons of refusal and agents shown in a table; the JSON has them all."""
 
 ProfileName = Annotated[str, typer.Option("--profile", help="Profile, name/version.", rich_help_panel=PROFILE)]
 Models = Annotated[
@@ -52,6 +51,30 @@ def evaluate(
             rich_help_panel=PROFILE,
         ),
     ] = None,
+    analyst: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=NUMBER,...",
+            help="Have a share of incidents answered, some wrongly, so many closed sessions late: "
+            "answered=.6,wrong=.05,delay=50,seed=0; what is left out is as here. Nobody answers without it.",
+            rich_help_panel=ANALYST,
+        ),
+    ] = None,
+    attack_share: Annotated[
+        float | None,
+        typer.Option(
+            help="Attacks of all live sessions: some are left out, or repeated. As they are if left out.",
+            rich_help_panel=INPUTS,
+        ),
+    ] = None,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Run so often, with seeds one higher each time, and give means and ranges.",
+            rich_help_panel=ANALYST,
+        ),
+    ] = 1,
     profile: ProfileName = "default/v1",
     models: Models = None,
     seed: Seed = 0,
@@ -68,34 +91,35 @@ def evaluate(
     """Measure detection on a labelled stream: every event is scored before anything is learned from it.
 
     Prints ranking (ROC-AUC, average precision, recall at a budget of harmless sessions alarmed) and what the alarms
-    cost against what was promised, with bootstrap intervals over sessions; by agent and by kind of attack too. Labels
-    that belong to another stream are refused. Hashes are keyed by DETECTOR_STATE_KEY of the environment, if it is set.
+    cost against what was promised, with bootstrap intervals over sessions; by peer group, agent and kind of attack too;
+    recall beside what the ranking allows at that same cost; how long attacks ran before their first alert. Labels that
+    belong to another stream are refused. Hashes are keyed by DETECTOR_STATE_KEY of the environment, if it is set.
     """
     from detector.kernels import notice_on_stderr
-    from detector.offline.core import Core
-    from detector.offline.evaluate import Inputs, Question
-    from detector.offline.evaluate import evaluate as measure
+    from detector.offline.analyst import parse_analyst
+    from detector.offline.evaluate import Inputs
     from detector.offline.labels import read_meta, seconds_of
-    from detector.offline.metrics import Resampling
     from detector.offline.order import order_warning
+    from detector.offline.seeds import Asked, measure_seeds
+    from detector.offline.table import show
     from detector.profile.load import load_profile
 
     loaded = load_profile(profile, models)
+    who = None if analyst is None else parse_analyst(analyst)
     facts = read_meta(meta)
     until = facts.live_start if trusted_until is None else seconds_of(trusted_until, "trusted-until of evaluate")
-    core = Core(loaded, seed, trusted_until=until, secret=_secret())
-    idle_s = loaded.sessions.idle_s
-    question = Question(loaded.budget.alerts, Resampling(draws, seed), gap_s, idle_s, loaded.time.step_s)
-    with notice_on_stderr(), _bar([events], is_shown=not quiet) as progress:
-        found = measure(core, Inputs(events, session_labels, event_labels, origin), question, progress)
+    asked = Asked(loaded, until, seed, who, attack_share, draws, gap_s, _secret())
+    inputs = Inputs(events, session_labels, event_labels, origin)
+    with notice_on_stderr(), _bar([events] * seeds, is_shown=not quiet) as progress:
+        found = measure_seeds(asked, inputs, seeds, progress)
     report = {"stream": facts.name, "profile": loaded.id, "seed": seed, "trusted_until": until, **found}
     late = found["events"]["out_of_order"]
     if late["n"]:
-        typer.echo(order_warning(late["n"], late["largest_step_back_s"], idle_s), err=True)
+        typer.echo(order_warning(late["n"], late["largest_step_back_s"], loaded.sessions.idle_s), err=True)
     if is_json:
         typer.echo(json.dumps(report, indent=2, allow_nan=False))
     else:
-        _show(report)
+        show(report)
 
 
 @app.command("replay")
@@ -233,57 +257,3 @@ def _bar(paths: list[Path], *, is_shown: bool) -> AbstractContextManager[Callabl
             yield lambda read: progress.advance(task, read)
 
     return bar()
-
-
-_COLUMNS = {
-    "roc_auc": "AUC",
-    "average_precision": "AP",
-    "recall_at_0_5pct": "R@.5%",
-    "recall_at_1pct": "R@1%",
-    "recall_at_5pct": "R@5%",
-    "benign_alarm_rate": "false",
-    "live_recall": "found",
-}
-"""Figures of the table: their key and their heading."""
-
-
-def _show(report: dict[str, Any]) -> None:
-    """Print a report as a table that fits 80 columns, the intervals below it."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False)
-    events = report["events"]
-    console.print(f"{report['stream']}  profile {report['profile']}, {events['scored']} of {events['n']} events scored")
-    for reason, count in list(events["refused"].items())[:_TOLD]:
-        console.print(f"  refused: {reason} {count}")
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("", overflow="fold")
-    for heading in ("n", "bad", *_COLUMNS.values()):
-        table.add_column(heading, justify="right", no_wrap=True)
-    rows = {"sessions": report["session"], **report["by_attack_kind"]}
-    if "event" in report:
-        rows["events"] = report["event"]
-    for name, row in rows.items():
-        table.add_row(name, str(row["n"]), str(row["positives"]), *(_figure(row.get(column)) for column in _COLUMNS))
-    console.print(table)
-    console.print("R@1%: recall when 1 % of harmless sessions alarm. false, found: what alarmed live.")
-    intervals = report["session"]["intervals"]
-    known = [f"{heading} {_range(intervals[key])}" for key, heading in _COLUMNS.items() if intervals.get(key)]
-    if known:
-        console.print("sessions, 95 % intervals: " + ", ".join(known))
-    console.print(f"promised: {report['session']['promised_rate']:.2%} of sessions alarmed, "
-                  f"spent {report['session']['alarm_rate'] or 0.0:.2%}")  # fmt: skip
-    if "event" in report:
-        episodes, windows = report["event"]["episodes"], report["event"]["windows"]
-        console.print(f"episodes of alarms: {episodes['n']}, {episodes['right']} right and {episodes['false']} false; "
-                      f"windows hit: {windows['hit']} of {windows['n']}")  # fmt: skip
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _range(interval: list[float]) -> str:
-    return f"{interval[0]:.3f}-{interval[1]:.3f}"

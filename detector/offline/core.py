@@ -10,6 +10,7 @@ from detector.pipeline import Pipeline
 from detector.profile.load import load_profile
 from detector.profile.model import Profile
 from detector.schema.alert import Alert
+from detector.schema.control import Control
 from detector.schema.decode import Refusal
 from detector.schema.record import Record
 from detector.state.report import Outcome
@@ -87,6 +88,12 @@ class Core:
         self.refusals += [(self._records + index, refusal) for index, refusal in self.outcomes.refusals]
         self._records += len(records)
         return self.outcomes.scores
+
+    def control(self, controls: Sequence[Control]) -> Outcome:
+        """Return what controls led to, verdicts for one; they take effect before the events that follow."""
+        self.outcomes = self.pipeline.control(controls)
+        self.alerts += self.outcomes.alerts
+        return self.outcomes
 
     def finish(self) -> Outcome:
         """Return what comes of closing every open session."""

@@ -1,106 +1,29 @@
 """Quality of a profile on a labelled stream: every event is scored before anything is learned from it.
 
-Labels are joined after the last event has been scored; the scoring side never sees them.
+Labels are joined after the last event has been scored; before that they reach the scoring side only as the verdicts of
+an analyst, where there is one.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, cast
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.offline import episodes
-from detector.offline.labels import EventLabel, SessionLabel, check_labels, read_events, read_sessions
-from detector.offline.metrics import Floats, Resampling, Sample, filled, summary
+from detector.offline.acts import judge_events
+from detector.offline.alarms import alarms_of, time_to_alert
+from detector.offline.analyst import Analyst, Desk
+from detector.offline.labels import SessionLabel, read_events, read_sessions, truth_of
+from detector.offline.metrics import Resampling, Sample, filled, summary, wilson
 from detector.offline.order import OrderCheck
-from detector.offline.sources import batches, lines_of, read_origins, with_origins
-from detector.schema.alert import Alert
-
-
-class Scorer(Protocol):
-    """What is evaluated: :class:`detector.offline.core.Core`, or anything with its face."""
-
-    @property
-    def alerts(self) -> Sequence[Alert]:
-        """Alerts so far, in order."""
-
-    def process(self, records: list[bytes]) -> Floats:
-        """Return one score per event, in input order; NaN for one that has none."""
-
-    def finish(self) -> object:
-        """Close the open sessions."""
-
-
-class _Identity(msgspec.Struct, gc=False):
-    event_id: str
-    agent_id: str
-    ts: Any = None
-    session_id: str | None = None
-
-
-_identity = msgspec.json.Decoder(_Identity)
-
-
-@dataclass(slots=True)
-class Scored:
-    """A stream after scoring: one entry per event, in input order; labels are not part of it.
-
-    Parameters
-    ----------
-    events, sessions, agents : list of str
-        Ids; the session is the agent's id where an event has none. Empty for what is no event.
-    scores : ndarray of float64, shape (n,)
-        NaN where an event has no score.
-    alerts : list of Alert
-        What went out, in order; `unheard`: sessions whose incident is part of a storm.
-    """
-
-    events: list[str] = field(default_factory=list)
-    sessions: list[str] = field(default_factory=list)
-    agents: list[str] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
-    scores: Floats = field(default_factory=lambda: np.zeros(0))
-    alerts: list[Alert] = field(default_factory=list)
-    unheard: frozenset[str] = frozenset()
-
-
-def score_stream(core: Scorer, lines: Iterable[bytes]) -> Scored:
-    """Return the stream scored by `core`, which is driven in micro-batches and then finished.
-
-    Parameters
-    ----------
-    core : Scorer
-        Fresh; it has seen nothing yet.
-    lines : iterable of bytes
-        One event each, in the order they happened.
-    """
-    out = Scored()
-    parts: list[Floats] = []
-    for batch in batches(lines):
-        parts.append(core.process(batch))
-        for line in batch:
-            _take_down(out, line)
-    core.finish()
-    out.scores = np.concatenate(parts) if parts else np.zeros(0)
-    out.alerts, out.unheard = list(core.alerts), frozenset(getattr(core, "unheard", ()))
-    return out
-
-
-def _take_down(out: Scored, line: bytes) -> None:
-    try:
-        one = _identity.decode(line)
-    except msgspec.DecodeError:
-        one = _Identity("", "")
-    out.events.append(one.event_id)
-    out.agents.append(one.agent_id)
-    out.sessions.append(one.session_id or one.agent_id)
-    out.times.append(episodes.seconds(one.ts))
+from detector.offline.reshape import LabelledStream, with_attack_share
+from detector.offline.scored import AnswerableScorer, Scored, Scorer, score_stream, score_with_analyst
+from detector.offline.sources import lines_of, read_origins, with_origins
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +40,10 @@ class Question:
         Alarms of one agent closer than this are one episode, seconds.
     idle_s, step_s : float
         The profile's ``sessions.idle_s`` and ``time.step_s``: when an event counts as out of order.
+    analyst : Analyst, optional
+        Who answers alerts while the stream runs; nobody if left out.
+    attack_share : float, optional
+        Share of attacks among the live sessions, made by leaving out or repeating some; as they are if left out.
     """
 
     promised: float = 0.01
@@ -124,12 +51,15 @@ class Question:
     gap_s: float = 3_600.0
     idle_s: float = 1_800.0
     step_s: float = 86_400.0
+    analyst: Analyst | None = None
+    attack_share: float | None = None
 
 
 def judge_sessions(scored: Scored, labels: dict[str, SessionLabel], question: Question) -> dict[str, Any]:
-    """Return ``session``, ``by_agent`` and ``by_attack_kind``: how the live sessions are ranked and alarmed.
+    """Return how the live sessions are ranked and alarmed, together and in parts.
 
-    A session's score is the largest of its events; one without a scored event gets the smallest of all.
+    A session's score is the largest of its events; one without a scored event gets the smallest of all, and one of
+    which no action was judged does not count among the judged.
 
     Parameters
     ----------
@@ -139,17 +69,29 @@ def judge_sessions(scored: Scored, labels: dict[str, SessionLabel], question: Qu
         Sessions that count, by id; those not of the live phase are left out.
     question : Question
         Budget and intervals.
+
+    Returns
+    -------
+    dict
+        ``session``, ``by_peer_group``, ``by_agent`` and ``by_attack_kind``: the same keys in each.
     """
-    best = _best(scored)
+    best, alarms = _best(scored), alarms_of(scored)
     names = [name for name, label in labels.items() if label.is_live]
-    scores = filled(np.array([best.get(name, np.nan) for name in names], dtype=np.float64))
-    alarmed = {alert.session_id or alert.agent_id for alert in scored.alerts} | scored.unheard
+    found = np.array([best.get(name, np.nan) for name in names], dtype=np.float64)
     bad = np.array([labels[name].is_attack for name in names], dtype=bool)
-    sample = Sample(scores, bad, np.array([name in alarmed for name in names], dtype=bool))
+    alarmed, opened = (
+        np.array([name in some for name in names], dtype=bool) for some in (alarms.alarmed, alarms.opened)
+    )
+    sample = Sample(filled(found), bad, alarmed, opened=opened, judged=found > 0.0)
     agents = _agents(scored, labels, names)
+    groups = np.array([scored.groups.get(name) or labels[name].agent_type for name in names], dtype=object)
     kinds = np.array([labels[name].attack_type for name in names], dtype=object)
     return {
-        "session": _report(sample, question),
+        "session": _report(sample, question, is_whole=True),
+        "by_peer_group": {
+            group: _report(sample.where(groups == group), question, is_whole=True)
+            for group in sorted(set(groups.tolist()))
+        },
         "by_agent": {agent: _report(sample.where(agents == agent), question) for agent in sorted(set(agents.tolist()))},
         "by_attack_kind": {
             kind or "unnamed": _report(sample.where(~bad | (kinds == kind)), question)
@@ -172,56 +114,37 @@ def _agents(scored: Scored, labels: dict[str, SessionLabel], names: list[str]) -
     return np.array([labels[name].agent_id or seen.get(name, "") for name in names], dtype=object)
 
 
-def _report(sample: Sample, question: Question) -> dict[str, Any]:
-    """Return the measures of a sample; intervals only where something bad is among it."""
+def _report(sample: Sample, question: Question, *, is_whole: bool = False) -> dict[str, Any]:
+    """Return the measures of a sample; intervals of a part only where something bad is among it."""
     resampling = question.resampling
-    if not sample.labels.any():
+    if not sample.labels.any() and not is_whole:
         resampling = Resampling(0, resampling.seed)
-    return {**summary(sample, resampling), "promised_rate": question.promised}
-
-
-def judge_events(
-    scored: Scored, labels: dict[str, EventLabel], sessions: dict[str, SessionLabel], question: Question
-) -> dict[str, Any]:
-    """Return how single events of live sessions are ranked, and the episodes and windows of the alarms.
-
-    Parameters
-    ----------
-    scored : Scored
-        The stream.
-    labels : dict of str to EventLabel
-        By event id; events without one are left out.
-    sessions : dict of str to SessionLabel
-        By session id; tells what is live.
-    question : Question
-        Intervals and the gap between episodes.
-    """
-    keep = [
-        index
-        for index, (event, session) in enumerate(zip(scored.events, scored.sessions, strict=True))
-        if event in labels and (session not in sessions or sessions[session].is_live)
-    ]
-    codes: dict[str, int] = {}
-    units = np.array([codes.setdefault(scored.sessions[index], len(codes)) for index in keep], dtype=np.int64)
-    bad = np.array([labels[scored.events[index]].is_attack for index in keep], dtype=bool)
-    sample = Sample(filled(scored.scores[np.array(keep, dtype=np.int64)]), bad, None, units)
-    stretches = [
-        episodes.Point(scored.agents[index], scored.times[index], bool(is_bad))
-        for index, is_bad in zip(keep, bad.tolist(), strict=True)
-    ]
-    first = min((point.at for point in stretches), default=0.0)
+    out = summary(sample, resampling)
+    judged = np.ones(len(sample.labels), dtype=bool) if sample.judged is None else sample.judged
+    good = ~sample.labels
+    counted = {"closed": (sample.alarmed, good), "judged": (sample.alarmed, good & judged),
+               "incidents": (sample.opened, good & judged)}  # fmt: skip
     return {
-        **summary(sample, question.resampling),
-        **episodes.judge(stretches, list(_alarms(scored.alerts, first)), question.gap_s),
+        **out,
+        "judged": int(judged.sum()),
+        "promised_rate": question.promised,
+        "of_promise": {name: _of_promise(*one, question) for name, one in counted.items()},
     }
 
 
-def _alarms(alerts: Iterable[Alert], first: float) -> Iterator[tuple[str, float]]:
-    """Yield agent and event time of everything an alert points at, from an event time on."""
-    for alert in alerts:
-        for at in {alert.time, *(one.ts for one in alert.evidence)}:
-            if at >= first:
-                yield alert.agent_id, at
+def _of_promise(
+    alarmed: NDArray[np.bool_] | None, among: NDArray[np.bool_], question: Question
+) -> dict[str, Any] | None:
+    """Return the share of the promise that was spent, with an interval that also holds for none and for few."""
+    n = int(among.sum())
+    if alarmed is None or not n or question.promised <= 0.0:
+        return None
+    part = int((alarmed & among).sum())
+    low, high = wilson(part, n, question.resampling.level) or (0.0, 1.0)
+    return {
+        "value": part / n / question.promised, "alarmed": part, "n": n,
+        "interval": (low / question.promised, high / question.promised),
+    }  # fmt: skip
 
 
 def refusals_of(core: object) -> dict[str, int]:
@@ -255,46 +178,78 @@ def evaluate(
     Parameters
     ----------
     core : Scorer
-        Fresh: it has seen nothing yet.
+        Fresh: it has seen nothing yet. With an analyst it takes verdicts too.
     inputs : Inputs
         The stream's files.
     question : Question
-        Budget, intervals, gap between episodes.
+        Budget, intervals, gap between episodes, analyst, share of attacks.
     progress : callable, optional
         Told how many bytes of the events file were read since the last time.
 
     Returns
     -------
     dict
-        ``session``, ``by_agent`` and ``by_attack_kind`` with the same keys, ``events`` (read, scored, refused by
-        reason, refused and scored all the same, out of order) and, with event labels, ``event``.
+        As of :func:`measure`.
 
     Raises
     ------
     SetupError
         A file is missing or is not what it should be, or labels belong to another stream.
     """
-    lines = lines_of(inputs.events, progress)
+    stream = read_stream(inputs, progress)
+    if question.attack_share is not None:
+        stream = with_attack_share(stream, question.attack_share, question.resampling.seed)
+    return measure(core, stream, question)
+
+
+def read_stream(inputs: Inputs, progress: Callable[[int], None] | None = None) -> LabelledStream:
+    """Return a stream of files with its labels; events are read when they are walked over."""
+    lines: Iterable[bytes] = lines_of(inputs.events, progress)
     if inputs.origin is not None:
         lines = with_origins(lines, read_origins(inputs.origin))
-    scored = score_stream(core, lines)
-    sessions = read_sessions(inputs.sessions)
-    check_labels(inputs.sessions, sessions, scored.sessions)
+    events = None if inputs.event_labels is None else read_events(inputs.event_labels)
+    files = (inputs.sessions, inputs.event_labels)
+    return LabelledStream(lines, read_sessions(inputs.sessions), events, files)
+
+
+def measure(core: Scorer, stream: LabelledStream, question: Question) -> dict[str, Any]:
+    """Return the quality of a core on a labelled stream; labels reach the scoring side as verdicts, or not at all.
+
+    Returns
+    -------
+    dict
+        ``session``, ``by_peer_group``, ``by_agent`` and ``by_attack_kind`` with the same keys, ``time_to_alert``,
+        ``events`` (read, scored, refused by reason, refused and scored all the same, out of order) and, with event
+        labels, ``event``; with an analyst ``analyst``.
+    """
+    desk = None
+    if question.analyst is None:
+        scored = score_stream(core, stream.lines)
+    else:
+        desk = Desk(question.analyst, truth_of(stream.sessions))
+        scored = score_with_analyst(cast("AnswerableScorer", core), stream.lines, desk)
+    stream.check(scored)
+    report: dict[str, Any] = {
+        "events": _events_of(core, scored, question),
+        **judge_sessions(scored, stream.sessions, question),
+        "time_to_alert": time_to_alert(scored, alarms_of(scored), stream.sessions, stream.events),
+    }
+    if stream.events is not None:
+        report["event"] = judge_events(scored, stream.events, stream.sessions, question.resampling, question.gap_s)
+    if desk is not None:
+        report["analyst"] = desk.facts()
+    return report
+
+
+def _events_of(core: Scorer, scored: Scored, question: Question) -> dict[str, Any]:
+    """Return what was read and scored, refused, and out of order."""
     order = OrderCheck(question.idle_s, question.step_s)
     for at in scored.times:
         order.note(at)
-    report: dict[str, Any] = {
-        "events": {
-            "n": len(scored.events),
-            "scored": int((~np.isnan(scored.scores)).sum()),
-            "refused": refusals_of(core),
-            "refused_scored": sum(refusal.is_scored for _, refusal in getattr(core, "refusals", ())),
-            "out_of_order": {"n": order.late, "largest_step_back_s": order.largest_s},
-        },
-        **judge_sessions(scored, sessions, question),
+    return {
+        "n": len(scored.events),
+        "scored": int((~np.isnan(scored.scores)).sum()),
+        "refused": refusals_of(core),
+        "refused_scored": sum(refusal.is_scored for _, refusal in getattr(core, "refusals", ())),
+        "out_of_order": {"n": order.late, "largest_step_back_s": order.largest_s},
     }
-    if inputs.event_labels is not None:
-        events = read_events(inputs.event_labels)
-        check_labels(inputs.event_labels, events, scored.events)
-        report["event"] = judge_events(scored, events, sessions, question)
-    return report

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from detector.errors import SetupError
+from detector.schema.alert import Alert
 
 LEAST_MATCH = 0.5
 """Share of the labels, or of the stream, that must be found in the other; chosen: a file that belongs gives 1."""
@@ -144,6 +145,19 @@ def read_events(path: Path) -> dict[str, EventLabel]:
         row["event_id"]: EventLabel(_is_attack(path, row), row.get("attack_type") or "")
         for row in _rows(path, "event_id")
     }
+
+
+def truth_of(sessions: Mapping[str, SessionLabel]) -> Callable[[str], bool]:
+    """Return who can say whether a session is an attack; what has no label is none."""
+    return lambda name: name in sessions and sessions[name].is_attack
+
+
+def session_of(alert: Alert) -> str:
+    """Return the session that a record of an incident speaks of, as labels name it: the agent where it has none.
+
+    Of an incident that many sessions joined each record speaks of the one it was made for.
+    """
+    return alert.session_id or alert.agent_id
 
 
 def check_labels(path: Path, labels: Iterable[str], stream: Iterable[str]) -> None:

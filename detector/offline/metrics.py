@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -31,12 +33,18 @@ class Sample(NamedTuple):
         Whether an alert went out; None where that was not asked.
     units : ndarray of int64, shape (n,), or None
         What is drawn as a whole in a bootstrap (the session of an event); None if each thing is its own.
+    opened : ndarray of bool, shape (n,), or None
+        Of what alarmed, whether it opened an incident; None where all did, or it was not asked.
+    judged : ndarray of bool, shape (n,), or None
+        Whether anything of it was judged; None where all was.
     """
 
     scores: Floats
     labels: NDArray[np.bool_]
     alarmed: NDArray[np.bool_] | None = None
     units: NDArray[np.int64] | None = None
+    opened: NDArray[np.bool_] | None = None
+    judged: NDArray[np.bool_] | None = None
 
     def where(self, keep: NDArray[np.bool_]) -> Sample:
         """Return the sample of what is kept."""
@@ -73,7 +81,9 @@ class Ranking:
     """One sample sorted once, so that it can be measured many times under different weights.
 
     Ties count half in the area, and as if in random order elsewhere: recalls take the mean over all
-    orders, average precision the mean over three drawn with the seed.
+    orders, average precision the mean over three drawn with the seed. ``ranking_recall_at_same_rate`` is the recall of
+    a line through the scores that alarms just as much of what is harmless as alarmed; where it would have to cut a tie,
+    it takes the same share of the tie's bad as of its harmless things, which is that mean.
 
     Parameters
     ----------
@@ -88,6 +98,8 @@ class Ranking:
         chance = np.random.default_rng(seed)
         self._labels = labels
         self._alarmed = sample.alarmed
+        self._opened = sample.alarmed if sample.opened is None else sample.opened
+        self._judged = np.ones(len(scores), dtype=bool) if sample.judged is None else sample.judged
         self._orders = [np.lexsort((chance.random(len(scores)), -scores)) for _ in range(_TIE_ORDERS)]
         self._order = np.argsort(-scores, kind="stable")
         ranked = scores[self._order]
@@ -107,6 +119,7 @@ class Ranking:
         out: Measures = dict.fromkeys(("roc_auc", "average_precision", *BUDGETS))
         if n_bad > 0.0:
             out["average_precision"] = float(np.mean([_precision(bad[o], good[o]) for o in self._orders]))
+        spent = 0.0 if self._alarmed is None else float((good * self._alarmed).sum())
         if n_bad > 0.0 and n_good > 0.0:
             group_bad = np.add.reduceat(bad[self._order], self._starts)
             group_good = np.add.reduceat(good[self._order], self._starts)
@@ -114,11 +127,26 @@ class Ranking:
             out["roc_auc"] = float(((before + group_bad / 2.0) * group_good).sum() / (n_bad * n_good))
             for name, share in BUDGETS.items():
                 out[name] = _recall(group_bad, group_good, share * n_good) / n_bad
-        if self._alarmed is not None:
-            out["benign_alarm_rate"] = _ratio((good * self._alarmed).sum(), n_good)
-            out["alarm_rate"] = _ratio((weight * self._alarmed).sum(), n_bad + n_good)
-            out["live_recall"] = _ratio((bad * self._alarmed).sum(), n_bad)
+            if self._alarmed is not None:
+                out["ranking_recall_at_same_rate"] = _recall(group_bad, group_good, spent) / n_bad
+        if self._alarmed is not None and self._opened is not None:
+            out |= self._alarms(self._alarmed, self._opened, bad, good)
+            out.setdefault("ranking_recall_at_same_rate", None)
         return out
+
+    def _alarms(self, alarmed: NDArray[np.bool_], opened: NDArray[np.bool_], bad: Floats, good: Floats) -> Measures:
+        """Return what the alarms cost and found."""
+        n_bad, n_good, judged = float(bad.sum()), float(good.sum()), float((good * self._judged).sum())
+        return {
+            "benign_alarm_rate": _ratio((good * alarmed).sum(), n_good),
+            "benign_alarm_rate_judged": _ratio((good * (alarmed & self._judged)).sum(), judged),
+            "benign_incident_rate": _ratio((good * opened).sum(), n_good),
+            "benign_incident_rate_judged": _ratio((good * (opened & self._judged)).sum(), judged),
+            "benign_join_rate": _ratio((good * (alarmed & ~opened)).sum(), n_good),
+            "alarm_rate": _ratio(((bad + good) * alarmed).sum(), n_bad + n_good),
+            "incident_rate": _ratio(((bad + good) * opened).sum(), n_bad + n_good),
+            "live_recall": _ratio((bad * alarmed).sum(), n_bad),
+        }
 
 
 def _ratio(part: float, whole: float) -> float | None:
@@ -139,6 +167,35 @@ def _recall(bad: Floats, good: Floats, allowed: float) -> float:
     before = spent[group] - good[group]
     inside = min(max((allowed - before) / good[group], 0.0), 1.0) if good[group] > 0.0 else 1.0
     return float(bad[:group].sum() + inside * bad[group])
+
+
+def wilson(part: float, whole: float, level: float = 0.95) -> tuple[float, float] | None:
+    """Return an interval of a share that also says something where nothing or everything was counted.
+
+    Parameters
+    ----------
+    part, whole : float
+        What was counted, of how much; None comes back for a whole of 0.
+    level : float
+        Share of such intervals that hold the truth, if cases are independent of each other.
+
+    References
+    ----------
+    .. [1] E. B. Wilson (1927). Probable inference, the law of succession, and statistical inference. *Journal of the
+       American Statistical Association* 22.
+
+    Examples
+    --------
+    >>> [round(end, 3) for end in wilson(0, 100) or ()]
+    [0.0, 0.037]
+    """
+    if whole <= 0.0:
+        return None
+    z = NormalDist().inv_cdf(0.5 + level / 2.0)
+    share, spread = part / whole, z * z / whole
+    middle = share + spread / 2.0
+    half = z * math.sqrt(share * (1.0 - share) / whole + spread / (4.0 * whole))
+    return max(middle - half, 0.0) / (1.0 + spread), min((middle + half) / (1.0 + spread), 1.0)
 
 
 def roc_auc(scores: Floats, labels: NDArray[np.bool_]) -> float | None:

@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 
 from detector.errors import SetupError
-from detector.offline.evaluate import Scored
-from detector.offline.labels import SessionLabel, read_meta, read_sessions
+from detector.offline.labels import SessionLabel, read_meta, read_sessions, session_of
+from detector.offline.scored import Scored
 from detector.offline.sources import lines_of, read_origins, with_origins
 from detector.simulate.fleet import DAY_S, MONDAY, Fleet
 from detector.simulate.scenario import plan_attacks
@@ -111,9 +111,9 @@ def sessions_of(stream: Stream, scored: Scored) -> list[dict[str, Any]]:
     stream : Stream
         Where the labels are from.
     scored : Scored
-        The same stream after :func:`detector.offline.evaluate.score_stream`.
+        The same stream after :func:`detector.offline.scored.score_stream`.
     """
-    alerted = {alert.session_id or alert.agent_id for alert in scored.alerts} | scored.unheard
+    alerted = {session_of(alert) for alert in scored.alerts} | scored.unheard
     rows: dict[str, dict[str, Any]] = {}
     for name, agent, at, score in zip(
         scored.sessions, scored.agents, scored.times, scored.scores.tolist(), strict=True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,6 +80,29 @@ class StandInCore:
     def finish(self) -> None:
         """Take note that the sessions were closed."""
         self.is_finished = True
+
+
+class AnswerableStandIn(StandInCore):
+    """The same with verdicts; an event with the attribute ``end`` closes a session."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outcomes = Result()
+        self.controls: list[tuple[int, Control]] = []
+
+    def process(self, records: list[bytes]) -> np.ndarray:
+        """Return one score per record; counts the sessions that closed."""
+        closed = sum('"end"' in record.decode() for record in records)
+        self.outcomes = Result(counts=Counter(sessions_closed=closed))
+        return super().process(records)
+
+    def control(self, controls: Sequence[Control]) -> Result:
+        """Take note before which event a verdict came; one on a finding that was never told is unmatched."""
+        self.controls += [(self.seen, one) for one in controls]
+        known = {one.finding_uid for one in self.alerts}
+        acts = [json.loads(one.value) for one in controls]
+        unmatched = sum(act["finding_uid"] not in known for act in acts)
+        return Result(counts=Counter(verdicts=len(acts) - unmatched, verdicts_unmatched=unmatched))
 
 
 class StandInPipeline:

@@ -16,7 +16,7 @@ from detector.offline import replay
 from detector.offline.commands import app
 from detector.profile.model import Profile
 from detector.schema.command import PolicyLogEntry, PolicyState
-from tests.offline.stand_in import StandInCore, StandInPipeline, event
+from tests.offline.stand_in import AnswerableStandIn, StandInPipeline, event
 
 runner = CliRunner()
 
@@ -26,9 +26,9 @@ def cores(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """Put a core into place whose scores stand in the events; return what cores were asked for."""
     asked: list[dict[str, object]] = []
 
-    def make(profile: Profile, seed: int, trusted_until: float | None, secret: str | None) -> StandInCore:
+    def make(profile: Profile, seed: int, trusted_until: float | None, secret: str | None) -> AnswerableStandIn:
         asked.append({"profile": profile.id, "seed": seed, "trusted_until": trusted_until, "secret": secret})
-        return StandInCore()
+        return AnswerableStandIn()
 
     module = ModuleType("detector.offline.core")
     module.Core = make  # type: ignore[attr-defined]
@@ -105,6 +105,54 @@ def test_evaluate_shows_a_table(cores: list[dict[str, object]], stream: list[str
     assert result.exit_code == 0, result.output
     for word in ("small", "30 of 30 events", "theft", "AUC 1.000-1.000", "promised: 1.00%", "windows"):
         assert word in result.stdout
+
+
+def test_the_table_tells_what_was_spent_found_and_answered(
+    cores: list[dict[str, object]], stream: list[str], tmp_path: Path
+) -> None:
+    """Promise, peer groups, ranking at the same cost, time to the alert, the analyst."""
+    args = ["evaluate", *stream, "--event-labels", str(tmp_path / "marks.csv"), "--quiet", "--bootstrap", "0"]
+    result = runner.invoke(app, [*args, "--analyst", "answered=1,wrong=0,delay=0"], env={"COLUMNS": "80"})
+    assert result.exit_code == 0, result.output
+    told = " ".join(result.stdout.split())
+    for words in (
+        "n bad closed judged incidents found ranking", "default 30 2 0.00 0.00 0.00 0.500 1.000",
+        "median 0 events and 0 s", "it names an attack act in 1.000",
+        "analyst: 1 confirmed and 0 dismissed of 1 incidents, 0 wrongly; 0 closes late",
+    ):  # fmt: skip
+        assert words in told
+
+
+def test_evaluate_runs_several_seeds(cores: list[dict[str, object]], stream: list[str]) -> None:
+    """Detector, analyst and share of attacks each time with seeds one higher: means in place, ranges beside."""
+    args = ["evaluate", *stream, "--json", "--quiet", "--bootstrap", "0", "--seed", "4", "--seeds", "3"]
+    args += ["--analyst", "answered=.5,wrong=.2,delay=0,seed=7", "--attack-share", ".3"]
+    result = runner.invoke(app, args)
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert [one["seed"] for one in cores] == [4, 5, 6]
+    assert (report["seeds"], report["session"]["positives"]) == (3, 12.0)
+    low, high = report["ranges"]["session"]["live_recall"]
+    assert low <= report["session"]["live_recall"] <= high
+    assert report["ranges"]["analyst"]["seed"] == [7, 9]
+    shown = runner.invoke(app, [*args[:4], *args[5:]], env={"COLUMNS": "80"})
+    assert "means of 3 seeds" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--analyst", "answered=2", "answered of the analyst must be a share from 0 to 1"),
+        ("--attack-share", "1", "attack-share must be at least 0 and below 1"),
+    ],
+)
+def test_an_impossible_question_is_refused(
+    cores: list[dict[str, object]], stream: list[str], option: str, value: str, said: str
+) -> None:
+    """In one sentence that names the option's part."""
+    result = runner.invoke(app, ["evaluate", *stream, "--quiet", option, value])
+    assert isinstance(result.exception, SetupError)
+    assert said in str(result.exception)
 
 
 @pytest.mark.parametrize("missing", [0, 1, 2])

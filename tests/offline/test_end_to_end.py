@@ -54,6 +54,28 @@ def test_attacks_of_a_simulated_fleet_stand_out(stream: dict[str, Path]) -> None
     assert report["events"]["refused"] == {}  # type: ignore[index]
 
 
+@pytest.mark.slow
+def test_verdicts_of_the_analyst_reach_the_incidents_of_a_simulated_fleet(stream: dict[str, Path]) -> None:
+    """Through the controls as they stand on their topic: every verdict finds its finding, and is told on it again."""
+    report = _evaluate(
+        stream, "--event-labels", str(stream["labels.csv"]), "--bootstrap", "0", "--analyst",
+        "answered=1,wrong=0,delay=5,seed=1", "--attack-share", "0.05",
+    )  # fmt: skip
+    session, analyst, met = (report[name] for name in ("session", "analyst", "time_to_alert"))
+    assert abs(session["positives"] / session["n"] - 0.05) < 0.005  # type: ignore[index]
+    assert analyst["confirm"] > 0  # type: ignore[index]
+    assert analyst["unmatched"] == analyst["refused"] == analyst["wrong"] == 0  # type: ignore[index]
+    answered = analyst["confirm"] + analyst["dismiss"] + analyst["late"]  # type: ignore[index]
+    assert answered == analyst["incidents"]  # type: ignore[index]
+    assert 0 < met["n"] <= met["attacks"] == session["positives"]  # type: ignore[index]
+    assert met["seconds"]["median"] >= 0.0  # type: ignore[index]
+    assert met["evidence_has_attack_act"] > 0.5  # type: ignore[index]
+    groups = report["by_peer_group"]
+    assert groups
+    for row in groups.values():  # type: ignore[attr-defined]
+        assert row["benign_incident_rate"] <= row["benign_alarm_rate"]
+
+
 def _replay(lines: list[bytes], partitions: int, size: int) -> Replayed:
     run, whole = Replay(load_profile(), ReplaySettings(partitions, trusted_until=1_772_866_800.0)), Replayed()
     for start in range(0, len(lines), size):

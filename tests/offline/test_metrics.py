@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.offline.metrics import Ranking, Resampling, Sample, filled, roc_auc, summary
+from detector.offline.metrics import Ranking, Resampling, Sample, filled, roc_auc, summary, wilson
 
 
 def _sample(scores: list[float], labels: list[int]) -> Sample:
@@ -123,3 +123,85 @@ def test_events_of_a_session_are_drawn_together() -> None:
     apart = summary(Sample(scores, labels), Resampling(80))["intervals"]["roc_auc"]
     together = summary(Sample(scores, labels, None, units), Resampling(80))["intervals"]["roc_auc"]
     assert together[1] - together[0] > 3 * (apart[1] - apart[0])
+
+
+def _alarmed(**more: list[int]) -> Sample:
+    """Return four harmless and four bad things, of which the first two harmless and three bad ones alarmed."""
+    labels = np.array([0, 0, 0, 0, 1, 1, 1, 1], dtype=bool)
+    parts = {name: np.array(values, dtype=bool) for name, values in more.items()}
+    scores = np.array([5.0, 1.0, 0.5, 0.0, 6.0, 5.0, 2.0, 0.2])
+    return Sample(scores, labels, np.array([1, 1, 0, 0, 1, 1, 1, 0], dtype=bool), **parts)
+
+
+def test_alarms_are_shares_of_closed_and_of_judged_sessions() -> None:
+    """Two of four harmless ones; of the three that were judged two; one of these opened an incident, one joined."""
+    sample = _alarmed(opened=[1, 0, 0, 0, 1, 0, 0, 0], judged=[1, 1, 1, 0, 1, 1, 1, 1])
+    found = Ranking(sample).measure()
+    assert (found["benign_alarm_rate"], found["benign_incident_rate"], found["benign_join_rate"]) == (0.5, 0.25, 0.25)
+    assert found["benign_alarm_rate_judged"] == pytest.approx(2 / 3)
+    assert found["benign_incident_rate_judged"] == pytest.approx(1 / 3)
+    assert (found["live_recall"], found["alarm_rate"], found["incident_rate"]) == (0.75, 5 / 8, 2 / 8)
+
+
+def test_without_being_asked_every_alarm_is_an_incident_and_all_is_judged() -> None:
+    """As it was before sessions could join."""
+    found = Ranking(_alarmed()).measure()
+    assert found["benign_incident_rate"] == found["benign_alarm_rate"] == found["benign_alarm_rate_judged"] == 0.5
+    assert found["benign_join_rate"] == 0.0
+
+
+def test_the_ranking_is_held_against_alarms_at_their_own_cost() -> None:
+    """Two harmless alarmed: the line stands above the third harmless one, at .5, and finds 6, 5 and 2."""
+    assert Ranking(_alarmed()).measure()["ranking_recall_at_same_rate"] == 0.75
+
+
+def test_a_tie_that_the_line_would_cut_is_taken_in_part() -> None:
+    """One of four harmless ones alarmed; four bad and two harmless share a score: half of the tie is above the line."""
+    scores = np.array([3.0, 3.0, 1.0, 1.0, 3.0, 3.0, 3.0, 3.0])
+    alarmed = np.array([0, 0, 0, 1, 0, 0, 0, 0], dtype=bool)
+    sample = Sample(scores, np.array([0, 0, 0, 0, 1, 1, 1, 1], dtype=bool), alarmed)
+    assert Ranking(sample).measure()["ranking_recall_at_same_rate"] == 0.5
+
+
+def test_alarms_that_cost_nothing_are_held_against_what_lies_above_everything_harmless() -> None:
+    """The 6 alone."""
+    sample = _alarmed()._replace(alarmed=np.zeros(8, dtype=bool))
+    assert Ranking(sample).measure()["ranking_recall_at_same_rate"] == 0.25
+
+
+@given(rows=coarse, cut=st.integers(0, 7))
+def test_one_line_through_the_scores_finds_what_the_ranking_allows(rows: list[tuple[int, bool]], cut: int) -> None:
+    """A decision that is a threshold, and cuts no tie, is exactly as good as the ranking at its own cost."""
+    scores, labels = np.array([s for s, _ in rows], dtype=float), np.array([y for _, y in rows])
+    found = Ranking(Sample(scores, labels, scores >= cut)).measure()
+    at_same_rate, recall = found["ranking_recall_at_same_rate"], found["live_recall"]
+    assert at_same_rate is not None
+    assert recall is not None
+    above = scores[(scores < cut) & ~labels].max(initial=-1.0)
+    # bad ones between the line and the next harmless one cost nothing more
+    assert at_same_rate == pytest.approx((scores[labels] > above).mean())
+    assert at_same_rate >= recall - 1e-12
+
+
+@given(rows=coarse, weights=st.lists(st.integers(0, 3), min_size=60, max_size=60))
+def test_weights_count_a_thing_as_often_as_if_it_stood_there_so_often(
+    rows: list[tuple[int, bool]], weights: list[int]
+) -> None:
+    """Bootstrap intervals rest on that, of the measures of alarms too."""
+    scores, labels = np.array([s for s, _ in rows], dtype=float), np.array([y for _, y in rows])
+    times = np.array(weights[: len(rows)])
+    alarmed, opened, judged = scores >= 4, scores >= 5, scores > 0
+    weighted = Ranking(Sample(scores, labels, alarmed, None, opened, judged)).measure(times.astype(float))
+    many, of, rang, open_, known = (np.repeat(part, times) for part in (scores, labels, alarmed, opened, judged))
+    repeated = Ranking(Sample(many, of.astype(bool), rang, None, open_, known)).measure()
+    for name, value in repeated.items():
+        if name != "average_precision":  # its order of ties is drawn
+            assert weighted[name] == (None if value is None else pytest.approx(value))
+
+
+@pytest.mark.parametrize(("part", "whole", "want"), [(0, 100, (0.0, 0.0370)), (5, 100, (0.0215, 0.1118)),
+                                                    (100, 100, (0.9630, 1.0))])  # fmt: skip
+def test_wilson_intervals_are_those_of_the_book(part: int, whole: int, want: tuple[float, float]) -> None:
+    """And none at all of nothing."""
+    assert wilson(part, whole) == pytest.approx(want, abs=5e-5)
+    assert wilson(0, 0) is None

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from detector.errors import SetupError
-from detector.offline.evaluate import Scored
 from detector.offline.labels import SessionLabel
+from detector.offline.scored import Scored
 from detector.offline.study import (
     Stream,
     events_of,
