@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -148,12 +149,23 @@ def release(
 def verdict(
     finding: Annotated[str, typer.Argument(help="Uid of the finding: finding_info.uid of its alert.")],
     kind: Annotated[
-        Literal["confirm", "dismiss", "confirm_safe"],
-        typer.Argument(help="confirm: an attack. dismiss: real, but harmless. confirm_safe: may be learned."),
+        Literal["confirm", "dismiss", "safe", "disable", "undo"],
+        typer.Argument(
+            help="confirm: an attack. dismiss: it happened and is harmless. safe: normal, may be learned. "
+            "disable: not to be told until a time. undo: take the last one back."
+        ),
     ],
-    agent: Annotated[str, typer.Option(help="Id of the agent, as in its events.")],
     by: Annotated[str, typer.Option(help="Who answers for it.")],
     reason: Annotated[str, typer.Option(help="Why; it stands on the incident.")],
+    agent: Annotated[
+        str | None, typer.Option(help="Id of the agent, as in its events; looked up among the alerts if left out.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(help="Of disable: event time (UTC) from which on it is told again.")
+    ] = None,
+    scope: Annotated[
+        Literal["agent", "group", "everyone"], typer.Option(help="Of disable: for whom it is not told.")
+    ] = "agent",
     tenant: Annotated[str, typer.Option(help="Tenant of the agent.")] = "default",
     bootstrap: Bootstrap = None,
     topic_prefix: Prefix = None,
@@ -161,8 +173,8 @@ def verdict(
     """Say what a finding was, in a person's name.
 
     Writes the verdict to agent.feedback, beside the agent's events, and waits until Kafka has it. The worker that holds
-    the agent journals its place in the input, then sends the incident again with the verdict on it. Scores are left as
-    they are in this version. Exit status: 0 written; 2 refused, the reason is shown.
+    the agent journals its place in the input, sends the incident again with the verdict on it, and decides by it from
+    there on; what each verdict does stands in docs/verdicts.md. Exit status: 0 written; 2 refused, the reason is shown.
     """
     from detector.desk.feedback import FeedbackClient, VerdictRequest
     from detector.worker.clients import confluent_options
@@ -170,7 +182,10 @@ def verdict(
 
     settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix})
     client = FeedbackClient(confluent_options(settings), settings.topics)
-    written = client.verdict(VerdictRequest(agent, finding, kind, by, reason, tenant))
+    if agent is None:
+        agent, tenant = client.whose(finding)
+    ends = None if until is None else until.replace(tzinfo=until.tzinfo or UTC).timestamp()
+    written = client.verdict(VerdictRequest(agent, finding, kind, by, reason, tenant, ends, scope))
     typer.echo(f"written   {settings.topics.feedback}, partition {written.partition}, offset {written.offset}")
     typer.echo(f"next      the worker that holds partition {written.partition} shows it on the incident: look for a")
     typer.echo(f"          new record of finding {finding} on {settings.topics.alerts}; a finding that no worker")

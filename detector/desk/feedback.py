@@ -14,9 +14,10 @@ from pydantic import ValidationError
 from detector.clock import Clock, system_clock
 from detector.errors import DeliveryError, SetupError
 from detector.schema.command import PolicyLogEntry, PolicyState, subject_of
-from detector.schema.feedback import Release, Verdict, VerdictKind, feedback_id
+from detector.schema.feedback import Release, Scope, Verdict, VerdictKind, feedback_id
 from detector.schema.reading import read
 from detector.schema.topics import TopicNames
+from detector.sinks.ocsf_read import decode
 
 KAFKA_WAIT_S = 15.0
 POLL_S = 0.2
@@ -52,7 +53,7 @@ class ReleaseResult(NamedTuple):
 
 
 class VerdictRequest(NamedTuple):
-    """What a finding of an agent was, who says so, and why."""
+    """What a finding of an agent was, who says so, and why; `until` (epoch seconds) and `scope` of `disable`."""
 
     agent_id: str
     finding_uid: str
@@ -60,6 +61,8 @@ class VerdictRequest(NamedTuple):
     by: str
     reason: str
     tenant: str = "default"
+    until: float | None = None
+    scope: Scope = "agent"
 
 
 class FeedbackPlace(NamedTuple):
@@ -146,6 +149,30 @@ class FeedbackClient:
         with self._reader() as (_, partitions_of):
             partitions_of(self._names.feedback)  # says what to do where the topic is not there
         return self._write(act)
+
+    def whose(self, finding_uid: str) -> tuple[str, str]:
+        """Return agent and tenant of a finding, read from the alerts topic from its beginning.
+
+        Raises
+        ------
+        SetupError
+            No alert there has the finding, or the topic cannot be read.
+        """
+        wanted = finding_uid.encode()
+        with self._reader() as (consumer, partitions_of):
+            for value in _to_the_end(consumer, partitions_of(self._names.alerts), None):
+                if wanted not in value:
+                    continue
+                try:
+                    alert = decode(value)
+                except (ValueError, KeyError, TypeError):
+                    continue  # not ours: whoever writes alerts has a rendering of his own
+                if alert.finding_uid == finding_uid:
+                    return alert.agent_id, alert.tenant
+        raise SetupError(
+            f"finding of verdict must be one of an alert on {self._names.alerts}, got {finding_uid}: it may be older "
+            "than the topic keeps; name its agent with --agent"
+        )
 
     def state_of(self, subject: str) -> PolicyState | None:
         """Return what stands for a subject: the highest revision on the policy topic, None if there is none."""
@@ -235,8 +262,8 @@ class _Reader:
         return [TopicPartition(topic, partition) for partition in found.partitions]
 
 
-def _to_the_end(consumer: Any, partitions: list[TopicPartition], key: bytes) -> Iterator[bytes]:  # noqa: ANN401
-    """Yield the values of one key, from the beginning to what the end was when the reading began."""
+def _to_the_end(consumer: Any, partitions: list[TopicPartition], key: bytes | None) -> Iterator[bytes]:  # noqa: ANN401
+    """Yield the values of one key, of all without, from the beginning to what the end was when the reading began."""
     left: dict[int, int] = {}
     starts = []
     for one in partitions:
@@ -254,7 +281,7 @@ def _to_the_end(consumer: Any, partitions: list[TopicPartition], key: bytes) -> 
         for reached in consumer.position(starts):
             if reached.offset >= left.get(reached.partition, reached.offset + 1):
                 del left[reached.partition]
-        if record is not None and record.error() is None and record.key() == key and record.value():
+        if record is not None and record.error() is None and key in (None, record.key()) and record.value():
             yield record.value()
 
 

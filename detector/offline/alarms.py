@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from detector.offline.labels import EventLabel, SessionLabel, session_of
+from detector.offline.labels import EventLabel, SessionLabel, incident_of, session_of
 from detector.offline.scored import Scored
 from detector.schema.alert import Alert
 
@@ -23,9 +23,9 @@ class Alarms:
     Parameters
     ----------
     opened : set of str
-        Sessions that opened an incident: the first record of a finding is theirs.
+        Sessions that opened an incident: its first record is theirs.
     joined : set of str
-        Sessions that only joined: their records stand under findings of others, or were folded into a storm.
+        Sessions that only joined: their findings belong to incidents of others, or were folded into a storm.
     records : dict of str to list of Alert
         The records of each session, in the order they went out.
     """
@@ -47,7 +47,7 @@ def alarms_of(scored: Scored) -> Alarms:
     for alert in scored.alerts:
         session = session_of(alert)
         out.records.setdefault(session, []).append(alert)
-        is_opener = opener.setdefault(alert.finding_uid, session) == session
+        is_opener = opener.setdefault(incident_of(alert), session) == session
         (out.opened if is_opener else out.joined).add(session)
     out.joined = (out.joined | scored.unheard) - out.opened
     return out

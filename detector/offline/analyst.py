@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from detector.alerts.storm import SENSOR
 from detector.errors import SetupError
-from detector.offline.labels import session_of
+from detector.offline.labels import incident_of, session_of
 from detector.schema.alert import Alert
 from detector.schema.control import Control
 from detector.schema.feedback import Verdict, VerdictKind, feedback_id
@@ -171,9 +171,9 @@ class Desk:
         """
         self._closed += closed
         for alert in alerts:
-            if alert.finding_uid in self._seen or alert.agent_id == SENSOR:  # a storm is nobody's: no verdict fits it
+            if incident_of(alert) in self._seen or alert.agent_id == SENSOR:  # a storm is nobody's: no verdict fits it
                 continue
-            self._seen.add(alert.finding_uid)
+            self._seen.add(incident_of(alert))
             self._take_up(alert)
         due: list[Control] = []
         while self._waiting and self._waiting[0].closes <= self._closed:

@@ -160,6 +160,11 @@ def session_of(alert: Alert) -> str:
     return alert.session_id or alert.agent_id
 
 
+def incident_of(alert: Alert) -> str:
+    """Return the incident that a record belongs to: the finding that opened it, as a person's queue has it."""
+    return alert.incident_uid or alert.finding_uid
+
+
 def check_labels(path: Path, labels: Iterable[str], stream: Iterable[str]) -> None:
     """Return if labels belong to a stream; a part of a stream, or labels of a part of it, do.
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from detector.response.ladder import RANK
 from detector.schema.command import cause_key
+from detector.schema.feedback import Release, feedback_id
 
 if TYPE_CHECKING:
     from detector.response.wanted import Wanted
-    from detector.schema.alert import Alert
+    from detector.schema.alert import Alert, VerdictNote
     from detector.schema.command import Answer, Decided, PolicyState
-    from detector.schema.feedback import Release
 
 
 def answered(wanted: Wanted, state: PolicyState, receipt: float | None) -> str | None:
@@ -40,6 +40,15 @@ def answered(wanted: Wanted, state: PolicyState, receipt: float | None) -> str |
     if answer.causes is not None and set(wanted.reason.causes or ()) - set(answer.causes):
         return None
     return f"{answer.by} released this finding"
+
+
+def release_by(alert: Alert, note: VerdictNote) -> Release:
+    """Return the release that a verdict *safe* on a finding amounts to."""
+    told = f"{alert.agent_id}/{alert.finding_uid}/safe"
+    return Release(
+        agent_id=alert.agent_id, tenant=alert.tenant, by=note.by, reason=f"the finding is safe: {note.reason}"[:1_024],
+        at=note.at, id=feedback_id(told, note.by, note.reason, note.at),
+    )  # fmt: skip
 
 
 def is_lifted(held: PolicyState, state: PolicyState) -> bool:

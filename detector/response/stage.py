@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from detector.response import commands, common_cause
-from detector.response.answers import answered, has_further_cause, is_lifted, release_or_not
+from detector.response.answers import answered, has_further_cause, is_lifted, release_by, release_or_not
 from detector.response.book import PolicyBook
 from detector.response.breaker import end_of, in_force
 from detector.response.commands import CommandAuthor, SubjectStanding
@@ -152,9 +152,15 @@ class ResponseStage:
         return turn.decided(command, entry)
 
     def _on_verdict(self, alert: Alert, turn: Turn) -> StageDecision:
-        """Note on the state that answers to a finding whether a person confirms it: then it yields to nobody."""
+        """Note on the state that answers to a finding whether a person confirms it: then it yields to nobody.
+
+        Who calls the finding safe lifts what it caused, as by a release.
+        """
         wanted = wanted_by(alert, "observe", self._author.settings, turn.now)
         state, note = self._book.states.get(wanted.subject), alert.verdict
+        is_safe = note is not None and note.verdict == "safe"
+        if is_safe and note is not None and state is not None and self._is_answer_to(state, alert, turn.now):
+            return self.on_release(release_by(alert, note), turn.now)
         by = note.by if note is not None and note.verdict == "confirm" else None
         if state is None or not self._is_answer_to(state, alert, turn.now) or state.confirmed_by == by:
             entry = self._log(turn, "skipped", wanted, "a person's verdict on the finding: it asks for no response")

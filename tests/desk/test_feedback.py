@@ -22,6 +22,8 @@ from detector.response.stage import ResponseStage
 from detector.schema.command import Breaker, Constraints, Issuer, PolicyState, Reason
 from detector.schema.feedback import Release, feedback_adapter
 from detector.schema.topics import TopicNames
+from detector.sinks.ocsf import encode
+from tests.sinks.alerts import make
 
 WAIT_S = 20.0
 
@@ -171,6 +173,28 @@ def test_a_release_lies_beside_the_events_of_its_agent(kafka: dict[str, Any]) ->
     agents = [f"agent-{number}" for number in range(6)]
     placed = [client._write(client._act(ReleaseRequest(agent, "kim", "known job"), 1)).partition for agent in agents]
     assert placed == [partition_of(agent, 4) for agent in agents]
+
+
+def test_whose_a_finding_is_stands_among_the_alerts(kafka: dict[str, Any]) -> None:
+    """In three commands from alert to verdict nobody types an agent's id; what is no alert is passed over."""
+    names = _topics(kafka, "whose.")
+    alert = make("agent-7")
+    producer = Producer(kafka)
+    for value in (b"no alert of " + alert.finding_uid.encode(), encode(alert)):
+        producer.produce(names.alerts, key=b"agent-7", value=value)
+    producer.flush(WAIT_S)
+    client = FeedbackClient(kafka, names)
+    assert client.whose(alert.finding_uid) == ("agent-7", "acme")
+    with pytest.raises(SetupError, match=r"finding of verdict must be one of an alert on whose\.agent\.alerts"):
+        client.whose("0" * 32)
+
+
+def test_a_kind_is_disabled_until_a_time_and_without_one_it_is_refused(kafka: dict[str, Any]) -> None:
+    """For whom, until when: both are in the record."""
+    client = FeedbackClient(kafka, _topics(kafka, "disable."))
+    with pytest.raises(SetupError, match="verdict"):
+        client.verdict(_verdict(verdict="disable"))
+    assert client.verdict(_verdict(verdict="disable", until=9_000.0, scope="group")).offset == 0
 
 
 @pytest.mark.parametrize("finding", ["", "F" * 32, "f" * 31, "f" * 33])

@@ -130,6 +130,19 @@ def test_a_verdict_that_is_taken_back_or_says_something_else_protects_nobody(mak
     assert ("benign", "yielded") in told(stage.on_alert(make_alert("exfil", 3.3, 1_200.0), 1_200.0))
 
 
+def test_who_calls_a_finding_safe_lifts_what_it_caused(make_alert: MakeAlert) -> None:
+    """As by a release, in the person's name; of another finding, or sent again, it lifts nothing."""
+    stage = _full(make_alert)
+    other = _verdict(make_alert, "safe").model_copy(update={"finding_uid": "f" * 32})
+    assert stage.on_alert(other, 1_100.0).command is None
+    lifted = stage.on_alert(_verdict(make_alert, "safe"), 1_100.0)
+    assert lifted.command is not None
+    assert lifted.entry.decision == "released"
+    assert (lifted.command.state, lifted.command.issuer.kind, lifted.command.issuer.id) == ("released", "human", "ann")
+    assert stage.on_alert(_verdict(make_alert, "safe"), 1_110.0).command is None
+    assert stage.on_alert(make_alert("benign", 2.1, 1_050.0), 1_120.0).command is None
+
+
 def test_a_confirmation_lasts_as_long_as_the_containment(make_alert: MakeAlert) -> None:
     """Also when a later finding prolongs it; the next containment is automatic again."""
     stage = _full(make_alert)
