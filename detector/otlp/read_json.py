@@ -9,8 +9,10 @@ from typing import Any, Final
 import msgspec
 
 from detector.otlp.item import MAX_ATTRIBUTES, MAX_DEPTH, MAX_SPAN_EVENTS, Attributes, Item, Signal, broken
+from detector.schema.amends import clean, cut
 
 _LONGEST_INTEGER: Final = 20
+_LONGEST_ID: Final = 64
 _MAX_NS: Final = 1 << 63
 _STATUS: Final = {"ok": 1, "status_code_ok": 1, "error": 2, "status_code_error": 2}
 _KIND: Final = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
@@ -107,8 +109,8 @@ def _item(record: dict[str, Any], signal: Signal, resource: Attributes, scope: s
         resource=resource,
         scope=scope,
         attributes=_attributes(record.get("attributes")),
-        trace_id=_text(record.get("traceId")).lower(),
-        span_id=_text(record.get("spanId")).lower(),
+        trace_id=_id(record.get("traceId")),
+        span_id=_id(record.get("spanId")),
     )
     if signal == "log":
         item.name = _text(record.get("eventName"))
@@ -118,7 +120,7 @@ def _item(record: dict[str, Any], signal: Signal, resource: Attributes, scope: s
         item.observed_ns = _whole(record.get("observedTimeUnixNano"))
         return item
     item.name = _text(record.get("name"))
-    item.parent_id = _text(record.get("parentSpanId")).lower()
+    item.parent_id = _id(record.get("parentSpanId"))
     item.start_ns, item.time_ns = _whole(record.get("startTimeUnixNano")), _whole(record.get("endTimeUnixNano"))
     item.kind = _code(record.get("kind"), _KIND)
     status = _table(record.get("status"))
@@ -146,7 +148,7 @@ def _attributes(pairs: object) -> Attributes:
     return found
 
 
-def _value(value: object, depth: int) -> Any:  # noqa: ANN401, C901 - a value of any type, one branch a type
+def _value(value: object, depth: int) -> Any:  # noqa: ANN401 - a value of any type, one branch a type
     """Return an OTLP value; None for an empty one, or one that is none."""
     if not isinstance(value, dict) or depth > MAX_DEPTH:
         return value if isinstance(value, str | int | float) else None
@@ -179,7 +181,7 @@ def _plain(value: object, depth: int) -> Any:  # noqa: ANN401 - a value of any t
     return value if isinstance(value, str | int | float) else None
 
 
-def _number(value: object, kind: type[int] | type[float]) -> Any:  # noqa: ANN401 - whole or not
+def _number(value: object, kind: type[int | float]) -> Any:  # noqa: ANN401 - whole or not
     if isinstance(value, bool) or not isinstance(value, str | int | float) or len(str(value)) > 2 * _LONGEST_INTEGER:
         return None
     try:
@@ -190,11 +192,11 @@ def _number(value: object, kind: type[int] | type[float]) -> Any:  # noqa: ANN40
 
 def _whole(value: object) -> int:
     """Return nanoseconds, written as a text or a number; 0 for anything else."""
-    if type(value) is str and value.isdecimal() and len(value) <= _LONGEST_INTEGER:
-        value = int(value)
-    elif isinstance(value, float) and 0 <= value < _MAX_NS:
-        value = int(value)
-    return value if type(value) is int and 0 <= value < _MAX_NS else 0
+    if type(value) is str:
+        value = int(value) if value.isascii() and value.isdecimal() and len(value) <= _LONGEST_INTEGER else 0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MAX_NS:
+        return 0
+    return int(value)
 
 
 def _code(value: object, words: dict[str, int]) -> int:
@@ -220,6 +222,13 @@ def _table(value: object) -> dict[str, Any]:
 def _tables(value: object) -> list[dict[str, Any] | None]:
     """Return the items of a list, None for what is no object."""
     return [one if isinstance(one, dict) else None for one in value] if isinstance(value, list) else []
+
+
+def _id(value: object) -> str:
+    """Return an id in lower case; one longer than ids are, with a digest of the whole."""
+    if not isinstance(value, str):
+        return ""
+    return value.lower() if len(value) <= _LONGEST_ID and value.isascii() else cut(clean(value), _LONGEST_ID)
 
 
 def _text(value: object) -> str:

@@ -29,11 +29,11 @@ def varint(raw: memoryview, at: int) -> tuple[int, int]:
 
 
 def parts(raw: memoryview, field: int) -> Iterator[memoryview]:
-    """Yield the contents of every length-delimited occurrence of a field; stops at the first byte that is none.
+    r"""Yield the contents of every length-delimited occurrence of a field; stops at the first byte that is none.
 
     Examples
     --------
-    >>> [bytes(one) for one in parts(memoryview(b"\\x0a\\x02hi\\x10\\x01\\x0a\\x01!"), 1)]
+    >>> [bytes(one) for one in parts(memoryview(b"\x0a\x02hi\x10\x01\x0a\x01!"), 1)]
     [b'hi', b'!']
     """
     at = 0

@@ -1,0 +1,198 @@
+"""Records in, one verdict a record out: an event, or the reason there is none. Nothing is lost silently."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
+
+from detector.otlp.events import content_of, make_event
+from detector.otlp.facts import Subject
+from detector.otlp.item import Item
+from detector.otlp.plans import Catalogue, Plan, Source, rule_for
+from detector.otlp.tables import Table, shipped
+from detector.otlp.traces import Node, Traces
+from detector.otlp.values import text
+from detector.otlp.who import node_of, own_name, service_of
+from detector.schema.event import Event
+
+MAX_IDS: Final = 65_536
+"""Event ids remembered, the ones seen last, to drop repeats and keep ids unique."""
+MAX_COUNTED: Final = 1_024
+"""Triples of source, name and reason that are counted apart; senders invent names."""
+OTHER: Final = "(others)"
+MAX_NAME: Final = 128
+ID_TAKEN: Final = "otlp.id_taken"
+"""Attribute of an event whose id another event had: it then has an id of its own, and says so."""
+MAPPED: Final = "mapped"
+_DIGEST_BYTES: Final = 8
+_FAULTS: Final = {
+    "not_gzip": "compressed bytes that do not unpack",
+    "too_large": "more bytes than are read of one file",
+    "empty": "no bytes",
+    "not_json": "begins like JSON and is none",
+    "not_otlp": "JSON, but no export request, span or log record",
+    "wrong_type": "a list of records with something else in it",
+    "unreadable": "neither a trace, nor a log, nor a metric export request",
+}
+
+
+class Verdict(NamedTuple):
+    """What became of one record.
+
+    Parameters
+    ----------
+    source : str
+        The table that knew it; else the service, the scope, or ``unknown``.
+    name : str
+        Its name, as its source calls it.
+    event : Event or None
+        What it became.
+    reason : str
+        ``mapped``, or a countable word why not.
+    why : str
+        The same for a reader.
+    """
+
+    source: str
+    name: str
+    event: Event | None
+    reason: str
+    why: str
+
+
+class _Read(NamedTuple):
+    """A record, the table for it, and what was found out before its rule is chosen."""
+
+    source: Source | None
+    subject: Subject
+
+
+class Mapper:
+    """Maps batches of records; remembers of former ones what spans and repeats need, and no more.
+
+    Two passes over a batch: what spans tell of each other is noted first, since parents arrive after their children.
+
+    Parameters
+    ----------
+    tables : sequence of Table, optional
+        The shipped ones if left out.
+    """
+
+    def __init__(self, tables: Sequence[Table] | None = None) -> None:
+        self._catalogue = Catalogue(shipped() if tables is None else tables)
+        self._traces = Traces()
+        self._ids: OrderedDict[str, bytes] = OrderedDict()
+        self.counts: Counter[tuple[str, str, str]] = Counter()
+        """(source, name, reason) -> records, since the beginning; at most 1,024 triples, the rest under (others)."""
+
+    def map(self, items: Iterable[Item]) -> list[Verdict]:
+        """Return the verdict on each record of a batch, in order. Never raises for what a sender wrote."""
+        read = [self._note(item) for item in items]
+        verdicts = [self._judge(one) for one in read]
+        for verdict in verdicts:
+            key = (verdict.source[:MAX_NAME], verdict.name[:MAX_NAME], verdict.reason)
+            if key not in self.counts and len(self.counts) >= MAX_COUNTED:
+                key = (OTHER, OTHER, verdict.reason)
+            self.counts[key] += 1
+        return verdicts
+
+    def _note(self, item: Item) -> _Read:
+        """Find the table for a record and remember what others need of it."""
+        name = text(_name(item), MAX_NAME) or ""
+        source = None if item.fault or item.signal == "metric" else self._catalogue.find(item, name)
+        subject = Subject(item=item, name=name)
+        if source is None:
+            if item.signal == "span" and item.trace_id and item.span_id:
+                self._traces.note(item.trace_id, item.span_id, Node(parent=item.parent_id), frozenset())
+            return _Read(None, subject)
+        subject.name = source.stripped(name)
+        if source.derived:
+            subject.derived = {key: getter(subject) for key, getter in source.derived}
+        subject.session = text(source.session(subject))
+        subject.agent = own_name(source, subject)
+        if item.signal == "span" and item.trace_id and item.span_id:
+            marks = frozenset(mark for mark, holds in source.marks if holds(subject))
+            self._traces.note(item.trace_id, item.span_id, node_of(source, subject), marks)
+        elif item.signal == "log" and subject.session is not None:
+            self._traces.tell(source.name, subject.session)
+            if (call := text(source.call(subject))) is not None:
+                self._traces.tell(subject.session, call)
+        return _Read(source, subject)
+
+    def _judge(self, read: _Read) -> Verdict:
+        """Return the verdict on one record, its batch noted."""
+        source, subject = read
+        item = subject.item
+        if item.fault:
+            return Verdict(_unknown(subject), subject.name, None, item.fault, _FAULTS[item.fault])
+        if item.signal == "metric":
+            why = "metrics are not needed: every quantity also stands in a log record or span"
+            return Verdict(_unknown(subject), subject.name, None, "metric", why)
+        if source is None:
+            why = "no table is for this service, scope or event: add one (docs/otlp.md)"
+            return Verdict(_unknown(subject), subject.name, None, "no_table", why)
+        if item.signal == "span":
+            subject.children = self._traces.children(item.trace_id, item.span_id)
+            self._hear(source, subject)
+        plan = rule_for(source, subject)
+        if plan is None:
+            why = f"{source.name} v{source.table.version} has no rule for it"
+            return Verdict(source.name, subject.name, None, "no_rule", why)
+        if plan.drop is not None:
+            return Verdict(source.name, subject.name, None, plan.drop, plan.why or plan.title)
+        return self._event(source, plan, subject)
+
+    def _hear(self, source: Source, subject: Subject) -> None:
+        """Note on a span what log records told of its session and its call."""
+        if subject.session is not None:
+            subject.is_told = self._traces.is_told(source.name, subject.session)
+            call = text(source.call(subject))
+            subject.is_call_told = call is not None and self._traces.is_told(subject.session, call)
+
+    def _event(self, source: Source, plan: Plan, subject: Subject) -> Verdict:
+        """Return the event a rule makes, with an id that no other event has."""
+        event = make_event(source, plan, subject, self._traces)
+        if event is None:
+            return Verdict(source.name, subject.name, None, "no_time", "no time that UTC can hold stands in it")
+        digest = hashlib.blake2b(content_of(event), digest_size=_DIGEST_BYTES).digest()
+        known = self._ids.get(event.event_id)
+        if known == digest:
+            why = f"event {event.event_id} came before with the same content"
+            return Verdict(source.name, subject.name, None, "repeat", why)
+        if known is not None:
+            event = _renamed(event, digest)
+            if event.event_id in self._ids:
+                return Verdict(source.name, subject.name, None, "repeat", f"event {event.event_id} came before")
+        self._ids[event.event_id] = digest
+        if len(self._ids) > MAX_IDS:
+            self._ids.popitem(last=False)
+        return Verdict(source.name, subject.name, event, MAPPED, plan.title)
+
+
+def _renamed(event: Event, digest: bytes) -> Event:
+    """Return an event under an id made of its own content, which says that the id was taken."""
+    taken = {**event.attributes, ID_TAKEN: True}
+    beginning = text(event.event_id, 1_000) or ""
+    return replace(event, event_id=f"{beginning}~{digest.hex()}", attributes=taken)
+
+
+def _name(item: Item) -> str:
+    """Return a record's name: of a log record what it calls its event, with or without a prefix, else its body's word.
+
+    The OTLP field ``event_name`` of some libraries is a line of their source: a name has no blank in it.
+    """
+    if item.signal != "log":
+        return item.name
+    name = item.attributes.get("event.name")
+    for one in (name, item.name, item.body):
+        if isinstance(one, str) and one and " " not in one and len(one) <= MAX_NAME:
+            return one
+    return ""
+
+
+def _unknown(subject: Subject) -> str:
+    return service_of(subject)[:MAX_NAME]
