@@ -34,9 +34,7 @@ def make_event(source: Source, plan: Plan, subject: Subject, traces: Traces) -> 
         return None
     item = subject.item
     who = find(source, subject, traces)
-    fields: dict[str, Any] = {
-        name: number for name, getter in plan.amounts if (number := amount(getter(subject))) is not None
-    }
+    amounts = {name: number for name, getter in plan.amounts if (number := amount(getter(subject))) is not None}
     texts = {name: value for name, getter in plan.texts if (value := text(getter(subject))) is not None}
     arguments = read_arguments(_taken(plan.others.get("arguments"), subject))
     target = texts.get("target") or text(target_of(arguments)) or text(_taken(plan.others.get("place"), subject))

@@ -33,8 +33,9 @@ class Node(Struct, eq=False):
 class Traces:
     """The open traces, and the sessions that log records tell.
 
-    At most :data:`MAX_TRACES` traces of :data:`MAX_SPANS` spans, :data:`MAX_NODES` spans in all; a flood of made-up traces pushes out
-    others', whose spans then fall back to what they say themselves: an agent is named less exactly, never lost.
+    At most :data:`MAX_TRACES` traces of :data:`MAX_SPANS` spans, :data:`MAX_NODES` spans in all. A flood of made-up
+    traces pushes out others', whose spans then fall back to what they say themselves: an agent is named less exactly,
+    never lost.
     """
 
     def __init__(self) -> None:
