@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from detector.otlp.events import content_of, make_event
 from detector.otlp.facts import Subject
 from detector.otlp.item import Item
-from detector.otlp.plans import Catalogue, Plan, Source, rule_for
-from detector.otlp.tables import Table, shipped
+from detector.otlp.plans import Catalogue, Plan, Source, compile_all, rule_for, shipped_sources
+from detector.otlp.tables import Table
 from detector.otlp.traces import Node, Traces
 from detector.otlp.values import text
 from detector.otlp.who import node_of, own_name, service_of
@@ -83,7 +83,7 @@ class Mapper:
     """
 
     def __init__(self, tables: Sequence[Table] | None = None) -> None:
-        self._catalogue = Catalogue(shipped() if tables is None else tables)
+        self._catalogue = Catalogue(shipped_sources() if tables is None else compile_all(tables))
         self._traces = Traces()
         self._ids: OrderedDict[str, bytes] = OrderedDict()
         self.counts: Counter[tuple[str, str, str]] = Counter()

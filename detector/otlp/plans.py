@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from detector.errors import ProfileError
@@ -10,7 +11,7 @@ from detector.otlp.conditions import Condition, compile_where
 from detector.otlp.facts import Getter, Subject
 from detector.otlp.item import Item
 from detector.otlp.sources import compile_source, first_of
-from detector.otlp.tables import AMOUNTS, TEXTS, Fields, RuleTable, Table, Verdict, fields
+from detector.otlp.tables import AMOUNTS, TEXTS, Fields, Match, RuleTable, Table, Verdict, fields, shipped
 from detector.schema.amends import cut
 from detector.schema.event import Kind, Outcome
 
@@ -160,17 +161,28 @@ def _plan(rule: RuleTable, table: Table) -> Plan:
     )
 
 
+def compile_all(tables: Sequence[Table]) -> list[Source]:
+    """Return the tables that are for records, compiled; those that only others extend are left out."""
+    return [compile_table(table) for table in tables if table.match != Match()]
+
+
+@cache
+def shipped_sources() -> tuple[Source, ...]:
+    """Return the tables that are shipped, compiled once a process."""
+    return tuple(compile_all(shipped()))
+
+
 class Catalogue:
     """All tables, compiled; tells which one a record is for.
 
     Parameters
     ----------
-    tables : sequence of Table
-        With what they extend merged in, by rank.
+    sources : sequence of Source
+        By rank.
     """
 
-    def __init__(self, tables: Sequence[Table]) -> None:
-        self.sources = [compile_table(table) for table in tables if table.match != type(table.match)()]
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.sources = sources
         self._known: dict[tuple[str, str, str], Source | None] = {}
         self._tests: list[tuple[Callable[[Item, str], bool], Source]] = []
         for source in self.sources:
