@@ -11,7 +11,7 @@ import msgspec
 
 from detector.otlp.arguments import read_arguments, short_values, target_of
 from detector.otlp.facts import Getter, Subject
-from detector.otlp.plans import Plan, Source
+from detector.otlp.plans import RulePlan, Source
 from detector.otlp.traces import Traces
 from detector.otlp.values import MAX_ATTRIBUTE, amount, text, time_at, time_of, whole
 from detector.otlp.who import Found, find, service_of, session_of
@@ -24,7 +24,7 @@ SOURCE: Final = "otlp.source"
 _DIGEST_BYTES: Final = 8
 
 
-def make_event(source: Source, plan: Plan, subject: Subject, traces: Traces) -> Event | None:
+def make_event(source: Source, plan: RulePlan, subject: Subject, traces: Traces) -> Event | None:
     """Return the event a rule makes of a record; None if the record has no time.
 
     What is longer than the schema allows is cut, with a digest of the whole; what is no number is left out.
@@ -91,7 +91,7 @@ def _time(getter: Getter | None, subject: Subject) -> datetime | None:
     )
 
 
-def _event_id(plan: Plan, subject: Subject) -> str:
+def _event_id(plan: RulePlan, subject: Subject) -> str:
     """Return the id: the first way of the table whose parts are all there, else the span, else a digest."""
     for way in plan.event_id:
         parts = [text(getter(subject)) for getter in way]
@@ -121,7 +121,7 @@ def _peer(name: str | None, who: Found, source: Source, subject: Subject) -> str
 
 
 def _attributes(
-    plan: Plan,
+    plan: RulePlan,
     subject: Subject,
     first: Mapping[str, str],
     arguments: dict[str, Any] | str | None,

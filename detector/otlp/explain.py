@@ -9,13 +9,13 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from detector.otlp.mapper import MAPPED, Mapper, Verdict
+from detector.otlp.mapper import MAPPED, Mapper, RecordVerdict
 from detector.otlp.read import read
 from detector.otlp.tables import Table as Mapping
 from detector.schema.event import Event
 
 
-def explain(raw: bytes, tables: Sequence[Mapping] | None = None) -> list[Verdict]:
+def explain(raw: bytes, tables: Sequence[Mapping] | None = None) -> list[RecordVerdict]:
     """Return the verdict on every record in the bytes of a file, in order.
 
     Parameters
@@ -28,26 +28,26 @@ def explain(raw: bytes, tables: Sequence[Mapping] | None = None) -> list[Verdict
     return Mapper(tables).map(read(raw))
 
 
-def lines(verdicts: Sequence[Verdict]) -> Iterator[str]:
+def lines(verdicts: Sequence[RecordVerdict]) -> Iterator[str]:
     """Yield one JSON line a record: its number from 0, its source, the event or null, and why."""
     for number, verdict in enumerate(verdicts):
         line = {"record": number, "source": verdict.source, "event": verdict.event, "why": said(verdict)}
         yield msgspec.json.encode(line).decode()
 
 
-def said(verdict: Verdict) -> str:
+def said(verdict: RecordVerdict) -> str:
     """Return why, the countable word first: ``double: its api_response tells it``."""
     return f"{verdict.reason}: {verdict.why}"
 
 
-def counted(verdicts: Sequence[Verdict]) -> list[tuple[str, str, str, int]]:
+def counted(verdicts: Sequence[RecordVerdict]) -> list[tuple[str, str, str, int]]:
     """Return how many records of each source, name and reason there were, the events first, then the most."""
     counts = Counter((verdict.source, verdict.name, verdict.reason) for verdict in verdicts)
     found = [(*key, count) for key, count in counts.items()]
     return sorted(found, key=lambda row: (row[2] != MAPPED, -row[3], row[:3]))
 
 
-def table_of(verdicts: Sequence[Verdict]) -> Table:
+def table_of(verdicts: Sequence[RecordVerdict]) -> Table:
     """Return the records as a table: what each became, and why."""
     table = Table(title="records", title_justify="left", expand=True)
     for column, kind in (("#", "right"), ("source", "left"), ("record", "left"), ("event", "left"), ("why", "left")):
@@ -59,7 +59,7 @@ def table_of(verdicts: Sequence[Verdict]) -> Table:
     return table
 
 
-def counts_table(verdicts: Sequence[Verdict]) -> Table:
+def counts_table(verdicts: Sequence[RecordVerdict]) -> Table:
     """Return the counts by source, name and reason as a table."""
     mapped = sum(verdict.event is not None for verdict in verdicts)
     title = f"{len(verdicts)} records: {mapped} events, {len(verdicts) - mapped} not mapped"

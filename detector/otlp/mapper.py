@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from detector.otlp.events import content_of, make_event
 from detector.otlp.facts import Subject
 from detector.otlp.item import Item
-from detector.otlp.plans import Catalogue, Plan, Source, compile_all, rule_for, shipped_sources
+from detector.otlp.plans import Catalogue, RulePlan, Source, compile_all, rule_for, shipped_sources
 from detector.otlp.tables import Table
 from detector.otlp.traces import Node, Traces
 from detector.otlp.values import text
@@ -40,7 +40,7 @@ _FAULTS: Final = {
 }
 
 
-class Verdict(NamedTuple):
+class RecordVerdict(NamedTuple):
     """What became of one record.
 
     Parameters
@@ -89,7 +89,7 @@ class Mapper:
         self.counts: Counter[tuple[str, str, str]] = Counter()
         """(source, name, reason) -> records, since the beginning; at most 1,024 triples, the rest under (others)."""
 
-    def map(self, items: Iterable[Item]) -> list[Verdict]:
+    def map(self, items: Iterable[Item]) -> list[RecordVerdict]:
         """Return the verdict on each record of a batch, in order. Never raises for what a sender wrote."""
         read = [self._note(item) for item in items]
         verdicts = [self._judge(one) for one in read]
@@ -123,27 +123,27 @@ class Mapper:
                 self._traces.tell(subject.session, call)
         return _Read(source, subject)
 
-    def _judge(self, read: _Read) -> Verdict:
+    def _judge(self, read: _Read) -> RecordVerdict:
         """Return the verdict on one record, its batch noted."""
         source, subject = read
         item = subject.item
         if item.fault:
-            return Verdict(_unknown(subject), subject.name, None, item.fault, _FAULTS[item.fault])
+            return RecordVerdict(_unknown(subject), subject.name, None, item.fault, _FAULTS[item.fault])
         if item.signal == "metric":
             why = "metrics are not needed: every quantity also stands in a log record or span"
-            return Verdict(_unknown(subject), subject.name, None, "metric", why)
+            return RecordVerdict(_unknown(subject), subject.name, None, "metric", why)
         if source is None:
             why = "no table is for this service, scope or event: add one (docs/otlp.md)"
-            return Verdict(_unknown(subject), subject.name, None, "no_table", why)
+            return RecordVerdict(_unknown(subject), subject.name, None, "no_table", why)
         if item.signal == "span":
             subject.children = self._traces.children(item.trace_id, item.span_id)
             self._hear(source, subject)
         plan = rule_for(source, subject)
         if plan is None:
             why = f"{source.name} v{source.table.version} has no rule for it"
-            return Verdict(source.name, subject.name, None, "no_rule", why)
+            return RecordVerdict(source.name, subject.name, None, "no_rule", why)
         if plan.drop is not None:
-            return Verdict(source.name, subject.name, None, plan.drop, plan.why or plan.title)
+            return RecordVerdict(source.name, subject.name, None, plan.drop, plan.why or plan.title)
         return self._event(source, plan, subject)
 
     def _hear(self, source: Source, subject: Subject) -> None:
@@ -153,24 +153,24 @@ class Mapper:
             call = text(source.call(subject))
             subject.is_call_told = call is not None and self._traces.is_told(subject.session, call)
 
-    def _event(self, source: Source, plan: Plan, subject: Subject) -> Verdict:
+    def _event(self, source: Source, plan: RulePlan, subject: Subject) -> RecordVerdict:
         """Return the event a rule makes, with an id that no other event has."""
         event = make_event(source, plan, subject, self._traces)
         if event is None:
-            return Verdict(source.name, subject.name, None, "no_time", "no time that UTC can hold stands in it")
+            return RecordVerdict(source.name, subject.name, None, "no_time", "no time that UTC can hold stands in it")
         digest = hashlib.blake2b(content_of(event), digest_size=_DIGEST_BYTES).digest()
         known = self._ids.get(event.event_id)
         if known == digest:
             why = f"event {event.event_id} came before with the same content"
-            return Verdict(source.name, subject.name, None, "repeat", why)
+            return RecordVerdict(source.name, subject.name, None, "repeat", why)
         if known is not None:
             event = _renamed(event, digest)
             if event.event_id in self._ids:
-                return Verdict(source.name, subject.name, None, "repeat", f"event {event.event_id} came before")
+                return RecordVerdict(source.name, subject.name, None, "repeat", f"event {event.event_id} came before")
         self._ids[event.event_id] = digest
         if len(self._ids) > MAX_IDS:
             self._ids.popitem(last=False)
-        return Verdict(source.name, subject.name, event, MAPPED, plan.title)
+        return RecordVerdict(source.name, subject.name, event, MAPPED, plan.title)
 
 
 def _renamed(event: Event, digest: bytes) -> Event:

@@ -11,7 +11,7 @@ from detector.otlp.conditions import Condition, compile_where
 from detector.otlp.facts import Getter, Subject
 from detector.otlp.item import Item
 from detector.otlp.sources import compile_source, first_of
-from detector.otlp.tables import AMOUNTS, TEXTS, Fields, Match, RuleTable, Table, Verdict, fields, shipped
+from detector.otlp.tables import AMOUNTS, TEXTS, Fields, Match, RuleTable, Table, OutcomeTable, fields, shipped
 from detector.schema.amends import cut
 from detector.schema.event import Kind, Outcome
 
@@ -21,7 +21,7 @@ MAX_TITLE: Final = 60
 Named = Sequence[tuple[str, Getter]]
 
 
-class Plan(NamedTuple):
+class RulePlan(NamedTuple):
     """A rule, compiled: what becomes of a record."""
 
     title: str
@@ -58,10 +58,10 @@ class Source(NamedTuple):
     call: Getter
     marks: Sequence[tuple[str, Condition]]
     derived: Named
-    logs: dict[str, list[Plan]]
-    log_wildcards: Sequence[tuple[str, list[Plan]]]
-    log_any: list[Plan]
-    spans: list[Plan]
+    logs: dict[str, list[RulePlan]]
+    log_wildcards: Sequence[tuple[str, list[RulePlan]]]
+    log_any: list[RulePlan]
+    spans: list[RulePlan]
 
     @property
     def name(self) -> str:
@@ -101,10 +101,10 @@ def _compiled(table: Table) -> Source:
         not_names=frozenset(identity.not_names),
         are_instances=identity.names_are == "instances",
     )
-    logs: dict[str, list[Plan]] = {}
-    wild: dict[str, list[Plan]] = {}
-    log_any: list[Plan] = []
-    spans: list[Plan] = []
+    logs: dict[str, list[RulePlan]] = {}
+    wild: dict[str, list[RulePlan]] = {}
+    log_any: list[RulePlan] = []
+    spans: list[RulePlan] = []
     for rule in table.rules:
         plan = _plan(rule, table)
         if rule.signal != "log":
@@ -139,14 +139,14 @@ def _with_name(names: Sequence[str], holds: Condition | None) -> Condition:
     return is_named if holds is None else lambda subject: is_named(subject) and holds(subject)
 
 
-def _plan(rule: RuleTable, table: Table) -> Plan:
+def _plan(rule: RuleTable, table: Table) -> RulePlan:
     """Return a rule compiled, with what its table says of every rule and of its kind."""
     of_kind = table.kinds.get(rule.kind, {}) if rule.kind else {}
     found: Fields = fields(rule.fields, fields(of_kind, table.fields))
     getters = {name: first_of(sources) for name, sources in found.items() if sources}
     what = "/".join(rule.names) or " ".join(f"{name}={'|'.join(map(str, ok))}" for name, ok in rule.where.items())
-    outcomes: list[Verdict] = table.outcome if rule.outcome is None else rule.outcome
-    return Plan(
+    outcomes: list[OutcomeTable] = table.outcome if rule.outcome is None else rule.outcome
+    return RulePlan(
         title=f"{table.source} v{table.version}: {cut(what, MAX_TITLE) or 'any'}",
         kind=rule.kind,
         drop=rule.drop,
@@ -234,7 +234,7 @@ def _has_test(names: Sequence[str], signal: str | None) -> Callable[[Item, str],
     )
 
 
-def rule_for(source: Source, subject: Subject) -> Plan | None:
+def rule_for(source: Source, subject: Subject) -> RulePlan | None:
     """Return the first rule of a source that holds for a record; None if there is none."""
     if subject.item.signal == "span":
         plans = source.spans

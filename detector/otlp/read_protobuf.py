@@ -98,7 +98,7 @@ def _one_by_one(raw: bytes) -> Iterator[Item]:
                 yield _record(bytes(record), resource, name)
 
 
-def _first(kind: Any, found: Iterator[memoryview]) -> Any:  # noqa: ANN401 - a message class of protobuf and its instance
+def _first(kind: Any, found: Iterator[memoryview]) -> Any:  # noqa: ANN401 - a class and its instance
     for one in found:
         try:
             return kind.FromString(bytes(one))

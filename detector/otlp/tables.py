@@ -37,20 +37,20 @@ Sources = list[str | dict[str, Any]]
 Fields = dict[FieldName, Sources]
 
 
-class Part(BaseModel):
+class TablePart(BaseModel):
     """A part of a table: frozen, and nothing in it that has no meaning."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Verdict(Part):
+class OutcomeTable(TablePart):
     """An outcome, and when it holds."""
 
     outcome: Outcome = Field(alias="is")
     where: Where
 
 
-class Match(Part):
+class Match(TablePart):
     """Which records a table is for: any one of these, all compared as texts, ``*`` at an end for any ending."""
 
     signal: Literal["log", "span"] | None = None
@@ -61,7 +61,7 @@ class Match(Part):
     """Attributes of which one must be there; ``resource:`` before it for one of the resource."""
 
 
-class Identity(Part):
+class IdentityTable(TablePart):
     """Where the agent's name is taken from, after what a fleet set on purpose (``common.toml``)."""
 
     fleet: Sources = []
@@ -73,14 +73,14 @@ class Identity(Part):
     names_are: Literal["agents", "instances"] = "agents"
 
 
-class Mark(Part):
+class Mark(TablePart):
     """What a span tells the span above it."""
 
     mark: str
     where: Where
 
 
-class RuleTable(Part):
+class RuleTable(TablePart):
     """What becomes of the records it holds for: an event, or nothing for a reason."""
 
     signal: Literal["log", "span"] | None = None
@@ -90,12 +90,12 @@ class RuleTable(Part):
     drop: Annotated[str, Field(pattern=r"^[a-z_]+$")] | None = None
     why: str = ""
     fields: Fields = {}
-    outcome: list[Verdict] | None = None
+    outcome: list[OutcomeTable] | None = None
     carry: list[str] = []
     event_id: list[Sources] = []
 
 
-class Table(Part):
+class Table(TablePart):
     """One source: what is known of it, how its records are told, and its rules."""
 
     source: str
@@ -110,10 +110,10 @@ class Table(Part):
     product: str | None = None
     match: Match = Match()
     strip: list[str] = []
-    identity: Identity = Identity()
+    identity: IdentityTable = IdentityTable()
     fields: Fields = {}
     kinds: dict[Kind, Fields] = {}
-    outcome: list[Verdict] = []
+    outcome: list[OutcomeTable] = []
     carry: list[str] = []
     event_id: list[Sources] = []
     marks: list[Mark] = []
@@ -212,7 +212,7 @@ def spliced(own: Sequence[Any], base: Sequence[Any]) -> list[Any]:
     return [one for entry in own for one in (base if entry == INHERITED else [entry])]
 
 
-def _identity(own: Identity, base: Identity) -> Identity:
+def _identity(own: IdentityTable, base: IdentityTable) -> IdentityTable:
     """Return an identity: what a table does not say is the base's."""
     said = own.model_fields_set
     update = {

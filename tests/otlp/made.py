@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from detector.otlp.explain import explain
-from detector.otlp.mapper import Verdict
+from detector.otlp.mapper import RecordVerdict
 from detector.schema.event import Event
 
 START_NS = 1_795_537_200_000_000_000
@@ -94,7 +94,7 @@ def as_protobuf(made: Mapping[str, Any]) -> bytes:
     return bytes(ParseDict(bare(dict(made)), kind()).SerializeToString())
 
 
-def verdicts_of(records: Sequence[Any], **about: Any) -> list[Verdict]:
+def verdicts_of(records: Sequence[Any], **about: Any) -> list[RecordVerdict]:
     """Return what becomes of records of one resource and scope."""
     return explain(as_json(request(records, **about)))
 

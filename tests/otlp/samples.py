@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from detector.otlp.mapper import Verdict
+from detector.otlp.mapper import RecordVerdict
 from detector.schema.event import Event
 
 
@@ -27,6 +27,6 @@ def files_of(folder: Path, stem: str) -> list[Path]:
     return [path for path in found if path.exists()]
 
 
-def events_of(verdicts: list[Verdict]) -> list[Event]:
+def events_of(verdicts: list[RecordVerdict]) -> list[Event]:
     """Return the events among verdicts."""
     return [verdict.event for verdict in verdicts if verdict.event is not None]

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from detector.otlp.explain import counted, explain, lines
-from detector.otlp.mapper import MAPPED, Mapper, Verdict
+from detector.otlp.mapper import MAPPED, Mapper, RecordVerdict
 from detector.otlp.read import read
 from detector.otlp.tables import shipped
 from detector.schema.decode import decode
@@ -55,7 +55,7 @@ documents = st.recursive(
 )  # fmt: skip
 
 
-def _hold(verdicts: list[Verdict], records: int | None = None) -> None:
+def _hold(verdicts: list[RecordVerdict], records: int | None = None) -> None:
     """Hold verdicts against the law: one each with a reason, events that decode, ids of their own."""
     if records is not None:
         assert len(verdicts) == records

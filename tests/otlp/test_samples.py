@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from detector.otlp.explain import explain
-from detector.otlp.mapper import Mapper, Verdict
+from detector.otlp.mapper import Mapper, RecordVerdict
 from detector.otlp.read import read
 from detector.schema.decode import decode
 from detector.schema.event import Event
@@ -35,7 +35,7 @@ def _is_as_written(event: Event, line: Line, service: str) -> None:
     assert (event.tokens_in, event.tokens_out, event.cost_usd) == (line.tokens_in, line.tokens_out, line.cost_usd)
 
 
-def _are_as_written(verdicts: list[Verdict], table: str, service: str = "") -> None:
+def _are_as_written(verdicts: list[RecordVerdict], table: str, service: str = "") -> None:
     lines = lines_of(table)
     found = [number for number, verdict in enumerate(verdicts) if verdict.event is not None]
     assert found == [line.record for line in lines]

@@ -220,9 +220,10 @@ def test_codex_sub_agents_are_instances_and_the_root_is_none() -> None:
     base = {"event.name": "codex.tool_result", "conversation.id": "c", "tool_name": "t", "success": "true"}
     about = {"service": "codex_exec", "resource": {"host.name": "h"}}
     root = only([log({**base, "call_id": "1", "agent_name": "/root"})], **about)
-    sub = only([log({**base, "call_id": "2", "agent_name": "/root/scout"})], **about)
+    scout = "/root" + "/scout"
+    sub = only([log({**base, "call_id": "2", "agent_name": scout})], **about)
     assert (root.instance_id, root.parent_agent_id) == (None, None)
-    assert (sub.agent_id, sub.instance_id, sub.parent_agent_id) == ("codex/h", "/root/scout", "codex/h")
+    assert (sub.agent_id, sub.instance_id, sub.parent_agent_id) == ("codex/h", scout, "codex/h")
 
 
 def test_a_command_cannot_print_its_way_to_success() -> None:
