@@ -11,7 +11,7 @@ from detector.otlp.conditions import Condition, compile_where
 from detector.otlp.facts import Getter, Subject
 from detector.otlp.item import Item
 from detector.otlp.sources import compile_source, first_of
-from detector.otlp.tables import AMOUNTS, TEXTS, Fields, Match, RuleTable, Table, OutcomeTable, fields, shipped
+from detector.otlp.tables import AMOUNTS, TEXTS, Fields, Match, OutcomeTable, RuleTable, Table, fields, shipped
 from detector.schema.amends import cut
 from detector.schema.event import Kind, Outcome
 
