@@ -11,7 +11,7 @@ import msgspec
 
 from detector.otlp.arguments import read_arguments, short_values, target_of
 from detector.otlp.facts import Getter, Subject
-from detector.otlp.plans import RulePlan, Source
+from detector.otlp.plans import RulePlan, Shape
 from detector.otlp.traces import Traces
 from detector.otlp.values import MAX_ATTRIBUTE, amount, text, time_at, time_of, whole
 from detector.otlp.who import Found, find, service_of, session_of
@@ -24,7 +24,7 @@ SOURCE: Final = "otlp.source"
 _DIGEST_BYTES: Final = 8
 
 
-def make_event(source: Source, plan: RulePlan, subject: Subject, traces: Traces) -> Event | None:
+def make_event(shape: Shape, plan: RulePlan, subject: Subject, traces: Traces) -> Event | None:
     """Return the event a rule makes of a record; None if the record has no time.
 
     What is longer than the schema allows is cut, with a digest of the whole; what is no number is left out.
@@ -33,7 +33,7 @@ def make_event(source: Source, plan: RulePlan, subject: Subject, traces: Traces)
     if ts is None or plan.kind is None:
         return None
     item = subject.item
-    who = find(source, subject, traces)
+    who = find(shape, subject, traces)
     amounts = {name: number for name, getter in plan.amounts if (number := amount(getter(subject))) is not None}
     texts = {name: value for name, getter in plan.texts if (value := text(getter(subject))) is not None}
     arguments = read_arguments(_taken(plan.others.get("arguments"), subject))
@@ -44,9 +44,9 @@ def make_event(source: Source, plan: RulePlan, subject: Subject, traces: Traces)
         **amounts,
         **texts,
         "name": texts.get("name") or text(subject.name) or plan.kind,
-        "agent_type": texts.get("agent_type") or source.table.product or service_of(subject),
+        "agent_type": texts.get("agent_type") or shape.source.table.product or service_of(subject),
         "model": _bare_model(texts.get("model")),
-        "peer_agent_id": _peer(texts.get("peer_agent_id"), who, source, subject),
+        "peer_agent_id": _peer(texts.get("peer_agent_id"), who, shape, subject),
         "session_id": session or texts.get("session_id") or text(item.trace_id),
         "trace_id": text(item.trace_id) or texts.get("trace_id"),
         "target": target,
@@ -58,10 +58,12 @@ def make_event(source: Source, plan: RulePlan, subject: Subject, traces: Traces)
         ts=ts,
         agent_id=who.agent_id,
         kind=plan.kind,
-        outcome=next((outcome for outcome, holds in plan.outcome if holds(subject)), "ok"),
+        outcome=next((outcome for outcome, holds in plan.outcome if holds is None or holds(subject)), "ok"),
         seq=whole(_taken(plan.others.get("seq"), subject)),
         credential=None if credential is None else Credential(id=credential),
-        attributes=_attributes(plan, subject, {SOURCE: source.name, TAKEN_FROM: who.taken_from}, arguments, target),
+        attributes=_attributes(
+            plan, subject, {SOURCE: shape.source.name, TAKEN_FROM: who.taken_from}, arguments, target
+        ),
         **fields,
     )
 
@@ -113,9 +115,9 @@ def _bare_model(model: str | None) -> str | None:
     return model[: model.rfind("[")] or model if "[" in model else model
 
 
-def _peer(name: str | None, who: Found, source: Source, subject: Subject) -> str | None:
+def _peer(name: str | None, who: Found, shape: Shape, subject: Subject) -> str | None:
     """Return the id of the agent that is spoken to: of this service, unless the name is a whole id."""
-    if name is None or "/" in name or source.who.are_instances or who.taken_from.startswith("resource:"):
+    if name is None or "/" in name or shape.who.are_instances or who.taken_from.startswith("resource:"):
         return name
     return text(f"{service_of(subject)}/{name}")
 

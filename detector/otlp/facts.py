@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Set as AbstractSet
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
@@ -112,8 +113,29 @@ FACTS: Final[dict[str, Callable[[Subject], Any]]] = {
 """Name in a table -> what it takes from a record."""
 
 
-def simple(source: str) -> Getter:
-    """Return the function that takes what a source without braces names.
+class Take(NamedTuple):
+    """A source of a value, compiled.
+
+    Parameters
+    ----------
+    get : callable
+        Takes the value from a record; None if it is not there.
+    needs : frozenset of str or None
+        Attributes of which one must be there, or there is no value (``resource:`` before those of the resource); None
+        if that cannot be said.
+    """
+
+    get: Getter
+    needs: frozenset[str] | None = None
+
+
+def is_dead(take: Take, present: AbstractSet[str]) -> bool:
+    """Return whether a source has no value in any record with just these attributes."""
+    return take.needs is not None and take.needs.isdisjoint(present)
+
+
+def simple(source: str) -> Take:
+    """Return the source without braces that a table names.
 
     Raises
     ------
@@ -122,17 +144,18 @@ def simple(source: str) -> Getter:
     """
     if source.startswith("="):
         word = source[1:]
-        return lambda _: word
+        return Take(lambda _: word)
     if source.startswith("@"):
         if source not in FACTS:
             raise ValueError(f"fact must be one of {', '.join(FACTS)}, got {source}")
-        return FACTS[source]
+        return Take(FACTS[source])
     if source.startswith("$"):
-        return lambda subject: subject.derived.get(source[1:])
+        return Take(lambda subject: subject.derived.get(source[1:]))
+    needs = frozenset({source})
     if source.startswith("resource:"):
         name = source.removeprefix("resource:")
-        return lambda subject: subject.item.resource.get(name)
+        return Take(lambda subject: subject.item.resource.get(name), needs)
     if "#" in source:
         holder, member = source.split("#", 1)
-        return lambda subject: dug(subject, holder, member)
-    return lambda subject: subject.item.attributes.get(source)
+        return Take(lambda subject: dug(subject, holder, member), frozenset({holder}))
+    return Take(lambda subject: subject.item.attributes.get(source), needs)

@@ -9,10 +9,11 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
+from detector.otlp.catalogue import Catalogue, compile_all, shipped_sources
 from detector.otlp.events import content_of, make_event
 from detector.otlp.facts import Subject
 from detector.otlp.item import Item
-from detector.otlp.plans import Catalogue, RulePlan, Source, compile_all, rule_for, shipped_sources
+from detector.otlp.plans import RulePlan, Shape
 from detector.otlp.tables import Table
 from detector.otlp.traces import Node, Traces
 from detector.otlp.values import text
@@ -65,9 +66,9 @@ class RecordVerdict(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """A record, the table for it, and what was found out before its rule is chosen."""
+    """A record, its shape, and what was found out before its rule is chosen."""
 
-    source: Source | None
+    shape: Shape | None
     subject: Subject
 
 
@@ -103,59 +104,63 @@ class Mapper:
     def _note(self, item: Item) -> _Read:
         """Find the table for a record and remember what others need of it."""
         name = text(_name(item), MAX_NAME) or ""
-        source = None if item.fault or item.signal == "metric" else self._catalogue.find(item, name)
+        shape = None if item.fault or item.signal == "metric" else self._catalogue.shape(item, name)
         subject = Subject(item=item, name=name)
-        if source is None:
-            if item.signal == "span" and item.trace_id and item.span_id:
+        is_placed = item.signal == "span" and item.trace_id != "" and item.span_id != ""
+        if shape is None:
+            if is_placed:
                 self._traces.note(item.trace_id, item.span_id, Node(parent=item.parent_id), frozenset())
             return _Read(None, subject)
-        subject.name = source.stripped(name)
-        if source.derived:
-            subject.derived = {key: getter(subject) for key, getter in source.derived}
-        subject.session = text(source.session(subject))
-        subject.agent = own_name(source, subject)
-        if item.signal == "span" and item.trace_id and item.span_id:
-            marks = frozenset(mark for mark, holds in source.marks if holds(subject))
-            self._traces.note(item.trace_id, item.span_id, node_of(source, subject), marks)
+        subject.name = shape.source.stripped(name) if shape.name is None else shape.name
+        if shape.derived:
+            subject.derived = {key: getter(subject) for key, getter in shape.derived}
+        if shape.session is not None:
+            subject.session = text(shape.session(subject))
+        subject.agent = own_name(shape, subject)
+        if is_placed:
+            marks = [mark for mark, holds in shape.marks if holds is None or holds(subject)]
+            self._traces.note(item.trace_id, item.span_id, node_of(shape, subject), frozenset(marks))
         elif item.signal == "log" and subject.session is not None:
-            self._traces.tell(source.name, subject.session)
-            if (call := text(source.call(subject))) is not None:
+            self._traces.tell(shape.source.name, subject.session)
+            if (call := _call(shape, subject)) is not None:
                 self._traces.tell(subject.session, call)
-        return _Read(source, subject)
+        return _Read(shape, subject)
 
     def _judge(self, read: _Read) -> RecordVerdict:
         """Return the verdict on one record, its batch noted."""
-        source, subject = read
+        shape, subject = read
         item = subject.item
         if item.fault:
             return RecordVerdict(_unknown(subject), subject.name, None, item.fault, _FAULTS[item.fault])
         if item.signal == "metric":
             why = "metrics are not needed: every quantity also stands in a log record or span"
             return RecordVerdict(_unknown(subject), subject.name, None, "metric", why)
-        if source is None:
+        if shape is None:
             why = "no table is for this service, scope or event: add one (docs/otlp.md)"
             return RecordVerdict(_unknown(subject), subject.name, None, "no_table", why)
         if item.signal == "span":
-            subject.children = self._traces.children(item.trace_id, item.span_id)
-            self._hear(source, subject)
-        plan = rule_for(source, subject)
+            self._hear(shape, subject)
+        plan = next((one for one in shape.plans if one.holds is None or one.holds(subject)), None)
+        source = shape.source
         if plan is None:
             why = f"{source.name} v{source.table.version} has no rule for it"
             return RecordVerdict(source.name, subject.name, None, "no_rule", why)
         if plan.drop is not None:
             return RecordVerdict(source.name, subject.name, None, plan.drop, plan.why or plan.title)
-        return self._event(source, plan, subject)
+        return self._event(shape, plan, subject)
 
-    def _hear(self, source: Source, subject: Subject) -> None:
-        """Note on a span what log records told of its session and its call."""
+    def _hear(self, shape: Shape, subject: Subject) -> None:
+        """Note on a span what the spans below it and log records told of it, of its session and its call."""
+        subject.children = self._traces.children(subject.item.trace_id, subject.item.span_id)
         if subject.session is not None:
-            subject.is_told = self._traces.is_told(source.name, subject.session)
-            call = text(source.call(subject))
-            subject.is_call_told = call is not None and self._traces.is_told(subject.session, call)
+            subject.is_told = self._traces.is_told(shape.source.name, subject.session)
+            if subject.is_told and (call := _call(shape, subject)) is not None:
+                subject.is_call_told = self._traces.is_told(subject.session, call)
 
-    def _event(self, source: Source, plan: RulePlan, subject: Subject) -> RecordVerdict:
+    def _event(self, shape: Shape, plan: RulePlan, subject: Subject) -> RecordVerdict:
         """Return the event a rule makes, with an id that no other event has."""
-        event = make_event(source, plan, subject, self._traces)
+        source = shape.source
+        event = make_event(shape, plan, subject, self._traces)
         if event is None:
             return RecordVerdict(source.name, subject.name, None, "no_time", "no time that UTC can hold stands in it")
         digest = hashlib.blake2b(content_of(event), digest_size=_DIGEST_BYTES).digest()
@@ -196,3 +201,8 @@ def _name(item: Item) -> str:
 
 def _unknown(subject: Subject) -> str:
     return service_of(subject)[:MAX_NAME]
+
+
+def _call(shape: Shape, subject: Subject) -> str | None:
+    """Return the id by which log records and spans tell of the same call."""
+    return None if shape.call is None else text(shape.call(subject))

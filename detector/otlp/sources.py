@@ -25,8 +25,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from detector.otlp.conditions import compile_where
-from detector.otlp.facts import Getter, Subject, simple
+from detector.otlp.conditions import compile_where, holds_all
+from detector.otlp.facts import Getter, Subject, Take, simple
 from detector.otlp.values import REDACTED, amount, text
 from detector.schema.amends import number_in
 
@@ -36,8 +36,8 @@ _MAX_SEARCHED: Final = 8_192
 """Characters of a text in which a marker is looked for."""
 
 
-def compile_source(source: Source) -> Getter:
-    """Return the function that takes a source's value from a record.
+def compile_source(source: Source) -> Take:
+    """Return a source of a mapping table, compiled.
 
     Raises
     ------
@@ -53,27 +53,39 @@ def compile_source(source: Source) -> Getter:
     of = source[kind] if kind == "sum" else source.get("of", ())
     if not of:
         raise ValueError(f"source must name in `of` what it is made of, got {source}")
-    getter = _form(kind, source[kind], [compile_source(one) for one in ([of] if isinstance(of, str) else of)])
+    takes = [compile_source(one) for one in ([of] if isinstance(of, str) else of)]
+    get = _form(kind, source[kind], [take.get for take in takes])
+    needs = _needs_of_any(takes) if kind == "sum" else takes[0].needs
     if "where" not in source:
-        return getter
-    holds = compile_where(source["where"])
-    return lambda subject: getter(subject) if holds(subject) else None
+        return Take(get, needs)
+    holds = holds_all(compile_where(source["where"]))
+    return Take(lambda subject: get(subject) if holds(subject) else None, needs)
 
 
-def first_of(sources: Sequence[Source]) -> Getter:
+def first_of(takes: Sequence[Take]) -> Getter:
     """Return the function that takes the first value of several sources that is there."""
-    getters = [compile_source(one) for one in sources]
+    getters = [take.get for take in takes]
     if len(getters) == 1:
         return getters[0]
 
-    def take(subject: Subject) -> Any:  # noqa: ANN401 - values of any type
-        for getter in getters:
-            value = getter(subject)
+    def get(subject: Subject) -> Any:  # noqa: ANN401 - values of any type
+        for one in getters:
+            value = one(subject)
             if value is not None and value != "" and not (type(value) is str and value in REDACTED):
                 return value
         return None
 
-    return take
+    return get
+
+
+def _needs_of_any(takes: Sequence[Take]) -> frozenset[str] | None:
+    """Return the attributes of which one must be there for any of the sources to have a value."""
+    needs: set[str] = set()
+    for take in takes:
+        if take.needs is None:
+            return None
+        needs |= take.needs
+    return frozenset(needs)
 
 
 def _form(kind: str, how: Any, of: list[Getter]) -> Getter:  # noqa: ANN401 - of the type its form wants

@@ -13,6 +13,8 @@ MAX_ATTRIBUTE: Final = 256
 REDACTED: Final = frozenset({"__REDACTED__", "<REDACTED>", "[REDACTED]", "<not specified>"})
 """What libraries write where something was left out: absent."""
 _NS: Final = 1_000_000_000
+_EMPTY: Final[tuple[object, ...]] = ([], {})
+_SHORT: Final = 1 << 64
 _WORDS: Final = {True: "true", False: "false"}
 _YEAR_MARK: Final = "T"
 _LONGEST_TIME: Final = 40
@@ -30,10 +32,12 @@ def text(value: object, most: int = MAX_STRING) -> str | None:
         if len(value) <= most and value.isascii():
             return value if value and value not in REDACTED else None
         return cut(clean(value), most)
-    if value is None or value in ([], {}):
+    if value is None or value in _EMPTY:
         return None
     if isinstance(value, bool):
         return _WORDS[value]
+    if type(value) is int and abs(value) < _SHORT:
+        return str(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return text_of(value, most)[0] if isinstance(value, list) else cut(canonical(value), most)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from detector.otlp.facts import Subject
-from detector.otlp.plans import Named, Source
+from detector.otlp.plans import Named, Shape
 from detector.otlp.traces import Node, Traces
 from detector.otlp.values import text
 
@@ -34,10 +34,10 @@ class Found(NamedTuple):
     parent: str | None = None
 
 
-def own_name(source: Source, subject: Subject) -> str | None:
+def own_name(shape: Shape, subject: Subject) -> str | None:
     """Return the name a record gives its agent; None where it gives none, or a constant of its library."""
-    name = text(source.who.name(subject))
-    return None if name is None or name in source.who.not_names else name
+    name = None if shape.who.name is None else text(shape.who.name(subject))
+    return None if name is None or name in shape.who.not_names else name
 
 
 def service_of(subject: Subject) -> str:
@@ -45,12 +45,12 @@ def service_of(subject: Subject) -> str:
     return text(subject.item.resource.get("service.name")) or text(subject.item.scope) or UNKNOWN
 
 
-def find(source: Source, subject: Subject, traces: Traces) -> Found:
+def find(shape: Shape, subject: Subject, traces: Traces) -> Found:
     """Return who acted, asked in this order: the fleet, the person, the workload or key, the product's user, the name.
 
     Names of agents in spans are looked for upwards: of the nearest span that has one, here or in another service.
     """
-    who, product = source.who, source.table.product
+    who, product = shape.who, shape.source.table.product
     instance = subject.agent
     fixed = _first(who.fleet, subject)
     if fixed is None and (person := _first(who.person, subject)) is not None:
@@ -67,9 +67,9 @@ def find(source: Source, subject: Subject, traces: Traces) -> Found:
     return _named(subject, traces)
 
 
-def node_of(source: Source, subject: Subject) -> Node:
+def node_of(shape: Shape, subject: Subject) -> Node:
     """Return what the trace remembers of a span: its agent's whole id, so that another service can inherit it."""
-    agent = None if subject.agent is None or source.who.are_instances else _under(service_of(subject), subject.agent)
+    agent = None if subject.agent is None or shape.who.are_instances else _under(service_of(subject), subject.agent)
     return Node(parent=subject.item.parent_id, agent=agent, session=subject.session)
 
 
