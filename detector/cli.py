@@ -45,7 +45,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "evaluate": CommandEntry("detector.offline.commands", "Measure detection on a labelled stream."),
     "simulate": CommandEntry("detector.demo.simulating", "Write a made-up fleet's events, with labelled attacks."),
     "otlp": CommandEntry(
-        "detector.otlp.commands", "Explain what becomes of OpenTelemetry, record by record.", is_group=True
+        "detector.bridge.commands", "Take OpenTelemetry in: explain records, bridge them to events.", is_group=True
     ),
     "profile": CommandEntry("detector.profile.commands", "List, show, lint and lock profiles.", is_group=True),
     "cases": CommandEntry(

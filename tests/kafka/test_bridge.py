@@ -1,0 +1,131 @@
+"""OpenTelemetry on a real broker: killed in mid-stream, every record becomes its events exactly once."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from detector.local.ladder import Broker
+from detector.worker.topics import create_topics, delete_topics, otlp_specs
+from tests.kafka.harness import PATIENCE_S, Deployment, _settled, deployment
+from tests.otlp.made import as_json, as_protobuf, log, request, span
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+
+COMMAND = (sys.executable, "-m", "detector", "otlp", "bridge")
+TOOL = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t"}
+
+
+@pytest.fixture
+def deployed(kafka: Broker, group: str, tmp_path: Path) -> Iterator[Deployment]:
+    """A deployment with the topics of the bridge."""
+    with deployment(kafka, group, tmp_path) as made:
+        specs = otlp_specs(made.names)
+        create_topics(made.client, specs)
+        yield made
+        delete_topics(made.client, specs)
+
+
+def _spans(number: int, spans: int = 5) -> bytes:
+    """Return an export request of its own trace, in one encoding or the other."""
+    made = [
+        span(f"execute_tool t{at}", at + 1, attributes={**TOOL, "gen_ai.agent.name": f"a{number % 7}"})
+        | {"traceId": f"{number + 1:032x}"}
+        for at in range(spans)
+    ]
+    return (as_protobuf if number % 2 else as_json)(request(made))
+
+
+def _log(number: int) -> bytes:
+    attributes = {"event.name": "tool_result", "session.id": f"s{number}", "event.sequence": 1, "user.id": "u"}
+    return as_json(request([log(attributes | {"tool_name": "Bash", "success": "true"})], service="claude-code"))
+
+
+def _committed_values(deployed: Deployment, topic: str) -> list[dict[str, Any]]:
+    """Return what a reader of committed records sees of a topic, to its end as it stands now."""
+    consumer = Consumer(
+        {**deployed.client, "group.id": "committed", "enable.auto.commit": False, "enable.partition.eof": True,
+         "isolation.level": "read_committed", "auto.offset.reset": "earliest"}
+    )  # fmt: skip
+    found: list[dict[str, Any]] = []
+    places = [TopicPartition(topic, at, 0) for at in range(len(deployed.ends(topic)))]
+    consumer.assign(places)
+    ended = 0
+    try:
+        while ended < len(places):
+            message = consumer.poll(PATIENCE_S)
+            assert message is not None, "the topic did not answer"
+            if message.error() is not None:
+                ended += 1  # the end of a partition, for now
+                continue
+            event = json.loads(message.value() or b"null")
+            assert message.key() == event["agent_id"].encode()
+            found.append(event)
+    finally:
+        consumer.close()
+    return found
+
+
+def _behind(deployed: Deployment) -> int:
+    """Return how many records of telemetry the bridge has not committed."""
+    names = deployed.names
+    consumer = Consumer({**deployed.client, "group.id": f"{deployed.group}.otlp", "enable.auto.commit": False})
+    try:
+        behind = 0
+        for topic in (names.otlp_spans, names.otlp_logs):
+            ends = deployed.ends(topic)
+            asked = [TopicPartition(topic, at) for at in range(len(ends))]
+            done = _settled(lambda asked=asked: consumer.committed(asked, timeout=30))
+            behind += sum(ends) - sum(max(0, place.offset) for place in done)
+        return behind
+    finally:
+        consumer.close()
+
+
+def test_a_bridge_killed_in_mid_stream_loses_and_doubles_nothing(deployed: Deployment) -> None:
+    """Spans and logs, both encodings, a record that cannot be read; killed twice; then all is there."""
+    names = deployed.names
+    spans = [(None, _spans(number)) for number in range(1_500)]
+    logs = [(None, _log(number)) for number in range(300)]
+    for part in range(3):
+        deployed.produce(spans[part * 500 : (part + 1) * 500], names.otlp_spans)
+        deployed.produce(logs[part * 100 : (part + 1) * 100], names.otlp_logs)
+        if part == 2:
+            deployed.produce([(None, b"\xffjunk")], names.otlp_spans)
+        before = _behind(deployed)
+        bridge = deployed.start(*COMMAND)
+        if part < 2:
+            deployed.until(lambda before=before: _behind(deployed) < before, "some of it is done")
+            bridge.send_signal(signal.SIGKILL)
+            assert bridge.wait(PATIENCE_S) == -signal.SIGKILL
+    deployed.until(lambda: _behind(deployed) == 0, "all of it is done")
+    assert deployed.stop(bridge) == 0, deployed.logs()
+    events = Counter(event["event_id"] for event in _committed_values(deployed, names.events))
+    wanted = {f"{number + 1:032x}:{at + 1:016x}" for number in range(1_500) for at in range(5)}
+    wanted |= {f"s{number}:1" for number in range(300)}
+    assert set(events) == wanted
+    assert max(events.values()) == 1
+    (letter,) = deployed.read(names.deadletter)
+    assert (letter.headers["reason"], letter.value) == (b"otlp_unreadable", b"\xffjunk")
+
+
+def test_a_worker_scores_what_the_bridge_writes(deployed: Deployment) -> None:
+    """End to end: a Collector's record in, an event of its agent scored and committed."""
+    bridge, worker = deployed.start(*COMMAND), deployed.start()
+    deployed.produce([(None, _spans(number)) for number in range(40)], deployed.names.otlp_spans)
+    deployed.until(lambda: _behind(deployed) == 0, "bridged")
+    count = len(_committed_values(deployed, deployed.names.events))
+    assert count == 200
+    # behind the last event of a partition stands the mark of its transaction: the worker commits before it
+    deployed.until(lambda: sum(deployed.committed()) >= count, "scored")
+    assert deployed.stop(bridge) == 0, deployed.logs()
+    assert deployed.stop(worker) == 0, deployed.logs()
+    assert deployed.read(deployed.names.deadletter) == []
