@@ -68,7 +68,13 @@ class Bridge:
         Where verdicts are counted.
     """
 
-    def __init__(self, consumer: Any, producer: Any, options: BridgeOptions, counting: Counting) -> None:  # noqa: ANN401
+    def __init__(  # untyped C classes
+        self,
+        consumer: Any,  # noqa: ANN401
+        producer: Any,  # noqa: ANN401
+        options: BridgeOptions,
+        counting: Counting,
+    ) -> None:
         self._consumer = consumer
         self._producer = producer
         self._options = options

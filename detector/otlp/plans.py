@@ -23,7 +23,7 @@ Named = Sequence[tuple[str, Getter]]
 Takes = Sequence[tuple[str, Sequence[Take]]]
 
 
-class Rule(NamedTuple):
+class CompiledRule(NamedTuple):
     """A rule, compiled."""
 
     table: RuleTable
@@ -45,7 +45,7 @@ class Source(NamedTuple):
     call: Sequence[Take]
     marks: Sequence[tuple[str, Sequence[Clause]]]
     derived: Takes
-    rules: Sequence[Rule]
+    rules: Sequence[CompiledRule]
 
     @property
     def name(self) -> str:
@@ -138,13 +138,13 @@ def _named(sources: Sequence[Any]) -> Takes:
     return [(one if isinstance(one, str) else str(one), [compile_source(one)]) for one in sources]
 
 
-def _rule(rule: RuleTable, table: Table) -> Rule:
+def _rule(rule: RuleTable, table: Table) -> CompiledRule:
     """Return a rule compiled, with what its table says of every rule and of its kind."""
     of_kind = table.kinds.get(rule.kind, {}) if rule.kind else {}
     found: Fields = fields(rule.fields, fields(of_kind, table.fields))
     what = "/".join(rule.names) or " ".join(f"{name}={'|'.join(map(str, ok))}" for name, ok in rule.where.items())
     outcomes = table.outcome if rule.outcome is None else rule.outcome
-    return Rule(
+    return CompiledRule(
         table=rule,
         title=f"{table.source} v{table.version}: {cut(what, MAX_TITLE) or 'any'}",
         where=compile_where(rule.where),
@@ -189,7 +189,7 @@ def shape_of(source: Source, signal: str, name: str | None, present: AbstractSet
     )
 
 
-def _plan(rule: Rule, signal: str, name: str | None, present: AbstractSet[str]) -> RulePlan | None:
+def _plan(rule: CompiledRule, signal: str, name: str | None, present: AbstractSet[str]) -> RulePlan | None:
     """Return what is left of a rule; None if it cannot hold."""
     table = rule.table
     if table.signal not in {None, signal} or (name is not None and not _is_named(table.names, name)):

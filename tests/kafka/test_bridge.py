@@ -7,6 +7,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,13 @@ def _log(number: int) -> bytes:
     return as_json(request([log(attributes | {"tool_name": "Bash", "success": "true"})], service="claude-code"))
 
 
-def _committed_values(deployed: Deployment, topic: str) -> list[dict[str, Any]]:
+def _committed(deployed: Deployment, topic: str) -> list[Any]:
     """Return what a reader of committed records sees of a topic, to its end as it stands now."""
     consumer = Consumer(
         {**deployed.client, "group.id": "committed", "enable.auto.commit": False, "enable.partition.eof": True,
          "isolation.level": "read_committed", "auto.offset.reset": "earliest"}
     )  # fmt: skip
-    found: list[dict[str, Any]] = []
+    found = []
     places = [TopicPartition(topic, at, 0) for at in range(len(deployed.ends(topic)))]
     consumer.assign(places)
     ended = 0
@@ -63,15 +64,21 @@ def _committed_values(deployed: Deployment, topic: str) -> list[dict[str, Any]]:
         while ended < len(places):
             message = consumer.poll(PATIENCE_S)
             assert message is not None, "the topic did not answer"
-            if message.error() is not None:
+            if message.error() is None:
+                found.append(message)
+            else:
                 ended += 1  # the end of a partition, for now
-                continue
-            event = json.loads(message.value() or b"null")
-            assert message.key() == event["agent_id"].encode()
-            found.append(event)
     finally:
         consumer.close()
     return found
+
+
+def _events(deployed: Deployment) -> list[dict[str, Any]]:
+    """Return the committed events; each is keyed by its agent."""
+    messages = _committed(deployed, deployed.names.events)
+    events = [json.loads(message.value()) for message in messages]
+    assert [message.key() for message in messages] == [event["agent_id"].encode() for event in events]
+    return events
 
 
 def _behind(deployed: Deployment) -> int:
@@ -83,11 +90,15 @@ def _behind(deployed: Deployment) -> int:
         for topic in (names.otlp_spans, names.otlp_logs):
             ends = deployed.ends(topic)
             asked = [TopicPartition(topic, at) for at in range(len(ends))]
-            done = _settled(lambda asked=asked: consumer.committed(asked, timeout=30))
+            done = _settled(partial(consumer.committed, asked, timeout=30))
             behind += sum(ends) - sum(max(0, place.offset) for place in done)
         return behind
     finally:
         consumer.close()
+
+
+def _is_less_behind(deployed: Deployment, before: int) -> bool:
+    return _behind(deployed) < before
 
 
 def test_a_bridge_killed_in_mid_stream_loses_and_doubles_nothing(deployed: Deployment) -> None:
@@ -103,18 +114,18 @@ def test_a_bridge_killed_in_mid_stream_loses_and_doubles_nothing(deployed: Deplo
         before = _behind(deployed)
         bridge = deployed.start(*COMMAND)
         if part < 2:
-            deployed.until(lambda before=before: _behind(deployed) < before, "some of it is done")
+            deployed.until(partial(_is_less_behind, deployed, before), "some of it is done")
             bridge.send_signal(signal.SIGKILL)
             assert bridge.wait(PATIENCE_S) == -signal.SIGKILL
     deployed.until(lambda: _behind(deployed) == 0, "all of it is done")
     assert deployed.stop(bridge) == 0, deployed.logs()
-    events = Counter(event["event_id"] for event in _committed_values(deployed, names.events))
+    events = Counter(event["event_id"] for event in _events(deployed))
     wanted = {f"{number + 1:032x}:{at + 1:016x}" for number in range(1_500) for at in range(5)}
     wanted |= {f"s{number}:1" for number in range(300)}
     assert set(events) == wanted
     assert max(events.values()) == 1
-    (letter,) = deployed.read(names.deadletter)
-    assert (letter.headers["reason"], letter.value) == (b"otlp_unreadable", b"\xffjunk")
+    (letter,) = _committed(deployed, names.deadletter)
+    assert (dict(letter.headers())["reason"], letter.value()) == (b"otlp_unreadable", b"\xffjunk")
 
 
 def test_a_worker_scores_what_the_bridge_writes(deployed: Deployment) -> None:
@@ -122,10 +133,10 @@ def test_a_worker_scores_what_the_bridge_writes(deployed: Deployment) -> None:
     bridge, worker = deployed.start(*COMMAND), deployed.start()
     deployed.produce([(None, _spans(number)) for number in range(40)], deployed.names.otlp_spans)
     deployed.until(lambda: _behind(deployed) == 0, "bridged")
-    count = len(_committed_values(deployed, deployed.names.events))
+    count = len(_events(deployed))
     assert count == 200
     # behind the last event of a partition stands the mark of its transaction: the worker commits before it
     deployed.until(lambda: sum(deployed.committed()) >= count, "scored")
     assert deployed.stop(bridge) == 0, deployed.logs()
     assert deployed.stop(worker) == 0, deployed.logs()
-    assert deployed.read(deployed.names.deadletter) == []
+    assert _committed(deployed, deployed.names.deadletter) == []
