@@ -105,4 +105,4 @@ def bridge(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     own = None if tables is None else read_folder(tables)
-    run_bridge(kafka, BridgeOptions(settings.topics, name, own), stop)
+    run_bridge(kafka, BridgeOptions(settings.topics, name, own, settings.session_timeout_s), stop)

@@ -43,11 +43,14 @@ class BridgeOptions:
         killed ends what that one had begun.
     tables : tuple of Table, optional
         Mapping tables; the shipped ones if None.
+    session_timeout_s : float, default=10.0
+        After this long without a sign of life a bridge's partitions go to the others.
     """
 
     names: TopicNames
     name: str = "0"
     tables: tuple[Table, ...] | None = None
+    session_timeout_s: float = 10.0
 
     @property
     def group(self) -> str:
@@ -222,6 +225,8 @@ def run_bridge(kafka: Mapping[str, Any], options: BridgeOptions, stop: threading
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "isolation.level": "read_committed",
+            "session.timeout.ms": int(options.session_timeout_s * 1_000),
+            "heartbeat.interval.ms": int(options.session_timeout_s * 1_000 / 3),
         }
     )
     producer = Producer(

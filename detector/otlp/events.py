@@ -14,7 +14,7 @@ from detector.otlp.facts import Getter, Subject
 from detector.otlp.plans import RulePlan, Shape
 from detector.otlp.traces import Traces
 from detector.otlp.values import MAX_ATTRIBUTE, amount, text, time_at, time_of, whole
-from detector.otlp.who import Found, find, service_of, session_of
+from detector.otlp.who import BY_NAME, Found, find, service_of, session_of
 from detector.schema.amends import canonical, number_in
 from detector.schema.event import MAX_NUMBER, Credential, Event
 
@@ -46,12 +46,12 @@ def make_event(shape: Shape, plan: RulePlan, subject: Subject, traces: Traces) -
         "name": texts.get("name") or text(subject.name) or plan.kind,
         "agent_type": texts.get("agent_type") or shape.source.table.product or service_of(subject),
         "model": _bare_model(texts.get("model")),
-        "peer_agent_id": _peer(texts.get("peer_agent_id"), who, shape, subject),
+        "peer_agent_id": _peer(texts.get("peer_agent_id"), who, subject),
         "session_id": session or texts.get("session_id") or text(item.trace_id),
         "trace_id": text(item.trace_id) or texts.get("trace_id"),
         "target": target,
         "instance_id": who.instance or texts.get("instance_id"),
-        "parent_agent_id": texts.get("parent_agent_id") or who.parent,
+        "parent_agent_id": _peer(texts.get("parent_agent_id"), who, subject) or who.parent,
     }
     return Event(
         event_id=_event_id(plan, subject),
@@ -115,9 +115,9 @@ def _bare_model(model: str | None) -> str | None:
     return model[: model.rfind("[")] or model if "[" in model else model
 
 
-def _peer(name: str | None, who: Found, shape: Shape, subject: Subject) -> str | None:
-    """Return the id of the agent that is spoken to: of this service, unless the name is a whole id."""
-    if name is None or "/" in name or shape.who.are_instances or who.taken_from.startswith("resource:"):
+def _peer(name: str | None, who: Found, subject: Subject) -> str | None:
+    """Return the id of another agent that a record names: of this service, where agents are known by their names."""
+    if name is None or "/" in name or who.taken_from not in BY_NAME:
         return name
     return text(f"{service_of(subject)}/{name}")
 

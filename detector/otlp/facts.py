@@ -88,6 +88,14 @@ def _error_text(subject: Subject) -> str:
     return " ".join(one[:MAX_ERROR_TEXT] for one in found if isinstance(one, str))[:MAX_ERROR_TEXT]
 
 
+def _in_event(subject: Subject, name: str, attribute: str) -> Any:  # noqa: ANN401 - a value of any type
+    """Return an attribute of the first event of a span that has this name."""
+    for event, attributes in subject.item.events:
+        if event == name:
+            return attributes.get(attribute)
+    return None
+
+
 def _body(subject: Subject) -> str:
     return subject.item.body
 
@@ -155,6 +163,9 @@ def simple(source: str) -> Take:
     if source.startswith("resource:"):
         name = source.removeprefix("resource:")
         return Take(lambda subject: subject.item.resource.get(name), needs)
+    if source.startswith("event:"):
+        _, event, attribute = source.split(":", 2)
+        return Take(lambda subject: _in_event(subject, event, attribute))
     if "#" in source:
         holder, member = source.split("#", 1)
         return Take(lambda subject: dug(subject, holder, member), frozenset({holder}))

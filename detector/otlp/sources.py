@@ -6,6 +6,7 @@ in a table             what it takes
 ``"a.b"``              the record's attribute ``a.b``
 ``"resource:a.b"``     the resource's attribute
 ``"a.b#c"``            member ``c`` of the JSON object that attribute ``a.b`` holds as text (or as a table)
+``"event:n:a"``        attribute ``a`` of the first event called ``n`` of a span
 ``"@name"``            a fact of the record (``FACTS`` of ``detector/otlp/facts.py``)
 ``"$name"``            what the table derives under that name
 ``"=word"``            the word itself

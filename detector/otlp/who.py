@@ -9,6 +9,9 @@ from detector.otlp.plans import Named, Shape
 from detector.otlp.traces import Node, Traces
 from detector.otlp.values import text
 
+NAMED, INHERITED, SERVICE = "agent name", "ancestor", "service.name"
+BY_NAME = frozenset({NAMED, INHERITED, SERVICE})
+"""What an id is taken from where agents are known by their names within a service."""
 UNKNOWN = "unknown"
 """Agent of a record that says nothing at all of where it comes from."""
 
@@ -76,13 +79,13 @@ def node_of(shape: Shape, subject: Subject) -> Node:
 def _named(subject: Subject, traces: Traces) -> Found:
     """Return the agent by its name, or by that of the nearest span above; its parent is the next different one."""
     mine = None if subject.agent is None else _under(service_of(subject), subject.agent)
-    taken_from = "agent name" if mine is not None else ""
+    taken_from = NAMED if mine is not None else ""
     parent = None
     for node in traces.chain(subject.item.trace_id, subject.item.span_id):
         if node.agent is None or node.agent == mine:
             continue
         if mine is None:
-            mine, taken_from = node.agent, "ancestor"
+            mine, taken_from = node.agent, INHERITED
         else:
             parent = node.agent
             break
@@ -90,7 +93,7 @@ def _named(subject: Subject, traces: Traces) -> Found:
         return Found(mine, taken_from, None, parent)
     service = text(subject.item.resource.get("service.name"))
     if service is not None:
-        return Found(service, "service.name")
+        return Found(service, SERVICE)
     scope = text(subject.item.scope)
     return Found(UNKNOWN, UNKNOWN) if scope is None else Found(scope, "scope")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.otlp.made import log, only, span, verdicts_of
+from tests.otlp.made import log, only, pairs, span, verdicts_of
 
 GATEWAY = {"service": "agentgateway", "scope": "agentgateway.access"}
 ENVOY = {"service": "envoy-ai-gateway"}
@@ -274,3 +274,78 @@ def test_langsmiths_kinds_and_its_threads_are_read() -> None:
     }
     event = only([span("t", attributes=attributes)])
     assert (event.kind, event.name, event.session_id) == ("tool_call", "t", "t-1")
+
+
+def test_arguments_in_a_spans_events_are_read() -> None:
+    """Strands puts them into an event of the span, and its loop's cycles hold other spans together."""
+    event = {"name": "gen_ai.tool.message", "timeUnixNano": "1", "attributes": pairs({"content": '{"path": "/a"}'})}
+    attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t", "gen_ai.tool.status": "error"}
+    found = only([span("execute_tool t", attributes=attributes, events=[event])], scope="strands.telemetry.tracer")
+    assert (found.target, found.outcome) == ("/a", "error")
+    cycle = span("execute_event_loop_cycle", attributes={"event_loop.cycle_id": "c"})
+    assert verdicts_of([cycle])[0].reason == "structure"
+
+
+def test_an_agent_of_openinference_is_named_by_its_node_and_below_its_parents() -> None:
+    """Both are names within the service."""
+    agent = {"openinference.span.kind": "AGENT", "graph.node.id": "scout", "graph.node.parent_id": "boss"}
+    event = only([span("scout", attributes=agent)])
+    assert (event.agent_id, event.parent_agent_id, event.kind) == ("svc/scout", "svc/boss", "lifecycle")
+
+
+def test_vercels_calls_are_told_once() -> None:
+    """The outer span is the sum of the inner ones."""
+    records = [
+        span("ai.toolCall", 1, 3, attributes={"ai.operationId": "ai.toolCall", "ai.toolCall.name": "weather",
+                                              "ai.toolCall.args": '{"url": "http://h/x"}'}),
+        span("ai.generateText.doGenerate", 2, 3, attributes={"ai.operationId": "ai.generateText.doGenerate",
+                                                             "ai.usage.promptTokens": 7, "ai.model.id": "m"}),
+        span("ai.generateText", 3, attributes={"ai.operationId": "ai.generateText", "ai.usage.promptTokens": 7}),
+    ]  # fmt: skip
+    tool, model, outer = verdicts_of(records)
+    assert tool.event is not None
+    assert (tool.event.name, tool.event.target) == ("weather", "http://h/x")
+    assert model.event is not None
+    assert (model.event.kind, model.event.tokens_in, model.event.model) == ("llm_call", 7, "m")
+    assert outer.reason == "structure"
+
+
+def test_langfuses_kinds_sizes_and_cost_are_read() -> None:
+    """Usage and cost stand in JSON texts."""
+    attributes = {
+        "langfuse.observation.type": "generation",
+        "langfuse.session.id": "s",
+        "langfuse.observation.usage_details": '{"input": 5, "output": 2}',
+        "langfuse.observation.cost_details": '{"total": 0.5}',
+    }
+    event = only([span("llm", attributes=attributes)])
+    assert (event.kind, event.session_id, event.tokens_in, event.tokens_out) == ("llm_call", "s", 5, 2)
+    assert event.cost_usd == 0.5
+
+
+def test_qwen_code_is_read_like_the_program_it_was_made_from() -> None:
+    """Its own product, its own prefix."""
+    record = log({"event.name": "qwen-code.tool_call", "session.id": "s", "function_name": "t", "success": True,
+                  "installation.id": "i"})  # fmt: skip
+    event = only([record], service="qwen-code")
+    assert (event.agent_id, event.kind, event.name) == ("qwen-code/i", "tool_call", "t")
+
+
+def test_a_hand_over_is_a_message_whatever_its_operation_is_called() -> None:
+    """The other agent is named."""
+    event = only([span("a -> b.handoff", attributes={"gen_ai.handoff.to_agent": "b", "gen_ai.agent.name": "a"})])
+    assert (event.kind, event.agent_id, event.peer_agent_id) == ("message", "svc/a", "svc/b")
+
+
+def test_pydantic_ais_older_names_are_read() -> None:
+    """Before it had operations."""
+    records = [
+        span("running tool", 1, 2, attributes={"gen_ai.tool.name": "t", "tool_arguments": '{"path": "/a"}'}),
+        span("running 2 tools", 2, 3),
+        span("agent run", 3, attributes={"agent_name": "a"}),
+    ]
+    tool, tools, run = verdicts_of(records, scope="pydantic-ai")
+    assert tool.event is not None
+    assert (tool.event.agent_id, tool.event.target) == ("svc/a", "/a")
+    assert tools.reason == "structure"
+    assert run.event is not None
