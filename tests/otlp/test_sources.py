@@ -25,6 +25,8 @@ def test_agentgateway_tells_the_workload_the_tool_and_who_it_acts_for() -> None:
     assert (event.agent_id, event.spiffe_id) == ("spiffe://a/ns/x/sa/bot", "spiffe://a/ns/x/sa/bot")
     assert (event.on_behalf_of, event.event_id) == ("ann", "r-1")
     assert event.attributes["otlp.agent_from"] == "src.identity"
+    alone = only([log({"mcp.method.name": "tools/call", "jwt.sub": "ann"})], **GATEWAY)
+    assert (alone.agent_id, alone.on_behalf_of) == ("ann", None)
 
 
 @pytest.mark.parametrize(
