@@ -33,12 +33,13 @@ def make_event(shape: Shape, plan: RulePlan, subject: Subject, traces: Traces) -
     if ts is None or plan.kind is None:
         return None
     item = subject.item
-    who = find(shape, subject, traces)
+    chain = traces.chain(item.trace_id, item.span_id) if item.signal == "span" else ()
+    who = find(shape, subject, chain)
     amounts = {name: number for name, getter in plan.amounts if (number := amount(getter(subject))) is not None}
     texts = {name: value for name, getter in plan.texts if (value := text(getter(subject))) is not None}
     arguments = read_arguments(_taken(plan.others.get("arguments"), subject))
     target = texts.get("target") or text(target_of(arguments)) or text(_taken(plan.others.get("place"), subject))
-    session = session_of(subject, traces) if item.signal == "span" else texts.get("session_id") or subject.session
+    session = session_of(subject, chain) if item.signal == "span" else texts.get("session_id") or subject.session
     credential = text(_taken(plan.others.get("credential_id"), subject))
     fields: dict[str, Any] = {
         **amounts,

@@ -86,7 +86,7 @@ class Mapper:
     def __init__(self, tables: Sequence[Table] | None = None) -> None:
         self._catalogue = Catalogue(shipped_sources() if tables is None else compile_all(tables))
         self._traces = Traces()
-        self._ids: OrderedDict[str, bytes] = OrderedDict()
+        self._ids: OrderedDict[str, int] = OrderedDict()
         self.counts: Counter[tuple[str, str, str]] = Counter()
         """(source, name, reason) -> records, since the beginning; at most 1,024 triples, the rest under (others)."""
 
@@ -163,26 +163,28 @@ class Mapper:
         event = make_event(shape, plan, subject, self._traces)
         if event is None:
             return RecordVerdict(source.name, subject.name, None, "no_time", "no time that UTC can hold stands in it")
-        digest = hashlib.blake2b(content_of(event), digest_size=_DIGEST_BYTES).digest()
+        content = content_of(event)
+        mark = hash(content)  # salted by the process: nobody can prepare two records that pass for one
         known = self._ids.get(event.event_id)
-        if known == digest:
+        if known == mark:
             why = f"event {event.event_id} came before with the same content"
             return RecordVerdict(source.name, subject.name, None, "repeat", why)
         if known is not None:
-            event = _renamed(event, digest)
+            event = _renamed(event, content)
             if event.event_id in self._ids:
                 return RecordVerdict(source.name, subject.name, None, "repeat", f"event {event.event_id} came before")
-        self._ids[event.event_id] = digest
+        self._ids[event.event_id] = mark
         if len(self._ids) > MAX_IDS:
             self._ids.popitem(last=False)
         return RecordVerdict(source.name, subject.name, event, MAPPED, plan.title)
 
 
-def _renamed(event: Event, digest: bytes) -> Event:
+def _renamed(event: Event, content: bytes) -> Event:
     """Return an event under an id made of its own content, which says that the id was taken."""
     taken = {**event.attributes, ID_TAKEN: True}
     beginning = text(event.event_id, 1_000) or ""
-    return replace(event, event_id=f"{beginning}~{digest.hex()}", attributes=taken)
+    digest = hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
+    return replace(event, event_id=f"{beginning}~{digest}", attributes=taken)
 
 
 def _name(item: Item) -> str:

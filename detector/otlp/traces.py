@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import Final
 
 from msgspec import Struct
@@ -79,19 +78,21 @@ class Traces:
         node = self._traces.get(trace, {}).get(span)
         return frozenset() if node is None else node.marks
 
-    def chain(self, trace: str, span: str) -> Iterator[Node]:
-        """Yield what is known of a span and of the spans above it, from below."""
+    def chain(self, trace: str, span: str) -> list[Node]:
+        """Return what is known of a span and of the spans above it, from below."""
         spans = self._traces.get(trace)
+        found: list[Node] = []
         if spans is None:
-            return
+            return found
         for _ in range(MAX_CHAIN):
             node = spans.get(span)
             if node is None:
-                return
-            yield node
+                break
+            found.append(node)
             if not node.parent:
-                return
+                break
             span = node.parent
+        return found
 
     def tell(self, product: str, session: str) -> None:
         """Remember that log records of a product tell of a session."""

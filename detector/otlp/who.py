@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from detector.otlp.facts import Subject
 from detector.otlp.plans import Named, Shape
-from detector.otlp.traces import Node, Traces
+from detector.otlp.traces import Node
 from detector.otlp.values import text
 
 NAMED, INHERITED, SERVICE = "agent name", "ancestor", "service.name"
@@ -48,10 +49,11 @@ def service_of(subject: Subject) -> str:
     return text(subject.item.resource.get("service.name")) or text(subject.item.scope) or UNKNOWN
 
 
-def find(shape: Shape, subject: Subject, traces: Traces) -> Found:
+def find(shape: Shape, subject: Subject, chain: Sequence[Node]) -> Found:
     """Return who acted, asked in this order: the fleet, the person, the workload or key, the product's user, the name.
 
-    Names of agents in spans are looked for upwards: of the nearest span that has one, here or in another service.
+    Names of agents in spans are looked for upwards in the `chain` of spans, this one first: of the nearest span that
+    has one, here or in another service.
     """
     who, product = shape.who, shape.source.table.product
     instance = subject.agent
@@ -67,7 +69,7 @@ def find(shape: Shape, subject: Subject, traces: Traces) -> Found:
     if fixed is not None:
         agent_id, taken_from = fixed
         return Found(agent_id, taken_from, instance, agent_id if instance is not None else None)
-    return _named(subject, traces)
+    return _named(subject, chain)
 
 
 def node_of(shape: Shape, subject: Subject) -> Node:
@@ -76,12 +78,12 @@ def node_of(shape: Shape, subject: Subject) -> Node:
     return Node(parent=subject.item.parent_id, agent=agent, session=subject.session)
 
 
-def _named(subject: Subject, traces: Traces) -> Found:
+def _named(subject: Subject, chain: Sequence[Node]) -> Found:
     """Return the agent by its name, or by that of the nearest span above; its parent is the next different one."""
     mine = None if subject.agent is None else _under(service_of(subject), subject.agent)
     taken_from = NAMED if mine is not None else ""
     parent = None
-    for node in traces.chain(subject.item.trace_id, subject.item.span_id):
+    for node in chain:
         if node.agent is None or node.agent == mine:
             continue
         if mine is None:
@@ -98,10 +100,10 @@ def _named(subject: Subject, traces: Traces) -> Found:
     return Found(UNKNOWN, UNKNOWN) if scope is None else Found(scope, "scope")
 
 
-def session_of(subject: Subject, traces: Traces) -> str | None:
+def session_of(subject: Subject, chain: Sequence[Node]) -> str | None:
     """Return the conversation of the outermost span that has one; a sub-agent's own is a part of it."""
     found = subject.session
-    for node in traces.chain(subject.item.trace_id, subject.item.span_id):
+    for node in chain:
         found = node.session or found
     return found
 
