@@ -235,7 +235,7 @@ def run_bridge(kafka: Mapping[str, Any], options: BridgeOptions, stop: threading
             "transactional.id": f"{options.group}.{options.name}",
             "transaction.timeout.ms": int(TRANSACTION_S * 1_000),
             "partitioner": "murmur2_random",  # as every Java client, and Faust, place an agent
-            "compression.type": "lz4",
+            "compression.type": "gzip",  # what every reader can unpack without another library
             "linger.ms": 5,
         }
     )
