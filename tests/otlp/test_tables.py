@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from detector.errors import ProfileError
 from detector.otlp.explain import explain
 from detector.otlp.plans import compile_table
-from detector.otlp.tables import FOLDER, merged, parse_table, read_folder, shipped
+from detector.otlp.tables import AMOUNTS, FOLDER, OTHERS, TEXTS, FieldName, merged, parse_table, read_folder, shipped
+from detector.schema.event import Event
 from tests.otlp.made import as_json, log, request, span
 
 OWN = """
@@ -134,3 +136,9 @@ def test_a_list_of_ones_own_replaces_and_dots_splice() -> None:
     own = parse_table(_table(text.replace("version = 1", 'version = 1\nextends = "acme"')), "b.toml")
     (found,) = [table for table in merged([base, own]) if table.source == "b"]
     assert found.kinds["tool_call"]["name"] == ["x", "acme.tool"]
+
+
+def test_the_fields_a_table_may_fill_are_those_of_an_event_and_the_few_that_are_not() -> None:
+    """Two lists of the same names agree."""
+    assert set(get_args(FieldName)) == {*TEXTS, *AMOUNTS, *OTHERS}
+    assert {*TEXTS, *AMOUNTS} <= set(Event.__struct_fields__)
