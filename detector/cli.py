@@ -44,6 +44,9 @@ COMMANDS: dict[str, CommandEntry] = {
     "replay": CommandEntry("detector.offline.commands", "Score recorded events without a broker."),
     "evaluate": CommandEntry("detector.offline.commands", "Measure detection on a labelled stream."),
     "simulate": CommandEntry("detector.demo.simulating", "Write a made-up fleet's events, with labelled attacks."),
+    "otlp": CommandEntry(
+        "detector.bridge.commands", "Take OpenTelemetry in: explain records, bridge them to events.", is_group=True
+    ),
     "profile": CommandEntry("detector.profile.commands", "List, show, lint and lock profiles.", is_group=True),
     "cases": CommandEntry(
         "detector.checks.commands", "Run the cases of a profile: what must alert, what must stay quiet."

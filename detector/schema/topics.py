@@ -26,6 +26,16 @@ class TopicNames:
         return f"{self.prefix}agent.events"
 
     @property
+    def otlp_spans(self) -> str:
+        """Trace export requests of OpenTelemetry, any key."""
+        return f"{self.prefix}otlp.spans"
+
+    @property
+    def otlp_logs(self) -> str:
+        """Log export requests of OpenTelemetry, any key."""
+        return f"{self.prefix}otlp.logs"
+
+    @property
     def feedback(self) -> str:
         """Verdicts and release requests of analysts, keyed by agent."""
         return f"{self.prefix}agent.feedback"

@@ -65,6 +65,15 @@ def topic_specs(names: TopicNames, partitions: int = 4, *, event_days: int = 7) 
     ]
 
 
+def otlp_specs(names: TopicNames, partitions: int = 4, *, days: int = 2) -> list[TopicSpec]:
+    """Return what the topics of the bridge must look like; their partitions need not be those of the events.
+
+    Records hold what programs were told and answered where somebody left content on: they are kept for `days` only.
+    """
+    kept = {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
+    return [TopicSpec(name, partitions, kept) for name in (names.otlp_spans, names.otlp_logs)]
+
+
 def create_topics(client: Mapping[str, Any], specs: Iterable[TopicSpec], replication: int = 1) -> list[str]:
     """Return the names of the topics that were made; those that exist are left as they are.
 

@@ -1,0 +1,145 @@
+"""A record and the rule for it become a native event that the product's own decoder takes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from detector.otlp.arguments import read_arguments, short_values, target_of
+from detector.otlp.facts import Getter, Subject
+from detector.otlp.plans import RulePlan, Shape
+from detector.otlp.traces import Traces
+from detector.otlp.values import MAX_ATTRIBUTE, amount, text, time_at, time_of, whole
+from detector.otlp.who import BY_NAME, Found, find, service_of, session_of
+from detector.schema.amends import canonical, number_in
+from detector.schema.event import MAX_NUMBER, Credential, Event
+
+TAKEN_FROM: Final = "otlp.agent_from"
+SOURCE: Final = "otlp.source"
+"""Attributes of every event made here: what its agent was taken from, and the table that made it."""
+_DIGEST_BYTES: Final = 8
+
+
+def make_event(shape: Shape, plan: RulePlan, subject: Subject, traces: Traces) -> Event | None:
+    """Return the event a rule makes of a record; None if the record has no time.
+
+    What is longer than the schema allows is cut, with a digest of the whole; what is no number is left out.
+    """
+    ts = _time(plan.others.get("ts"), subject)
+    if ts is None or plan.kind is None:
+        return None
+    item = subject.item
+    chain = traces.chain(item.trace_id, item.span_id) if item.signal == "span" else ()
+    who = find(shape, subject, chain)
+    amounts = {name: number for name, getter in plan.amounts if (number := amount(getter(subject))) is not None}
+    texts = {name: value for name, getter in plan.texts if (value := text(getter(subject))) is not None}
+    arguments = read_arguments(_taken(plan.others.get("arguments"), subject))
+    target = texts.get("target") or text(target_of(arguments)) or text(_taken(plan.others.get("place"), subject))
+    session = session_of(subject, chain) if item.signal == "span" else texts.get("session_id") or subject.session
+    credential = text(_taken(plan.others.get("credential_id"), subject))
+    fields: dict[str, Any] = {
+        **amounts,
+        **texts,
+        "name": texts.get("name") or text(subject.name) or plan.kind,
+        "agent_type": texts.get("agent_type") or shape.source.table.product or service_of(subject),
+        "model": _bare_model(texts.get("model")),
+        "peer_agent_id": _peer(texts.get("peer_agent_id"), who, subject),
+        "session_id": session or texts.get("session_id") or text(item.trace_id),
+        "trace_id": text(item.trace_id) or texts.get("trace_id"),
+        "target": target,
+        "instance_id": who.instance or texts.get("instance_id"),
+        "parent_agent_id": _peer(texts.get("parent_agent_id"), who, subject) or who.parent,
+    }
+    return Event(
+        event_id=_event_id(plan, subject),
+        ts=ts,
+        agent_id=who.agent_id,
+        kind=plan.kind,
+        outcome=next((outcome for outcome, holds in plan.outcome if holds is None or holds(subject)), "ok"),
+        seq=whole(_taken(plan.others.get("seq"), subject)),
+        credential=None if credential is None else Credential(id=credential),
+        attributes=_attributes(
+            plan, subject, {SOURCE: shape.source.name, TAKEN_FROM: who.taken_from}, arguments, target
+        ),
+        **fields,
+    )
+
+
+def digest_of(*parts: object) -> str:
+    """Return a digest of values, 16 hexadecimal characters, the same in every process."""
+    raw = "\x1f".join(canonical(part) for part in parts).encode()
+    return hashlib.blake2b(raw, digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def content_of(event: Event) -> bytes:
+    """Return the bytes of an event, by which a repeat is told from another event of the same id."""
+    return msgspec.json.encode(event)
+
+
+def _taken(getter: Getter | None, subject: Subject) -> Any:  # noqa: ANN401 - a value of any type
+    return None if getter is None else getter(subject)
+
+
+def _time(getter: Getter | None, subject: Subject) -> datetime | None:
+    """Return a record's time: what its table says, else the record's own, else when it was observed."""
+    return (
+        time_of(_taken(getter, subject))
+        or time_at(subject.item.time_ns)
+        or time_at(subject.item.observed_ns)
+        or time_at(subject.item.start_ns)
+    )
+
+
+def _event_id(plan: RulePlan, subject: Subject) -> str:
+    """Return the id: the first way of the table whose parts are all there, else the span, else a digest."""
+    for way in plan.event_id:
+        parts = [text(getter(subject)) for getter in way]
+        if None not in parts:
+            return text(":".join(map(str, parts))) or plan.kind or ""
+    item = subject.item
+    if item.signal == "span" and item.span_id and item.trace_id:
+        return text(f"{item.trace_id}:{item.span_id}") or ""
+    known = [service_of(subject), subject.name, item.body, item.attributes]
+    times = [item.time_ns, item.start_ns, item.observed_ns]
+    digest = digest_of(*known, times, item.trace_id, item.span_id, item.parent_id)
+    return text(f"{subject.session or item.trace_id or service_of(subject)}:{digest}") or digest
+
+
+def _bare_model(model: str | None) -> str | None:
+    """Return a model without what stands in brackets behind it: the same model by another signal has none."""
+    if model is None or not model.endswith("]"):
+        return model
+    return model[: model.rfind("[")] or model if "[" in model else model
+
+
+def _peer(name: str | None, who: Found, subject: Subject) -> str | None:
+    """Return the id of another agent that a record names: of this service, where agents are known by their names."""
+    if name is None or "/" in name or who.taken_from not in BY_NAME:
+        return name
+    return text(f"{service_of(subject)}/{name}")
+
+
+def _attributes(
+    plan: RulePlan,
+    subject: Subject,
+    first: Mapping[str, str],
+    arguments: dict[str, Any] | str | None,
+    target: str | None,
+) -> dict[str, Any]:
+    """Return what else is worth knowing: where it comes from, a call's short arguments, what the rule carries."""
+    found: dict[str, Any] = {**first, **short_values(arguments, target)}
+    for name, getter in plan.carry:
+        value = getter(subject)
+        if value is None or value == "":
+            continue
+        if isinstance(value, bool):
+            found[name] = value
+        elif (number := number_in(value, -MAX_NUMBER, MAX_NUMBER)) is not None:
+            found[name] = number
+        elif not isinstance(value, int | float) and (word := text(value, MAX_ATTRIBUTE)) is not None:
+            found[name] = word
+    return found

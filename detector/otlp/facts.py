@@ -1,0 +1,172 @@
+"""What a mapping table may ask of a record beside its attributes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from typing import Any, Final, NamedTuple
+
+from msgspec import Struct
+
+from detector.otlp.item import Item
+
+MAX_JSON: Final = 65_536
+"""Characters of an attribute that is read as JSON; longer ones are not."""
+MAX_ERROR_TEXT: Final = 2_048
+
+
+class Subject(Struct, eq=False):
+    """A record while it is mapped.
+
+    Parameters
+    ----------
+    item : Item
+        The record.
+    name : str
+        Its name as its table calls it, prefix off.
+    session, agent : str or None
+        Found before its rule is chosen: conversation, and the name of a (sub-)agent where the record has one.
+    children : frozenset of str
+        Marks that spans below it left, as far as they have arrived.
+    is_told, is_call_told : bool
+        Whether log records tell of the same session, of the same call.
+    objects : dict
+        JSON texts that were read already, by attribute.
+    derived : dict
+        What the table derives, by name.
+    """
+
+    item: Item
+    name: str = ""
+    session: str | None = None
+    agent: str | None = None
+    children: frozenset[str] = frozenset()
+    is_told: bool = False
+    is_call_told: bool = False
+    objects: dict[str, Any] = {}
+    derived: dict[str, Any] = {}
+
+
+Getter = Callable[[Subject], Any]
+"""Takes a value from a record; None if it is not there."""
+
+
+def dug(subject: Subject, holder: str, member: str) -> Any:  # noqa: ANN401 - a JSON value
+    """Return a member of the object an attribute holds, as a table or as JSON text."""
+    if holder not in subject.objects:
+        subject.objects[holder] = object_of(subject.item.attributes.get(holder))
+    return subject.objects[holder].get(member)
+
+
+def object_of(value: object) -> dict[str, Any]:
+    """Return the object a value is, or is the JSON text of; an empty one for anything else."""
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, str) or not value.startswith("{") or len(value) > MAX_JSON:
+        return {}
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _duration_ms(subject: Subject) -> float | None:
+    item = subject.item
+    if item.start_ns <= 0 or item.time_ns < item.start_ns:
+        return None
+    return (item.time_ns - item.start_ns) / 1e6
+
+
+def _error_text(subject: Subject) -> str:
+    """Return what a span says about its failure: type, message, exceptions."""
+    item = subject.item
+    found = [item.message, item.attributes.get("error.type"), item.attributes.get("exception.type")]
+    for _, attributes in item.events:
+        found += [value for name, value in attributes.items() if name.endswith((".type", ".message", "error_code"))]
+    return " ".join(one[:MAX_ERROR_TEXT] for one in found if isinstance(one, str))[:MAX_ERROR_TEXT]
+
+
+def _in_event(subject: Subject, name: str, attribute: str) -> Any:  # noqa: ANN401 - a value of any type
+    """Return an attribute of the first event of a span that has this name."""
+    for event, attributes in subject.item.events:
+        if event == name:
+            return attributes.get(attribute)
+    return None
+
+
+def _body(subject: Subject) -> str:
+    return subject.item.body
+
+
+FACTS: Final[dict[str, Callable[[Subject], Any]]] = {
+    "@name": lambda subject: subject.item.name or subject.name,
+    "@event": lambda subject: subject.name,
+    "@body": _body,
+    "@scope": lambda subject: subject.item.scope,
+    "@trace_id": lambda subject: subject.item.trace_id,
+    "@span_id": lambda subject: subject.item.span_id,
+    "@kind": lambda subject: subject.item.kind,
+    "@status": lambda subject: subject.item.status,
+    "@message": lambda subject: subject.item.message,
+    "@error_text": _error_text,
+    "@duration_ms": _duration_ms,
+    "@session": lambda subject: subject.session,
+    "@agent": lambda subject: subject.agent,
+    "@children": lambda subject: subject.children,
+    "@told_by_logs": lambda subject: subject.is_told,
+    "@call_told_by_logs": lambda subject: subject.is_call_told,
+}
+"""Name in a table -> what it takes from a record."""
+
+
+class Take(NamedTuple):
+    """A source of a value, compiled.
+
+    Parameters
+    ----------
+    get : callable
+        Takes the value from a record; None if it is not there.
+    needs : frozenset of str or None
+        Attributes of which one must be there, or there is no value (``resource:`` before those of the resource); None
+        if that cannot be said.
+    """
+
+    get: Getter
+    needs: frozenset[str] | None = None
+
+
+def is_dead(take: Take, present: AbstractSet[str]) -> bool:
+    """Return whether a source has no value in any record with just these attributes."""
+    return take.needs is not None and take.needs.isdisjoint(present)
+
+
+def simple(source: str) -> Take:
+    """Return the source without braces that a table names.
+
+    Raises
+    ------
+    ValueError
+        If it names a fact that there is not.
+    """
+    if source.startswith("="):
+        word = source[1:]
+        return Take(lambda _: word)
+    if source.startswith("@"):
+        if source not in FACTS:
+            raise ValueError(f"fact must be one of {', '.join(FACTS)}, got {source}")
+        return Take(FACTS[source])
+    if source.startswith("$"):
+        return Take(lambda subject: subject.derived.get(source[1:]))
+    needs = frozenset({source})
+    if source.startswith("resource:"):
+        name = source.removeprefix("resource:")
+        return Take(lambda subject: subject.item.resource.get(name), needs)
+    if source.startswith("event:"):
+        _, event, attribute = source.split(":", 2)
+        return Take(lambda subject: _in_event(subject, event, attribute))
+    if "#" in source:
+        holder, member = source.split("#", 1)
+        return Take(lambda subject: dug(subject, holder, member), frozenset({holder}))
+    return Take(lambda subject: subject.item.attributes.get(source), needs)
