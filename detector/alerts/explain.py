@@ -39,7 +39,9 @@ _LEADING: Final = 2
 class Known(NamedTuple):
     """On how much a judgement rests: closed sessions of the agent, sessions of its peers, established agents, events.
 
-    `is_established`: whether the agent itself is one of them.
+    `is_established`: whether the agent itself is one of them. `references`: closed sessions its rarity was read from;
+    `is_learning`: too few, or for too short a time, to keep what the budget promises; `level`: from which rarity on a
+    session alerted then, the profile's where nothing moved it.
     """
 
     own_sessions: int
@@ -47,6 +49,9 @@ class Known(NamedTuple):
     agents: int
     events_before: int
     is_established: bool
+    references: int = 0
+    is_learning: bool = False
+    level: float | None = None
 
 
 class Seen(NamedTuple):

@@ -25,6 +25,8 @@ RISK_OF_SEVERITY: Final[dict[Severity, int]] = {"low": 25, "medium": 50, "high":
 """Risk of a finding without a rarity."""
 
 
+LEARNING: Final[Severity] = "medium"
+"""What a finding by score is at most while the promise cannot be kept."""
 _RANK: Final[dict[Severity, int]] = {"low": 0, "medium": 1, "high": 2, "critical": 3}
 
 
@@ -56,6 +58,11 @@ def severity_of(rarity: float, policy: Policy) -> Severity:
 def worse(one: Severity, other: Severity) -> Severity:
     """Return the worse of two severities."""
     return one if _RANK[one] > _RANK[other] else other
+
+
+def least(one: Severity, other: Severity) -> Severity:
+    """Return the less severe of two severities."""
+    return one if _RANK[one] < _RANK[other] else other
 
 
 def risk_of(rarity: float) -> int:

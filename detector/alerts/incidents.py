@@ -9,7 +9,7 @@ from typing import Any, Final
 from detector.alerts.ceilings import CeilingSettings, HourlyCeilings
 from detector.alerts.evidence import MOST_EVIDENCE, kept, may_witness
 from detector.alerts.explain import Known
-from detector.alerts.findings import RISK_OF_SEVERITY, Policy, is_told, risk_of, severity_of, worse
+from detector.alerts.findings import LEARNING, RISK_OF_SEVERITY, Policy, is_told, least, risk_of, severity_of, worse
 from detector.alerts.leads import DEFAULT_TENANT, Lead
 from detector.alerts.storm import Storm, begun
 from detector.schema.alert import Alert, Basis, VerdictNote, finding_uid
@@ -27,6 +27,9 @@ def created(finding: Finding, policy: Policy, known: Known, partition: int) -> A
     tenant = event.tenant or DEFAULT_TENANT
     time = event.ts.timestamp()
     is_scored = finding.rarity is not None
+    is_learning = is_scored and known.is_learning
+    level = -math.log10(policy.alerts) if known.level is None else known.level
+    risk = RISK_OF_SEVERITY[finding.severity] if finding.rarity is None else risk_of(finding.rarity)
     return Alert(
         finding_uid=finding_uid(
             tenant, event.agent_id, event.session_id, event.event_id, finding.detection, policy.profile
@@ -35,12 +38,13 @@ def created(finding: Finding, policy: Policy, known: Known, partition: int) -> A
         agent_version=event.agent_version, zone=event.zone, session_id=event.session_id, profile=policy.profile,
         detection=finding.detection, title=finding.title, time=time, first_seen=time, last_seen=time,
         event_id=event.event_id, score=finding.rarity,
-        threshold=round(-math.log10(policy.alerts), 6) if is_scored else None,
-        risk=RISK_OF_SEVERITY[finding.severity] if finding.rarity is None else risk_of(finding.rarity),
-        severity=finding.severity, events=known.events_before + 1, events_over=finding.over,
+        threshold=round(level, 6) if is_scored else None,
+        risk=min(risk, RISK_OF_SEVERITY[LEARNING]) if is_learning else risk,
+        severity=least(finding.severity, LEARNING) if is_learning else finding.severity,
+        events=known.events_before + 1, events_over=finding.over,
         contributions=finding.contributions, normal_if=finding.normal_if, evidence=(finding.evidence,),
         asi=finding.asi, atlas=finding.atlas, partition_agents=known.agents, partition=partition,
-        causes=(finding.cause,), established=known.is_established,
+        causes=(finding.cause,), established=known.is_established, references=known.references, learning=is_learning,
     )  # fmt: skip
 
 
@@ -69,6 +73,7 @@ def updated(alert: Alert, finding: Finding, newer: Alert) -> Alert:
             "incident_uid": alert.incident_uid,
             "incident_sessions": alert.incident_sessions,
             "basis": alert.basis,
+            "learning": alert.learning and newer.learning,
         }
     )
 
@@ -77,6 +82,8 @@ def closed(alert: Alert, policy: Policy, rarity: float, ended: Mapping[str, Any]
     """Return the incident as its session closes: final score and counts; `ended`: events, events_over, seen."""
     seen = float(ended["seen"])
     score = None if alert.score is None else max(rarity, alert.score)
+    # what could not be promised when it alerted is not worse for having ended
+    told = None if alert.learning else score
     return alert.model_copy(
         update={
             "counter": alert.counter + 1,
@@ -84,8 +91,8 @@ def closed(alert: Alert, policy: Policy, rarity: float, ended: Mapping[str, Any]
             "time": seen,
             "last_seen": max(alert.last_seen, seen),
             "score": score,
-            "risk": alert.risk if score is None else max(alert.risk, risk_of(score)),
-            "severity": alert.severity if score is None else worse(alert.severity, severity_of(score, policy)),
+            "risk": alert.risk if told is None else max(alert.risk, risk_of(told)),
+            "severity": alert.severity if told is None else worse(alert.severity, severity_of(told, policy)),
             "events": int(ended["events"]),
             "events_over": int(ended["events_over"]),
         }

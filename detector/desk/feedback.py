@@ -233,6 +233,8 @@ class FeedbackClient:
 
 def _refused(error: ValidationError, what: str) -> SetupError:
     fault = error.errors(include_url=False)[0]
+    if not fault["loc"]:
+        return SetupError(f"{what} must be whole: {fault['msg'].removeprefix('Value error, ')}")
     return SetupError(f"{fault['loc'][0]} of {what} must be given and short: {fault['msg']}")
 
 

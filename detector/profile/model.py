@@ -197,6 +197,9 @@ class SessionBudget(Section):
         Share of the window the tail model is fitted to; 0 switches it off.
     origin_share : float
         Share of the budget that goes to the voice with origins; the rest to the voice without.
+    cold_s : float
+        Event time for which a partition without trusted history is learning: its findings by score are medium at most.
+        So are those from fewer than ``1 / alerts`` sessions, however long it runs.
     hourly_incidents, newcomer_incidents, agent_incidents, reserve_incidents : int
         Incidents of a partition that may be opened in an hour: by established agents, by all others, by one agent;
         and beyond, each stronger than all opened before. What is beyond is folded into one, ``sensor.storm``.
@@ -208,6 +211,7 @@ class SessionBudget(Section):
     least: Whole = 40
     tail: Annotated[float, Field(strict=True, ge=0.0, le=0.5)] = 0.05
     origin_share: Share = 0.8
+    cold_s: Annotated[float, Field(strict=True, ge=0.0, le=31_536_000.0)] = 172_800.0
     hourly_incidents: Hourly = 40
     newcomer_incidents: Hourly = 10
     agent_incidents: Hourly = 8

@@ -101,7 +101,8 @@ class ResponseStage:
         """
         alert, note = dated(alert, receipt, self._author.settings.skew_s)
         turn = Turn(alert.tenant or DEFAULT_TENANT, alert.time if receipt is None else receipt, receipt, note)
-        tier: Tier = "observe" if alert.score is None else self._levels.tier(alert.score)
+        score = None if alert.learning else alert.score
+        tier: Tier = "observe" if score is None else self._levels.tier(score)
         if alert.detection != common_cause.DETECTION:
             self._book.tenants[turn.tenant].fleet.hear(alert.partition, alert.partition_agents)
         if alert.activity == "verdict":
@@ -187,6 +188,8 @@ class ResponseStage:
             return "the breaker's own incident"
         if alert.activity == "close":
             return "the finding is closed: its session has ended"
+        if tier == "observe" and alert.learning:
+            return "the partition is learning: too early to keep what the budget promises"
         if tier == "observe":
             return f"score {_shown(alert.score)} is below the ladder ({self._levels.limit:.3f})"
         if state is None:

@@ -90,6 +90,9 @@ class Alert(_AlertPart):
     `incident_uid` is the finding that opened the incident this one belongs to: sessions of one cause within a week are
     one, whoever's they are; `incident_sessions` counts them up to this one. Empty and 1 in records from before the
     fields. `basis` says why its session alerted: its rarity, a confirmed cause, or a value of a confirmed attack.
+    `references` is how many closed sessions the score was read from: no statement of rarity goes beyond one in so many
+    and one. `learning`: they, or the time since the first event, are too few to keep what the budget promises; such a
+    finding by score is medium at most, and asks for no response.
     `established`: this agent was seen on several days before, or history about it is trusted; the response stage gives
     newcomers places of their own. Records from before the field count as established.
     """
@@ -132,6 +135,10 @@ class Alert(_AlertPart):
     incident_sessions: int = Field(default=1, ge=1, description="Sessions of the incident up to this one.")
     basis: Basis = Field(
         default="score", description="Why its session alerted: rarity, a confirmed cause, a confirmed attack's value."
+    )
+    references: int = Field(default=0, ge=0, description="Closed sessions the score was read from; 0 is not told.")
+    learning: bool = Field(
+        default=False, description="Too early to keep what the budget promises: medium at most, no response."
     )
     established: bool = Field(
         default=True,

@@ -10,7 +10,16 @@ from typing import NamedTuple
 import numpy as np
 
 from detector.alerts.explain import Known, Seen
-from detector.alerts.findings import Spot, cause_of, evidence_of, found_by_rule, found_by_score, severity_of
+from detector.alerts.findings import (
+    LEARNING,
+    Spot,
+    cause_of,
+    evidence_of,
+    found_by_rule,
+    found_by_score,
+    least,
+    severity_of,
+)
 from detector.alerts.leads import Lead
 from detector.channels.context import (
     ARGUMENT_PART,
@@ -204,7 +213,11 @@ def _by_score(state: Partition, batch: Batch, passed: Passed) -> Lead:
     def find() -> Finding:
         return found_by_score(spot, seen_at(state, event, i), policy, evidence_of(spot, cause, rarity), passed.over)
 
-    return Lead(cause, rarity, severity_of(rarity, policy), spot, known_at(state, i), passed.over, find)
+    references = int(state.work.judgements.references[i])
+    known = known_at(state, i)._replace(references=references, is_learning=passed.is_learning, level=passed.alerts_from)
+    severity = severity_of(rarity, policy)
+    severity = least(severity, LEARNING) if passed.is_learning else severity
+    return Lead(cause, rarity, severity, spot, known, passed.over, find)
 
 
 def _take(state: Partition, batch: Batch, i: int, step: Lead | Passed) -> Alert | None:

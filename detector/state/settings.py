@@ -146,4 +146,5 @@ def _threshold(profile: Profile, trusted_until: float | None, plain: Sequence[fl
         quarantine=kept_share(budget.quarantine),
         floor=FLOOR_FACTOR * ORDINARY * (sum(plain) + weights.forest + weights.half_space),
         trusted_until=_since(trusted_until),
+        cold_s=budget.cold_s,
     )

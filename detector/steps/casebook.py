@@ -83,7 +83,7 @@ class Casebook:
             Of its act, why it alerts, and with which score.
         """
         self.opened += 1
-        case = Case(self.opened, *names, [cause], basis, 0, 0, score, score)
+        case = Case(self.opened, *names, {cause: score}, basis, 0, 0)
         self.cases[case.number] = self.open[case.session] = case
         while len(self.cases) - len(self.open) > MOST_CASES:
             del self.cases[next(number for number, one in self.cases.items() if not one.is_open)]
@@ -214,17 +214,17 @@ class Casebook:
         if case.said:
             self._undo(case)
         case.said = said
-        for cause in case.told:
+        for cause, score in case.told.items():
             if said == "disable":
                 self._disable(cause, case, answer)
                 continue
             known = self.cause(cause)
             case.before.append((known.confirmed, known.dismissed))
             if said == "confirm":
-                known.confirmed = case.least if known.confirmed is None else min(known.confirmed, case.least)
+                known.confirmed = score if known.confirmed is None else min(known.confirmed, score)
                 known.dismissed, known.quieted = None, 0
             else:
-                known.dismissed = case.most if known.dismissed is None else max(known.dismissed, case.most)
+                known.dismissed = score if known.dismissed is None else max(known.dismissed, score)
                 known.confirmed = None
 
     def _disable(self, cause: int, case: Case, answer: Answer) -> None:
@@ -249,7 +249,7 @@ class Casebook:
     def facts(self) -> dict[str, Any]:
         """Return the state as plain facts."""
         return {
-            "cases": [asdict(case) for case in self.cases.values()],
+            "cases": [case.facts() for case in self.cases.values()],
             "opened": self.opened,
             "causes": [[cause, asdict(known)] for cause, known in self.causes.items()],
             "indicators": [[key, uid] for key, uid in self.indicators.items()],

@@ -7,7 +7,7 @@ on one of them is on the cause: see :mod:`detector.steps.casebook`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
 from detector.schema.alert import Basis
@@ -40,15 +40,13 @@ class Case:
         How manyeth case of its partition it is.
     session, agent, group : int
         Names of session, agent and peer group.
-    causes : list of int
-        Of its acts past the level, the first one's in front, at most :data:`MOST_CASE_CAUSES`; 0 if there is nothing to
-        tell an act by.
+    causes : dict of int to float
+        Of its acts past the level, with the highest score of each, the first one in front, at most
+        :data:`MOST_CASE_CAUSES`; 0 if there is nothing to tell an act by.
     basis : str
         Why it alerted; see :class:`~detector.schema.alert.Alert`.
     level, over : int
         The level it passed; its events past the alert level.
-    least, most : float
-        Score it first alerted at; the highest since.
     parts : list of NewPart
         What was new to its peers in its acts past the level, at most :data:`MOST_PARTS`.
     uid : str
@@ -69,12 +67,10 @@ class Case:
     session: int
     agent: int
     group: int
-    causes: list[int]
+    causes: dict[int, float]
     basis: Basis
     level: int
     over: int
-    least: float
-    most: float
     parts: list[NewPart] = field(default_factory=list)
     uid: str = ""
     is_open: bool = True
@@ -87,18 +83,23 @@ class Case:
     @property
     def cause(self) -> int:
         """The cause its incident is known by."""
-        return self.causes[0]
+        return next(iter(self.causes))
 
     @property
-    def told(self) -> list[int]:
-        """The causes a verdict on it is about."""
-        return [cause for cause in self.causes if cause]
+    def told(self) -> dict[int, float]:
+        """The causes a verdict on it is about, and their scores."""
+        return {cause: score for cause, score in self.causes.items() if cause}
+
+    def facts(self) -> dict[str, Any]:
+        """Return the case as plain facts."""
+        return {**asdict(self), "causes": [[cause, score] for cause, score in self.causes.items()]}
 
     @classmethod
     def of_facts(cls, facts: Mapping[str, Any]) -> Case:
         """Return the case that gave the facts."""
         parts = [NewPart(*part) for part in facts["parts"]]
-        return cls(**{**facts, "parts": parts, "before": [tuple(one) for one in facts["before"]]})
+        causes = {int(cause): float(score) for cause, score in facts["causes"]}
+        return cls(**{**facts, "causes": causes, "parts": parts, "before": [tuple(one) for one in facts["before"]]})
 
 
 @dataclass(slots=True)

@@ -18,7 +18,8 @@ class Passed(NamedTuple):
     """An event past a level, or near it in a session that was past it; `over`: its session's past the alert level.
 
     Whether that is told is decided by the incident it belongs to: it knows which causes it has named. `basis`: why its
-    session alerted; `case`: number of its case, 0 where nothing is remembered.
+    session alerted; `case`: number of its case, 0 where nothing is remembered; `is_learning`: the promise
+    could not be kept yet; `alerts_from`: rarity from which on a session alerts then.
     """
 
     event: int
@@ -27,6 +28,8 @@ class Passed(NamedTuple):
     over: int
     basis: Basis = "score"
     case: int = 0
+    is_learning: bool = False
+    alerts_from: float | None = None
 
 
 class Ended(NamedTuple):

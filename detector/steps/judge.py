@@ -186,7 +186,8 @@ def _judge_one(
     best[RAW_PLAIN] = max(best[RAW_PLAIN], _round(evidence.total[i, PLAIN]))
     best[RAW_ORIGIN] = max(best[RAW_ORIGIN], _round(evidence.total[i, ORIGIN]))
     out.rarity[i] = _round(log_rarity(rolling, FUSED, score, settings.tail, settings.least))
-    out.ready[i] = rolling.used[FUSED, 0] >= settings.least
+    out.references[i] = rolling.used[FUSED, 0]
+    out.ready[i] = out.references[i] >= settings.least
 
 
 @njit(cache=True)

@@ -42,12 +42,16 @@ NEW_TO_PEERS = 2
 
 
 class BudgetSettings(NamedTuple):
-    """Settings: shares of closed sessions; `floor`: evidence below which nothing alerts; when alerts may begin."""
+    """Settings: shares of closed sessions; `floor`: evidence below which nothing alerts; when alerts may begin.
+
+    `cold_s`: seconds of event time for which a partition without trusted history is learning.
+    """
 
     alerts: float
     quarantine: float
     floor: float
     trusted_until: float
+    cold_s: float = 0.0
 
 
 class BudgetThreshold:
@@ -73,6 +77,10 @@ class BudgetThreshold:
         Sessions that alerted, and what was said of them.
     closed, alerted : int
         Sessions that closed since alerts may begin, and those among them that had alerted.
+    began : float
+        Event time at which the partition began, epoch seconds; infinite before its first event.
+    is_learning : bool
+        Whether the promise could not be kept yet at the last event.
     """
 
     NAME = "budget"
@@ -83,11 +91,14 @@ class BudgetThreshold:
         self.cases = Casebook()
         self.closed = 0
         self.alerted = 0
+        self.began = math.inf
+        self.is_learning = True
 
     def decide(self, events: int, work: Workspace) -> list[Passed | Ended]:
         """Return each event past a level and what ended after one; changes what is remembered of open sessions."""
         closes, sessions = work.closes, work.columns.ident[:, SESSION]
         rows = int(closes.count[0])
+        learning = self._learns(events, work)
         near, over = self._odd(events, rows, work)
         told = self._told(events, work)
         opened = self.cases.open
@@ -99,10 +110,31 @@ class BudgetThreshold:
         found: list[Passed | Ended] = []
         for _, is_event, place in sorted(steps):
             step = self._event(place, causes[place], told.get(place), work) if is_event else self._close(place, work)
+            if isinstance(step, Passed) and learning[place]:
+                step = step._replace(level=min(step.level, ALERT), is_learning=True)
             if step is not None:
                 found.append(step)
         self.cases.has_changed |= bool(odd or found)
         return found
+
+    def _learns(self, events: int, work: Workspace) -> np.ndarray:
+        """Return at which events the promise cannot be kept yet: too few references, or too short a time.
+
+        A watermark that falls back takes the beginning with it: a first event of 2099 makes nobody learn until then.
+        """
+        learning = work.judgements.references[:events] * self.settings.alerts < 1.0
+        if not events:
+            return learning
+        clock = work.clock[:events].copy()
+        if math.isinf(self.began):
+            clock[0] = work.columns.ts[0]
+        began = np.minimum.accumulate(np.minimum(clock, self.began))
+        self.began = float(began[-1])
+        if math.isinf(self.settings.trusted_until):
+            learning = learning | (clock < began + self.settings.cold_s)
+        judged = np.flatnonzero(work.context.state[:events] == JUDGED)
+        self.is_learning = bool(learning[judged[-1]]) if len(judged) else self.is_learning
+        return learning
 
     def _may_alert(self, events: int, work: Workspace) -> np.ndarray:
         """Return which events may alert at all: enough is known, and it is not history."""
@@ -152,11 +184,12 @@ class BudgetThreshold:
         level = QUARANTINE if rarity >= -math.log10(self.settings.quarantine) else ALERT
         if case is None:
             case = self._begin(names, cause, basis, score)
-        case.level, case.over, case.most = max(level, case.level), case.over + 1, max(score, case.most)
-        if cause not in case.causes and len(case.causes) < MOST_CASE_CAUSES:
-            case.causes.append(cause)
+        case.level, case.over = max(level, case.level), case.over + 1
+        if cause in case.causes or len(case.causes) < MOST_CASE_CAUSES:
+            case.causes[cause] = max(score, case.causes.get(cause, score))
         _note_parts(case, i, work)
-        return Passed(i, session, level, case.over, basis, case.number)
+        line = self.account.level(self.settings.alerts)
+        return Passed(i, session, level, case.over, basis, case.number, alerts_from=line)
 
     def _begin(self, names: tuple[int, int, int], cause: int, basis: Basis, score: float) -> Case:
         """Return the case of a session that alerts; of a cause a person has called harmless it is charged at once."""
@@ -221,8 +254,11 @@ class BudgetThreshold:
 
     def facts(self) -> dict[str, Any]:
         """Return the state as plain facts."""
-        account = self.account.facts()
-        return {"name": self.NAME, "closed": self.closed, "alerted": self.alerted, "account": account}
+        began = None if math.isinf(self.began) else self.began
+        return {
+            "name": self.NAME, "closed": self.closed, "alerted": self.alerted, "account": self.account.facts(),
+            "began": began, "is_learning": self.is_learning,
+        }  # fmt: skip
 
     def restore(self, facts: Mapping[str, Any]) -> None:
         """Go on where the facts left off."""
@@ -230,12 +266,15 @@ class BudgetThreshold:
             raise StateError(f"threshold of a snapshot must be {self.NAME}, got {facts.get('name')}; it restarts cold")
         self.account.restore(facts["account"])
         self.closed, self.alerted = int(facts["closed"]), int(facts["alerted"])
+        self.began = math.inf if facts["began"] is None else float(facts["began"])
+        self.is_learning = bool(facts["is_learning"])
 
     def gauges(self) -> dict[str, float]:
         """Return the shares of sessions promised and spent, the balance of false alarms, and what stays quiet."""
         spent = self.alerted / self.closed if self.closed else 0.0
         return {
-            "promised": self.settings.alerts, "spent": spent, "balance": self.account.balance,
+            "promised": self.settings.alerts, "spent": spent, "learning": float(self.is_learning),
+            "balance": self.account.balance,
             "false_share": self.account.false_share, "causes_quieted": float(self.cases.quieted),
             "causes_disabled": float(len(self.cases.disabled)), "causes_told_again": float(self.cases.expired),
         }  # fmt: skip

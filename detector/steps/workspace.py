@@ -145,6 +145,8 @@ class Judgements(NamedTuple):
         -log10 of the share of recent sessions at least as strange as one with this score.
     ready : ndarray of bool, shape (n,)
         Whether enough sessions had closed for a rarity to mean something.
+    references : ndarray of int32, shape (n,)
+        How many closed sessions it was held against.
     rises : ndarray of bool, shape (n,)
         Whether the session is stranger now than before this event.
     plain_leads : ndarray of bool, shape (n,)
@@ -158,6 +160,7 @@ class Judgements(NamedTuple):
     score: np.ndarray
     rarity: np.ndarray
     ready: np.ndarray
+    references: np.ndarray
     rises: np.ndarray
     plain_leads: np.ndarray
     closed_score: np.ndarray
@@ -171,6 +174,7 @@ def allocate_judgements(events: int, rows: int) -> Judgements:
         score=np.zeros(events),
         rarity=np.zeros(events),
         ready=np.zeros(events, np.bool_),
+        references=np.zeros(events, np.int32),
         rises=np.zeros(events, np.bool_),
         plain_leads=np.zeros(events, np.bool_),
         closed_score=np.zeros(rows),

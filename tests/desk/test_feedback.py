@@ -192,7 +192,7 @@ def test_whose_a_finding_is_stands_among_the_alerts(kafka: dict[str, Any]) -> No
 def test_a_kind_is_disabled_until_a_time_and_without_one_it_is_refused(kafka: dict[str, Any]) -> None:
     """For whom, until when: both are in the record."""
     client = FeedbackClient(kafka, _topics(kafka, "disable."))
-    with pytest.raises(SetupError, match="verdict"):
+    with pytest.raises(SetupError, match="until of a verdict must be there for disable"):
         client.verdict(_verdict(verdict="disable"))
     assert client.verdict(_verdict(verdict="disable", until=9_000.0, scope="group")).offset == 0
 

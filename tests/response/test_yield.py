@@ -143,6 +143,15 @@ def test_who_calls_a_finding_safe_lifts_what_it_caused(make_alert: MakeAlert) ->
     assert stage.on_alert(make_alert("benign", 2.1, 1_050.0), 1_120.0).command is None
 
 
+def test_a_finding_of_a_partition_that_learns_asks_for_nothing(make_alert: MakeAlert) -> None:
+    """However strong its score is: the promise behind it cannot be kept yet."""
+    stage = stage_of(fleet_share=0.5)
+    decision = stage.on_alert(make_alert("exfil", 3.3, 1_000.0).model_copy(update={"learning": True}), 1_000.0)
+    assert decision.command is None
+    assert "learning" in decision.entry.detail
+    assert stage.on_alert(make_alert("exfil", 3.3, 1_000.0), 1_000.0).command is not None
+
+
 def test_a_confirmation_lasts_as_long_as_the_containment(make_alert: MakeAlert) -> None:
     """Also when a later finding prolongs it; the next containment is automatic again."""
     stage = _full(make_alert)

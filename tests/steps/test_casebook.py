@@ -129,7 +129,7 @@ def test_memory_is_bounded_and_what_people_said_leaves_last() -> None:
         book.end(k, TAKEN_IN, 4.0)
     named(book, 1, 0.0)
     for k in range(MOST_DISABLED + 3):
-        book.take(Case(k, k, AGENT, GROUP, [9_000 + k], "score", 1, 1, 4.0, 4.0), Answer("disable", until=1.0), [])
+        book.take(Case(k, k, AGENT, GROUP, {9_000 + k: 4.0}, "score", 1, 1), Answer("disable", until=1.0), [])
     sizes = [len(book.cases) - len(book.open), len(book.causes), len(book.indicators), len(book.disabled)]
     assert sizes == [MOST_CASES, MOST_CAUSES_KNOWN, MOST_INDICATORS, MOST_DISABLED]
     assert book.is_confirmed(CAUSE, 4.0)

@@ -39,6 +39,7 @@ def work(
     judged.rarity[:n] = [rarity for _, rarity in events]
     judged.score[:n] = fields.get("score", 9.0)
     judged.ready[:n] = fields.get("ready", True)
+    judged.references[:n] = fields.get("references", 1_000)
     judged.rises[:n] = fields.get("rises", True)
     WORK.columns.ident[:n, TOOL_NAME] = fields.get("tool", 1)
     WORK.columns.ident[:n, WHOLE_TARGET] = fields.get("target", 0)
@@ -54,9 +55,9 @@ def work(
 
 
 def decided(events: Sequence[tuple[int, float]], threshold: BudgetThreshold | None = None, **fields: Any) -> list[Any]:
-    """Return what a threshold makes of a batch, without the numbers of cases."""
+    """Return what a threshold makes of a batch, without the numbers of cases and the level of the moment."""
     found = (threshold or BudgetThreshold(SETTINGS)).decide(*work(events, **fields))
-    return [one._replace(case=0) if isinstance(one, Passed) else one for one in found]
+    return [one._replace(case=0, alerts_from=None) if isinstance(one, Passed) else one for one in found]
 
 
 def levels(threshold: BudgetThreshold) -> dict[int, tuple[int, int]]:
@@ -132,6 +133,25 @@ def test_a_session_of_trusted_history_is_neither_promised_nor_spent() -> None:
     assert (threshold.closed, threshold.gauges()["spent"]) == (0, 0.0)
     decided([], threshold, closes=[(0, 1)], ts=100.0)
     assert (threshold.closed, threshold.gauges()["spent"]) == (1, 0.0)
+
+
+def test_a_promise_that_cannot_be_kept_yet_makes_no_isolation() -> None:
+    """From fewer sessions than one over the promised share: the strictest level is not reached, and it is said."""
+    assert decided([(7, 9.0)], references=99) == [Passed(0, 7, ALERT, 1, is_learning=True)]
+    assert decided([(7, 9.0)], references=100) == [Passed(0, 7, QUARANTINE, 1)]
+
+
+@pytest.mark.parametrize(("trusted", "learns"), [(float("-inf"), True), (100.0, False)])
+def test_without_trusted_history_a_partition_learns_for_a_time_as_well(trusted: float, learns: bool) -> None:
+    """Two days from its first event, and a beginning in 2099 falls back with the watermark."""
+    settings = SETTINGS._replace(trusted_until=trusted, cold_s=2 * DAY_S)
+    threshold = BudgetThreshold(settings)
+    flags = []
+    for at in (4_000 * DAY_S, 10 * DAY_S, 12 * DAY_S - 1.0, 12 * DAY_S):
+        (passed,) = decided([(int(at), 9.0)], threshold, ts=at)
+        flags.append(passed.is_learning)
+    assert flags == [learns, learns, learns, False]
+    assert threshold.gauges()["learning"] == 0.0
 
 
 def told(threshold: BudgetThreshold, said: Said, case: int = 1) -> None:
