@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import chaos, core_speed, flood, models, mutants, quality, redteam, sensitivity, worker
+from benchmarks import chaos, core_speed, flood, gate, models, mutants, quality, redteam, sensitivity, worker
 from benchmarks.results import RESULTS, made_by, put_into
 
 _QUALITY = """One configuration, the default profile, on every recorded stream: prequential, unlabelled, the gate off
@@ -50,6 +50,10 @@ CHAPTERS: dict[str, tuple[str, Callable[[], str]]] = {
     "worker": (
         "Worker on a real broker",
         lambda: f"{(worker.__doc__ or '').strip()}\n\n{worker.table(worker.measure())}",
+    ),
+    "gate": (
+        "Denying a call at the agent",
+        lambda: f"{(gate.__doc__ or '').strip()}\n\n{gate.table(gate.measure())}",
     ),
     "redteam": ("Attacks on the detector", lambda: f"{(redteam.__doc__ or '').strip()}\n\n{redteam.table()}"),
     "chaos": ("Faults", lambda: f"{(chaos.__doc__ or '').strip()}\n\n{chaos.section()}"),

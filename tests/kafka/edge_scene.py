@@ -15,10 +15,12 @@ from typing import NamedTuple
 from confluent_kafka import Producer
 
 from detector.schema.command import PolicyState
+from detector.worker.publish import alert_outputs
 from tests.edge.recordings import MADE_UP
 from tests.edge.states import record, state
 from tests.kafka.harness import Deployment
 from tests.project.sources import ROOT
+from tests.sinks.alerts import make
 
 GATE = (sys.executable, "-I", "-S", str(ROOT / "detector_gate.py"))
 
@@ -71,6 +73,18 @@ class EdgeScene:
             producer.produce(self.deployed.names.policy, value, key)
         assert producer.flush(30) == 0
         return time.time()
+
+    def alert(self, agent: str, number: int) -> float:
+        """Write an alert of now, of tenant acme, as the scoring stage does; return when it began."""
+        now = time.time()
+        alert = make(agent, 3.0, now, event_id=f"e-{number}", finding_uid=f"{number:032x}", partition_agents=10_000)
+        producer = Producer({**self.deployed.client, "linger.ms": 0})
+        began = time.time()
+        for output in alert_outputs(alert, self.deployed.names):
+            headers = list[tuple[str, str | bytes | None]](output.headers)
+            producer.produce(output.topic, output.value, output.key, headers=headers)
+        assert producer.flush(30) == 0
+        return began
 
     def acks(self) -> list[dict[str, object]]:
         """Return every acknowledgement."""

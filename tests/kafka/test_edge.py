@@ -7,16 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
 
 from detector.local.kafka import LocalKafka
 from detector.local.ladder import Broker
 from detector.schema.acks import PolicyAck
-from detector.worker.publish import alert_outputs
 from tests.edge.states import released
 from tests.kafka.edge_scene import EdgeScene, edge_scene, isolation
 from tests.kafka.harness import Deployment, deployment
-from tests.sinks.alerts import make
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 
@@ -142,21 +139,9 @@ def test_an_alert_denies_the_agents_next_call(scene: EdgeScene) -> None:
     """Alert, worker that enforces, policy topic, edge, gate: the way of a real containment, and how long it took."""
     scene.deployed.start(mode="enforce")
     scene.start()
-    _alert(scene.deployed, "warm-up", 1)
+    scene.alert("warm-up", 1)
     scene.until("warm-up", is_denied=True, tenant="acme")
-    began = _alert(scene.deployed, AGENT, 2)
+    began = scene.alert(AGENT, 2)
     denied = scene.until(AGENT, is_denied=True, tenant="acme")
     print(f"alert to denied call, gate started anew for each: {denied.at - began:.3f} s")  # noqa: T201 - measured
     assert denied.at - began < 2.5  # ten times what is measured on a quiet machine, see benchmarks/RESULTS.md
-
-
-def _alert(deployed: Deployment, agent: str, number: int) -> float:
-    """Write an alert of now as the scoring stage does; return when."""
-    now = time.time()
-    alert = make(agent, 3.0, now, event_id=f"e-{number}", finding_uid=f"{number:032x}")
-    producer = Producer({**deployed.client, "linger.ms": 0})
-    for output in alert_outputs(alert, deployed.names):
-        headers = list[tuple[str, str | bytes | None]](output.headers)
-        producer.produce(output.topic, output.value, output.key, headers=headers)
-    assert producer.flush(30) == 0
-    return now
