@@ -32,7 +32,7 @@ MOST_INPUT = 1_048_576
 """Bytes of the hook's input that are sent on; a longer one is cut and judged as a call of no known tool."""
 MOST_ANSWER = 65_536
 MOST_SUBJECTS = 32
-MOST_TEXT = 512
+MOST_TEXT = 1_152
 MOST_COPY = 268_435_456
 HELP = """usage: detector-gate [--product NAME] [--agent ID]... [--tenant NAME] [--socket PATH]
                      [--fail closed|static] [--copy FILE] [--timeout SECONDS]

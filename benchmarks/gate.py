@@ -24,7 +24,7 @@ import numpy as np
 
 from detector.local.ladder import open_broker
 from tests.edge.recordings import MADE_UP
-from tests.kafka.edge_scene import GATE, EdgeScene, edge_scene, isolation
+from tests.kafka.edge_scene import BY_COMMAND, GATE, EdgeScene, edge_scene, isolation
 from tests.kafka.harness import deployment
 from tests.project.sources import ROOT
 
@@ -84,7 +84,7 @@ def _starts(started: dict[str, Started]) -> dict[str, Spread]:
 
 def _denied_within(scene: EdgeScene, agent: str, tenant: str) -> float:
     """Return when the first gate has denied."""
-    while not (answer := scene.ask(agent, tenant=tenant)).is_denied:
+    while BY_COMMAND not in (answer := scene.ask(agent, tenant=tenant)).said:
         pass
     return answer.at
 

@@ -19,8 +19,8 @@ from detector.edge.point import EnforcementPoint, HookRequest
 
 MOST_CONNECTIONS: Final = 128
 """Open at once; an agent asks once a call, and each answer takes a millisecond."""
-MOST_HEAD_BYTES: Final = 64 * 1_024
-"""32 subjects of 512 bytes, percent-encoded, are 49 kB."""
+MOST_HEAD_BYTES: Final = 128 * 1_024
+"""32 subjects of 1,152 bytes, percent-encoded, are 111 kB."""
 MOST_BODY_BYTES: Final = 1_048_576
 MOST_SUBJECTS: Final = 32
 WITHIN_S: Final = 5.0

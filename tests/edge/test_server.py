@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from detector.edge import server as serving
 from detector.edge.metrics import EdgeMetrics
 from detector.edge.point import EnforcementPoint
-from detector.edge.server import MOST_BODY_BYTES, EdgeServer
+from detector.edge.server import MOST_BODY_BYTES, BadRequestError, EdgeServer
 from detector.edge.view import PolicyView
 from tests.edge.recordings import MADE_UP
 from tests.edge.states import SUBJECT, SetClock, record, state
@@ -126,6 +128,29 @@ def test_a_request_that_is_not_certain_is_refused(tmp_path: Path, sent: bytes) -
             assert b"Detector-Status" not in answer
 
     asyncio.run(scene())
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["Content-Length", "Detector-Subject", "Detector-Product", "Transfer-Encoding", "X", ""]),
+            st.text(max_size=12) | st.sampled_from(["0", "5", "codex", "a/agent/b", "%FF", "\u0663"]),
+        ),
+        max_size=8,
+    )
+)
+def test_a_head_is_understood_wholly_or_refused(pairs: list[tuple[str, str]]) -> None:
+    """Whatever stands in it: a length within the cap and one to 32 subjects, or one kind of refusal."""
+    try:
+        length, asked = serving._request([f"{name}:{value}" for name, value in pairs])
+    except BadRequestError:
+        return
+    names = [name for name, _ in pairs]
+    assert 0 <= length <= MOST_BODY_BYTES
+    assert len(asked.subjects) == names.count("Detector-Subject") > 0
+    assert names.count("Content-Length") == 1
+    assert names.count("Detector-Product") <= 1
+    assert "Transfer-Encoding" not in names
 
 
 def test_probes_and_metrics_are_answered_on_the_port_and_hooks_are_not(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from tests.kafka.harness import Deployment
 from tests.project.sources import ROOT
 from tests.sinks.alerts import make
 
+BY_COMMAND = "Denied by policy"
 GATE = (sys.executable, "-I", "-S", str(ROOT / "detector_gate.py"))
 
 
@@ -39,11 +40,15 @@ class EdgeScene:
     def __init__(self, deployed: Deployment, folder: Path) -> None:
         self.deployed, self.folder = deployed, folder
 
-    def start(self, name: str = "edge", *words: str, **settings: str) -> subprocess.Popen[bytes]:
-        """Start `detector edge` under a name and return it once its socket is there."""
+    def start(
+        self, name: str = "edge", *words: str, is_read: bool = True, settings: dict[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start `detector edge` under a name; return it once its socket is there, and the topic read if it can be."""
         command = [sys.executable, "-m", "detector", "edge", "--socket", str(self.folder / name), "--listen-port", "0"]
-        started = self.deployed.start(*command, "--point", name, *words, **settings)
+        started = self.deployed.start(*command, "--point", name, *words, **(settings or {}))
         self.deployed.until((self.folder / name).exists, f"the socket of {name}")
+        if is_read:
+            self.until("nobody", is_denied=False, name=name)
         return started
 
     def ask(self, agent: str = "ci-7", name: str = "edge", *words: str, tenant: str = "default") -> HookResult:
@@ -54,15 +59,17 @@ class EdgeScene:
         said = (done.stdout + done.stderr).decode()
         return HookResult(done.returncode == 2 or '"deny"' in said, said, time.time())
 
-    def until(self, agent: str, *, is_denied: bool, name: str = "edge", tenant: str = "default") -> HookResult:
-        """Return the first answer of a kind, asking on and on."""
+    def until(
+        self, agent: str, *, is_denied: bool, name: str = "edge", tenant: str = "default", says: str = BY_COMMAND
+    ) -> HookResult:
+        """Return the first answer of a kind, asking on and on; a denial must say why, for there are several."""
         last: list[HookResult] = []
 
         def is_so() -> bool:
             last[:] = [self.ask(agent, name, tenant=tenant)]
-            return last[0].is_denied == is_denied
+            return last[0].is_denied == is_denied and (not is_denied or says in last[0].said)
 
-        self.deployed.until(is_so, f"{agent} denied: {is_denied}")
+        self.deployed.until(is_so, f"{agent} denied: {is_denied}, and if so with {says!r}")
         return last[0]
 
     def publish(self, *states: PolicyState) -> float:

@@ -12,7 +12,7 @@ from detector.local.kafka import LocalKafka
 from detector.local.ladder import Broker
 from detector.schema.acks import PolicyAck
 from tests.edge.states import released
-from tests.kafka.edge_scene import EdgeScene, edge_scene, isolation
+from tests.kafka.edge_scene import BY_COMMAND, EdgeScene, edge_scene, isolation
 from tests.kafka.harness import Deployment, deployment
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
@@ -30,7 +30,7 @@ def scene(deployed: Deployment) -> Iterator[EdgeScene]:
 def test_a_policy_record_denies_the_next_call_and_is_acknowledged(scene: EdgeScene) -> None:
     """Free before, denied after, free again after a release; both facts on agent.policy.acks, with the command's id."""
     scene.start()
-    scene.until(AGENT, is_denied=False)
+    assert not scene.ask(AGENT).is_denied
     command = isolation(AGENT)
     written = scene.publish(command)
     denied = scene.until(AGENT, is_denied=True)
@@ -53,15 +53,14 @@ def test_older_broken_and_foreign_records_free_nobody(scene: EdgeScene) -> None:
     late = released(subject=held.subject, revision=4)
     scene.publish(held, late)
     scene.start()
-    scene.until("ci-8", is_denied=False)
-    assert scene.ask(AGENT).is_denied
+    assert BY_COMMAND in scene.ask(AGENT).said
     topic, subject = scene.deployed.names.policy, held.subject.encode()
     foreign = released(subject=held.subject, revision=9).model_dump_json(by_alias=True).encode()
     records = [(subject, b"{"), (b"somebody", foreign), (subject, b"")]
     scene.deployed.produce(records, topic)
     scene.publish(late, isolation("marker"))
     scene.until("marker", is_denied=True)
-    assert scene.ask(AGENT).is_denied
+    assert BY_COMMAND in scene.ask(AGENT).said
 
 
 def test_a_state_that_has_expired_binds_nobody(scene: EdgeScene) -> None:
@@ -71,7 +70,7 @@ def test_a_state_that_has_expired_binds_nobody(scene: EdgeScene) -> None:
     ends = isolation("ends", expires_at=now + 20.0, on_expiry="release", steps_down_until=None)
     scene.publish(over, ends)
     scene.start()
-    scene.until("over", is_denied=False)
+    assert not scene.ask("over").is_denied
     first = scene.ask("ends")
     assert first.is_denied or first.at >= now + 20.0
     assert scene.until("ends", is_denied=False).at >= now + 20.0
@@ -92,8 +91,7 @@ def test_a_service_killed_with_9_leaves_the_setting_and_comes_back(scene: EdgeSc
     assert scene.ask(AGENT, "edge", *static).is_denied
     assert not scene.ask("ci-8", "edge", *static).is_denied
     scene.start()
-    scene.until("ci-8", is_denied=False)
-    assert scene.ask(AGENT).is_denied
+    assert BY_COMMAND in scene.ask(AGENT).said
 
 
 @pytest.fixture
@@ -120,13 +118,14 @@ def test_an_unreachable_kafka_leaves_the_setting_and_heals(mortal: tuple[LocalKa
             assert not scene.ask("ci-8", name).is_denied
         scene.deployed.until(lambda: AGENT in (copy.read_text() if copy.exists() else ""), "the copy")
         node.kill()
-        assert "could not be read" in scene.until("ci-8", is_denied=True, name="closed").said
+        scene.until("ci-8", is_denied=True, name="closed", says="could not be read")
         assert scene.ask(AGENT, "static").is_denied
         assert not scene.ask("ci-8", "static").is_denied
-        scene.start("late", "--fail", "static", "--copy", str(copy))  # no broker to begin with: the copy
+        # no broker to begin with: the copy
+        scene.start("late", "--fail", "static", "--copy", str(copy), is_read=False)
         assert scene.ask(AGENT, "late").is_denied
         assert not scene.ask("ci-8", "late").is_denied
-        scene.start("never", "--fail", "static")
+        scene.start("never", "--fail", "static", is_read=False)
         assert "has not been read" in scene.ask("ci-8", "never").said
         node.start()
         scene.publish(isolation("ci-9"))
