@@ -138,8 +138,10 @@ class EnforcementPoint:
 
     def _acknowledge_applied(self, key: bytes, now: float) -> None:
         state = self._view.state_of(key.decode("utf-8", "replace"))
-        tier = "observe" if state is None else state.tier_at(now)
-        if state is not None and tier != "observe":
+        if state is None:
+            return
+        tier = state.tier_at(max(now, state.begins_at))  # our clock may be a little behind the workers'
+        if tier != "observe":
             self._hand_on(self._ledger.applied(state, tier, now))
 
     def _count(self, call: HookCall, verdict: GateVerdict, now: float) -> None:

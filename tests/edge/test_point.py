@@ -61,6 +61,14 @@ def test_a_live_state_is_acknowledged_and_the_time_to_the_first_denial_taken(sce
     assert scene.value("detector_edge_answers_total", product="codex", why="tool", denied="true") == 2
 
 
+@pytest.mark.parametrize(("now", "told"), [(99.9, ["isolate"]), (250.0, ["limit"]), (300.0, [])])
+def test_what_is_applied_is_told_with_the_tier_that_will_hold(scene: Scene, now: float, told: list[str]) -> None:
+    """Also by a clock that is a little behind; of a state that is over by then there is nothing to tell."""
+    scene.clock.now = now
+    scene.point.heard(*record(state()), written_at=now)
+    assert [ack.tier for ack in scene.acks] == told
+
+
 def test_an_agent_that_nothing_binds_is_answered_and_not_acknowledged(scene: Scene) -> None:
     """The harmless twin."""
     scene.point.heard(*record(state()), written_at=149.0)
