@@ -99,8 +99,8 @@ def _responses(tool: str, command: str) -> list[Event]:
     if tool:
         item = {"type": "function_call", "id": "f", "call_id": "c1", "name": tool, "status": "completed"}
         item["arguments"] = json.dumps(_arguments(tool, command))
-    used = {"input_tokens": 9, "output_tokens": 9, "total_tokens": 18}
-    used |= {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}  # type: ignore[dict-item]
+    used: dict[str, Any] = {"input_tokens": 9, "output_tokens": 9, "total_tokens": 18}
+    used |= {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
     bodies: list[dict[str, Any]] = [
         {"type": "response.created", "response": {"id": "r"}},
         {"type": "response.output_item.done", "output_index": 0, "item": item},
