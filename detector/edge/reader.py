@@ -89,7 +89,8 @@ class PolicyReader:
     def stop(self) -> None:
         """End reading, and wait until it has."""
         self._stop.set()
-        self._thread.join(10.0)
+        if self._thread.is_alive():
+            self._thread.join(10.0)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -139,16 +139,16 @@ class EdgeService:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`: 1. listen, 2. read, 3. answer, 4. acknowledge what is left."""
         # 1. a gate that comes too early is denied with a reason
-        server = EdgeServer(self.point, self.metrics)
         listener = _unix_listener(self._options.socket_path, self._options.socket_mode)
-        await server.listen(listener, may_ask=True)
-        if self._options.listen is not None:
-            await server.listen(_port_listener(self._options.listen), may_ask=False)
-        # 2.
-        self._reader.start()
-        log.info("edge serves", socket=str(self._options.socket_path), fail=self._options.fail)
-        # 3.
+        server = EdgeServer(self.point, self.metrics)
         try:
+            await server.listen(listener, may_ask=True)
+            if self._options.listen is not None:
+                await server.listen(_port_listener(self._options.listen), may_ask=False)
+            # 2.
+            self._reader.start()
+            log.info("edge serves", socket=str(self._options.socket_path), fail=self._options.fail)
+            # 3.
             while not stop.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), TICK_S)
@@ -156,6 +156,7 @@ class EdgeService:
         # 4.
         finally:
             server.close()
+            listener.close()
             self._options.socket_path.unlink(missing_ok=True)
             await asyncio.to_thread(self._end)
 
@@ -208,22 +209,31 @@ def _unix_listener(path: Path, mode: int) -> socket.socket:
     SetupError
         Another service answers there, or the place cannot be written.
     """
+    if _is_answered(path):
+        raise SetupError(f"socket of edge must be free, got {path} of a running service: choose another")
+    listener = socket.socket(socket.AF_UNIX)
     try:
         if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
-            with socket.socket(socket.AF_UNIX) as probe:
-                if probe.connect_ex(str(path)) == 0:
-                    raise SetupError(f"socket of edge must be free, got {path} of a running service: choose another")
             path.unlink()
-        listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(path))
         path.chmod(mode)
         listener.listen(128)
     except OSError as exc:
+        listener.close()
         raise SetupError(
             f"socket of edge must be a path that can be written, got {path} ({exc.strerror or exc}): make its folder, "
             "owned by the service's user"
         ) from exc
     return listener
+
+
+def _is_answered(path: Path) -> bool:
+    """Return whether somebody listens on a unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            return probe.connect_ex(str(path)) == 0
+        except OSError:  # a path that is too long
+            return False
 
 
 def _port_listener(address: tuple[str, int]) -> socket.socket:
