@@ -54,6 +54,7 @@ def test_a_live_state_is_acknowledged_and_the_time_to_the_first_denial_taken(sce
     assert scene.value("detector_edge_apply_seconds_sum") == 0.5
     scene.clock.now = 160.0
     assert scene.ask()
+    scene.clock.now = 163.0
     assert scene.ask()
     assert [ack.status for ack in scene.acks] == ["applied", "denied"]
     assert scene.value("detector_edge_containment_seconds_count") == 1

@@ -237,3 +237,6 @@ def test_what_is_said_names_the_command_and_its_end() -> None:
     assert state().command_id in says
     assert "until 1970-01-01 00:03:20 UTC" in says
     assert "IGNORE" not in says
+    for open_end in (state(on_expiry="hold_and_page"), state(expires_at=None), state(expires_at=1e300)):
+        view, _, _ = view_of(open_end)
+        assert "until" not in view.decide([SUBJECT], BASH).says

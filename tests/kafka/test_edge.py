@@ -40,6 +40,7 @@ def test_a_policy_record_denies_the_next_call_and_is_acknowledged(scene: EdgeSce
     print(f"record to denied call, gate started anew for each: {denied.at - written:.3f} s")  # noqa: T201 - measured
     scene.deployed.until(lambda: len(scene.acks()) >= 2, "acknowledgements")
     applied, told = [PolicyAck.model_validate(one) for one in scene.acks()[:2]]
+    assert scene.acks()[0]["schema"] == "agent.policy.acks/1"
     assert (applied.status, told.status, told.why) == ("applied", "denied", "tool")
     assert {(one.command_id, one.revision, one.point) for one in (applied, told)} == {(command.command_id, 1, "edge")}
     assert (told.product, told.tool, told.session_id, told.call_id) == ("codex", "Bash", "s", "call_1")
