@@ -83,10 +83,11 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/detector kernels
 	@touch $(STAMP)
 
-lock: $(STAMP) ## resolve pyproject.toml again into the two locks
+lock: $(STAMP) ## resolve pyproject.toml again into the three locks
 	$(COMPILE) $(EXTRAS) --output-file requirements.lock pyproject.toml
 	sed -i "/^$(WITHOUT_WHEEL)==/,/# via/d" requirements.lock
 	$(COMPILE) --build-deps-for wheel --constraint requirements.lock --output-file requirements-worker.lock pyproject.toml
+	$(COMPILE) --constraint requirements.lock --output-file requirements-edge.lock requirements-edge.in
 
 clean: ## remove what make made: .venv, caches, build
 	rm -rf $(VENV) build dist .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

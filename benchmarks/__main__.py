@@ -13,6 +13,7 @@ from benchmarks import (
     core_speed,
     decisions,
     flood,
+    gate,
     models,
     mutants,
     otlp,
@@ -68,6 +69,10 @@ CHAPTERS: dict[str, tuple[str, Callable[[], str]]] = {
         lambda: f"{(worker.__doc__ or '').strip()}\n\n{worker.table(worker.measure())}",
     ),
     "otlp": ("OpenTelemetry in", lambda: f"{(otlp.__doc__ or '').strip()}\n\n{otlp.table()}"),
+    "gate": (
+        "Denying a call at the agent",
+        lambda: f"{(gate.__doc__ or '').strip()}\n\n{gate.table(gate.measure())}",
+    ),
     "redteam": ("Attacks on the detector", lambda: f"{(redteam.__doc__ or '').strip()}\n\n{redteam.table()}"),
     "chaos": ("Faults", lambda: f"{(chaos.__doc__ or '').strip()}\n\n{chaos.section()}"),
     "sensitivity": ("Sensitivity", lambda: f"{(sensitivity.__doc__ or '').strip()}\n\n{sensitivity.section()}"),

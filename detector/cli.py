@@ -37,6 +37,8 @@ COMMANDS: dict[str, CommandEntry] = {
     "topics": CommandEntry("detector.worker.commands", "Make the Kafka topics a deployment needs."),
     "doctor": CommandEntry("detector.worker.commands", "Say what is wrong with a deployment, and what to do."),
     "worker-settings": CommandEntry("detector.worker.commands", "List every setting of the worker and its variable."),
+    "connect": CommandEntry("detector.edge.commands", "Print what to set at a coding agent or gateway to connect it."),
+    "edge": CommandEntry("detector.edge.commands", "Carry out quarantines at the coding agents of this machine."),
     "siem": CommandEntry("detector.desk.commands", "Send alerts from Kafka to a SIEM, as OCSF or ECS."),
     "release": CommandEntry("detector.desk.commands", "Lift an agent's quarantine, with a name and a reason."),
     "verdict": CommandEntry("detector.desk.commands", "Say what a finding was: an attack, harmless, or safe to learn."),

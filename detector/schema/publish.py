@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 from pydantic import BaseModel
 
+from detector.schema.acks import PolicyAck
 from detector.schema.alert import Alert
 from detector.schema.command import PolicyLogEntry, PolicyState
 from detector.schema.event import Event
@@ -35,6 +36,7 @@ def schemas() -> dict[str, Schema]:
         "finding.json": _titled(_finding(), "Alert as OCSF 1.8.0 Detection Finding (agent.alerts)"),
         "command.json": _titled(_model(PolicyState), "Desired state of a subject (agent.policy)"),
         "policy-log.json": _titled(_model(PolicyLogEntry), "Decision with its cause (agent.policy.log)"),
+        "ack.json": _titled(_model(PolicyAck), "Acknowledgement of an enforcement point (agent.policy.acks)"),
         "feedback.json": _titled(feedback_adapter.json_schema(), "Verdict or release (agent.feedback)"),
     }
 

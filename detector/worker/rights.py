@@ -124,7 +124,7 @@ COMPONENTS = (
     ),
     Component(
         "gateway",
-        "an enforcement point: follows the desired states, acknowledges them; its group is its own choice",
+        "`detector edge`, or another enforcement point: follows states, acknowledges; its group is its own choice",
         lambda names: [
             *topic_rights(names.policy, "Read"),
             *topic_rights(names.acks, "Write"),

@@ -33,6 +33,7 @@ from detector.worker.rights import COMPONENTS, Right
 from detector.worker.settings import WorkerSettings
 from detector.worker.startup import needed_rights
 from detector.worker.topics import create_topics, delete_topics, topic_specs
+from tests.kafka.edge_scene import edge_scene, isolation
 from tests.kafka.harness import Deployment, deployment, published, replayed, stream
 
 pytestmark = [pytest.mark.kafka, pytest.mark.data, pytest.mark.timeout(150)]
@@ -337,3 +338,22 @@ def test_a_forwarder_runs_with_the_rights_of_the_table(
     forwarder = deployed.start(*command, **_credentials(secured))
     deployed.until(lambda: to.exists() and bool(to.read_text()), "a forwarded alert")
     assert deployed.stop(forwarder) == 0, deployed.logs()
+
+
+def test_an_edge_runs_with_the_rights_of_the_table(secured: tuple[Broker, str], deployed: Deployment) -> None:
+    """`detector edge` follows the policy and acknowledges; when its right to read goes, nobody passes."""
+    (gateway,) = [one for one in COMPONENTS if one.name == "gateway"]
+    rights = Rights(deployed)
+    rights.give(gateway.rights(deployed.names))
+    with edge_scene(deployed) as scene:
+        scene.start("edge", "--stale-after", "3", settings=_credentials(secured))
+        scene.publish(isolation("ci-7"))
+        scene.until("ci-7", is_denied=True)
+        assert not scene.ask("ci-8").is_denied
+        deployed.until(lambda: len(scene.acks()) >= 2, "acknowledgements")
+        rights.withdraw(deployed.names.policy, AclOperation.READ)
+        scene.until("ci-8", is_denied=True, says="could not be read")
+        rights.grant(deployed.names.policy, AclOperation.READ)
+        scene.until("ci-8", is_denied=False)
+        assert scene.ask("ci-7").is_denied
+    assert "worker-secret" not in deployed.logs()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 
+import detector_gate
 from detector.cli import COMMANDS, load
 
 
@@ -33,8 +35,8 @@ def problems_of_command(words: Sequence[str]) -> list[str]:
 
 @cache
 def options_of_all_commands() -> frozenset[str]:
-    """Return every option of every command, and those of the program itself."""
-    found = {"--help", "--version"}
+    """Return every option of every command, those of the program itself, and those of the gate."""
+    found = {"--help", "--version", *re.findall(r"--[a-z]+", detector_gate.HELP)}
     for name in COMMANDS:
         command = load(name)
         for one in getattr(command, "commands", {"": command}).values():

@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def python_files(*folders: str) -> list[Path]:
     """Return every Python source below the folders (all of ours if none is named), sorted."""
     chosen = folders or ("detector", "tests", "benchmarks", "notebooks")
-    return sorted(path for folder in chosen for path in (ROOT / folder).rglob("*.py"))
+    alone = [] if folders else [ROOT / "detector_gate.py"]
+    return sorted([*alone, *(path for folder in chosen for path in (ROOT / folder).rglob("*.py"))])
 
 
 def name_of(path: Path) -> str:

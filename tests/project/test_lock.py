@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from tests.project.sources import ROOT
 
-LOCKS = ["requirements.lock", "requirements-worker.lock"]
+LOCKS = ["requirements.lock", "requirements-worker.lock", "requirements-edge.lock"]
 
 
 def _pins(name: str) -> dict[str, Version]:
@@ -58,6 +58,18 @@ def test_the_image_is_built_from_the_same_versions() -> None:
     project = _project()
     asked = {canonicalize_name(Requirement(line).name) for line in project["base"] + project["build"]}
     assert asked <= set(image)
+
+
+def test_the_edge_is_built_from_the_same_versions_and_none_of_the_learning_libraries() -> None:
+    """A part of the whole lock; what is asked for is what the project asks for."""
+    whole, edge = _pins("requirements.lock"), _pins("requirements-edge.lock")
+    assert {name: whole.get(name) for name in edge} == edge
+    lines = (ROOT / "requirements-edge.in").read_text(encoding="utf-8").splitlines()
+    asked = {line for line in lines if line and not line.startswith("#")}
+    project = _project()
+    assert asked <= {canonicalize_name(Requirement(line).name) for line in project["base"] + project["build"]}
+    assert asked <= set(edge)
+    assert not {"numpy", "numba", "river", "scikit-learn", "faust-streaming", "aiokafka"} & set(edge)
 
 
 def test_nothing_in_the_lock_must_be_built_from_source() -> None:

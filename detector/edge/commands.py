@@ -1,0 +1,131 @@
+"""The commands `detector edge` and `detector connect`; heavy imports happen inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(rich_markup_mode="markdown")
+
+KAFKA = "Kafka"
+ANSWERING = "Answering"
+
+
+Bootstrap = Annotated[
+    str | None,
+    typer.Option(help="Brokers, host:port, comma-separated. (default: 127.0.0.1:9092)", rich_help_panel=KAFKA),
+]
+Prefix = Annotated[str | None, typer.Option(help="Stands before every topic name.", rich_help_panel=KAFKA)]
+
+
+@app.command("edge")
+def edge(
+    socket: Annotated[
+        Path,
+        typer.Option(help="Where detector-gate asks; its folder must be the service's.", rich_help_panel=ANSWERING),
+    ] = Path("/run/detector/edge.sock"),
+    socket_mode: Annotated[
+        str, typer.Option(help="Rights of the socket, octal: who may ask.", rich_help_panel=ANSWERING)
+    ] = "666",
+    fail: Annotated[
+        Literal["closed", "static"],
+        typer.Option(
+            help="Policy topic out of reach: deny every call, or go on with what was read last.",
+            rich_help_panel=ANSWERING,
+        ),
+    ] = "closed",
+    stale_after: Annotated[
+        float, typer.Option(min=2.0, help="Seconds after which it counts as out of reach.", rich_help_panel=ANSWERING)
+    ] = 30.0,
+    copy: Annotated[
+        Path | None,
+        typer.Option(
+            help="File kept with what binds: read at a start without Kafka, and by a gate without this service.",
+            rich_help_panel=ANSWERING,
+        ),
+    ] = None,
+    point: Annotated[
+        str | None, typer.Option(help="Name in acknowledgements. (default: edge/ and the host's name)")
+    ] = None,
+    listen_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port of /livez, /readyz and /metrics on 127.0.0.1; 0: off.")
+    ] = 9465,
+    bootstrap: Bootstrap = None,
+    topic_prefix: Prefix = None,
+    group: Annotated[
+        str, typer.Option(help="Group told to the broker; nothing is committed.", rich_help_panel=KAFKA)
+    ] = "gateway",
+) -> None:
+    """Carry out quarantines at the agents of this machine, until stopped with SIGTERM or Ctrl-C.
+
+    Follows agent.policy and answers detector-gate, the hook command of Claude Code, Codex, Gemini CLI and Copilot CLI:
+    a call of a contained agent is denied in the agent's own form, and acknowledged on agent.policy.acks. Only states in
+    enforce mode bind. Brokers and credentials are those of the worker's settings; it needs no other part of the worker.
+    """
+    import socket as sockets
+
+    from detector.edge.service import EdgeOptions, run_edge
+    from detector.errors import SetupError
+    from detector.worker.clients import confluent_options
+    from detector.worker.log_setup import set_up_logging
+    from detector.worker.settings import load_settings
+
+    try:
+        mode = int(socket_mode, 8)
+    except ValueError as exc:
+        raise SetupError(f"socket-mode of edge must be octal, such as 660, got {socket_mode!r}") from exc
+    settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix})
+    set_up_logging(settings.log_level, is_json=settings.log_json)
+    options = EdgeOptions(
+        socket_path=socket,
+        socket_mode=mode,
+        listen=("127.0.0.1", listen_port) if listen_port else None,
+        fail=fail,
+        stale_after_s=stale_after,
+        copy=copy,
+        point=point or f"edge/{sockets.gethostname()}",
+        group=group,
+    )
+    run_edge(confluent_options(settings), settings.topics, options)
+
+
+@app.command("connect")
+def connect(
+    source: Annotated[
+        Literal["claude-code", "codex", "copilot", "gemini-cli", "litellm", "agentgateway", "collector"],
+        typer.Argument(help="What is to be connected."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the files; without it they are printed.", file_okay=False)
+    ] = None,
+    endpoint: Annotated[str, typer.Option(help="The Collector's OTLP/HTTP address.")] = "http://127.0.0.1:4318",
+    gate: Annotated[
+        str, typer.Option(help="Where the file detector_gate.py stands on the agents' machines.")
+    ] = "/opt/detector/detector_gate.py",
+    tenant: Annotated[str, typer.Option(help="Tenant of the agents.")] = "default",
+    bootstrap: Bootstrap = None,
+    topic_prefix: Prefix = None,
+) -> None:
+    """Print what to set, so that an agent or gateway is seen, and can be stopped where it has a hook.
+
+    Managed settings with tool details on and content off, the Collector that takes out what is sent all the same, the
+    least rights on Kafka, and what will not be seen. Nothing is changed anywhere; --out writes files to copy.
+    """
+    from detector.edge.connect import plan_of, text_of, write_plan
+    from detector.worker.rights import COMPONENTS, grants, topic_rights
+    from detector.worker.settings import load_settings
+
+    settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix})
+    logs, spans = (f"{settings.topic_prefix}otlp.{kind}" for kind in ("logs", "spans"))
+    values = {"brokers": settings.bootstrap, "endpoint": endpoint, "gate": gate, "tenant": tenant}
+    plan = plan_of(source, {**values, "logs": logs, "spans": spans})
+    rights = grants(settings.bootstrap, "User:collector", [*topic_rights(logs, "Write"), *topic_rights(spans, "Write")])
+    if plan.has_gate:
+        enforcing = next(one for one in COMPONENTS if one.name == "gateway")
+        rights += grants(settings.bootstrap, "User:gateway", enforcing.rights(settings.topics))
+    if out is not None:
+        for path in write_plan(plan, out):
+            typer.echo(f"written   {path}", err=True)
+    typer.echo(text_of(plan, rights, with_files=out is None))

@@ -1,0 +1,245 @@
+"""`detector edge`: reader, enforcement point, server and acknowledgements put together, until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import stat
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from confluent_kafka import KafkaError, Message, Producer
+
+from detector.clock import system_clock
+from detector.edge.copy import read_copy, write_copy
+from detector.edge.metrics import EdgeMetrics
+from detector.edge.point import EnforcementPoint
+from detector.edge.reader import PolicyReader
+from detector.edge.server import EdgeServer
+from detector.edge.view import FailMode, PolicyView
+from detector.errors import SetupError, StateError
+from detector.schema.acks import PolicyAck
+from detector.schema.topics import TopicNames
+
+log = structlog.get_logger("detector.edge")
+
+TICK_S: Final = 1.0
+FLUSH_S: Final = 5.0
+MOST_WAITING: Final = 10_000
+"""Acknowledgements that wait for Kafka; what comes then is lost, and counted in the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeOptions:
+    """How one edge service is set up.
+
+    Attributes
+    ----------
+    socket_path : Path
+        Where the gate asks.
+    socket_mode : int
+        Who may: every local user, if the agents run as others than the service.
+    listen : (str, int) or None
+        Address of /livez, /readyz and /metrics.
+    fail : {"closed", "static"}
+        What stale knowledge does.
+    stale_after_s : float
+        Age from which it is.
+    copy : Path or None
+        File for what binds.
+    point : str
+        Name in acknowledgements.
+    group : str
+        Sent to the broker; nothing is committed.
+    """
+
+    socket_path: Path
+    socket_mode: int
+    listen: tuple[str, int] | None
+    fail: FailMode
+    stale_after_s: float
+    copy: Path | None
+    point: str
+    group: str
+
+
+class AckProducer:
+    """Hands acknowledgements to Kafka without waiting for it.
+
+    Parameters
+    ----------
+    kafka : mapping
+        Settings of a confluent-kafka client.
+    topic : str
+        Of the acknowledgements.
+    metrics : EdgeMetrics
+        Counts what Kafka did not take in the end.
+    """
+
+    def __init__(self, kafka: Mapping[str, Any], topic: str, metrics: EdgeMetrics) -> None:
+        self._topic, self._metrics = topic, metrics
+        self._producer = Producer(
+            {**kafka, "acks": "all", "queue.buffering.max.messages": MOST_WAITING, "linger.ms": 5}
+        )
+
+    def send(self, ack: PolicyAck) -> bool:
+        """Return whether the acknowledgement is on its way."""
+        try:
+            value = ack.model_dump_json(by_alias=True).encode()
+            self._producer.produce(self._topic, value, ack.command_id.encode(), on_delivery=self._told)
+        except BufferError:
+            return False
+        self._producer.poll(0)
+        return True
+
+    def poll(self) -> None:
+        """Take up what Kafka has answered."""
+        self._producer.poll(0)
+
+    def flush(self) -> None:
+        """Wait, within 5 s, until Kafka has all."""
+        left = self._producer.flush(FLUSH_S)
+        if left:
+            log.error("acknowledgements are lost: Kafka did not take them before the end", count=left)
+
+    def _told(self, error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            self._metrics.acks_lost.inc()
+
+
+class EdgeService:
+    """One running edge service.
+
+    Parameters
+    ----------
+    kafka : mapping
+        Settings of a confluent-kafka client.
+    names : TopicNames
+        Names of the deployment.
+    options : EdgeOptions
+        How it is set up.
+    """
+
+    def __init__(self, kafka: Mapping[str, Any], names: TopicNames, options: EdgeOptions) -> None:
+        self._options = options
+        self.metrics = EdgeMetrics()
+        view = PolicyView(system_clock, time.monotonic, fail=options.fail, stale_after_s=options.stale_after_s)
+        if options.copy is not None and options.fail == "static":
+            _take_up(view, options.copy)
+        self._acks = AckProducer(kafka, names.acks, self.metrics)
+        self.point = EnforcementPoint(view, options.point, self.metrics, self._acks.send)
+        self._reader = PolicyReader(kafka, names.policy, self.point, group=options.group)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop`: 1. listen, 2. read, 3. answer, 4. acknowledge what is left."""
+        # 1. a gate that comes too early is denied with a reason
+        listener = _unix_listener(self._options.socket_path, self._options.socket_mode)
+        server = EdgeServer(self.point, self.metrics)
+        try:
+            await server.listen(listener, may_ask=True)
+            if self._options.listen is not None:
+                await server.listen(_port_listener(self._options.listen), may_ask=False)
+            # 2.
+            self._reader.start()
+            log.info("edge serves", socket=str(self._options.socket_path), fail=self._options.fail)
+            # 3.
+            while not stop.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), TICK_S)
+                await asyncio.to_thread(self._tick)
+        # 4.
+        finally:
+            server.close()
+            listener.close()
+            self._options.socket_path.unlink(missing_ok=True)
+            await asyncio.to_thread(self._end)
+
+    def _tick(self) -> None:
+        self.point.tick()
+        self._acks.poll()
+        self._keep_copy()
+
+    def _end(self) -> None:
+        self._reader.stop()
+        self.point.tick(is_last=True)
+        self._keep_copy()
+        self._acks.flush()
+
+    def _keep_copy(self) -> None:
+        if self._options.copy is None or (binding := self.point.changed()) is None:
+            return
+        try:
+            write_copy(self._options.copy, binding, system_clock())
+        except OSError as exc:
+            self.metrics.copies_failed.inc()
+            self.point.touch()
+            log.warning("copy not written", path=str(self._options.copy), why=exc.strerror)
+
+
+def run_edge(kafka: Mapping[str, Any], names: TopicNames, options: EdgeOptions) -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await EdgeService(kafka, names, options).run(stop)
+
+    asyncio.run(serve())
+
+
+def _take_up(view: PolicyView, path: Path) -> None:
+    try:
+        view.take_up(read_copy(path))
+    except StateError as exc:
+        log.warning("no kept copy to begin with: calls are denied until the topic is read", why=str(exc))
+
+
+def _unix_listener(path: Path, mode: int) -> socket.socket:
+    """Return a listening unix socket; one that a dead service left is replaced.
+
+    Raises
+    ------
+    SetupError
+        Another service answers there, or the place cannot be written.
+    """
+    if _is_answered(path):
+        raise SetupError(f"socket of edge must be free, got {path} of a running service: choose another")
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
+            path.unlink()
+        listener.bind(str(path))
+        path.chmod(mode)
+        listener.listen(128)
+    except OSError as exc:
+        listener.close()
+        raise SetupError(
+            f"socket of edge must be a path that can be written, got {path} ({exc.strerror or exc}): make its folder, "
+            "owned by the service's user"
+        ) from exc
+    return listener
+
+
+def _is_answered(path: Path) -> bool:
+    """Return whether somebody listens on a unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            return probe.connect_ex(str(path)) == 0
+        except OSError:  # a path that is too long
+            return False
+
+
+def _port_listener(address: tuple[str, int]) -> socket.socket:
+    try:
+        return socket.create_server(address, backlog=128)
+    except OSError as exc:
+        raise SetupError(
+            f"listen port of edge must be free, got {address[0]}:{address[1]} ({exc.strerror}): choose another, or 0"
+        ) from exc

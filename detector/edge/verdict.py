@@ -1,0 +1,155 @@
+"""What a state means for one call: which tools it bars, how many calls it leaves."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Final, Literal
+
+from detector.schema.command import PolicyState, Tier
+
+LIMIT_PER_MIN: Final = 10.0
+"""Calls a minute under a limit whose state names no rate; that of the ladder in docs/response.md."""
+MOST_COUNTED: Final = 1_000
+"""Times of calls remembered of one subject; a higher rate is held over a shorter window."""
+MINUTE_S: Final = 60.0
+
+Why = Literal["free", "limited", "tool", "rate", "unread", "stale", "overfull"]
+
+
+@dataclass(frozen=True, slots=True)
+class GateVerdict:
+    """The answer to one call.
+
+    Attributes
+    ----------
+    is_denied : bool
+        Whether the call must not happen.
+    why : Why
+        free: no command binds the agent. limited: it may, and was counted. tool, rate: the command denies it. unread,
+        stale, overfull: nothing certain is known of what holds, and the setting says that this denies.
+    subject : str
+        Whom the command names; empty without one.
+    tier : Tier
+        What is in force.
+    state : PolicyState or None
+        The command.
+    is_first : bool
+        First denial under this revision, of a state that came while this view was read.
+    """
+
+    is_denied: bool
+    why: Why
+    subject: str = ""
+    tier: Tier = "observe"
+    state: PolicyState | None = None
+    is_first: bool = False
+
+    @property
+    def says(self) -> str:
+        """What the agent and its user are told; nothing in it was written by an agent."""
+        if self.state is None:
+            return {
+                "unread": "Denied: the policy has not been read yet. Ask whoever runs the detector.",
+                "stale": "Denied: the policy could not be read for a while. Ask whoever runs the detector.",
+                "overfull": "Denied: more agents are contained than this machine can hold. Ask security.",
+            }.get(self.why, "")
+        what = {"tool": "this tool is barred", "rate": "too many calls"}.get(self.why, "")
+        return (
+            f"Denied by policy: {what} ({self.tier}, command {self.state.command_id}, "
+            f"revision {self.state.revision}{_until(self.state, self.tier)}). Do not retry; ask security."
+        )
+
+
+def _until(state: PolicyState, tier: Tier) -> str:
+    """Return when the tier ends, in words; empty if that is open."""
+    end = state.expires_at if tier == state.tier else state.steps_down_until
+    if end is None or state.on_expiry == "hold_and_page":
+        return ""
+    try:
+        return f", until {datetime.fromtimestamp(end, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (OverflowError, OSError, ValueError):
+        return ""
+
+
+def bars(state: PolicyState, tier: Tier, tools: tuple[str, ...]) -> bool:
+    """Return whether a state bars a tool at a tier.
+
+    An isolation that names no tool bars all. One that has stepped down to a limit bars none: its list was for the
+    isolation. A hook cannot see where a tool connects to, so `deny_egress` bars every tool that is not allowed by name.
+
+    Parameters
+    ----------
+    state : PolicyState
+        In force at the tier.
+    tier : Tier
+        Not `observe`.
+    tools : tuple of str
+        Names the tool goes by; empty: not known, and then whatever is barred bars it.
+    """
+    has_stepped_down = tier != state.tier
+    rules = state.constraints
+    denied = () if has_stepped_down else rules.deny_tools
+    if tier == "isolate" and not denied:
+        denied = ("*",)
+    if rules.deny_egress and not has_stepped_down:
+        denied = (*denied, "*")
+    if not denied:
+        return False
+    names = [name.casefold() for name in tools]
+    if not names:
+        return True
+    if any(pattern.casefold() in names for pattern in denied):
+        return True
+    is_barred = any(fnmatchcase(name, pattern.casefold()) for name in names for pattern in denied)
+    return is_barred and not is_allowed(state, tools)
+
+
+def is_allowed(state: PolicyState, tools: tuple[str, ...]) -> bool:
+    """Return whether a state allows a tool by its name, which excuses it from patterns and from a rate of zero."""
+    return any(name in state.constraints.allow_tools for name in tools)
+
+
+def rate_of(state: PolicyState, tier: Tier) -> float | None:
+    """Return the calls a minute that a state leaves at a tier, None: as many as it likes."""
+    if tier == state.tier:
+        rate = state.constraints.rate_per_min
+        return LIMIT_PER_MIN if rate is None and _says_nothing(state) else rate
+    return LIMIT_PER_MIN
+
+
+def _says_nothing(state: PolicyState) -> bool:
+    """Return whether the constraints of a state bar nothing at all: then the tier's own words hold."""
+    rules = state.constraints
+    return not rules.deny_tools and not rules.deny_egress
+
+
+@dataclass(slots=True)
+class CallWindow:
+    """When the calls of one subject were let through, as far back as its rate asks; at most 1,000 times."""
+
+    _times: deque[float] = field(default_factory=deque)
+
+    def admits(self, rate_per_min: float, now: float) -> bool:
+        """Return whether one more call fits the rate, and count it if so.
+
+        Parameters
+        ----------
+        rate_per_min : float
+            Calls a minute, 0 or more; a rate below one is held over more than a minute.
+        now : float
+            Seconds of a clock that only goes forward.
+        """
+        if rate_per_min <= 0.0:
+            return False
+        most = min(max(math.floor(min(rate_per_min, MOST_COUNTED)), 1), MOST_COUNTED)
+        window_s = MINUTE_S * most / rate_per_min
+        while self._times and now - self._times[0] >= window_s:
+            self._times.popleft()
+        if len(self._times) >= most:
+            return False
+        self._times.append(now)
+        return True
