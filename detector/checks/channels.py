@@ -23,7 +23,8 @@ from detector.pipeline import Pipeline
 from detector.schema.decode import decode
 from detector.schema.event import Event
 from detector.schema.record import Record
-from detector.state.report import Outcome, seen_at
+from detector.state.report import Outcome
+from detector.state.seen import seen_at
 
 Make = Callable[[], Pipeline]
 

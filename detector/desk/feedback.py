@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka import Producer
 from confluent_kafka.cimpl import TopicPartition
 from pydantic import ValidationError
 
 from detector.clock import Clock, system_clock
+from detector.desk.reading import KAFKA_WAIT_S, POLL_S, TopicReader, to_the_end
 from detector.errors import DeliveryError, SetupError
 from detector.schema.command import PolicyLogEntry, PolicyState, subject_of
 from detector.schema.feedback import Release, Scope, Verdict, VerdictKind, feedback_id
@@ -19,8 +20,6 @@ from detector.schema.reading import read
 from detector.schema.topics import TopicNames
 from detector.sinks.ocsf_read import decode
 
-KAFKA_WAIT_S = 15.0
-POLL_S = 0.2
 FINDING = re.compile(r"[0-9a-f]{32}")
 
 
@@ -160,7 +159,7 @@ class FeedbackClient:
         """
         wanted = finding_uid.encode()
         with self._reader() as (consumer, partitions_of):
-            for value in _to_the_end(consumer, partitions_of(self._names.alerts), None):
+            for value in to_the_end(consumer, partitions_of(self._names.alerts), None):
                 if wanted not in value:
                     continue
                 try:
@@ -178,7 +177,7 @@ class FeedbackClient:
         """Return what stands for a subject: the highest revision on the policy topic, None if there is none."""
         found: PolicyState | None = None
         with self._reader() as (consumer, partitions_of):
-            for value in _to_the_end(consumer, partitions_of(self._names.policy), subject.encode()):
+            for value in to_the_end(consumer, partitions_of(self._names.policy), subject.encode()):
                 try:
                     state, _ = read(PolicyState, value)
                 except ValidationError:
@@ -227,8 +226,8 @@ class FeedbackClient:
             raise DeliveryError(f"{act.kind} of {act.agent_id} must reach Kafka, got {fault}; try again", 5.0)
         return written[0]
 
-    def _reader(self) -> _Reader:
-        return _Reader(self._kafka)
+    def _reader(self) -> TopicReader:
+        return TopicReader(self._kafka)
 
 
 def _refused(error: ValidationError, what: str) -> SetupError:
@@ -236,55 +235,6 @@ def _refused(error: ValidationError, what: str) -> SetupError:
     if not fault["loc"]:
         return SetupError(f"{what} must be whole: {fault['msg'].removeprefix('Value error, ')}")
     return SetupError(f"{fault['loc'][0]} of {what} must be given and short: {fault['msg']}")
-
-
-PartitionsOf = Callable[[str], list[TopicPartition]]
-
-
-class _Reader:
-    """A consumer outside every group, closed on leaving."""
-
-    def __init__(self, kafka: Mapping[str, Any]) -> None:
-        own = {"group.id": "detector-feedback", "enable.auto.commit": False, "enable.auto.offset.store": False}
-        self._consumer = Consumer({**kafka, **own})
-
-    def __enter__(self) -> tuple[Any, PartitionsOf]:
-        return self._consumer, self._partitions_of
-
-    def __exit__(self, *_: object) -> None:
-        self._consumer.close()
-
-    def _partitions_of(self, topic: str) -> list[TopicPartition]:
-        try:
-            found = self._consumer.list_topics(topic, timeout=KAFKA_WAIT_S).topics[topic]
-        except KafkaException as error:
-            raise SetupError(f"Kafka must answer, got {error}: see bootstrap and credentials") from error
-        if found.error is not None:
-            raise SetupError(f"topic {topic} must be there, got {found.error.str()}: run `detector topics`")
-        return [TopicPartition(topic, partition) for partition in found.partitions]
-
-
-def _to_the_end(consumer: Any, partitions: list[TopicPartition], key: bytes | None) -> Iterator[bytes]:  # noqa: ANN401
-    """Yield the values of one key, of all without, from the beginning to what the end was when the reading began."""
-    left: dict[int, int] = {}
-    starts = []
-    for one in partitions:
-        low, high = consumer.get_watermark_offsets(one, timeout=KAFKA_WAIT_S)
-        if high > low:
-            left[one.partition] = high
-            starts.append(TopicPartition(one.topic, one.partition, low))
-    consumer.assign(starts)
-    deadline = time.monotonic() + 4 * KAFKA_WAIT_S
-    while left:
-        if time.monotonic() > deadline:
-            raise SetupError(f"topic {partitions[0].topic} must be readable to its end, got no further: see the broker")
-        record = consumer.poll(POLL_S)
-        # Compaction may have taken the last offsets, so the position counts, not the records seen.
-        for reached in consumer.position(starts):
-            if reached.offset >= left.get(reached.partition, reached.offset + 1):
-                del left[reached.partition]
-        if record is not None and record.error() is None and key in (None, record.key()) and record.value():
-            yield record.value()
 
 
 def _answer(consumer: Any, release_id: str, timeout_s: float) -> PolicyLogEntry | None:  # noqa: ANN401

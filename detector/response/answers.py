@@ -82,3 +82,8 @@ def _older(wanted: Wanted, answer: Answer, receipt: float | None) -> str | None:
     if wanted.reason.finding_uid == answer.finding_uid or wanted.caused_at > min(answer.cause_at, answer.at):
         return None
     return f"older than what {answer.by} released"
+
+
+def shown(score: float | None) -> str:
+    """Return a score as the log shows it; only rules have spoken where there is none."""
+    return "none" if score is None else f"{score:.3f}"

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from detector.response import commands, common_cause
-from detector.response.answers import answered, has_further_cause, is_lifted, release_by, release_or_not
+from detector.response.answers import answered, has_further_cause, is_lifted, release_by, release_or_not, shown
 from detector.response.book import PolicyBook
 from detector.response.breaker import end_of, in_force
 from detector.response.commands import CommandAuthor, SubjectStanding
@@ -101,8 +101,7 @@ class ResponseStage:
         """
         alert, note = dated(alert, receipt, self._author.settings.skew_s)
         turn = Turn(alert.tenant or DEFAULT_TENANT, alert.time if receipt is None else receipt, receipt, note)
-        score = None if alert.learning else alert.score
-        tier: Tier = "observe" if score is None else self._levels.tier(score)
+        tier: Tier = "observe" if alert.score is None or alert.learning else self._levels.tier(alert.score)
         if alert.detection != common_cause.DETECTION:
             self._book.tenants[turn.tenant].fleet.hear(alert.partition, alert.partition_agents)
         if alert.activity == "verdict":
@@ -159,8 +158,7 @@ class ResponseStage:
         """
         wanted = wanted_by(alert, "observe", self._author.settings, turn.now)
         state, note = self._book.states.get(wanted.subject), alert.verdict
-        is_safe = note is not None and note.verdict == "safe"
-        if is_safe and note is not None and state is not None and self._is_answer_to(state, alert, turn.now):
+        if note and note.verdict == "safe" and state and self._is_answer_to(state, alert, turn.now):
             return self.on_release(release_by(alert, note), turn.now)
         by = note.by if note is not None and note.verdict == "confirm" else None
         if state is None or not self._is_answer_to(state, alert, turn.now) or state.confirmed_by == by:
@@ -191,7 +189,7 @@ class ResponseStage:
         if tier == "observe" and alert.learning:
             return "the partition is learning: too early to keep what the budget promises"
         if tier == "observe":
-            return f"score {_shown(alert.score)} is below the ladder ({self._levels.limit:.3f})"
+            return f"score {shown(alert.score)} is below the ladder ({self._levels.limit:.3f})"
         if state is None:
             return None
         if self._is_shadow_over(state, wanted.begins):
@@ -300,8 +298,3 @@ class ResponseStage:
         entry = self._book.entry(turn.tenant, said, what, command)
         turn.records.append(entry)
         return entry
-
-
-def _shown(score: float | None) -> str:
-    """Return a score as the log shows it; only rules have spoken where there is none."""
-    return "none" if score is None else f"{score:.3f}"

@@ -23,7 +23,7 @@ from detector.sketches.keys import tick_of
 from detector.sketches.rolling import forget_value, note_value
 from detector.state.partition import Partition
 from detector.state.report import Outcome
-from detector.steps.cases import Answer, Case, Said
+from detector.steps.cases import AlertedSession, Ruling, Said
 from detector.steps.reference import FALSE_SHARE, LEFT_OUT, TAKEN_IN, bar
 from detector.steps.teach import teach_value, unlearn_value
 
@@ -68,7 +68,7 @@ def _verdict(state: Partition, act: Verdict, outcome: Outcome) -> None:
     case = state.threshold.find(act.finding_uid, agent)
     before: Said = "" if case is None else case.said
     if case is not None:
-        state.threshold.answer(case, Answer(said, act.until or 0.0, act.scope))
+        state.threshold.answer(case, Ruling(said, act.until or 0.0, act.scope))
     if alert is None and case is None:
         outcome.counts["verdicts_unmatched"] += 1
         return
@@ -79,7 +79,7 @@ def _verdict(state: Partition, act: Verdict, outcome: Outcome) -> None:
         _correct(state, case, before if said == "undo" else said, is_back=said == "undo")
 
 
-def _correct(state: Partition, case: Case, said: Said, *, is_back: bool) -> None:
+def _correct(state: Partition, case: AlertedSession, said: Said, *, is_back: bool) -> None:
     """Put reference and memory right after a verdict, or after one that is taken back.
 
     An attack leaves the reference or never enters, and what of its values was learned is forgotten; what was kept out
@@ -99,7 +99,7 @@ def _correct(state: Partition, case: Case, said: Said, *, is_back: bool) -> None
         case.entry = LEFT_OUT
 
 
-def _teach(state: Partition, case: Case, *, is_safe: bool) -> None:
+def _teach(state: Partition, case: AlertedSession, *, is_safe: bool) -> None:
     """Let the agent and its peers know the values a finding was about, without probation, or forget them."""
     memory = state.memory
     agent = int(find_row(memory.agent_index, np.uint64(case.agent)))

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from detector.schema.alert import Basis
-from detector.steps.cases import Answer, Case, Cause
+from detector.steps.cases import AlertedSession, Cause, Ruling
 
 MOST_CAUSES_KNOWN: Final = 2_048
 """Causes remembered, many times what one micro-batch can begin; those nobody answered leave first, of them the least
@@ -36,9 +36,9 @@ class Casebook:
 
     Attributes
     ----------
-    cases : dict of int to Case
+    cases : dict of int to AlertedSession
         By number, the oldest first; at most :data:`MOST_CASES` closed ones.
-    open : dict of int to Case
+    open : dict of int to AlertedSession
         Those of open sessions, by the session's name.
     opened : int
         Cases so far.
@@ -58,8 +58,8 @@ class Casebook:
     """
 
     def __init__(self) -> None:
-        self.cases: dict[int, Case] = {}
-        self.open: dict[int, Case] = {}
+        self.cases: dict[int, AlertedSession] = {}
+        self.open: dict[int, AlertedSession] = {}
         self.opened = 0
         self.causes: dict[int, Cause] = {}
         self.indicators: dict[int, str] = {}
@@ -68,11 +68,11 @@ class Casebook:
         self.expired = 0
         self.has_changed = True
 
-    def find(self, uid: str) -> Case | None:
+    def find(self, uid: str) -> AlertedSession | None:
         """Return the case of a finding, None if none is remembered."""
         return next((case for case in reversed(self.cases.values()) if case.uid == uid), None)
 
-    def begin(self, names: tuple[int, int, int], cause: int, basis: Basis, score: float) -> Case:
+    def begin(self, names: tuple[int, int, int], cause: int, basis: Basis, score: float) -> AlertedSession:
         """Return the case of a session that alerts for the first time.
 
         Parameters
@@ -83,7 +83,7 @@ class Casebook:
             Of its act, why it alerts, and with which score.
         """
         self.opened += 1
-        case = Case(self.opened, *names, {cause: score}, basis, 0, 0)
+        case = AlertedSession(self.opened, *names, {cause: score}, basis, 0, 0)
         self.cases[case.number] = self.open[case.session] = case
         while len(self.cases) - len(self.open) > MOST_CASES:
             del self.cases[next(number for number, one in self.cases.items() if not one.is_open)]
@@ -91,7 +91,7 @@ class Casebook:
             self.cause(cause)
         return case
 
-    def like(self, case: Case) -> list[Case]:
+    def like(self, case: AlertedSession) -> list[AlertedSession]:
         """Return the cases of a case's incident that nobody spoke of, and itself."""
         if not case.cause:
             return [case]
@@ -182,21 +182,21 @@ class Casebook:
         known.sessions, known.last = known.sessions + 1, max(known.last, at)
         return known.uid, known.sessions
 
-    def end(self, session: int, entry: int, score: float) -> Case | None:
+    def end(self, session: int, entry: int, score: float) -> AlertedSession | None:
         """Return the case of a session that closed, None if it never alerted."""
         case = self.open.pop(session, None)
         if case is not None:
             case.is_open, case.entry, case.score = False, entry, score
         return case
 
-    def take(self, case: Case, answer: Answer, keys: list[int]) -> None:
+    def take(self, case: AlertedSession, answer: Ruling, keys: list[int]) -> None:
         """Let a verdict change what is remembered of the cause and of its values.
 
         Parameters
         ----------
-        case : Case
+        case : AlertedSession
             What was judged.
-        answer : Answer
+        answer : Ruling
             What a person said.
         keys : list of int
             Keys of its new values.
@@ -227,7 +227,7 @@ class Casebook:
                 known.dismissed = score if known.dismissed is None else max(known.dismissed, score)
                 known.confirmed = None
 
-    def _disable(self, cause: int, case: Case, answer: Answer) -> None:
+    def _disable(self, cause: int, case: AlertedSession, answer: Ruling) -> None:
         """Let a cause not be told until a time."""
         who = {"agent": case.agent, "group": case.group, "everyone": 0}[answer.scope]
         self.disabled.pop((cause, who), None)
@@ -235,7 +235,7 @@ class Casebook:
         while len(self.disabled) > MOST_DISABLED:
             del self.disabled[next(iter(self.disabled))]
 
-    def _undo(self, case: Case) -> None:
+    def _undo(self, case: AlertedSession) -> None:
         """Take the last verdict on a case back: of its causes is known what was known before."""
         if case.said == "disable":
             for key in [(cause, who) for cause in case.told for who in (case.agent, case.group, 0)]:
@@ -260,7 +260,7 @@ class Casebook:
 
     def restore(self, facts: Mapping[str, Any]) -> None:
         """Go on where the facts left off."""
-        self.cases = {case["number"]: Case.of_facts(case) for case in facts["cases"]}
+        self.cases = {case["number"]: AlertedSession.of_facts(case) for case in facts["cases"]}
         self.open = {case.session: case for case in self.cases.values() if case.is_open}
         self.opened = int(facts["opened"])
         self.causes = {int(cause): Cause(**known) for cause, known in facts["causes"]}

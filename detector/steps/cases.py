@@ -31,7 +31,7 @@ class NewPart(NamedTuple):
 
 
 @dataclass(slots=True)
-class Case:
+class AlertedSession:
     """One session that alerted.
 
     Parameters
@@ -95,7 +95,7 @@ class Case:
         return {**asdict(self), "causes": [[cause, score] for cause, score in self.causes.items()]}
 
     @classmethod
-    def of_facts(cls, facts: Mapping[str, Any]) -> Case:
+    def of_facts(cls, facts: Mapping[str, Any]) -> AlertedSession:
         """Return the case that gave the facts."""
         parts = [NewPart(*part) for part in facts["parts"]]
         causes = {int(cause): float(score) for cause, score in facts["causes"]}
@@ -136,7 +136,7 @@ class Cause:
         return self.confirmed is not None or self.dismissed is not None
 
 
-class Answer(NamedTuple):
+class Ruling(NamedTuple):
     """What a person said of a finding; of `disable` until when (event time, epoch seconds) and for whom."""
 
     said: Said

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from detector.schema.alert import Basis
 from detector.steps.casebook import Casebook
-from detector.steps.cases import Answer, Case
+from detector.steps.cases import AlertedSession, Ruling
 from detector.steps.workspace import Workspace
 
 NEAR, ALERT, QUARANTINE = 0, 1, 2
@@ -49,10 +49,10 @@ class Threshold(Protocol):
     def decide(self, events: int, work: Workspace) -> list[Passed | Ended]:
         """Return each event past a level, and what ended after one, in input order: a close before the event at it."""
 
-    def find(self, uid: str, agent: int) -> Case | None:
+    def find(self, uid: str, agent: int) -> AlertedSession | None:
         """Return the case of a finding of an agent, None if none is remembered."""
 
-    def answer(self, case: Case, answer: Answer) -> None:
+    def answer(self, case: AlertedSession, answer: Ruling) -> None:
         """Let a person's verdict on a case take effect."""
 
     @property

@@ -47,7 +47,7 @@ NEWCOMERS = 0.05
 TURN_ENTRIES = 500
 """Entries after which what agents did counts half; not closed sessions, for whoever is turned away closes them too."""
 
-TURNED_AWAY, TAKEN_IN, LEFT_OUT = 0, 1, 2
+TURNED_AWAY, TAKEN_IN, LEFT_OUT = range(3)
 """What became of a closed session: turned away, there, or not there for others like it were attacks."""
 NO_CAUSE = np.uint64(0)
 """Of an act with neither target nor arguments: nothing to tell it by, so all count."""
@@ -152,22 +152,22 @@ def _has_entered(rolling: Rolling, reference: Reference, cause: np.uint64, is_od
 
 
 @njit(cache=True)
-def is_barred(reference: Reference, session: np.uint64) -> bool:
+def is_barred(held: Reference, session: np.uint64) -> bool:
     """Return whether a person has called a session an attack while it was open; it is so once."""
     for k in range(BARRED):
-        if reference.barred[k] == NO_CAUSE:
+        if held.barred[k] == NO_CAUSE:
             return False
-        if reference.barred[k] == session:
-            reference.barred[k:-1] = reference.barred[k + 1 :]
-            reference.barred[-1] = 0
+        if held.barred[k] == session:
+            held.barred[k:-1] = held.barred[k + 1 :]
+            held.barred[-1] = 0
             return True
     return False
 
 
-def bar(reference: Reference, session: int) -> None:
+def bar(held: Reference, session: int) -> None:
     """Keep an open session out of the reference: a person has called it an attack."""
-    reference.barred[1:] = reference.barred[:-1].copy()
-    reference.barred[0] = session
+    held.barred[1:] = held.barred[:-1].copy()
+    held.barred[0] = session
 
 
 @njit(cache=True)
@@ -212,12 +212,12 @@ def _is_crowded(sums: np.ndarray, reference: Reference, agents: int, is_top: boo
 
 
 @njit(cache=True)
-def _is_left_out(reference: Reference) -> bool:
+def _is_left_out(held: Reference) -> bool:
     """Return whether the next session past the alert level counts as an attack: so many in turn as people found."""
-    reference.weight[LEFT_OVER] += reference.weight[FALSE_SHARE]
-    if reference.weight[LEFT_OVER] < 1.0:
+    held.weight[LEFT_OVER] += held.weight[FALSE_SHARE]
+    if held.weight[LEFT_OVER] < 1.0:
         return True
-    reference.weight[LEFT_OVER] -= 1.0
+    held.weight[LEFT_OVER] -= 1.0
     return False
 
 

@@ -26,7 +26,7 @@ from detector.intake.columns import AGENT, GROUP, SESSION, TOOL_NAME
 from detector.schema.alert import Basis
 from detector.steps.account import Account
 from detector.steps.casebook import Casebook
-from detector.steps.cases import MOST_CASE_CAUSES, MOST_PARTS, Answer, Case, NewPart
+from detector.steps.cases import MOST_CASE_CAUSES, MOST_PARTS, AlertedSession, NewPart, Ruling
 from detector.steps.decisions import ALERT, NEAR, QUARANTINE, Ended, Passed
 from detector.steps.reference import causes_of, uses_any
 from detector.steps.workspace import Workspace
@@ -35,8 +35,8 @@ NAMED = 10.0
 """Events of a session that has alerted are named from so many times the promised share on."""
 
 
-INDICATOR_RARITY = math.log10(2.0)
-"""An act with a value of a confirmed attack alerts where it is stranger than half of the sessions."""
+INDICATOR_SHARE = 0.5
+"""An act with a value of a confirmed attack alerts where it is stranger than this share of the sessions."""
 NEW_TO_PEERS = 2
 """Level from which on a value of a confirmed act becomes an indicator: its peers do not use it with this tool."""
 
@@ -159,7 +159,7 @@ class BudgetThreshold:
         judged, may = work.judgements, self._may_alert(events, work)
         told: dict[int, Basis] = {}
         if cases.indicators:
-            rows = np.flatnonzero(may & (judged.rarity[:events] >= INDICATOR_RARITY))
+            rows = np.flatnonzero(may & (judged.rarity[:events] >= -math.log10(1.0 - INDICATOR_SHARE)))
             keys = np.sort(np.fromiter(cases.indicators, np.uint64, len(cases.indicators)))
             told = dict.fromkeys(rows[uses_any(work.columns, rows, keys)].tolist(), "indicator")
         rows = np.flatnonzero(may & (judged.score[:events] >= least))
@@ -191,7 +191,7 @@ class BudgetThreshold:
         line = self.account.level(self.settings.alerts)
         return Passed(i, session, level, case.over, basis, case.number, alerts_from=line)
 
-    def _begin(self, names: tuple[int, int, int], cause: int, basis: Basis, score: float) -> Case:
+    def _begin(self, names: tuple[int, int, int], cause: int, basis: Basis, score: float) -> AlertedSession:
         """Return the case of a session that alerts; of a cause a person has called harmless it is charged at once."""
         case = self.cases.begin(names, cause, basis, score)
         if basis == "score":
@@ -216,12 +216,12 @@ class BudgetThreshold:
         self.alerted += 1
         return Ended(row, session, case.over)
 
-    def find(self, uid: str, agent: int) -> Case | None:
+    def find(self, uid: str, agent: int) -> AlertedSession | None:
         """Return the case of a finding of an agent, None if none is remembered."""
         case = self.cases.find(uid)
         return case if case is not None and case.agent == agent else None
 
-    def answer(self, case: Case, answer: Answer) -> None:
+    def answer(self, case: AlertedSession, answer: Ruling) -> None:
         """Let a person's verdict on a case take effect; said again it changes nothing.
 
         All of its incident that nobody spoke of is charged, or given back, with it; taken back it costs what an alert
@@ -280,7 +280,7 @@ class BudgetThreshold:
         }  # fmt: skip
 
 
-def _note_parts(case: Case, i: int, work: Workspace) -> None:
+def _note_parts(case: AlertedSession, i: int, work: Workspace) -> None:
     """Remember what of an act is new to its peers: its most novel target and argument, if they are."""
     columns, context = work.columns, work.context
     for which, of in ((TARGET_PART, OF_TARGET), (ARGUMENT_PART, OF_ARGUMENT)):

@@ -13,14 +13,14 @@ from detector.steps.casebook import (
     MOST_INDICATORS,
     Casebook,
 )
-from detector.steps.cases import Answer, Case, NewPart
+from detector.steps.cases import AlertedSession, NewPart, Ruling
 from detector.steps.reference import TAKEN_IN
 
 AGENT, GROUP, CAUSE = 5, 6, 99
 DAY_S = 86_400.0
 
 
-def opened(book: Casebook, session: int, cause: int = CAUSE, score: float = 4.0, agent: int = AGENT) -> Case:
+def opened(book: Casebook, session: int, cause: int = CAUSE, score: float = 4.0, agent: int = AGENT) -> AlertedSession:
     """Return the case of a session that alerted just now."""
     return book.begin((session, agent, GROUP), cause, "score", score)
 
@@ -52,7 +52,7 @@ def test_a_time_far_from_the_incidents_begins_another_one() -> None:
 def test_a_dismissed_cause_is_quiet_up_to_its_strength_and_shown_again_at_each_doubling() -> None:
     """The 4th, 8th, 16th session alerts: a wrong dismissal hides no wave; a stronger act alerts at once."""
     book = Casebook()
-    book.take(opened(book, 1), Answer("dismiss"), [])
+    book.take(opened(book, 1), Ruling("dismiss"), [])
     assert not book.is_quiet(CAUSE, 4.1, 2)
     shown = [k for k in range(1, 20) if not book.is_quiet(CAUSE, 4.0, 100 + k)]
     assert shown == [FIRST_SHOWN, 8, 16]
@@ -63,7 +63,7 @@ def test_a_dismissed_cause_is_quiet_up_to_its_strength_and_shown_again_at_each_d
 def test_a_session_is_counted_once_however_often_it_acts() -> None:
     """Acts of one quiet session are no wave."""
     book = Casebook()
-    book.take(opened(book, 1), Answer("dismiss"), [])
+    book.take(opened(book, 1), Ruling("dismiss"), [])
     assert all(book.is_quiet(CAUSE, 4.0, 2) for _ in range(50))
     assert book.quieted == 1
 
@@ -71,11 +71,11 @@ def test_a_session_is_counted_once_however_often_it_acts() -> None:
 def test_a_confirmed_cause_keeps_the_least_level_it_was_confirmed_at() -> None:
     """Two confirmations: the lower one holds; a dismissal ends it."""
     book = Casebook()
-    book.take(opened(book, 1, score=5.0), Answer("confirm"), [])
+    book.take(opened(book, 1, score=5.0), Ruling("confirm"), [])
     assert (book.is_confirmed(CAUSE, 4.9), book.is_confirmed(CAUSE, 5.0), book.least_confirmed()) == (False, True, 5.0)
-    book.take(opened(book, 2, score=4.0), Answer("confirm"), [])
+    book.take(opened(book, 2, score=4.0), Ruling("confirm"), [])
     assert book.is_confirmed(CAUSE, 4.0)
-    book.take(opened(book, 3, score=4.5), Answer("dismiss"), [])
+    book.take(opened(book, 3, score=4.5), Ruling("dismiss"), [])
     assert not book.is_confirmed(CAUSE, 9.0)
 
 
@@ -84,12 +84,12 @@ def test_undo_leaves_what_was_known_before_the_verdict(said: str) -> None:
     """Whatever was said: cause, indicators and what is disabled are as they were."""
     book, untouched = Casebook(), Casebook()
     for one in (book, untouched):
-        one.take(opened(one, 1, score=5.0), Answer("confirm"), [11])
+        one.take(opened(one, 1, score=5.0), Ruling("confirm"), [11])
         opened(one, 2, score=4.0)
-    answer = Answer(said, until=DAY_S, scope="group")  # type: ignore[arg-type]
+    answer = Ruling(said, until=DAY_S, scope="group")  # type: ignore[arg-type]
     book.take(book.open[2], answer, [12])
     assert book.facts() != untouched.facts()
-    book.take(book.open[2], Answer("undo"), [12])
+    book.take(book.open[2], Ruling("undo"), [12])
     assert book.facts() == untouched.facts()
 
 
@@ -99,7 +99,7 @@ def test_a_changed_mind_counts_as_the_second_verdict_alone() -> None:
     for one in (book, untouched):
         one.cause(CAUSE)
         opened(one, 1)
-    for answer in (Answer("dismiss"), Answer("confirm"), Answer("undo")):
+    for answer in (Ruling("dismiss"), Ruling("confirm"), Ruling("undo")):
         book.take(book.open[1], answer, [])
     assert book.facts() == untouched.facts()
 
@@ -111,7 +111,7 @@ def test_a_changed_mind_counts_as_the_second_verdict_alone() -> None:
 def test_a_disabled_cause_is_not_told_of_whom_it_is_disabled_for(scope: str, quiet: list[bool]) -> None:
     """The agent, its peer group, or everyone; of another cause and after its time it is told again, aloud."""
     book = Casebook()
-    book.take(opened(book, 1), Answer("disable", until=DAY_S, scope=scope), [])  # type: ignore[arg-type]
+    book.take(opened(book, 1), Ruling("disable", until=DAY_S, scope=scope), [])  # type: ignore[arg-type]
     whose = [(10, AGENT, GROUP), (11, 50, GROUP), (12, 51, 60)]
     assert [book.is_disabled(CAUSE, names, DAY_S - 1.0) for names in whose] == quiet
     assert not book.is_disabled(98, whose[0], 0.0)
@@ -123,13 +123,13 @@ def test_a_disabled_cause_is_not_told_of_whom_it_is_disabled_for(scope: str, qui
 def test_memory_is_bounded_and_what_people_said_leaves_last() -> None:
     """Whoever alerts with a thousand causes pushes no verdict out."""
     book = Casebook()
-    book.take(opened(book, 1), Answer("confirm"), list(range(1, MOST_INDICATORS + 9)))
+    book.take(opened(book, 1), Ruling("confirm"), list(range(1, MOST_INDICATORS + 9)))
     for k in range(2, MOST_CASES + MOST_CAUSES_KNOWN + 9):
         named(book, k, 0.0, cause=1_000 + k)
         book.end(k, TAKEN_IN, 4.0)
     named(book, 1, 0.0)
     for k in range(MOST_DISABLED + 3):
-        book.take(Case(k, k, AGENT, GROUP, {9_000 + k: 4.0}, "score", 1, 1), Answer("disable", until=1.0), [])
+        book.take(AlertedSession(k, k, AGENT, GROUP, {9_000 + k: 4.0}, "score", 1, 1), Ruling("disable", until=1.0), [])
     sizes = [len(book.cases) - len(book.open), len(book.causes), len(book.indicators), len(book.disabled)]
     assert sizes == [MOST_CASES, MOST_CAUSES_KNOWN, MOST_INDICATORS, MOST_DISABLED]
     assert book.is_confirmed(CAUSE, 4.0)
@@ -142,8 +142,8 @@ def test_facts_bring_a_casebook_back() -> None:
     case.parts.append(NewPart(1, 2, 3, 4))
     book.name(case.number, "f1", 5.0)
     book.end(1, TAKEN_IN, 4.5)
-    book.take(case, Answer("confirm"), [7])
-    book.take(opened(book, 2, cause=98), Answer("disable", until=9.0), [])
+    book.take(case, Ruling("confirm"), [7])
+    book.take(opened(book, 2, cause=98), Ruling("disable", until=9.0), [])
     again = Casebook()
     again.restore(book.facts())
     assert again.facts() == book.facts()

@@ -15,7 +15,7 @@ from detector.intake.columns import AGENT, SESSION, TOOL_NAME, WHOLE_TARGET
 from detector.pipeline import Pipeline
 from detector.simulate.fleet import DAY_S
 from detector.steps.casebook import Casebook
-from detector.steps.cases import Answer, Case, Said
+from detector.steps.cases import AlertedSession, Ruling, Said
 from detector.steps.decisions import ALERT, NEAR, QUARANTINE, Ended, Passed
 from detector.steps.threshold import BudgetSettings, BudgetThreshold
 from detector.steps.workspace import Workspace, allocate_closes, allocate_judgements, allocate_workspace
@@ -156,7 +156,7 @@ def test_without_trusted_history_a_partition_learns_for_a_time_as_well(trusted: 
 
 def told(threshold: BudgetThreshold, said: Said, case: int = 1) -> None:
     """Let a person say something of a case."""
-    threshold.answer(threshold.cases.cases[case], Answer(said))
+    threshold.answer(threshold.cases.cases[case], Ruling(said))
 
 
 def test_a_confirmed_cause_alerts_below_the_level_and_says_why() -> None:
@@ -237,11 +237,11 @@ class Everything:
                 found.append(Passed(i, session, ALERT, 1))
         return found
 
-    def find(self, uid: str, agent: int) -> Case | None:
+    def find(self, uid: str, agent: int) -> AlertedSession | None:
         """Return None: it remembers no case."""
         return None
 
-    def answer(self, case: Case, answer: Answer) -> None:
+    def answer(self, case: AlertedSession, answer: Ruling) -> None:
         """Leave verdicts alone."""
 
     @property

@@ -1,0 +1,59 @@
+"""An event as the kernels saw it, for whoever explains it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detector.alerts.explain import Known, Seen
+from detector.channels.context import (
+    ARGUMENT_PART,
+    ATTRIBUTE_NUMBER,
+    EVENTS_BEFORE,
+    FLEET_AGENTS,
+    IS_ESTABLISHED,
+    JUDGED,
+    OF_ARGUMENT,
+    OF_TARGET,
+    OTHER_ORIGIN,
+    OWN_SESSIONS,
+    PEER_SESSIONS,
+    SIZE_NUMBER,
+    TARGET_PART,
+)
+from detector.intake.columns import LIFECYCLE
+from detector.schema.event import Event
+from detector.state.partition import Partition
+
+
+def known_at(state: Partition, i: int) -> Known:
+    """Return on how much a judgement of an event rests; an event that no channel looked at rests on nothing."""
+    context = state.work.context
+    known = context.known[i]
+    agents, is_established = int(known[FLEET_AGENTS]), bool(known[IS_ESTABLISHED])
+    if context.slot[i] < 0 or (state.work.columns.kind[i] == LIFECYCLE and context.state[i] != JUDGED):
+        return Known(0, 0, agents, 0, is_established)
+    return Known(int(known[OWN_SESSIONS]), int(known[PEER_SESSIONS]), agents, int(known[EVENTS_BEFORE]), is_established)
+
+
+def seen_at(state: Partition, event: Event, i: int) -> Seen:
+    """Return an event as the kernels saw it."""
+    work, weights = state.work, state.settings.weights
+    context, columns, evidence = work.context, work.columns, work.evidence
+    parts, numbers = int(columns.parts_end[i]), int(columns.numbers_end[i])
+    which = context.which[i]
+    is_plain = bool(work.judgements.plain_leads[i]) or not context.origin[i]
+    is_discounted = not is_plain and context.origin[i] == OTHER_ORIGIN
+    channels = weights.plain if is_plain else weights.origin
+    return Seen(
+        event=event,
+        bits=context.bits[i],
+        logs=np.append(context.logs[i], (evidence.forest[i], evidence.half_space[i])),
+        weights=np.append(channels, (weights.forest, weights.half_space)),
+        ready=np.append(context.ready[i], (evidence.has_forest[i], evidence.has_half_space[i])),
+        factor=float(evidence.factor[i]) * (weights.no_tool_origin if is_discounted else 1.0),
+        part=(int(which[TARGET_PART]) - parts, int(which[ARGUMENT_PART]) - parts),
+        level=(int(context.level[i, OF_TARGET]), int(context.level[i, OF_ARGUMENT])),
+        number=(int(which[SIZE_NUMBER]) - numbers, int(which[ATTRIBUTE_NUMBER]) - numbers),
+        measured=context.number[i],
+        known=known_at(state, i),
+    )
