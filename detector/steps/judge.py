@@ -122,7 +122,8 @@ def _settle(
     best, sums = session["best"], memory.agents[closes.agent[row]]["sums"]
     rolling, totals = standing.rolling, standing.totals
     out.closed_score[row] = best[FUSED]
-    out.closed_rarity[row], out.closed_entry[row] = 0.0, TURNED_AWAY
+    out.closed_rarity[row] = 0.0
+    out.closed_entry[row] = TURNED_AWAY
     totals[CLOSED_SESSIONS] += 1.0
     is_attack = is_barred(standing.reference, closes.name[row])
     if best[FUSED] < 0.0:
