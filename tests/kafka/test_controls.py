@@ -31,7 +31,7 @@ EVENTS, DURABLE, DONE = 12_000, 7_000, 9_000
 """Events of the stream: all, those in a checkpoint before the crash, and those scored before it; each part alerts."""
 
 
-BOTH = {"confirm", "confirm_safe"}
+BOTH = {"confirm", "safe"}
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_after_kill_9_between_journal_and_batch_a_replay_gives_the_same_bytes(
     second.wait()
     # one verdict more while nobody is there, on an incident of the checkpoint
     deployed.produce(events[DONE:])
-    judge(deployed, published(deployed)[0], "confirm_safe")
+    judge(deployed, published(deployed)[0], "safe")
     third = deployed.start()
     deployed.until_done()
     deployed.until(lambda: _journaled(deployed) == 2, "the second entry")
