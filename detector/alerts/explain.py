@@ -103,6 +103,15 @@ def contributions_of(seen: Seen, ignored: tuple[str, ...]) -> tuple[Contribution
     return tuple(found.values())[:LEAD]
 
 
+def standing_out(seen: Seen, ignored: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the most novel argument and of the oddest numeric one; a name of ours is none of theirs."""
+    parts, numbers = parts_of(seen.event, ignored), numbers_of(seen.event, ignored)
+    part, number = seen.part[OF_ARGUMENT], seen.number[OF_ATTRIBUTE]
+    names = [parts[part].name] if 0 <= part < len(parts) else []
+    names += [numbers[number][0]] if 0 <= number < len(numbers) else []
+    return tuple(name for name in names if name in seen.event.attributes)
+
+
 def _contribution(
     entry: ChannelEntry, value: float, bits: float, seen: Seen, subjects: Mapping[Subject, WordFacts]
 ) -> Contribution:

@@ -40,7 +40,8 @@ def created(finding: Finding, policy: Policy, known: Known, partition: int) -> A
         severity=finding.severity, events=known.events_before + 1, events_over=finding.over,
         contributions=finding.contributions, normal_if=finding.normal_if, evidence=(finding.evidence,),
         asi=finding.asi, atlas=finding.atlas, partition_agents=known.agents, partition=partition,
-        causes=(finding.cause,), established=known.is_established,
+        causes=(finding.cause,), established=known.is_established, own_sessions=known.own_sessions,
+        peer_sessions=known.peer_sessions,
     )  # fmt: skip
 
 

@@ -49,11 +49,20 @@ class Contribution(_AlertPart):
     n: int = Field(ge=0)
 
 
+class Argument(_AlertPart):
+    """An argument of an act as it may be shown: name and value capped, what a terminal would obey escaped."""
+
+    name: str
+    value: str
+
+
 class Evidence(_AlertPart):
     """One event behind an alert and where its bytes stand: topic, partition, offset, line of the record.
 
     `cause` is what it is evidence of; `strength` how strong it is, as -log10 of the share of sessions at least as
-    strange, or a rule's risk on that scale. Both are empty in records from before the fields.
+    strange, or a rule's risk on that scale. Both are empty in records from before the fields, and so is what shows
+    the act itself: `sizes` that it reported, by the event's field names; `about`, who and what it was about, likewise;
+    `arguments`, those to look at first; `arguments_left` counts those that are not shown.
     """
 
     topic: str
@@ -68,6 +77,12 @@ class Evidence(_AlertPart):
     outcome: str
     cause: str = ""
     strength: float = Field(default=0.0, ge=0.0)
+    sizes: dict[str, float] = Field(default_factory=dict, description="Sizes that the event reports, by field.")
+    about: dict[str, str] = Field(
+        default_factory=dict, description="User, peer, credential, ... of the event, by field."
+    )
+    arguments: tuple[Argument, ...] = Field(default=(), description="Arguments to look at first, values capped.")
+    arguments_left: int = Field(default=0, ge=0, description="Arguments that are not shown.")
 
 
 class VerdictNote(_AlertPart):
@@ -92,6 +107,8 @@ class Alert(_AlertPart):
     fields. `basis` says why its session alerted: its rarity, a confirmed cause, or a value of a confirmed attack.
     `established`: this agent was seen on several days before, or history about it is trusted; the response stage gives
     newcomers places of their own. Records from before the field count as established.
+    `own_sessions` and `peer_sessions` say on how much the judgement of the last act rests; 0 and 0 in records from
+    before the fields.
     """
 
     finding_uid: str = Field(pattern=r"^[0-9a-f]{32}$")
@@ -137,6 +154,8 @@ class Alert(_AlertPart):
         default=True,
         description="This agent was seen on several days before, or history about it is trusted.",
     )
+    own_sessions: int = Field(default=0, ge=0, description="Closed sessions of the agent that were known at this act.")
+    peer_sessions: int = Field(default=0, ge=0, description="Closed sessions of its peers that were known at this act.")
 
 
 def finding_uid(  # noqa: PLR0913 - the six parts are the contract of the id
