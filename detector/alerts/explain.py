@@ -39,7 +39,7 @@ _LEADING: Final = 2
 class Known(NamedTuple):
     """On how much a judgement rests: closed sessions of the agent, sessions of its peers, established agents, events.
 
-    `is_established`: whether the agent itself is one of them.
+    `is_established`: whether the agent itself is one of them. `recent_sessions`: sessions its score was held against.
     """
 
     own_sessions: int
@@ -47,6 +47,7 @@ class Known(NamedTuple):
     agents: int
     events_before: int
     is_established: bool
+    recent_sessions: int = 0
 
 
 class Seen(NamedTuple):

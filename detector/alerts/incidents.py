@@ -41,7 +41,7 @@ def created(finding: Finding, policy: Policy, known: Known, partition: int) -> A
         contributions=finding.contributions, normal_if=finding.normal_if, evidence=(finding.evidence,),
         asi=finding.asi, atlas=finding.atlas, partition_agents=known.agents, partition=partition,
         causes=(finding.cause,), established=known.is_established, own_sessions=known.own_sessions,
-        peer_sessions=known.peer_sessions,
+        peer_sessions=known.peer_sessions, recent_sessions=known.recent_sessions,
     )  # fmt: skip
 
 

@@ -107,8 +107,8 @@ class Alert(_AlertPart):
     fields. `basis` says why its session alerted: its rarity, a confirmed cause, or a value of a confirmed attack.
     `established`: this agent was seen on several days before, or history about it is trusted; the response stage gives
     newcomers places of their own. Records from before the field count as established.
-    `own_sessions` and `peer_sessions` say on how much the judgement of the last act rests; 0 and 0 in records from
-    before the fields.
+    `own_sessions` and `peer_sessions` say on how much the expectations of the last act rest, `recent_sessions` how many
+    sessions its score was held against; 0 in records from before the fields.
     """
 
     finding_uid: str = Field(pattern=r"^[0-9a-f]{32}$")
@@ -154,8 +154,13 @@ class Alert(_AlertPart):
         default=True,
         description="This agent was seen on several days before, or history about it is trusted.",
     )
-    own_sessions: int = Field(default=0, ge=0, description="Closed sessions of the agent that were known at this act.")
-    peer_sessions: int = Field(default=0, ge=0, description="Closed sessions of its peers that were known at this act.")
+    own_sessions: int = Field(
+        default=0, ge=0, description="Closed sessions of the agent that were known at its last act."
+    )
+    peer_sessions: int = Field(
+        default=0, ge=0, description="Closed sessions of its peers that were known at its last act."
+    )
+    recent_sessions: int = Field(default=0, ge=0, description="Recent sessions that the last act was held against.")
 
 
 def finding_uid(  # noqa: PLR0913 - the six parts are the contract of the id

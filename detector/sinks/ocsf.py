@@ -256,6 +256,7 @@ def _unmapped(alert: Alert, observables_left: int) -> Body:
             established=alert.established,
             own_sessions=alert.own_sessions,
             peer_sessions=alert.peer_sessions,
+            recent_sessions=alert.recent_sessions,
             normal_if=alert.normal_if,
             observables_left=observables_left or None,
             contributions=[

@@ -87,6 +87,7 @@ def fields_of(body: Mapping[str, Any]) -> dict[str, Any]:
         "established": own.get("established", True),
         "own_sessions": own.get("own_sessions", 0),
         "peer_sessions": own.get("peer_sessions", 0),
+        "recent_sessions": own.get("recent_sessions", 0),
     }
 
 

@@ -18,13 +18,13 @@ class Taxonomy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     names: dict[str, str]
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Taxonomies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     atlas: Taxonomy
     asi: Taxonomy
 
 
 _FILE: Final = msgspec.convert(
-    tomllib.loads(Path(__file__).with_name("taxonomies.toml").read_text(encoding="utf-8")), _File
+    tomllib.loads(Path(__file__).with_name("taxonomies.toml").read_text(encoding="utf-8")), _Taxonomies
 )
 ATLAS: Final = _FILE.atlas
 """MITRE ATLAS: techniques against AI systems."""

@@ -43,21 +43,23 @@ def in_a_sentence(alert: Alert) -> str:
 
 
 def how_rare(alert: Alert) -> str:
-    """Return how rare a session is, never rarer than the sessions that are known can show.
+    """Return how rare a session is, never rarer than the sessions it was held against can show.
 
     The score carries on beyond the strangest session that was seen, by the tail of the others. What is said does not:
     from one in so many as there were sessions on, it was the strangest of them.
     """
+    if alert.agent_id == NOBODY:
+        return "the detector's word about itself"
     if alert.score is None:
         return "found by a rule, whatever is usual"
-    known = max(alert.own_sessions, alert.peer_sessions)
+    known = alert.recent_sessions
     rarity = _one_in(alert.score)
     if not known:
         promised = "" if alert.threshold is None else f", past the alert level of 1 in {_one_in(alert.threshold):.0f}"
         return f"stranger than usual{promised}; on how many sessions that rests is not told"
     if rarity > known + 1:
-        return f"the strangest of {known} sessions" if known > 1 else "there is one session to hold it against"
-    return f"1 in {rarity:.0f} sessions is as strange"
+        return f"the strangest of the last {known} sessions" if known > 1 else "one session is known to hold it against"
+    return f"1 in {rarity:.0f} of the last {known} sessions is as strange"
 
 
 def seen_and_expected(alert: Alert) -> str:

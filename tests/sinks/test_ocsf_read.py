@@ -53,6 +53,7 @@ ALERTS = st.builds(
     folded=COUNT,
     own_sessions=COUNT,
     peer_sessions=COUNT,
+    recent_sessions=COUNT,
 )
 
 
@@ -95,11 +96,11 @@ def test_documents_from_before_the_act_was_shown_are_read(make_alert: MakeAlert)
     body = render(alert)
     for name in ("sizes", "about", "arguments"):
         del body["evidences"][0]["data"][name]
-    for name in ("own_sessions", "peer_sessions", "normal_if"):
+    for name in ("own_sessions", "peer_sessions", "recent_sessions", "normal_if"):
         del body["unmapped"]["detector"][name]
     body["remediation"] = {"desc": f"Normal would have been: {alert.normal_if}"}
     act = alert.evidence[0].model_copy(update={"sizes": {}, "about": {}, "arguments": ()})
-    old = alert.model_copy(update={"evidence": (act,), "own_sessions": 0, "peer_sessions": 0})
+    old = alert.model_copy(update={"evidence": (act,), "own_sessions": 0, "peer_sessions": 0, "recent_sessions": 0})
     assert decode(json.dumps(body).encode()) == old
 
 

@@ -18,27 +18,25 @@ MakeAlert = Callable[..., Alert]
 NASTY = "a'; rm -rf ~ #\x1b[201~\n$(id)`id`\u202e\\"
 
 
+UNTOLD = "stranger than usual, past the alert level of 1 in 100; on how many sessions that rests is not told"
+
+
 @pytest.mark.parametrize(
-    ("score", "own", "peers", "words"),
+    ("score", "recent", "words"),
     [
-        (2.0, 40, 240, "1 in 100 sessions is as strange"),
-        (3.1, 40, 240, "the strangest of 240 sessions"),
-        (3.1, 2_000, 240, "1 in 1259 sessions is as strange"),
-        (35.0, 0, 12, "the strangest of 12 sessions"),
-        (
-            3.1,
-            0,
-            0,
-            "stranger than usual, past the alert level of 1 in 100; on how many sessions that rests is not told",
-        ),
-        (None, 40, 240, "found by a rule, whatever is usual"),
+        (2.0, 240, "1 in 100 of the last 240 sessions is as strange"),
+        (3.1, 240, "the strangest of the last 240 sessions"),
+        (3.1, 2_000, "1 in 1259 of the last 2000 sessions is as strange"),
+        (35.0, 60, "the strangest of the last 60 sessions"),
+        (3.1, 0, UNTOLD),
+        (None, 240, "found by a rule, whatever is usual"),
     ],
 )
 def test_no_rarity_is_claimed_beyond_the_sessions_that_are_known(
-    make_alert: MakeAlert, score: float | None, own: int, peers: int, words: str
+    make_alert: MakeAlert, score: float | None, recent: int, words: str
 ) -> None:
     """The tail carries a score on; the words stop at what was seen."""
-    assert how_rare(make_alert(score=score, own_sessions=own, peer_sessions=peers)) == words
+    assert how_rare(make_alert(score=score, recent_sessions=recent)) == words
 
 
 @given(st.floats(-5.0, 300.0), st.integers(1, 100_000))
@@ -46,7 +44,7 @@ def test_the_number_in_the_words_is_at_most_the_sessions_and_one(
     make_alert: MakeAlert, score: float, sessions: int
 ) -> None:
     """Whatever the score."""
-    words = how_rare(make_alert(score=score, own_sessions=0, peer_sessions=sessions))
+    words = how_rare(make_alert(score=score, recent_sessions=sessions))
     numbers = [int(word) for word in words.split() if word.isdigit()]
     assert all(number <= sessions + 1 for number in numbers)
 
@@ -54,11 +52,13 @@ def test_the_number_in_the_words_is_at_most_the_sessions_and_one(
 def test_a_message_says_what_how_sure_and_why(make_alert: MakeAlert) -> None:
     """One line: it is what a list of alerts shows."""
     assert in_a_sentence(make_alert(score=3.1)) == (
-        "Unusual session (agent agent-1, risk 80): the strangest of 240 sessions; send_money to iban-9; usual: one "
-        "of 3 known targets (its own history, n = 40)"
+        "Unusual session (agent agent-1, risk 80): the strangest of the last 240 sessions; send_money to iban-9; "
+        "usual: one of 3 known targets (its own history, n = 40)"
     )
     words = seen_and_expected(make_alert(score=3.1, folded=3, incident_sessions=2, incident_uid="f" * 32))
-    assert words.startswith("The strangest of 240 sessions, judged on 40 sessions of its own and 240 of its peers; ")
+    assert words.startswith(
+        "The strangest of the last 240 sessions, judged on 40 sessions of its own and 60 of its peers; "
+    )
     assert words.endswith(f"session 2 of incident {'f' * 32}; 3 more causes are not listed")
 
 
