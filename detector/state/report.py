@@ -33,15 +33,15 @@ from detector.intake.columns import BATCH, LIFECYCLE, SESSION, Columns
 from detector.intake.names import targets_of
 from detector.intake.receipts import hold_to_receipt
 from detector.intake.text import place_of
-from detector.memory.layout import NOW, PLAIN, STRANGERS
+from detector.memory.layout import NOW, STRANGERS
 from detector.schema.alert import Alert
 from detector.schema.decode import Decoded, Refusal
 from detector.schema.event import Event
 from detector.schema.finding import Finding
 from detector.schema.record import Record
 from detector.state.partition import Partition
+from detector.state.recent import recent_at
 from detector.steps.decisions import NEAR, Ended, Passed
-from detector.steps.judge import CLOSED_SESSIONS
 from detector.steps.workspace import AT_CROWD, AT_SIZE, EVERYTHING, HISTOGRAMS
 
 
@@ -274,20 +274,6 @@ def known_at(state: Partition, i: int) -> Known:
         int(known[OWN_SESSIONS]), int(known[PEER_SESSIONS]), agents, int(known[EVENTS_BEFORE]), is_established,
         recent_at(state, i),
     )  # fmt: skip
-
-
-def recent_at(state: Partition, i: int) -> int:
-    """Return how many scored sessions of the window had closed when an event was judged, however the input is cut.
-
-    Sessions that later closes of the batch brought are taken off again. It is what the window was offered: those that
-    may not be held against anybody, confirmed attacks for example, are counted too.
-    """
-    work, standing = state.work, state.standing
-    rows = int(work.closes.count[0])
-    closed = float(standing.totals[CLOSED_SESSIONS]) - np.arange(rows - 1, -1, -1)
-    is_noted = (work.judgements.closed_score[:rows] >= 0.0) & (closed > state.settings.judge.warm_sessions)
-    later = int(np.count_nonzero(is_noted & (work.closes.at[:rows] > i)))
-    return min(int(standing.rolling.used[PLAIN, 1]) - later, int(standing.rolling.ordered.shape[1]))
 
 
 def seen_at(state: Partition, event: Event, i: int) -> Seen:
