@@ -9,27 +9,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detector.alerts.explain import Known, Seen
+from detector.alerts.explain import Seen
 from detector.alerts.findings import Spot, cause_of, evidence_of, found_by_rule, found_by_score, severity_of
 from detector.alerts.leads import Lead
 from detector.channels.context import (
     ARGUMENT_PART,
     ATTRIBUTE_NUMBER,
-    EVENTS_BEFORE,
-    FLEET_AGENTS,
-    IS_ESTABLISHED,
     JUDGED,
     OF_ARGUMENT,
     OF_TARGET,
     OTHER_ORIGIN,
-    OWN_SESSIONS,
-    PEER_SESSIONS,
     REPEATED,
     SIZE_NUMBER,
     TARGET_PART,
     UNJUDGED,
 )
-from detector.intake.columns import BATCH, LIFECYCLE, SESSION, Columns
+from detector.intake.columns import BATCH, SESSION, Columns
 from detector.intake.names import targets_of
 from detector.intake.receipts import hold_to_receipt
 from detector.intake.text import place_of
@@ -39,8 +34,8 @@ from detector.schema.decode import Decoded, Refusal
 from detector.schema.event import Event
 from detector.schema.finding import Finding
 from detector.schema.record import Record
+from detector.state.known import known_at
 from detector.state.partition import Partition
-from detector.state.recent import recent_at
 from detector.steps.decisions import NEAR, Ended, Passed
 from detector.steps.workspace import AT_CROWD, AT_SIZE, EVERYTHING, HISTOGRAMS
 
@@ -261,19 +256,6 @@ def _count(state: Partition, events: int, counts: Counter[str]) -> None:
     counts["sessions_withheld"] += int(lessons[:HISTOGRAMS].sum())
     counts["parts_cut"] += int(work.columns.cut[0])
     work.columns.cut[0] = 0
-
-
-def known_at(state: Partition, i: int) -> Known:
-    """Return on how much a judgement of an event rests; an event that no channel looked at rests on nothing."""
-    context = state.work.context
-    known = context.known[i]
-    agents, is_established = int(known[FLEET_AGENTS]), bool(known[IS_ESTABLISHED])
-    if context.slot[i] < 0 or (state.work.columns.kind[i] == LIFECYCLE and context.state[i] != JUDGED):
-        return Known(0, 0, agents, 0, is_established)
-    return Known(
-        int(known[OWN_SESSIONS]), int(known[PEER_SESSIONS]), agents, int(known[EVENTS_BEFORE]), is_established,
-        recent_at(state, i),
-    )  # fmt: skip
 
 
 def seen_at(state: Partition, event: Event, i: int) -> Seen:
