@@ -187,6 +187,8 @@ class Incidents:
         if before is None or is_told(lead.cause, before.causes):
             return None
         alert = _with_act(before, lead)
+        if alert is before:
+            return None
         if may_witness(before.evidence, lead.evidence()):
             time = lead.spot.event.ts.timestamp()
             more = {"counter": before.counter + 1, "activity": "update", "time": time}
@@ -241,6 +243,8 @@ def _is_worth_a_record(alert: Alert, lead: Lead) -> bool:
 def _with_act(alert: Alert, lead: Lead) -> Alert:
     """Return the incident with an act among its evidence if it is strong enough; no record is made of it."""
     if len(alert.evidence) >= MOST_EVIDENCE and lead.strength <= min(one.strength for one in alert.evidence):
+        return alert
+    if any(one.cause == lead.cause and one.strength >= lead.strength for one in alert.evidence):
         return alert
     evidence = kept(alert.evidence, lead.evidence())
     return alert if evidence == alert.evidence else alert.model_copy(update={"evidence": evidence})
