@@ -39,9 +39,9 @@ _LEADING: Final = 2
 class Known(NamedTuple):
     """On how much a judgement rests: closed sessions of the agent, sessions of its peers, established agents, events.
 
-    `is_established`: whether the agent itself is one of them. `references`: closed sessions its rarity was read from;
-    `is_learning`: too few, or for too short a time, to keep what the budget promises; `level`: from which rarity on a
-    session alerted then, the profile's where nothing moved it.
+    `is_established`: whether the agent itself is one of them. `recent_sessions`: closed sessions its rarity was read
+    from; `is_learning`: too few, or for too short a time, to keep what the budget promises; `level`: from which rarity
+    on a session alerted then, the profile's where nothing moved it.
     """
 
     own_sessions: int
@@ -49,7 +49,7 @@ class Known(NamedTuple):
     agents: int
     events_before: int
     is_established: bool
-    references: int = 0
+    recent_sessions: int = 0
     is_learning: bool = False
     level: float | None = None
 
@@ -106,6 +106,15 @@ def contributions_of(seen: Seen, ignored: tuple[str, ...]) -> tuple[Contribution
         bits = float(seen.bits[position(name)]) if name in NAMES else 0.0
         found[entry.name] = _contribution(entry, values[name], bits, seen, subjects)
     return tuple(found.values())[:LEAD]
+
+
+def standing_out(seen: Seen, ignored: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the most novel argument and of the oddest numeric one; a name of ours is none of theirs."""
+    parts, numbers = parts_of(seen.event, ignored), numbers_of(seen.event, ignored)
+    part, number = seen.part[OF_ARGUMENT], seen.number[OF_ATTRIBUTE]
+    names = [parts[part].name] if 0 <= part < len(parts) else []
+    names += [numbers[number][0]] if 0 <= number < len(numbers) else []
+    return tuple(name for name in names if name in seen.event.attributes)
 
 
 def _contribution(

@@ -6,7 +6,8 @@ import hashlib
 import math
 from typing import Final, NamedTuple
 
-from detector.alerts.explain import Seen, contributions_of, normal_if, taxonomy
+from detector.alerts.act import shown_of
+from detector.alerts.explain import Seen, contributions_of, normal_if, standing_out, taxonomy
 from detector.rules import Hit, RuleEntry
 from detector.schema.alert import Contribution, Evidence, Severity
 from detector.schema.event import Event
@@ -110,7 +111,7 @@ def evidence_of(spot: Spot, cause: str, strength: float) -> Evidence:
     return Evidence(
         topic=record.topic, partition=record.partition, offset=record.offset, line=spot.line,
         event_id=event.event_id, ts=event.ts.timestamp(), kind=event.kind, name=event.name, target=event.target,
-        outcome=event.outcome, cause=cause, strength=strength,
+        outcome=event.outcome, cause=cause, strength=strength, **shown_of(event),
     )  # fmt: skip
 
 
@@ -135,8 +136,9 @@ def found_by_score(spot: Spot, seen: Seen, policy: Policy, evidence: Evidence, o
     why = contributions_of(seen, policy.ignored)
     asi, atlas = taxonomy(why)
     target = f" on {event.target}" if event.target else ""
+    act = evidence.model_copy(update=shown_of(event, standing_out(seen, policy.ignored)))
     return Finding(
-        detection=DETECTION, cause=evidence.cause, event=event, evidence=evidence,
+        detection=DETECTION, cause=evidence.cause, event=event, evidence=act,
         severity=severity_of(evidence.strength, policy), contributions=why, normal_if=normal_if(why, event.name),
         asi=asi, atlas=atlas, title=f"Unusual behaviour of {event.agent_id}: {event.name}{target}",
         rarity=evidence.strength, over=over,

@@ -44,7 +44,9 @@ def created(finding: Finding, policy: Policy, known: Known, partition: int) -> A
         events=known.events_before + 1, events_over=finding.over,
         contributions=finding.contributions, normal_if=finding.normal_if, evidence=(finding.evidence,),
         asi=finding.asi, atlas=finding.atlas, partition_agents=known.agents, partition=partition,
-        causes=(finding.cause,), established=known.is_established, references=known.references, learning=is_learning,
+        causes=(finding.cause,), established=known.is_established, own_sessions=known.own_sessions,
+        peer_sessions=known.peer_sessions, recent_sessions=known.recent_sessions,
+        learning=is_learning,
     )  # fmt: skip
 
 
@@ -193,6 +195,8 @@ class Incidents:
         if before is None or is_told(lead.cause, before.causes):
             return None
         alert = _with_act(before, lead)
+        if alert is before:
+            return None
         if may_witness(before.evidence, lead.evidence()):
             time = lead.spot.event.ts.timestamp()
             more = {"counter": before.counter + 1, "activity": "update", "time": time}
@@ -247,6 +251,8 @@ def _is_worth_a_record(alert: Alert, lead: Lead) -> bool:
 def _with_act(alert: Alert, lead: Lead) -> Alert:
     """Return the incident with an act among its evidence if it is strong enough; no record is made of it."""
     if len(alert.evidence) >= MOST_EVIDENCE and lead.strength <= min(one.strength for one in alert.evidence):
+        return alert
+    if any(one.cause == lead.cause and one.strength >= lead.strength for one in alert.evidence):
         return alert
     evidence = kept(alert.evidence, lead.evidence())
     return alert if evidence == alert.evidence else alert.model_copy(update={"evidence": evidence})

@@ -19,6 +19,7 @@ QUIET_HOURS: Final = 2
 """Hours after the last folded incident at whose beginning a storm is over."""
 SHOWN: Final = 64
 """Letters of a name that are shown: whoever acts chose it."""
+_UNSHOWN: Final[dict[str, Any]] = {"target": None, "sizes": {}, "about": {}, "arguments": (), "arguments_left": 0}
 
 
 @dataclass(slots=True)
@@ -87,7 +88,7 @@ class Storm:
             del self.acts[own]
         act = lead.evidence()
         # a partition has one storm, the operator's: what a tenant's tools were called with is shown to no other
-        self.acts.append((who, act if is_ours else act.model_copy(update={"target": None})))
+        self.acts.append((who, act if is_ours else act.model_copy(update=_UNSHOWN)))
 
     def alert(self, activity: Activity, time: float, ceilings: HourlyCeilings) -> Alert:
         """Return the storm's present state as its next record; `time` is its event time."""

@@ -49,11 +49,20 @@ class Contribution(_AlertPart):
     n: int = Field(ge=0)
 
 
+class Argument(_AlertPart):
+    """An argument of an act as it may be shown: name and value capped, what a terminal would obey escaped."""
+
+    name: str
+    value: str
+
+
 class Evidence(_AlertPart):
     """One event behind an alert and where its bytes stand: topic, partition, offset, line of the record.
 
     `cause` is what it is evidence of; `strength` how strong it is, as -log10 of the share of sessions at least as
-    strange, or a rule's risk on that scale. Both are empty in records from before the fields.
+    strange, or a rule's risk on that scale. Both are empty in records from before the fields, and so is what shows
+    the act itself: `sizes` that it reported, by the event's field names; `about`, who and what it was about, likewise;
+    `arguments`, those to look at first; `arguments_left` counts those that are not shown.
     """
 
     topic: str
@@ -68,6 +77,12 @@ class Evidence(_AlertPart):
     outcome: str
     cause: str = ""
     strength: float = Field(default=0.0, ge=0.0)
+    sizes: dict[str, float] = Field(default_factory=dict, description="Sizes that the event reports, by field.")
+    about: dict[str, str] = Field(
+        default_factory=dict, description="User, peer, credential, ... of the event, by field."
+    )
+    arguments: tuple[Argument, ...] = Field(default=(), description="Arguments to look at first, values capped.")
+    arguments_left: int = Field(default=0, ge=0, description="Arguments that are not shown.")
 
 
 class VerdictNote(_AlertPart):
@@ -90,11 +105,12 @@ class Alert(_AlertPart):
     `incident_uid` is the finding that opened the incident this one belongs to: sessions of one cause within a week are
     one, whoever's they are; `incident_sessions` counts them up to this one. Empty and 1 in records from before the
     fields. `basis` says why its session alerted: its rarity, a confirmed cause, or a value of a confirmed attack.
-    `references` is how many closed sessions the score was read from: no statement of rarity goes beyond one in so many
-    and one. `learning`: they, or the time since the first event, are too few to keep what the budget promises; such a
-    finding by score is medium at most, and asks for no response.
+    `learning`: the sessions it was held against, or the time since the first event, are too few to keep what the budget
+    promises; such a finding by score is medium at most, and asks for no response.
     `established`: this agent was seen on several days before, or history about it is trusted; the response stage gives
     newcomers places of their own. Records from before the field count as established.
+    `own_sessions` and `peer_sessions` say on how much the expectations of the last act rest, `recent_sessions` how many
+    sessions its score was held against; 0 in records from before the fields.
     """
 
     finding_uid: str = Field(pattern=r"^[0-9a-f]{32}$")
@@ -136,7 +152,6 @@ class Alert(_AlertPart):
     basis: Basis = Field(
         default="score", description="Why its session alerted: rarity, a confirmed cause, a confirmed attack's value."
     )
-    references: int = Field(default=0, ge=0, description="Closed sessions the score was read from; 0 is not told.")
     learning: bool = Field(
         default=False, description="Too early to keep what the budget promises: medium at most, no response."
     )
@@ -144,6 +159,13 @@ class Alert(_AlertPart):
         default=True,
         description="This agent was seen on several days before, or history about it is trusted.",
     )
+    own_sessions: int = Field(
+        default=0, ge=0, description="Closed sessions of the agent that were known at its last act."
+    )
+    peer_sessions: int = Field(
+        default=0, ge=0, description="Closed sessions of its peers that were known at its last act."
+    )
+    recent_sessions: int = Field(default=0, ge=0, description="Recent sessions that the last act was held against.")
 
 
 def finding_uid(  # noqa: PLR0913 - the six parts are the contract of the id

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from detector.schema.alert import Alert
+    from detector.schema.alert import Alert, Evidence
 
 Body = dict[str, Any]
 """A rendered alert as plain JSON values."""
@@ -43,6 +43,11 @@ def to_bytes(body: Mapping[str, Any]) -> bytes:
     return json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
+def by_strength(evidence: Sequence[Evidence]) -> list[tuple[int, Evidence]]:
+    """Return acts with the places at which they were found, the strongest first; of equals the earlier one."""
+    return sorted(enumerate(evidence), key=lambda placed: (-placed[1].strength, placed[0]))
+
+
 def shorten(body: Body, rendering: Rendering, limit: int) -> Body:
     """Return the body with spare parts left out until it fits, and saying so.
 
@@ -75,27 +80,6 @@ def shorten(body: Body, rendering: Rendering, limit: int) -> Body:
 def present(**values: object) -> Body:
     """Return the values that are not None: what is absent is left out, never null."""
     return {name: value for name, value in values.items() if value is not None}
-
-
-def atlas_technique(uid: str) -> str:
-    """Return the full id of a MITRE ATLAS technique, also of one written without its prefix."""
-    return uid if uid.startswith("AML.") else f"AML.{uid}"
-
-
-def atlas_url(technique: str) -> str:
-    """Return the page of a MITRE ATLAS technique."""
-    return f"https://atlas.mitre.org/techniques/{technique}"
-
-
-def in_a_sentence(alert: Alert) -> str:
-    """Return an alert as one line for a list of messages."""
-    return f"{alert.title} (agent {alert.agent_id}, risk {alert.risk})"
-
-
-def seen_and_expected(alert: Alert) -> str:
-    """Return what each channel saw and what would have been usual; the title if none spoke."""
-    parts = [f"{part.channel}: {part.observed}, expected {part.expected}" for part in alert.contributions]
-    return "; ".join(parts) or alert.title
 
 
 def _without(body: Body, path: str) -> Body:

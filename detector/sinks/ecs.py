@@ -12,19 +12,15 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from detector import __version__
-from detector.sinks.body import (
-    Body,
-    Rendering,
-    atlas_technique,
-    atlas_url,
-    in_a_sentence,
-    present,
-    seen_and_expected,
-)
+from detector.sinks.body import Body, Rendering, by_strength, present
+from detector.sinks.observables import Observable, observables_of
+from detector.sinks.taxonomy import ATLAS, atlas_name, atlas_technique, atlas_url, owasp_title
+from detector.sinks.words import in_a_sentence, next_steps, runbook, seen_and_expected
 
 if TYPE_CHECKING:
     from detector.schema.alert import Alert
@@ -35,6 +31,13 @@ OWN: Final = "agent_behaviour_detector"
 """Key of what ECS has no field for."""
 
 _SEVERITY: Final = {"low": 21, "medium": 47, "high": 73, "critical": 99}
+_RELATED: Final = {
+    "Hostname": "hosts",
+    "IP Address": "ip",
+    "User Name": "user",
+    "Email Address": "user",
+    "Hash": "hash",
+}
 # These stand in fields of ECS; everything else of an alert, also what is added to it later, goes under OWN.
 _PLACED: Final = {
     "tenant",
@@ -68,6 +71,7 @@ def render(alert: Alert) -> Body:
         ``event`` for a close or a person's verdict: that is no reason to alert anybody.
     """
     profile, _, version = alert.profile.partition("/")
+    observables, left = observables_of(alert)
     return present(
         **{"@timestamp": _moment(alert.time)},
         ecs={"version": VERSION},
@@ -80,12 +84,14 @@ def render(alert: Alert) -> Body:
             "category": "Agent behaviour anomaly",
             "ruleset": profile,
             "version": version,
+            "reference": runbook(alert),
         },
         threat=_threat(alert),
+        related=_related(observables),
         service=present(id=alert.agent_id, name=alert.agent_id, type=alert.agent_type, version=alert.agent_version),
         organization={"id": alert.tenant},
         observer={"vendor": PRODUCT, "product": PRODUCT, "version": __version__, "type": "anomaly-detector"},
-        **{OWN: _own(alert)},
+        **{OWN: _own(alert, observables, left)},
     )
 
 
@@ -125,18 +131,44 @@ def _threat(alert: Alert) -> Body | None:
         return None
     techniques = [atlas_technique(uid) for uid in alert.atlas]
     references = [atlas_url(technique) for technique in techniques]
-    return {"framework": "MITRE ATLAS", "technique": {"id": techniques, "reference": references}}
+    names = [atlas_name(technique) or technique for technique in techniques]
+    return {"framework": ATLAS.name, "technique": {"id": techniques, "name": names, "reference": references}}
 
 
-def _own(alert: Alert) -> dict[str, Any]:
+def _related(observables: Sequence[Observable]) -> Body | None:
+    """Return what ECS has a field to search by for; everything else that was found stands under the product's name."""
+    related: dict[str, list[str]] = {}
+    for one in observables:
+        if one.kind in _RELATED:
+            related.setdefault(_RELATED[one.kind], []).append(one.value)
+    return related or None
+
+
+def _own(alert: Alert, observables: Sequence[Observable], left: int) -> dict[str, Any]:
     own = alert.model_dump(mode="json", exclude=_PLACED, exclude_none=True)
     own["evidence"] = [
-        {**{name: value for name, value in one.items() if name != "ts"}, "time": _moment(one["ts"])}
-        for one in own["evidence"]
+        {**{name: value for name, value in own["evidence"][place].items() if name != "ts"}, "time": _moment(one.ts)}
+        for place, one in by_strength(alert.evidence)
     ]
+    own["observables"] = [{"type": one.kind, "value": one.value} for one in observables]
+    own["observables_left"] = left
+    own["asi_names"] = [owasp_title(uid) for uid in alert.asi]
+    own["next_steps"] = next_steps(alert)
     return own
 
 
 RENDERING: Final = Rendering(
-    render, (f"{OWN}.evidence", f"{OWN}.contributions", "event.reason", f"{OWN}.normal_if", "threat", "tags"), mark
+    render,
+    (
+        f"{OWN}.evidence",
+        f"{OWN}.contributions",
+        f"{OWN}.observables",
+        "related",
+        "event.reason",
+        f"{OWN}.next_steps",
+        f"{OWN}.normal_if",
+        "threat",
+        "tags",
+    ),
+    mark,
 )

@@ -11,17 +11,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from detector import __version__
-from detector.sinks.body import (
-    Body,
-    Rendering,
-    atlas_technique,
-    atlas_url,
-    in_a_sentence,
-    present,
-    seen_and_expected,
-    to_bytes,
-)
-from detector.sinks.ocsf_read import EXACT, NORMAL, fields_of
+from detector.sinks.body import Body, Rendering, by_strength, present, to_bytes
+from detector.sinks.observables import TYPES, Observable, observables_of
+from detector.sinks.ocsf_read import EXACT, NORMAL, PLACE, fields_of
+from detector.sinks.taxonomy import ATLAS, OWASP, atlas_name, atlas_technique, atlas_url, owasp_title
+from detector.sinks.words import how_rare, in_a_sentence, next_steps, runbook, seen_and_expected
 
 if TYPE_CHECKING:
     from detector.schema.alert import Alert, Contribution, Evidence
@@ -29,13 +23,11 @@ if TYPE_CHECKING:
 VERSION: Final = "1.8.0"
 CLASS_UID: Final = 2004
 PRODUCT: Final = "agent-behaviour-detector"
-ATLAS_VERSION: Final = "5.6"
 
 _ACTIVITY: Final = {"create": (1, "Create"), "update": (2, "Update"), "close": (3, "Close"), "verdict": (2, "Update")}
 _SEVERITY: Final = {"low": (2, "Low"), "medium": (3, "Medium"), "high": (4, "High"), "critical": (5, "Critical")}
 _RISK_LEVEL: Final = {"low": (1, "Low"), "medium": (2, "Medium"), "high": (3, "High"), "critical": (4, "Critical")}
 _RULE, _BEHAVIORAL = (1, "Rule"), (2, "Behavioral")
-_RESOURCE_UID: Final = 10
 _ACTOR: Final = 2
 
 
@@ -59,6 +51,7 @@ def render(alert: Alert) -> Body:
     activity_id, activity = _ACTIVITY[alert.activity]
     severity_id, severity = _SEVERITY[alert.severity]
     level_id, level = _RISK_LEVEL[alert.severity]
+    observables, left = observables_of(alert)
     body: Body = {
         "activity_id": activity_id,
         "activity_name": activity,
@@ -85,13 +78,11 @@ def render(alert: Alert) -> Body:
         "risk_level": level,
         "risk_details": _risk_details(alert),
         "resources": [_resource(alert)],
-        "evidences": [_evidence(one) for one in alert.evidence],
+        "evidences": _evidences(alert),
         "anomaly_analyses": _analyses(alert),
-        "observables": [
-            {"name": "resources.uid", "type_id": _RESOURCE_UID, "type": "Resource UID", "value": alert.agent_id}
-        ],
-        "remediation": {"desc": f"{NORMAL}{alert.normal_if}"},
-        "unmapped": _unmapped(alert),
+        "observables": [_observable(one) for one in observables],
+        "remediation": _remediation(alert),
+        "unmapped": _unmapped(alert, left),
     }
     body = {name: value for name, value in body.items() if value != []}
     if rest := _not_in(body, alert):
@@ -144,7 +135,8 @@ def _finding_info(alert: Alert) -> Body:
     type_id, type_name = _RULE if all(part.voice == "rule" for part in alert.contributions) else _BEHAVIORAL
     name, _, version = alert.profile.partition("/")
     attacks = [_attack(uid) for uid in alert.atlas]
-    tags = [{"name": "OWASP Agentic Top 10", "values": list(alert.asi)}] if alert.asi else None
+    titles = [owasp_title(uid) for uid in alert.asi]
+    tags = [{"name": OWASP.name, "values": list(alert.asi)}, {"name": f"{OWASP.name}, names", "values": titles}]
     return present(
         uid=alert.finding_uid,
         title=alert.title,
@@ -159,7 +151,7 @@ def _finding_info(alert: Alert) -> Body:
             "version": version,
         },
         attacks=attacks or None,
-        tags=tags,
+        tags=tags if alert.asi else None,
         first_seen_time=_milliseconds(alert.first_seen),
         last_seen_time=_milliseconds(alert.last_seen),
         created_time=_milliseconds(alert.first_seen),
@@ -170,17 +162,21 @@ def _finding_info(alert: Alert) -> Body:
 
 def _attack(uid: str) -> Body:
     full = atlas_technique(uid)
-    return {"technique": {"uid": full, "src_url": atlas_url(full)}, "version": ATLAS_VERSION}
+    return {"technique": present(uid=full, name=atlas_name(full), src_url=atlas_url(full)), "version": ATLAS.version}
 
 
 def _risk_details(alert: Alert) -> str:
-    return f"{_rarity(alert.score)} {alert.events_over} of {alert.events} events stand out."
+    rare = how_rare(alert)
+    return f"{rare[:1].upper()}{rare[1:]}. {alert.events_over} of {alert.events} events stand out."
 
 
-def _rarity(score: float | None) -> str:
-    if score is None:
-        return "Found by a rule, whatever is usual."
-    return f"Of recent sessions 1 in {10 ** min(score, 15.0):.0f} is at least as strange;"
+def _observable(one: Observable) -> Body:
+    return {"name": one.place, "type_id": TYPES[one.kind], "type": one.kind, "value": one.value}
+
+
+def _remediation(alert: Alert) -> Body:
+    lines = [f"{NORMAL}{alert.normal_if}", *next_steps(alert)]
+    return {"desc": "\n".join(lines), "references": [runbook(alert)]}
 
 
 def _resource(alert: Alert) -> Body:
@@ -196,7 +192,13 @@ def _resource(alert: Alert) -> Body:
     )
 
 
-def _evidence(one: Evidence) -> Body:
+def _evidences(alert: Alert) -> list[Body]:
+    """Return the acts, the strongest first; each says at which place it was found where that is another."""
+    ranked = by_strength(alert.evidence)
+    return [_evidence(one, place if place != rank else None) for rank, (place, one) in enumerate(ranked)]
+
+
+def _evidence(one: Evidence, place: int | None) -> Body:
     data = present(
         topic=one.topic,
         partition=one.partition,
@@ -210,8 +212,12 @@ def _evidence(one: Evidence) -> Body:
         outcome=one.outcome,
         cause=one.cause or None,
         strength=one.strength or None,
+        sizes=one.sizes or None,
+        about=one.about or None,
+        arguments=[{"name": each.name, "value": each.value} for each in one.arguments] or None,
+        arguments_left=one.arguments_left or None,
     )
-    return {"uid": one.event_id, "name": one.kind, "data": data}
+    return {"uid": one.event_id, "name": one.kind, "data": data | present(**{PLACE: place})}
 
 
 def _analyses(alert: Alert) -> list[Body]:
@@ -234,7 +240,7 @@ def _anomaly(part: Contribution, value: str, count: int) -> Body:
     }
 
 
-def _unmapped(alert: Alert) -> Body:
+def _unmapped(alert: Alert, observables_left: int) -> Body:
     return {
         "ai_agent": present(uid=alert.agent_id, type=alert.agent_type, version=alert.agent_version),
         "detector": present(
@@ -248,6 +254,11 @@ def _unmapped(alert: Alert) -> Body:
             asi=list(alert.asi),
             partition=alert.partition,
             established=alert.established,
+            own_sessions=alert.own_sessions,
+            peer_sessions=alert.peer_sessions,
+            recent_sessions=alert.recent_sessions,
+            normal_if=alert.normal_if,
+            observables_left=observables_left or None,
             contributions=[
                 {"channel": part.channel, "voice": part.voice, "value": part.value, "bits": part.bits, "n": part.n}
                 for part in alert.contributions

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 NORMAL: Final = "Normal would have been: "
 """Stands before what would have been normal, in ``remediation.desc``."""
+PLACE: Final = "found_at"
+"""Key of an act's data with its place in the order of finding, where acts do not stand in that order."""
 EXACT: Final = "exact"
 """Key of ``unmapped.detector`` with the fields that the document does not hold otherwise, or only rounded."""
 
@@ -77,12 +79,15 @@ def fields_of(body: Mapping[str, Any]) -> dict[str, Any]:
         "events": own["events"],
         "events_over": own["events_over"],
         "contributions": _contributions(body),
-        "normal_if": body["remediation"]["desc"].removeprefix(NORMAL),
-        "evidence": [_evidence(one["data"]) for one in body.get("evidences", [])],
+        "normal_if": own["normal_if"] if "normal_if" in own else body["remediation"]["desc"].removeprefix(NORMAL),
+        "evidence": _evidence(body),
         "asi": own["asi"],
         "atlas": [one["technique"]["uid"] for one in info.get("attacks", [])],
         "partition": own["partition"],
         "established": own.get("established", True),
+        "own_sessions": own.get("own_sessions", 0),
+        "peer_sessions": own.get("peer_sessions", 0),
+        "recent_sessions": own.get("recent_sessions", 0),
     }
 
 
@@ -98,6 +103,13 @@ def _contributions(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _evidence(data: Mapping[str, Any]) -> dict[str, Any]:
-    rest = {name: value for name, value in data.items() if name != "time"}
+def _evidence(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the acts in the order in which they were found."""
+    told = [one["data"] for one in body.get("evidences", [])]
+    ranked = sorted(range(len(told)), key=lambda rank: int(told[rank].get(PLACE, rank)))
+    return [_act(told[rank]) for rank in ranked]
+
+
+def _act(data: Mapping[str, Any]) -> dict[str, Any]:
+    rest = {name: value for name, value in data.items() if name not in {"time", PLACE}}
     return {"target": None, **rest, "ts": datetime.fromisoformat(data["time"]).timestamp()}

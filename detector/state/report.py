@@ -35,8 +35,9 @@ from detector.schema.decode import Decoded, Refusal
 from detector.schema.event import Event
 from detector.schema.finding import Finding
 from detector.schema.record import Record
+from detector.state.known import known_at
 from detector.state.partition import Partition
-from detector.state.seen import known_at, seen_at
+from detector.state.seen import seen_at
 from detector.steps.decisions import NEAR, Ended, Passed
 from detector.steps.workspace import AT_CROWD, AT_SIZE, EVERYTHING, HISTOGRAMS
 
@@ -201,8 +202,7 @@ def _by_score(state: Partition, batch: Batch, passed: Passed) -> Lead:
     def find() -> Finding:
         return found_by_score(spot, seen_at(state, event, i), policy, evidence_of(spot, cause, rarity), passed.over)
 
-    references = int(state.work.judgements.references[i])
-    known = known_at(state, i)._replace(references=references, is_learning=passed.is_learning, level=passed.alerts_from)
+    known = known_at(state, i)._replace(is_learning=passed.is_learning, level=passed.alerts_from)
     severity = severity_of(rarity, policy)
     severity = least(severity, LEARNING) if passed.is_learning else severity
     return Lead(cause, rarity, severity, spot, known, passed.over, find)

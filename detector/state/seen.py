@@ -4,35 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from detector.alerts.explain import Known, Seen
+from detector.alerts.explain import Seen
 from detector.channels.context import (
     ARGUMENT_PART,
     ATTRIBUTE_NUMBER,
-    EVENTS_BEFORE,
-    FLEET_AGENTS,
-    IS_ESTABLISHED,
-    JUDGED,
     OF_ARGUMENT,
     OF_TARGET,
     OTHER_ORIGIN,
-    OWN_SESSIONS,
-    PEER_SESSIONS,
     SIZE_NUMBER,
     TARGET_PART,
 )
-from detector.intake.columns import LIFECYCLE
 from detector.schema.event import Event
+from detector.state.known import known_at
 from detector.state.partition import Partition
-
-
-def known_at(state: Partition, i: int) -> Known:
-    """Return on how much a judgement of an event rests; an event that no channel looked at rests on nothing."""
-    context = state.work.context
-    known = context.known[i]
-    agents, is_established = int(known[FLEET_AGENTS]), bool(known[IS_ESTABLISHED])
-    if context.slot[i] < 0 or (state.work.columns.kind[i] == LIFECYCLE and context.state[i] != JUDGED):
-        return Known(0, 0, agents, 0, is_established)
-    return Known(int(known[OWN_SESSIONS]), int(known[PEER_SESSIONS]), agents, int(known[EVENTS_BEFORE]), is_established)
 
 
 def seen_at(state: Partition, event: Event, i: int) -> Seen:

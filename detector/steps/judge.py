@@ -187,7 +187,6 @@ def _judge_one(
     best[RAW_PLAIN] = max(best[RAW_PLAIN], _round(evidence.total[i, PLAIN]))
     best[RAW_ORIGIN] = max(best[RAW_ORIGIN], _round(evidence.total[i, ORIGIN]))
     out.rarity[i] = _round(log_rarity(rolling, FUSED, score, settings.tail, settings.least))
-    out.references[i] = rolling.used[FUSED, 0]
     out.ready[i] = out.references[i] >= settings.least
 
 
@@ -203,6 +202,7 @@ def _judge(
             row += 1
         out.score[i] = np.nan if context.state[i] == REPEATED else 0.0
         out.rarity[i] = 0.0
+        out.references[i] = standing.rolling.used[FUSED, 0]
         out.ready[i] = out.rises[i] = out.plain_leads[i] = False
         if context.state[i] == JUDGED:
             _judge_one(settings, standing, memory, columns, context, evidence, i, out)

@@ -27,7 +27,8 @@ NOON = HOUR * HOUR_S
 
 def opened(incidents: Incidents, number: int, agent: str, known: Known = KNOWN, **fields: Any) -> Alert | None:
     """Return what comes of the first odd act of a session of its own."""
-    at = spot(number, agent_id=agent, session_id=f"s-{number}", tenant=fields.pop("tenant", None))
+    act = {"target": "t", "bytes_out": 9.0, "on_behalf_of": "ada", "attributes": {f"to{k}": "x" for k in range(9)}}
+    at = spot(number, agent_id=agent, session_id=f"s-{number}", tenant=fields.pop("tenant", None), **act)
     found = finding("a", number, **{"rarity": 2.5, "over": 1, **fields})
     return incidents.take(number, lead(found._replace(event=at.event), known))
 
@@ -142,6 +143,8 @@ def test_a_storm_is_the_operators_and_shows_no_target_of_a_tenant() -> None:
     alert = opened(incidents, 1, "b", tenant="acme")
     assert alert is not None
     assert (alert.tenant, alert.evidence[0].target) == ("default", None)
+    act = alert.evidence[0]
+    assert (act.sizes, act.about, act.arguments, act.arguments_left) == ({}, {}, (), 0)
     assert "acme/b (pay" in alert.contributions[0].observed
 
 

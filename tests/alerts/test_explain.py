@@ -62,6 +62,6 @@ def test_up_to_what_its_peers_know_here_the_agent_itself_is_the_measure(level: i
 def test_a_usual_amount_below_zero_is_told_below_zero() -> None:
     """A balance of -7, and not of 7; the count behind it is told."""
     (one,) = contributions_of(seen({"volume": 3.0}), ())
-    assert one.expected == "about -7"
+    assert one.expected == "balance of about -7 with pay"
     assert one.observed.startswith("balance = 40, +9")
     assert one.n == 12

@@ -4,7 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from detector.schema.alert import Alert, Contribution, Evidence, finding_uid
+from detector.schema.alert import Alert, Argument, Contribution, Evidence, finding_uid
+
+
+def act(event: str, time: float) -> Evidence:
+    """Return an act with sizes, a user, a hash, and arguments that name an address each."""
+    return Evidence(
+        topic="agent.events",
+        partition=1,
+        offset=7,
+        line=0,
+        event_id=event,
+        ts=time,
+        kind="tool_call",
+        name="send_money",
+        target="iban-9",
+        outcome="ok",
+        sizes={"bytes_out": 8_388_608.0},
+        about={"on_behalf_of": "ada", "tool_hash": "sha256:" + "ab" * 32},
+        arguments=(
+            Argument(name="to", value="eve@drop.example"),
+            Argument(name="via", value="10.0.0.7, ledger.internal"),
+            Argument(name="amount", value="9500"),
+        ),
+    )
 
 
 def make(agent: str = "agent-1", score: float = 2.1, time: float = 1_000.0, **changes: Any) -> Alert:
@@ -47,23 +70,13 @@ def make(agent: str = "agent-1", score: float = 2.1, time: float = 1_000.0, **ch
             ),
         ),
         "normal_if": "a target it has used before",
-        "evidence": (
-            Evidence(
-                topic="agent.events",
-                partition=1,
-                offset=7,
-                line=0,
-                event_id=event,
-                ts=time,
-                kind="tool_call",
-                name="send_money",
-                target="iban-9",
-                outcome="ok",
-            ),
-        ),
+        "evidence": (act(event, time),),
         "asi": ("ASI02",),
         "atlas": ("AML.T0086",),
         "partition_agents": 100,
         "partition": 0,
+        "own_sessions": 40,
+        "peer_sessions": 60,
+        "recent_sessions": 240,
     }
     return Alert(**{**values, **changes})

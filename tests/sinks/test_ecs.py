@@ -41,9 +41,15 @@ FIELDS = {
     "rule.category": "keyword",
     "rule.ruleset": "keyword",
     "rule.version": "keyword",
+    "rule.reference": "keyword",
     "threat.framework": "keyword",
     "threat.technique.id": "keyword[]",
+    "threat.technique.name": "keyword[]",
     "threat.technique.reference": "keyword[]",
+    "related.hosts": "keyword[]",
+    "related.ip": "ip[]",
+    "related.user": "keyword[]",
+    "related.hash": "keyword[]",
     "service.id": "keyword",
     "service.name": "keyword",
     "service.type": "keyword",
@@ -54,7 +60,7 @@ FIELDS = {
     "observer.version": "keyword",
     "observer.type": "keyword",
 }
-PYTHON = {"keyword": str, "text": str, "long": int, "float": float, "date": str}
+PYTHON = {"keyword": str, "text": str, "long": int, "float": float, "date": str, "ip": str}
 
 
 def _leaves(body: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
@@ -129,8 +135,12 @@ def test_severities_are_those_that_elastics_rule_for_external_alerts_reads(
 def test_an_alert_says_what_was_seen_what_for_and_where(make_alert: MakeAlert) -> None:
     """Reason, technique and the record on Kafka."""
     body = json.loads(to_bytes(render(make_alert(atlas=("T0086",)))))
-    assert body["event"]["reason"] == "novelty: send_money to iban-9, expected one of 3 known targets"
+    assert body["event"]["reason"].endswith(
+        "; novelty: send_money to iban-9; usual: one of 3 known targets (its own history, n = 40)"
+    )
     assert body["threat"]["technique"]["id"] == ["AML.T0086"]
+    assert body["threat"]["technique"]["name"] == ["Exfiltration via AI Agent Tool Invocation"]
+    assert body[OWN]["asi_names"] == ["ASI02 Tool Misuse and Exploitation"]
     (one,) = body[OWN]["evidence"]
     assert (one["topic"], one["partition"], one["offset"], one["line"]) == ("agent.events", 1, 7, 0)
     assert one["time"] == "1970-01-01T00:16:40.000Z"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from detector.schema.alert import Alert
 from detector.sinks.body import shorten, to_bytes
 from detector.sinks.ocsf import RENDERING, encode, render
+from detector.sinks.ocsf_read import decode
 
 MakeAlert = Callable[..., Alert]
 SLICE = json.loads((Path(__file__).parent / "ocsf-1.8.0-class-2004.json").read_text())
@@ -152,3 +153,13 @@ def test_a_short_alert_is_left_alone(make_alert: MakeAlert) -> None:
     """The same object comes back."""
     body = render(make_alert())
     assert shorten(body, RENDERING, 65_536) is body
+
+
+def test_the_alert_on_the_page_is_what_this_version_writes() -> None:
+    """Read back and rendered again, it is the same: the page cannot fall behind."""
+    page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
+    body = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    assert _check(body) == []
+    again = render(decode(to_bytes(body)))
+    again["metadata"]["product"]["version"] = body["metadata"]["product"]["version"]
+    assert again == body

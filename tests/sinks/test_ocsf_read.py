@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ConfigDict
 
-from detector.schema.alert import Alert, Contribution, Evidence
+from detector.schema.alert import Alert, Argument, Contribution, Evidence
 from detector.sinks.ocsf import encode, render
 from detector.sinks.ocsf_read import EXACT, decode
 
@@ -20,9 +20,11 @@ COUNT = st.integers(0, 2**53)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
 # Seconds in the calendar: any fraction of a second, also finer than OCSF tells.
 TIME = st.floats(0.0, 253_402_300_000.0) | st.integers(0, 4_000_000_000_000_000).map(lambda us: us / 1_000_000)
+ARGUMENT = st.builds(Argument, name=TEXT, value=TEXT)
 EVIDENCE = st.builds(
     Evidence, ts=TIME, partition=COUNT, offset=COUNT, line=COUNT, target=st.none() | TEXT, cause=st.just("") | TEXT,
-    strength=st.floats(0.0, 300.0),
+    strength=st.floats(0.0, 300.0), sizes=st.dictionaries(TEXT, NUMBER, max_size=2), arguments_left=COUNT,
+    about=st.dictionaries(TEXT, TEXT, max_size=2), arguments=st.lists(ARGUMENT, max_size=2).map(tuple),
 )  # fmt: skip
 CONTRIBUTION = st.builds(Contribution, value=NUMBER, bits=NUMBER, n=COUNT, observed=TEXT, expected=TEXT)
 ALERTS = st.builds(
@@ -49,6 +51,9 @@ ALERTS = st.builds(
     established=st.booleans(),
     causes=st.lists(TEXT, max_size=3).map(tuple),
     folded=COUNT,
+    own_sessions=COUNT,
+    peer_sessions=COUNT,
+    recent_sessions=COUNT,
 )
 
 
@@ -73,6 +78,30 @@ def test_whether_an_agent_is_established_is_told_and_older_documents_count_as_if
     assert decode(encode(newcomer)) == newcomer
     del body["unmapped"]["detector"]["established"]
     assert decode(json.dumps(body).encode()).established
+
+
+def test_acts_stand_by_strength_and_are_read_back_in_the_order_they_were_found(make_alert: MakeAlert) -> None:
+    """The strongest is what a person reads first; what was found first is what the incident began with."""
+    (act,) = make_alert().evidence
+    acts = tuple(act.model_copy(update={"event_id": f"e-{k}", "strength": s}) for k, s in enumerate((2.0, 3.5, 2.0)))
+    alert = make_alert(evidence=acts)
+    assert [one["uid"] for one in render(alert)["evidences"]] == ["e-1", "e-0", "e-2"]
+    assert "evidence" not in render(alert)["unmapped"]["detector"][EXACT]
+    assert decode(encode(alert)) == alert
+
+
+def test_documents_from_before_the_act_was_shown_are_read(make_alert: MakeAlert) -> None:
+    """Without sizes, arguments and sessions, and with the normal words alone in the remedy."""
+    alert = make_alert()
+    body = render(alert)
+    for name in ("sizes", "about", "arguments"):
+        del body["evidences"][0]["data"][name]
+    for name in ("own_sessions", "peer_sessions", "recent_sessions", "normal_if"):
+        del body["unmapped"]["detector"][name]
+    body["remediation"] = {"desc": f"Normal would have been: {alert.normal_if}"}
+    act = alert.evidence[0].model_copy(update={"sizes": {}, "about": {}, "arguments": ()})
+    old = alert.model_copy(update={"evidence": (act,), "own_sessions": 0, "peer_sessions": 0, "recent_sessions": 0})
+    assert decode(json.dumps(body).encode()) == old
 
 
 class Note(Contribution):

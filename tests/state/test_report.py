@@ -7,6 +7,7 @@ from typing import Any
 
 from detector.alerts.storm import DETECTION
 from detector.checks.determinism import faults_of_cuts, faults_of_increments, faults_of_resuming
+from detector.memory.layout import PLAIN
 from detector.response.stage import ResponseStage
 from detector.schema.alert import Alert
 from detector.sinks.body import shorten, to_bytes
@@ -34,6 +35,22 @@ def told_of(*events: dict[str, Any]) -> list[Alert]:
 def named(alert: Alert) -> list[str]:
     """Return the tools of its evidence."""
     return [one.name for one in alert.evidence]
+
+
+def test_how_many_sessions_a_score_was_held_against_is_told_whatever_the_batch_brings_later() -> None:
+    """Closes behind the act in the same batch are taken off: one record at a time says the same as all at once."""
+    said = []
+    for is_single in (False, True):
+        script = Script()
+        pipeline = trained(script, budget={"alerts": 0.01, "quarantine": 0.003, "window": 1_000})
+        before = int(pipeline.state.standing.rolling.used[PLAIN, 1])
+        lines = [*script.session("s", [USUAL, ODD], agent_id="a-1", tenant=None), *ordinary(script, 20, first=900)]
+        parts = [[line] for line in lines] if is_single else [lines]
+        alerts = [alert for part in parts for alert in feed(pipeline, part).alerts]
+        said.append([alert.recent_sessions for alert in alerts])
+        assert before <= said[-1][0] < before + 3
+        assert int(pipeline.state.standing.rolling.used[PLAIN, 1]) >= before + 20
+    assert said[0] == said[1]
 
 
 def test_a_harmful_act_after_an_odd_harmless_one_is_named_when_it_is_done() -> None:

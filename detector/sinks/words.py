@@ -1,0 +1,141 @@
+"""What an alert says to a person: what happened, how sure it is, and the commands that answer it."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Final
+
+from detector.schema.shown import shown
+
+if TYPE_CHECKING:
+    from detector.schema.alert import Alert, Contribution
+
+MOST_TITLE: Final = 256
+"""Letters of a title in a sentence."""
+NOBODY: Final = "*"
+"""Agent id of what is nobody's finding: no verdict and no release is for it."""
+DEFAULT_TENANT: Final = "default"
+VERDICTS: Final = (
+    ("confirm", "if it is an attack"),
+    ("dismiss", "if it happened and is harmless"),
+    ("safe", "if it is normal and may be learned"),
+)
+"""Verdicts that answer a finding, and when each is right."""
+RUNBOOK: Final = "models/profiles/{profile}/runbook.md"
+GUIDE: Final = "docs/alerts.md"
+_MOST_DIGITS: Final = 15.0
+_VOICES: Final = {
+    "own": "its own history",
+    "peers": "its peers",
+    "fleet": "the fleet",
+    "forest": "the isolation forest",
+    "half_space": "the half-space trees",
+    "rule": "a rule",
+}
+
+
+def in_a_sentence(alert: Alert) -> str:
+    """Return an alert as one line for a list of messages: what, who, how strange, and the main reason."""
+    title = shown(alert.title, MOST_TITLE)
+    who = shown(alert.agent_id, MOST_TITLE)
+    why = f"; {_reason(alert.contributions[0])}" if alert.contributions else ""
+    return f"{title} (agent {who}, risk {alert.risk}): {how_rare(alert)}{why}"
+
+
+def how_rare(alert: Alert) -> str:
+    """Return how rare a session is, never rarer than the sessions it was held against can show.
+
+    The score carries on beyond the strangest session that was seen, by the tail of the others. What is said does not:
+    from one in so many as there were sessions on, it was the strangest of them.
+    """
+    if alert.agent_id == NOBODY:
+        return "the detector's word about itself"
+    if alert.score is None:
+        return "found by a rule, whatever is usual"
+    known = alert.recent_sessions
+    rarity = _one_in(alert.score)
+    if not known:
+        promised = "" if alert.threshold is None else f", past the alert level of 1 in {_one_in(alert.threshold):.0f}"
+        return f"stranger than usual{promised}; on how many sessions that rests is not told"
+    if rarity > known + 1:
+        return f"the strangest of the last {known} sessions" if known > 1 else "one session is known to hold it against"
+    return f"1 in {rarity:.0f} of the last {known} sessions is as strange"
+
+
+def seen_and_expected(alert: Alert) -> str:
+    """Return how sure an alert is, and what each channel saw beside what is usual."""
+    parts = [_capital(how_rare(alert)) + _behind(alert)]
+    parts += [f"{part.channel}: {_reason(part)}" for part in alert.contributions]
+    if alert.incident_sessions > 1:
+        parts.append(f"session {alert.incident_sessions} of incident {alert.incident_uid}")
+    if alert.folded:
+        parts.append(f"{alert.folded} more causes are not listed")
+    return "; ".join(parts)
+
+
+def next_steps(alert: Alert) -> list[str]:
+    """Return what to do, each a line, the command at its end: read, answer, and lift what may have been contained.
+
+    Names stand in the commands as one word for a POSIX shell, whatever is in them. An id that no command line can hold
+    gets no command.
+    """
+    steps = [f"read {runbook(alert)}"]
+    if alert.agent_id == NOBODY:
+        return steps
+    steps += [f"{what}: detector verdict {alert.finding_uid} {kind} --by NAME --reason TEXT" for kind, what in VERDICTS]
+    if alert.score is None:
+        return steps
+    agent, tenant = shell_word(alert.agent_id), shell_word(f"--tenant={alert.tenant}")
+    if agent is None or tenant is None:
+        return [*steps, "if it is contained: wait until its term is over, its id cannot stand on a command line"]
+    where = "" if alert.tenant == DEFAULT_TENANT else f" {tenant}"
+    return [*steps, f"if it is contained, to lift it: detector release --by NAME --reason TEXT{where} -- {agent}"]
+
+
+def runbook(alert: Alert) -> str:
+    """Return where it is written what to do, within the project."""
+    return GUIDE if alert.agent_id == NOBODY or alert.score is None else RUNBOOK.format(profile=alert.profile)
+
+
+def shell_word(text: str) -> str | None:
+    r"""Return a text as one word of a POSIX shell's command line, in printable ASCII; None if it cannot be one.
+
+    Examples
+    --------
+    >>> print(shell_word("a; rm -rf ~"), shell_word("it's"), shell_word("a\n"), shell_word("a\0"))
+    'a; rm -rf ~' 'it'"'"'s' $'a\x0a' None
+    """
+    if "\0" in text:
+        return None
+    if text.isascii() and text.isprintable():
+        return shlex.quote(text)
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        return None
+    return "$'" + "".join(_byte(one) for one in data) + "'"
+
+
+def _one_in(rarity: float) -> float:
+    return float(10.0 ** min(rarity, _MOST_DIGITS))
+
+
+def _byte(one: int) -> str:
+    """Return a byte within ``$'...'``: an escape where it is no plain letter, digit or mark."""
+    letter = chr(one)
+    return letter if 32 <= one < 127 and letter not in "'\\" else f"\\x{one:02x}"
+
+
+def _reason(part: Contribution) -> str:
+    behind = f" ({_VOICES[part.voice]}, n = {part.n})" if part.voice != "rule" else ""
+    return f"{part.observed}; usual: {part.expected}{behind}"
+
+
+def _behind(alert: Alert) -> str:
+    if alert.score is None or not (alert.own_sessions or alert.peer_sessions):
+        return ""
+    return f", judged on {alert.own_sessions} sessions of its own and {alert.peer_sessions} of its peers"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,124 @@
+"""What an alert says to a person: never rarer than what is known, and commands that do only what they say."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detector.schema.alert import Alert
+from detector.sinks.ocsf import render
+from detector.sinks.words import how_rare, in_a_sentence, next_steps, seen_and_expected, shell_word
+
+MakeAlert = Callable[..., Alert]
+NASTY = "a'; rm -rf ~ #\x1b[201~\n$(id)`id`\u202e\\"
+
+
+UNTOLD = "stranger than usual, past the alert level of 1 in 100; on how many sessions that rests is not told"
+
+
+@pytest.mark.parametrize(
+    ("score", "recent", "words"),
+    [
+        (2.0, 240, "1 in 100 of the last 240 sessions is as strange"),
+        (3.1, 240, "the strangest of the last 240 sessions"),
+        (3.1, 2_000, "1 in 1259 of the last 2000 sessions is as strange"),
+        (35.0, 60, "the strangest of the last 60 sessions"),
+        (3.1, 0, UNTOLD),
+        (None, 240, "found by a rule, whatever is usual"),
+    ],
+)
+def test_no_rarity_is_claimed_beyond_the_sessions_that_are_known(
+    make_alert: MakeAlert, score: float | None, recent: int, words: str
+) -> None:
+    """The tail carries a score on; the words stop at what was seen."""
+    assert how_rare(make_alert(score=score, recent_sessions=recent)) == words
+
+
+@given(st.floats(-5.0, 300.0), st.integers(1, 100_000))
+def test_the_number_in_the_words_is_at_most_the_sessions_and_one(
+    make_alert: MakeAlert, score: float, sessions: int
+) -> None:
+    """Whatever the score."""
+    words = how_rare(make_alert(score=score, recent_sessions=sessions))
+    numbers = [int(word) for word in words.split() if word.isdigit()]
+    assert all(number <= sessions + 1 for number in numbers)
+
+
+def test_a_message_says_what_how_sure_and_why(make_alert: MakeAlert) -> None:
+    """One line: it is what a list of alerts shows."""
+    assert in_a_sentence(make_alert(score=3.1)) == (
+        "Unusual session (agent agent-1, risk 80): the strangest of the last 240 sessions; send_money to iban-9; "
+        "usual: one of 3 known targets (its own history, n = 40)"
+    )
+    words = seen_and_expected(make_alert(score=3.1, folded=3, incident_sessions=2, incident_uid="f" * 32))
+    assert words.startswith(
+        "The strangest of the last 240 sessions, judged on 40 sessions of its own and 60 of its peers; "
+    )
+    assert words.endswith(f"session 2 of incident {'f' * 32}; 3 more causes are not listed")
+
+
+def test_a_message_of_nasty_names_is_one_printable_line(make_alert: MakeAlert) -> None:
+    """A list of messages is read in a terminal too."""
+    line = in_a_sentence(make_alert(agent=NASTY * 100, title=NASTY * 100))
+    assert line.isprintable()
+    assert len(line) < 7_000
+
+
+def test_what_to_do_names_the_runbook_the_three_verdicts_and_the_release(make_alert: MakeAlert) -> None:
+    """Each command stands whole at the end of its line."""
+    alert = make_alert()
+    runbook, *verdicts, lift = next_steps(alert)
+    assert runbook == "read models/profiles/default/v1/runbook.md"
+    uid = alert.finding_uid
+    assert [line.partition(": ")[2] for line in verdicts] == [
+        f"detector verdict {uid} {kind} --by NAME --reason TEXT" for kind in ("confirm", "dismiss", "safe")
+    ]
+    assert lift.endswith(": detector release --by NAME --reason TEXT --tenant=acme -- agent-1")
+    assert render(alert)["remediation"]["desc"].splitlines()[1:] == next_steps(alert)
+    assert render(alert)["remediation"]["references"] == ["models/profiles/default/v1/runbook.md"]
+
+
+def test_nobodys_finding_and_a_rules_are_not_released(make_alert: MakeAlert) -> None:
+    """A storm is not one agent's; a rule contains nobody."""
+    assert next_steps(make_alert(agent="*")) == ["read docs/alerts.md"]
+    assert not [line for line in next_steps(make_alert(score=None)) if "release" in line]
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1))
+def test_an_id_is_one_word_of_the_command(make_alert: MakeAlert, agent: str) -> None:
+    """Quotes, dollars, spaces, dashes: the command's last word is the agent, before it nothing but ours."""
+    if agent == "*":
+        return
+    command = next_steps(make_alert(agent=agent))[-1].partition(": ")[2]
+    assert shlex.split(command)[:2] == ["detector", "release"]
+    assert shlex.split(command)[-2:] == ["--", agent]
+
+
+@given(st.text())
+def test_a_word_is_printable_ascii_or_there_is_none(text: str) -> None:
+    """No escape that a terminal obeys while it is pasted; what no command line can hold gets no command."""
+    word = shell_word(text)
+    if word is None:
+        assert "\0" in text or not text.isprintable()
+    else:
+        assert word.isascii()
+        assert word.isprintable()
+
+
+def test_an_id_that_no_command_line_can_hold_gets_no_command(make_alert: MakeAlert) -> None:
+    """A shell would cut it at the zero and release another agent."""
+    assert "detector release" not in next_steps(make_alert(agent="agent-1\0x"))[-1]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("text", [NASTY, "é\u202eß", "\x01'\\x41", "-rf", "!!", "a\tb"])
+def test_a_shell_reads_back_the_very_id(text: str) -> None:
+    """The real one."""
+    word = shell_word(text)
+    told = subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, check=True)
+    assert told.stdout.decode() == text
