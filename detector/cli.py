@@ -94,7 +94,6 @@ def load(name: str) -> Any:  # noqa: ANN401 - typer keeps its command class priv
 
 app = typer.Typer(
     cls=LazyGroup,
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -93,8 +93,7 @@ def alerts(
 
     settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix})
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    before = {one: signal.signal(one, lambda *_: stop.set()) for one in (signal.SIGTERM, signal.SIGINT)}
     options = WatchOptions(
         wanted=AlertFilter(agent, incident.lower()),
         since=since_of(since, system_clock()),
@@ -105,7 +104,11 @@ def alerts(
         options=_same_deployment(bootstrap, topic_prefix),
     )
     watch = AlertWatch(confluent_options(settings), settings.topics, typer.echo, _aside, system_clock)
-    watch.run(options, stop)
+    try:
+        watch.run(options, stop)
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 @app.command("deadletters")
