@@ -24,7 +24,7 @@ def test_each_command_reads_the_deployment_it_is_given(kafka: dict[str, Any]) ->
     where = ["--bootstrap", kafka["bootstrap.servers"], "--topic-prefix", "commands."]
     alerts = RUN.invoke(app, ["alerts", *where])
     assert alerts.exit_code == 0, alerts.output
-    line = f"confirm --by NAME --reason TEXT --bootstrap {kafka['bootstrap.servers']} --topic-prefix commands."
+    line = f"confirm --by NAME --reason TEXT --bootstrap={kafka['bootstrap.servers']} --topic-prefix=commands."
     assert line in alerts.stdout
     letters = RUN.invoke(app, ["deadletters", *where])
     assert (letters.exit_code, letters.stdout.count("empty  1")) == (0, 1)

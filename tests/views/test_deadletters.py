@@ -23,8 +23,8 @@ from tests.views.deployment import names_of, put
 
 
 def _letter(key: bytes, reason: str = "bad_time", raw: bytes = b"{}", offset: int = 0) -> StoredRecord:
-    refusal = Refusal(reason, "ts of event must be an RFC 3339 time, got another text", raw, 3, is_scored=True)
-    record = Record("agent.events", 1, 42, 1_000.0, key, raw)
+    refusal = Refusal(reason, "ts of event must be an RFC 3339 time, got another text", 3, raw, is_scored=True)
+    record = Record(raw, key, "agent.events", 1, 42, 1_000)
     output = dead_letter(record, refusal, TopicNames())
     return StoredRecord(0, offset, 1_772_442_847.0, output.key or b"", output.value, dict(output.headers))
 
