@@ -159,11 +159,18 @@ def test_following_ends_at_its_limit_and_loses_nothing(kafka: dict[str, Any], is
     names = names_of(kafka, f"follow-{is_json}.")
     tell(kafka, names, make("before"))
     said: list[str] = []
-    stop = threading.Event()
-    watch = _watch(kafka, names, said, [])
+    stop, has_begun = threading.Event(), threading.Event()
+
+    def say(line: str) -> None:
+        said.append(line)
+        if "before" in line:
+            has_begun.set()
+
+    watch = AlertWatch(kafka, names, say, lambda _: None, time.time)
     options = WatchOptions(EVERYTHING, 0.0, follow=True, limit=3, is_json=is_json)
-    thread = threading.Thread(target=watch.run, args=(options, stop))
+    thread = threading.Thread(target=watch.run, args=(options, stop), daemon=True)
     thread.start()
+    assert has_begun.wait(WAIT_S)
     for number in range(3):
         tell(kafka, names, make(f"after-{number}"))
         tell(kafka, names, make(f"after-{number}"))
@@ -184,7 +191,7 @@ def test_following_ends_when_it_is_told_to(kafka: dict[str, Any]) -> None:
     aside: list[str] = []
     watch = _watch(kafka, names, [], aside)
     options = WatchOptions(EVERYTHING, 0.0, follow=True, is_json=True)
-    thread = threading.Thread(target=watch.run, args=(options, stop))
+    thread = threading.Thread(target=watch.run, args=(options, stop), daemon=True)
     thread.start()
     stop.set()
     thread.join(WAIT_S)
