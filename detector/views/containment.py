@@ -36,7 +36,7 @@ class Contained(NamedTuple):
         return None if end is None or math.isinf(end) else end
 
 
-class Policy(NamedTuple):
+class StandingPolicy(NamedTuple):
     """What stands now.
 
     Attributes
@@ -51,7 +51,7 @@ class Policy(NamedTuple):
     counts: Counter[str]
 
 
-def policy_of(records: Iterable[StoredRecord], now: float) -> Policy:
+def policy_of(records: Iterable[StoredRecord], now: float) -> StandingPolicy:
     """Return what the records of `agent.policy` say at `now` (epoch seconds): the highest revision of each subject."""
     newest: dict[str, PolicyState] = {}
     counts: Counter[str] = Counter()
@@ -69,7 +69,7 @@ def policy_of(records: Iterable[StoredRecord], now: float) -> Policy:
         elif known is None or known.revision < state.revision:
             newest[state.subject] = state
     standing = {subject: Contained(one, one.tier_at(now)) for subject, one in newest.items()}
-    return Policy({subject: one for subject, one in standing.items() if one.tier != "observe"}, counts)
+    return StandingPolicy({subject: one for subject, one in standing.items() if one.tier != "observe"}, counts)
 
 
 def held_of(records: Iterable[StoredRecord], now: float) -> list[PolicyLogEntry]:
@@ -116,7 +116,7 @@ def containment_line(one: Contained) -> str:
     )
 
 
-def contained_lines(policy: Policy) -> Iterator[str]:
+def contained_lines(policy: StandingPolicy) -> Iterator[str]:
     """Yield who is contained, isolated ones first, with the cause, as `detector status` shows them."""
     ordered = sorted(policy.contained.values(), key=lambda one: (one.tier != "isolate", -one.state.reason.score))
     tiers = Counter(f"{one.tier} {one.state.mode}" for one in ordered)

@@ -15,6 +15,12 @@ from detector.errors import SetupError
 
 ASK_S = 15.0
 POLL_S = 0.2
+LACKING = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - its public name
+)
+"""What a broker answers of a topic that is not there, or not for this user."""
 NO_FURTHER_S = 60.0
 """A reading that has not come further for so long is given up, aloud."""
 BUFFER_KB = 16_384
@@ -160,8 +166,7 @@ class TopicReader:
         )
 
     def _refused(self, error: KafkaError) -> SetupError:
-        lacking = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}  # noqa: SLF001
-        if error.code() in lacking:
+        if error.code() in LACKING:
             return SetupError(
                 f"topic {self._topic} must be there and readable, got {error.str()}: run `detector topics`, or grant "
                 "what docs/rights.md lists for the analyst"
