@@ -39,6 +39,9 @@ COMMANDS: dict[str, CommandEntry] = {
     "worker-settings": CommandEntry("detector.worker.commands", "List every setting of the worker and its variable."),
     "connect": CommandEntry("detector.edge.commands", "Print what to set at a coding agent or gateway to connect it."),
     "edge": CommandEntry("detector.edge.commands", "Carry out quarantines at the coding agents of this machine."),
+    "status": CommandEntry("detector.views.commands", "Show the state of a deployment on one page."),
+    "alerts": CommandEntry("detector.views.commands", "Show alerts by incident, and what to type next."),
+    "deadletters": CommandEntry("detector.views.commands", "Show refused records by reason, and what to do."),
     "siem": CommandEntry("detector.desk.commands", "Send alerts from Kafka to a SIEM, as OCSF or ECS."),
     "release": CommandEntry("detector.desk.commands", "Lift an agent's quarantine, with a name and a reason."),
     "verdict": CommandEntry("detector.desk.commands", "Say what a finding was: an attack, harmless, or safe to learn."),
@@ -93,7 +96,6 @@ def load(name: str) -> Any:  # noqa: ANN401 - typer keeps its command class priv
 
 app = typer.Typer(
     cls=LazyGroup,
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

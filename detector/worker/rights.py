@@ -118,6 +118,17 @@ COMPONENTS = (
         ],
     ),
     Component(
+        "analyst",
+        "`detector alerts`, `detector deadletters` and `detector status`: these besides; Describe of events and of the "
+        "group shows the lag, no event is read",
+        lambda names: [
+            *topic_rights(names.alerts, "Read"),
+            *topic_rights(names.deadletter, "Read"),
+            *topic_rights(names.events, "Describe"),
+            Right("group", names.group, "Describe"),
+        ],
+    ),
+    Component(
         "auditor",
         "`detector journal`; it needs the workers' DETECTOR_STATE_KEY",
         lambda names: topic_rights(names.state, "Read"),

@@ -9,6 +9,8 @@ from functools import cache
 import detector_gate
 from detector.cli import COMMANDS, load
 
+OF_THE_PROGRAM = ("--help", "--version", "--install-completion", "--show-completion")
+
 
 def problems_of_command(words: Sequence[str]) -> list[str]:
     """Return what the command line would not understand; empty if it would.
@@ -19,7 +21,7 @@ def problems_of_command(words: Sequence[str]) -> list[str]:
         The words after ``detector``; values of options are not judged.
     """
     if not words or words[0].startswith("-"):
-        return [] if words and words[0] in {"--help", "-h", "--version"} else ["no command"]
+        return [] if words and words[0] in {*OF_THE_PROGRAM, "-h"} else ["no command"]
     if words[0] not in COMMANDS:
         return [f"no command {words[0]!r}"]
     command, rest = load(words[0]), list(words[1:])
@@ -36,7 +38,7 @@ def problems_of_command(words: Sequence[str]) -> list[str]:
 @cache
 def options_of_all_commands() -> frozenset[str]:
     """Return every option of every command, those of the program itself, and those of the gate."""
-    found = {"--help", "--version", *re.findall(r"--[a-z]+", detector_gate.HELP)}
+    found = {*OF_THE_PROGRAM, *re.findall(r"--[a-z]+", detector_gate.HELP)}
     for name in COMMANDS:
         command = load(name)
         for one in getattr(command, "commands", {"": command}).values():
