@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from aiokafka import codec
 from faust.transport import consumer as stock
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -19,6 +20,14 @@ from detector.worker.transport import BatchConsumer, BatchTransport, DurableProd
 def test_the_pinned_faust_is_the_one_installed() -> None:
     """The private names below were read in this version; another one needs another look."""
     assert version("faust-streaming") == "0.15.3"
+
+
+@pytest.mark.parametrize("kind", ["gzip", "snappy", "lz4", "zstd"])
+def test_the_worker_reads_what_any_producer_compresses(kind: str) -> None:
+    """A producer chooses, so one codec that is missing stops every worker that gets the record."""
+    assert getattr(codec, f"has_{kind}")()
+    packed, unpack = getattr(codec, f"{kind}_encode")(b"events" * 100), getattr(codec, f"{kind}_decode")
+    assert bytes(unpack(packed)) == b"events" * 100
 
 
 @pytest.mark.parametrize(
