@@ -12,7 +12,7 @@ from confluent_kafka.cimpl import TopicPartition
 from pydantic import ValidationError
 
 from detector.clock import Clock, system_clock
-from detector.desk.reading import KAFKA_WAIT_S, POLL_S, TopicReader, to_the_end
+from detector.desk.reading import KAFKA_WAIT_S, POLL_S, FeedbackReader, to_the_end
 from detector.errors import DeliveryError, SetupError
 from detector.schema.command import PolicyLogEntry, PolicyState, subject_of
 from detector.schema.feedback import Release, Scope, Verdict, VerdictKind, feedback_id
@@ -226,8 +226,8 @@ class FeedbackClient:
             raise DeliveryError(f"{act.kind} of {act.agent_id} must reach Kafka, got {fault}; try again", 5.0)
         return written[0]
 
-    def _reader(self) -> TopicReader:
-        return TopicReader(self._kafka)
+    def _reader(self) -> FeedbackReader:
+        return FeedbackReader(self._kafka)
 
 
 def _refused(error: ValidationError, what: str) -> SetupError:

@@ -17,7 +17,7 @@ POLL_S = 0.2
 PartitionsOf = Callable[[str], list[TopicPartition]]
 
 
-class TopicReader:
+class FeedbackReader:
     """A consumer outside every group, closed on leaving."""
 
     def __init__(self, kafka: Mapping[str, Any]) -> None:
