@@ -24,7 +24,7 @@ from detector.sketches.rolling import forget_value, note_value
 from detector.state.partition import Partition
 from detector.state.report import Outcome
 from detector.steps.cases import AlertedSession, Ruling, Said
-from detector.steps.reference import FALSE_SHARE, LEFT_OUT, TAKEN_IN, bar
+from detector.steps.reference import FALSE_SHARE, LEFT_OUT, TAKEN_IN, bar, unbar
 from detector.steps.teach import teach_value, unlearn_value
 
 BAD_CONTROL = "bad_feedback"
@@ -75,28 +75,47 @@ def _verdict(state: Partition, act: Verdict, outcome: Outcome) -> None:
     state.verdicts[said] += 1
     outcome.counts["verdicts"] += 1
     outcome.say(alert)
-    if case is not None and said != "disable":
-        _correct(state, case, before if said == "undo" else said, is_back=said == "undo")
+    if case is not None and before != said:
+        _correct(state, case, said, before)
 
 
-def _correct(state: Partition, case: AlertedSession, said: Said, *, is_back: bool) -> None:
-    """Put reference and memory right after a verdict, or after one that is taken back.
+def _correct(state: Partition, case: AlertedSession, said: Said, before: Said) -> None:
+    """Put reference and memory right after a verdict; what an earlier one on the same finding did is taken back first.
 
-    An attack leaves the reference or never enters, and what of its values was learned is forgotten; what was kept out
-    of the reference as an attack enters after all; what is safe is known from now on.
+    An attack, with all of its incident, leaves the reference or never enters, and what of its values was learned is
+    forgotten; what was left out of the reference as an attack enters after all; what is safe is known from now on.
     """
+    state.standing.reference.weight[FALSE_SHARE] = state.threshold.false_share
+    for one in state.threshold.cases.like(case):
+        _take_back(state, one)
+        _move(state, one, said)
+    if said in ("safe", "confirm") or before == "safe":
+        _teach(state, case, is_safe=said == "safe")
+
+
+def _move(state: Partition, case: AlertedSession, said: Said) -> None:
+    """Take a session out of the reference, let it in, or bar it while it is open; note which."""
     reference, rolling = state.standing.reference, state.standing.rolling
-    reference.weight[FALSE_SHARE] = state.threshold.false_share
-    if said == "safe" or (said == "confirm" and not is_back):
-        _teach(state, case, is_safe=said == "safe" and not is_back)
-    if (said == "confirm") == is_back:
-        if case.entry == LEFT_OUT and case.score >= 0.0:
-            note_value(rolling, FUSED, case.score)
-            case.entry = TAKEN_IN
-    elif case.score < 0.0:
+    if said == "confirm" and case.is_open:
         bar(reference, case.session)
-    elif case.entry == TAKEN_IN and forget_value(rolling, FUSED, case.score):
-        case.entry = LEFT_OUT
+        case.moved = "barred"
+    elif said == "confirm" and case.entry == TAKEN_IN and forget_value(rolling, FUSED, case.score):
+        case.moved = "out"
+    elif said in ("dismiss", "safe") and case.entry == LEFT_OUT:
+        note_value(rolling, FUSED, case.score)
+        case.moved = "in"
+
+
+def _take_back(state: Partition, case: AlertedSession) -> None:
+    """Undo what a verdict did to a session in the reference."""
+    reference, rolling = state.standing.reference, state.standing.rolling
+    if case.moved == "in":
+        forget_value(rolling, FUSED, case.score)
+    elif case.moved == "out" or (case.moved == "barred" and not case.is_open and case.score >= 0.0):
+        note_value(rolling, FUSED, case.score)
+    elif case.moved == "barred":
+        unbar(reference, case.session)
+    case.moved = ""
 
 
 def _teach(state: Partition, case: AlertedSession, *, is_safe: bool) -> None:

@@ -84,6 +84,13 @@ class Account:
         self.false = FORGET * self.false + is_false
         self.answered = FORGET * self.answered + 1.0
 
+    def take_back(self, *, is_false: bool) -> None:
+        """Take an answer back, as if it were the last one; with none left the share is what it was born as."""
+        self.false, self.answered = self.false - is_false, self.answered - 1.0
+        if self.answered <= 0.0:
+            self.false, self.answered = 1.0, 1.0
+        self.false = min(max(self.false, 0.0), self.answered)
+
     def wait(self, number: int) -> None:
         """Note that somebody may answer a case, for :data:`ANSWER_CLOSES`."""
         self.waiting.append((self.closes + ANSWER_CLOSES, number))

@@ -9,6 +9,7 @@ Formulas and constants: ``docs/science.md``, *Account*.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
@@ -67,6 +68,7 @@ class Casebook:
         self.quieted = 0
         self.expired = 0
         self.has_changed = True
+        self._least = math.inf
 
     def find(self, uid: str) -> AlertedSession | None:
         """Return the case of a finding, None if none is remembered."""
@@ -151,8 +153,8 @@ class Casebook:
         return known.quieted < FIRST_SHOWN or known.quieted.bit_count() != 1
 
     def least_confirmed(self) -> float:
-        """Return the least score at which any cause was confirmed, infinite if none was."""
-        return min((one.confirmed for one in self.causes.values() if one.confirmed is not None), default=float("inf"))
+        """Return a score below which no cause was confirmed, infinite if none was."""
+        return self._least
 
     def is_confirmed(self, cause: int, score: float) -> bool:
         """Tell whether a cause was confirmed at no more than a score."""
@@ -222,6 +224,7 @@ class Casebook:
             case.before.append((known.confirmed, known.dismissed))
             if said == "confirm":
                 known.confirmed = score if known.confirmed is None else min(known.confirmed, score)
+                self._least = min(self._least, score)
                 known.dismissed, known.quieted = None, 0
             else:
                 known.dismissed = score if known.dismissed is None else max(known.dismissed, score)
@@ -265,5 +268,7 @@ class Casebook:
         self.opened = int(facts["opened"])
         self.causes = {int(cause): Cause(**known) for cause, known in facts["causes"]}
         self.indicators = {int(key): str(uid) for key, uid in facts["indicators"]}
+        confirmed = (one.confirmed for one in self.causes.values() if one.confirmed is not None)
+        self._least = min(confirmed, default=math.inf)
         self.disabled = {(cause, who): (float(until), hid) for cause, who, until, hid in facts["disabled"]}
         self.quieted, self.expired = int(facts["quieted"]), int(facts["expired"])

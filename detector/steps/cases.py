@@ -14,6 +14,7 @@ from detector.schema.alert import Basis
 from detector.schema.feedback import Scope
 from detector.steps.reference import TURNED_AWAY
 
+Moved = Literal["", "in", "out", "barred"]
 Said = Literal["", "confirm", "dismiss", "safe", "disable", "undo"]
 MOST_CASE_CAUSES: Final = 16
 """Causes of one case that a verdict is about."""
@@ -57,6 +58,8 @@ class AlertedSession:
         What became of it in the reference, with which score, once it closed.
     said : str
         What a person said of it.
+    moved : str
+        What a verdict did to it in the reference: taken in, taken out, or barred while it was open.
     charged : float
         What it cost the account so far, in false alarms.
     before : list of (float or None, float or None)
@@ -77,6 +80,7 @@ class AlertedSession:
     entry: int = TURNED_AWAY
     score: float = -1.0
     said: Said = ""
+    moved: Moved = ""
     charged: float = 0.0
     before: list[tuple[float | None, float | None]] = field(default_factory=list)
 

@@ -170,6 +170,11 @@ def bar(held: Reference, session: int) -> None:
     held.barred[0] = session
 
 
+def unbar(held: Reference, session: int) -> None:
+    """Let an open session into the reference after all."""
+    is_barred(held, np.uint64(session))
+
+
 @njit(cache=True)
 def _take_turns(sums: np.ndarray, reference: Reference) -> None:
     """Halve what an agent did in earlier turns."""

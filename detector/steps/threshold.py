@@ -229,6 +229,8 @@ class BudgetThreshold:
         """
         if case.said == answer.said != "disable":
             return
+        if case.said:
+            self.account.take_back(is_false=case.said != "confirm")
         share = self.account.false_share
         if answer.said != "undo":
             share = float(answer.said != "confirm")

@@ -122,6 +122,23 @@ def test_a_confirmed_attack_leaves_the_reference_and_a_dismissed_one_returns() -
         assert int(used[FUSED, 0]) == before - ends + ends
 
 
+@pytest.mark.parametrize("ends", [True, False])
+@pytest.mark.parametrize("kinds", [("undo",), ("disable", "undo"), ("confirm", "undo"), ("confirm", "dismiss", "undo")])
+def test_undo_leaves_the_reference_as_it_was(kinds: tuple[str, ...], ends: bool) -> None:
+    """Value by value, whatever was said before it, of an open session and of a closed one."""
+    windows = []
+    for said in ((), kinds):
+        script = Script()
+        pipeline, alert = alerted(script, ends=ends)
+        for kind in said:
+            more = {"until": script.now + DAY_S} if kind == "disable" else {}
+            pipeline.control([verdict(alert, kind, **more)])
+        pipeline.finish()
+        rolling = pipeline.state.standing.rolling
+        windows.append(sorted(rolling.ordered[FUSED, : int(rolling.used[FUSED, 0])].tolist()))
+    assert windows[0] == windows[1]
+
+
 def test_verdicts_take_effect_at_their_place_however_the_rest_is_cut_and_after_a_restart() -> None:
     """The same alerts and the same state, in batches of one and of all, and with a stop behind the verdict."""
     shards = []

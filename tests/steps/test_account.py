@@ -52,6 +52,18 @@ def test_what_is_given_back_makes_up_for_what_was_charged() -> None:
     assert account.balance == pytest.approx(START)
 
 
+@pytest.mark.parametrize("is_false", [True, False])
+def test_an_answer_that_is_taken_back_leaves_the_share_as_it_was(is_false: bool) -> None:
+    """The last one exactly; and whatever is taken back, the share stays one."""
+    account = Account()
+    account.answer(is_false=is_false)
+    account.take_back(is_false=is_false)
+    assert account.false_share == 1.0
+    for _ in range(5):
+        account.take_back(is_false=not is_false)
+        assert 0.0 <= account.false_share <= 1.0
+
+
 def test_a_loud_agent_is_charged_no_further_and_others_are() -> None:
     """Decoys of one agent move the level by so much, and half of it is forgotten later."""
     account = begun()
