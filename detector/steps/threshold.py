@@ -253,6 +253,7 @@ class BudgetThreshold:
         known = self.cases.causes.get(case.cause)
         if known is None or not known.is_answered:
             case.charged = self.account.charge(case.agent, self.account.false_share)
+            self.cases.has_changed = True
 
     def facts(self) -> dict[str, Any]:
         """Return the state as plain facts."""

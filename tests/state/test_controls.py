@@ -15,6 +15,7 @@ from detector.schema.alert import Alert
 from detector.schema.control import Control
 from detector.simulate.fleet import DAY_S
 from detector.state.report import Outcome
+from detector.steps.account import ANSWER_CLOSES
 from tests.streams import Script, feed, ordinary, quick, trained
 
 ODD: list[dict[str, Any]] = [
@@ -120,6 +121,24 @@ def test_a_confirmed_attack_leaves_the_reference_and_a_dismissed_one_returns() -
         assert int(used[FUSED, 0]) == before - ends
         pipeline.control([verdict(alert, "dismiss")])
         assert int(used[FUSED, 0]) == before - ends + ends
+
+
+def test_what_is_written_of_changes_alone_adds_up_to_the_whole() -> None:
+    """Also where an alert that nobody answered is charged long after, among sessions that are all quiet."""
+    script = Script()
+    pipeline = trained(script, budget={"alerts": 0.01, "quarantine": 0.003})
+    feed(pipeline, ordinary(script, 20, first=400))
+    alert = feed(pipeline, script.session("odd", ODD, agent_id="a-1")).alerts[-1]
+    other = [{**act, "name": "other_tool", "target": f"{act['target']}.example"} for act in ODD]
+    assert feed(pipeline, script.session("unanswered", other, agent_id="a-2")).alerts
+    pipeline.control([verdict(alert, "confirm")])
+    held = pipeline.snapshot(full=True)
+    for first in range(1_000, 1_000 + ANSWER_CLOSES + 20, 10):
+        feed(pipeline, ordinary(script, 10, first=first))
+        held |= pipeline.snapshot()
+    assert sum(case.charged > 0.0 for case in pipeline.state.threshold.cases.cases.values()) == 1
+    whole = pipeline.snapshot(full=True)
+    assert {name for name, shard in whole.items() if shard != held.get(name, b"")} == set()
 
 
 @pytest.mark.parametrize("ends", [True, False])
