@@ -69,6 +69,10 @@ class PartitionOwner:
         Every control before it is journaled, or was none.
     sequence : int
         Number of the next entry of the journal.
+    taken_at : int
+        Where the input ended when the partition was taken over. Whoever had it before may have told what it made of
+        everything up to there: a control that is new takes effect behind it, or the same events would be told
+        otherwise.
     """
 
     def __init__(
@@ -86,13 +90,14 @@ class PartitionOwner:
         self.poison: dict[int, float] = dict(manifest.poison)
         self.gap = 0
         self._given_back: Snapshot | None = None
+        self.taken_at = 0
         self.pending = deque(journal)
         self.next_control = journal[-1].control_offset + 1 if journal else manifest.next_control
         self.sequence = journal[-1].sequence + 1 if journal else manifest.sequence
 
     def entry(self, control: Control, generation: int) -> JournalEntry:
-        """Return the entry that gives a control its place: here, or behind the one that waits longest."""
-        place = max(self.next_offset, self.pending[-1].input_offset) if self.pending else self.next_offset
+        """Return the entry that gives a control its place: here, or behind what others may have told, or made wait."""
+        place = max(self.next_offset, self.taken_at, *(waits.input_offset for waits in self.pending))
         value = control.value.decode()
         digest = digest_of(control.value)
         return JournalEntry(self.partition, place, control.offset, digest, value, self.sequence, generation)
@@ -108,8 +113,9 @@ class PartitionOwner:
         while self.pending and self.pending[0].input_offset <= before:
             yield self.pending.popleft()
 
-    def go_on_at(self, offset: int) -> None:
+    def go_on_at(self, offset: int, taken_at: int = 0) -> None:
         """Read on from another offset than the state's: the topic no longer has, or never had, what lies between."""
+        self.taken_at = taken_at
         self.next_offset = self.first = offset
         self.manifest = msgspec.structs.replace(self.manifest, offset=offset)
 

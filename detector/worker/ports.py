@@ -26,11 +26,15 @@ class PipelineFactory(Protocol):
 
 
 class Bounds(NamedTuple):
-    """First offset a partition still has, the offset its next record gets, and what the group committed (or None)."""
+    """First offset a partition still has, the offset its next record gets, and what the group committed (or None).
+
+    `read_by_others`: up to where another worker may have read it by now; 0 where there is none.
+    """
 
     begin: int
     end: int
     committed: int | None
+    read_by_others: int = 0
 
 
 class Engine(Protocol):

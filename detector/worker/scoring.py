@@ -120,8 +120,8 @@ class ScoringStage:
         bounds = await self._parts.engine.bounds([TP(self.topic, p) for p in partitions])
         for partition, held in remembered.items():
             owner, is_cold = owner_of(partition, held, self._parts.factory)
-            standing = stand(partition, held, bounds[TP(self.topic, partition)])
-            owner.go_on_at(standing.offset)
+            standing = stand(partition, held, place := bounds[TP(self.topic, partition)])
+            owner.go_on_at(standing.offset, place.read_by_others)
             self._parts.metrics.restored(standing, is_cold=is_cold)
             self.owners[partition] = owner
             log.info(

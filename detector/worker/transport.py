@@ -175,7 +175,7 @@ async def _bounds(consumer: Any, places: Sequence[TP]) -> dict[TP, Bounds]:  # n
 
     wanted = [TopicPartition(*place) for place in places]
     begins, ends = await consumer.beginning_offsets(wanted), await consumer.end_offsets(wanted)
-    return {TP(*one): Bounds(begins[one], ends[one], await consumer.committed(one)) for one in wanted}
+    return {TP(*one): Bounds(begins[one], ends[one], await consumer.committed(one), ends[one]) for one in wanted}
 
 
 class DurableProducer(driver.Producer):

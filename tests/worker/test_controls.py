@@ -147,6 +147,21 @@ def test_a_verdict_is_fenced_then_journaled_then_takes_effect() -> None:
     assert _alerts(_run(scene)) == [("a-0", 3.0)]
 
 
+def test_a_verdict_waits_for_what_another_worker_may_have_told() -> None:
+    """Killed behind its checkpoint it had told of events up to the end: a verdict before them would tell them anew."""
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: Topic) -> None:
+        engine.log[PLACE] = Bounds(0, 3, None, read_by_others=3)
+        again = await _restarted(engine, topic)
+        assert await again.controls.take(_verdict(0, 2), is_act=True)
+        (entry,) = _remembered(topic).journal
+        assert (entry.input_offset, _alerts(engine)) == (3, [])
+        await again.process(_batch(0, 1, 2, generation=2))
+        assert _alerts(engine) == [("a-0", 3.0)]
+
+    _run(scene)
+
+
 def test_a_verdict_whose_entry_is_not_acknowledged_takes_no_effect() -> None:
     """Nothing may depend on a place that is not durable."""
 
