@@ -20,11 +20,11 @@ from detector.schema.decode import Refusal
 from detector.schema.feedback import Verdict, VerdictKind, feedback_adapter
 from detector.sketches.index import find_row
 from detector.sketches.keys import tick_of
-from detector.sketches.rolling import forget_value, note_value
+from detector.sketches.rolling import forget_value
 from detector.state.partition import Partition
 from detector.state.report import Outcome
 from detector.steps.cases import AlertedSession, Ruling, Said
-from detector.steps.reference import FALSE_SHARE, LEFT_OUT, TAKEN_IN, bar, unbar
+from detector.steps.reference import FALSE_SHARE, LEFT_OUT, TAKEN_IN, bar, let_in, unbar
 from detector.steps.teach import teach_value, unlearn_value
 
 BAD_CONTROL = "bad_feedback"
@@ -75,7 +75,7 @@ def _verdict(state: Partition, act: Verdict, outcome: Outcome) -> None:
     state.verdicts[said] += 1
     outcome.counts["verdicts"] += 1
     outcome.say(alert)
-    if case is not None and before != said:
+    if case is not None and before != said and (before or said != "undo"):
         _correct(state, case, said, before)
 
 
@@ -102,7 +102,7 @@ def _move(state: Partition, case: AlertedSession, said: Said) -> None:
     elif said == "confirm" and case.entry == TAKEN_IN and forget_value(rolling, FUSED, case.score):
         case.moved = "out"
     elif said in ("dismiss", "safe") and case.entry == LEFT_OUT:
-        note_value(rolling, FUSED, case.score)
+        let_in(rolling, reference, case.score)
         case.moved = "in"
 
 
@@ -112,7 +112,7 @@ def _take_back(state: Partition, case: AlertedSession) -> None:
     if case.moved == "in":
         forget_value(rolling, FUSED, case.score)
     elif case.moved == "out" or (case.moved == "barred" and not case.is_open and case.score >= 0.0):
-        note_value(rolling, FUSED, case.score)
+        let_in(rolling, reference, case.score)
     elif case.moved == "barred":
         unbar(reference, case.session)
     case.moved = ""

@@ -204,17 +204,17 @@ class Casebook:
             Keys of its new values.
         """
         self.has_changed, said = True, answer.said
-        for key in keys:
-            self.indicators.pop(key, None)
-        if said == "undo":
+        if case.said:
             self._undo(case)
+        if said == "undo":
             return
         if said == "confirm":
             self.indicators.update(dict.fromkeys(keys, case.uid))
             while len(self.indicators) > MOST_INDICATORS:
                 del self.indicators[next(iter(self.indicators))]
-        if case.said:
-            self._undo(case)
+        elif said != "disable":
+            for key in keys:
+                self.indicators.pop(key, None)
         case.said = said
         for cause, score in case.told.items():
             if said == "disable":
@@ -239,7 +239,9 @@ class Casebook:
             del self.disabled[next(iter(self.disabled))]
 
     def _undo(self, case: AlertedSession) -> None:
-        """Take the last verdict on a case back: of its causes is known what was known before."""
+        """Take the last verdict on a case back: its causes are as they were before, its indicators are gone."""
+        for key in [key for key, uid in self.indicators.items() if uid == case.uid]:
+            del self.indicators[key]
         if case.said == "disable":
             for key in [(cause, who) for cause in case.told for who in (case.agent, case.group, 0)]:
                 self.disabled.pop(key, None)
@@ -247,6 +249,7 @@ class Casebook:
             known = self.causes.get(cause)
             if known is not None:
                 (known.confirmed, known.dismissed), known.quieted = before, 0
+                self._least = min(self._least, math.inf if known.confirmed is None else known.confirmed)
         case.said, case.before = "", []
 
     def facts(self) -> dict[str, Any]:

@@ -236,6 +236,14 @@ def _note_entry(sums: np.ndarray, reference: Reference, is_top: bool) -> None:
 
 
 @njit(cache=True)
+def let_in(rolling: Rolling, reference: Reference, score: float) -> None:
+    """Let a score into the window; where it is full the oldest makes way, of trusted history first."""
+    if rolling.used[FUSED, 0] == rolling.ordered.shape[1] and reference.count[TRUSTED] > 0:
+        reference.count[TRUSTED] -= 1
+    note_value(rolling, FUSED, score)
+
+
+@njit(cache=True)
 def enter_reference(
     rolling: Rolling, reference: Reference, session: tuple[float, np.uint64, float], sums: np.ndarray,
     agent: tuple[np.uint64, bool, bool], least: int,
@@ -277,9 +285,7 @@ def enter_reference(
         if not is_trusted and count[TRUSTED] > 0 and used > least:
             forget_oldest(rolling, FUSED)
             count[TRUSTED] -= 1
-    if rolling.used[FUSED, 0] == rolling.ordered.shape[1] and count[TRUSTED] > 0:
-        count[TRUSTED] -= 1
-    note_value(rolling, FUSED, score)
+    let_in(rolling, reference, score)
     count[TRUSTED] += is_trusted
     _note_entry(sums, reference, is_top)
     if rolling.used[FUSED, 1] % TURN_ENTRIES == 0:

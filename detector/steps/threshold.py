@@ -22,7 +22,7 @@ import numpy as np
 from detector.channels.context import ARGUMENT_PART, JUDGED, OF_ARGUMENT, OF_TARGET, TARGET_PART
 from detector.channels.known import value_key
 from detector.errors import StateError
-from detector.intake.columns import AGENT, GROUP, SESSION, TOOL_NAME
+from detector.intake.columns import AGENT, SESSION, TOOL_NAME
 from detector.schema.alert import Basis
 from detector.steps.account import Account
 from detector.steps.casebook import Casebook
@@ -175,7 +175,8 @@ class BudgetThreshold:
         case = self.cases.open.get(session)
         is_past = rarity >= self.account.level(self.settings.alerts)
         basis: Basis = "score" if is_past else told or "score"
-        names = (session, int(work.columns.ident[i, AGENT]), int(work.columns.ident[i, GROUP]))
+        # the peers it is held against, and not those its sender names
+        names = (session, int(work.columns.ident[i, AGENT]), int(work.groups[work.context.group[i]]))
         is_told = is_past or told is not None
         if is_told and self.cases.disabled:
             is_told = not self.cases.is_disabled(cause, names, float(work.clock[i]))
@@ -222,12 +223,12 @@ class BudgetThreshold:
         return case if case is not None and case.agent == agent else None
 
     def answer(self, case: AlertedSession, answer: Ruling) -> None:
-        """Let a person's verdict on a case take effect; said again it changes nothing.
+        """Let a person's verdict on a case take effect; said again, or taken back unsaid, it changes nothing.
 
         All of its incident that nobody spoke of is charged, or given back, with it; taken back it costs what an alert
         costs that nobody answered.
         """
-        if case.said == answer.said != "disable":
+        if case.said == answer.said != "disable" or (answer.said == "undo" and not case.said):
             return
         if case.said:
             self.account.take_back(is_false=case.said != "confirm")

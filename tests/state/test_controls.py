@@ -141,6 +141,21 @@ def test_what_is_written_of_changes_alone_adds_up_to_the_whole() -> None:
     assert {name for name, shard in whole.items() if shard != held.get(name, b"")} == set()
 
 
+def test_who_names_another_group_is_not_covered_by_what_is_disabled_for_it() -> None:
+    """A session is told as one of the peers it is held against, whatever type its sender gives the act."""
+    script = Script()
+    pipeline, alert = alerted(script, ends=True)
+    feed(pipeline, [script.event(agent_id="a-9", agent_type="other", session_id="new")])
+    pipeline.control([verdict(alert, "disable", until=script.now + DAY_S, scope="group")])
+    known = pipeline.state.threshold.cases.cases
+    hidden = pipeline.gauges()["causes_quieted"]
+    assert feed(pipeline, script.session("mine", ODD, agent_id="a-2")).alerts == []
+    assert pipeline.gauges()["causes_quieted"] > hidden
+    moved = script.session("theirs", [{**act, "agent_type": "other"} for act in ODD], agent_id="a-2")
+    assert feed(pipeline, moved).alerts == []
+    assert {case.group for case in known.values()} == {int(pipeline.state.memory.groups["name"][2])}
+
+
 @pytest.mark.parametrize("ends", [True, False])
 @pytest.mark.parametrize("kinds", [("undo",), ("disable", "undo"), ("confirm", "undo"), ("confirm", "dismiss", "undo")])
 def test_undo_leaves_the_reference_as_it_was(kinds: tuple[str, ...], ends: bool) -> None:

@@ -84,13 +84,40 @@ def test_undo_leaves_what_was_known_before_the_verdict(said: str) -> None:
     """Whatever was said: cause, indicators and what is disabled are as they were."""
     book, untouched = Casebook(), Casebook()
     for one in (book, untouched):
-        one.take(opened(one, 1, score=5.0), Ruling("confirm"), [11])
-        opened(one, 2, score=4.0)
+        one.name(opened(one, 1, score=5.0).number, "f1", 0.0)
+        one.take(one.open[1], Ruling("confirm"), [11])
+        one.name(opened(one, 2, score=4.0).number, "f2", 1.0)
     answer = Ruling(said, until=DAY_S, scope="group")  # type: ignore[arg-type]
     book.take(book.open[2], answer, [12])
     assert book.facts() != untouched.facts()
     book.take(book.open[2], Ruling("undo"), [12])
     assert book.facts() == untouched.facts()
+
+
+def test_undo_after_a_restart_brings_a_confirmed_cause_back_as_without_one() -> None:
+    """Nothing that is looked up first may have been forgotten meanwhile."""
+    book = Casebook()
+    book.take(opened(book, 1, score=5.0), Ruling("confirm"), [])
+    book.take(opened(book, 2, score=6.0), Ruling("dismiss"), [])
+    again = Casebook()
+    again.restore(book.facts())
+    for one in (book, again):
+        one.take(one.open[2], Ruling("undo"), [])
+        assert one.is_confirmed(CAUSE, 5.0)
+        assert one.least_confirmed() <= 5.0
+
+
+def test_undo_takes_its_own_indicators_and_no_others() -> None:
+    """A value that two confirmed acts share stays that of the later one; disabling a kind is no word on its values."""
+    book = Casebook()
+    for session in (1, 2, 3):
+        book.name(opened(book, session, cause=session).number, f"f{session}", 0.0)
+    book.take(book.open[1], Ruling("confirm"), [7, 8])
+    book.take(book.open[2], Ruling("confirm"), [8])
+    book.take(book.open[3], Ruling("disable", until=9.0), [7])
+    assert book.indicators == {7: "f1", 8: "f2"}
+    book.take(book.open[1], Ruling("undo"), [7, 8])
+    assert book.indicators == {8: "f2"}
 
 
 def test_a_changed_mind_counts_as_the_second_verdict_alone() -> None:
