@@ -73,6 +73,9 @@ class Context(NamedTuple):
         UNJUDGED, JUDGED or REPEATED.
     slot, agent, group : ndarray of int32
         Where session, agent and peer group are kept; -1 for a repeated event.
+    peers : ndarray of uint64
+        Name of the peer group a looked-at event is held against, 0 for strangers: its row may be another's by the end
+        of the batch.
     origin : ndarray of uint8
         NO_ORIGIN, OTHER_ORIGIN or TOOL_ORIGIN.
     is_reused : ndarray of bool
@@ -100,6 +103,7 @@ class Context(NamedTuple):
     slot: np.ndarray
     agent: np.ndarray
     group: np.ndarray
+    peers: np.ndarray
     origin: np.ndarray
     is_reused: np.ndarray
     earned: np.ndarray
@@ -120,6 +124,7 @@ def allocate_context(events: int = BATCH) -> Context:
         slot=np.zeros(events, np.int32),
         agent=np.zeros(events, np.int32),
         group=np.zeros(events, np.int32),
+        peers=np.zeros(events, np.uint64),
         origin=np.zeros(events, np.uint8),
         is_reused=np.zeros(events, np.bool_),
         earned=np.zeros((events, 2)),

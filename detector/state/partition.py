@@ -100,7 +100,6 @@ class Partition:
         names = np.unique(columns.ident[:events, GROUP])
         unknown = sum(find_row(self.memory.group_index, name) < 0 for name in names)
         self.memory = room_for_batch(self.memory, self.settings.sizes, events, unknown)
-        self.work.groups = self.memory.groups["name"]
         slots, groups = len(self.memory.sessions), len(self.memory.groups)
         if groups > len(self.models.masses.seen):
             self.models = self.models._replace(masses=grow_masses(self.models.masses, groups))

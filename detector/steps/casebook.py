@@ -232,7 +232,8 @@ class Casebook:
 
     def _disable(self, cause: int, case: AlertedSession, answer: Ruling) -> None:
         """Let a cause not be told until a time."""
-        who = {"agent": case.agent, "group": case.group, "everyone": 0}[answer.scope]
+        # strangers are no group: what is said of one of them is not said of everyone
+        who = {"agent": case.agent, "group": case.group or case.agent, "everyone": 0}[answer.scope]
         self.disabled.pop((cause, who), None)
         self.disabled[cause, who] = (answer.until, 0)
         while len(self.disabled) > MOST_DISABLED:

@@ -292,4 +292,5 @@ def look(
     ses.touch_session(memory.sessions, memory.ends, slot, memory.clock[mem.NOW])
     out.slot[i] = slot
     out.group[i] = memory.sessions[slot]["peers"]
+    out.peers[i] = memory.groups[out.group[i]]["name"]
     _look_closely(memory, rules, scratch, columns, i, out)

@@ -176,7 +176,7 @@ class BudgetThreshold:
         is_past = rarity >= self.account.level(self.settings.alerts)
         basis: Basis = "score" if is_past else told or "score"
         # the peers it is held against, and not those its sender names
-        names = (session, int(work.columns.ident[i, AGENT]), int(work.groups[work.context.group[i]]))
+        names = (session, int(work.columns.ident[i, AGENT]), int(work.context.peers[i]))
         is_told = is_past or told is not None
         if is_told and self.cases.disabled:
             is_told = not self.cases.is_disabled(cause, names, float(work.clock[i]))

@@ -195,8 +195,6 @@ class Workspace:
     scratch: Scratch
     clock: np.ndarray
     """The watermark as each event of the batch finds it, epoch seconds."""
-    groups: np.ndarray
-    """Names of the peer groups, by row; those of memory itself."""
 
 
 def allocate_workspace(observations: int) -> Workspace:
@@ -209,5 +207,4 @@ def allocate_workspace(observations: int) -> Workspace:
         closes=allocate_closes(1),
         scratch=allocate_scratch(observations),
         clock=np.empty(0),
-        groups=np.zeros(1, np.uint64),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -76,6 +77,22 @@ make, restore = makers(TIGHT)
 def test_evictions_are_the_same_however_the_input_is_cut(chosen: list[dict[str, Any]], cuts: list[int]) -> None:
     """Also one by one: a row is never used again within a batch, nor a hold taken up."""
     assert faults_of_cuts(make, crowd(chosen), [cuts, range(LONG)]) == []
+
+
+def test_a_peer_group_that_leaves_within_a_batch_is_still_the_one_its_cases_name() -> None:
+    """Three seeded crowds, whole and in batches of fifty; the quick half of the law above."""
+    kinds, tenants = ["x", "y", "z", None], ["t", "t", "u"]
+    waits = [0, 1, 30, 700, 22_000, 90_000, 8_000_000]
+    for seed in (0, 1, 6):
+        odds = random.Random(seed)
+        chosen = [
+            {
+                "wait": odds.choice(waits), "agent": odds.randrange(12), "name": odds.choice(["read", "session_end"]),
+                "type": odds.choice(kinds), "tenant": odds.choice(tenants), "over": odds.random() < 0.5,
+            }
+            for _ in range(20)
+        ]  # fmt: skip
+        assert faults_of_cuts(make, crowd(chosen), [range(0, LONG, 50)]) == []
 
 
 @pytest.mark.slow

@@ -176,3 +176,13 @@ def test_facts_bring_a_casebook_back() -> None:
     assert again.facts() == book.facts()
     assert again.find("f1") == case
     assert list(again.causes) == list(book.causes)
+
+
+def test_what_is_disabled_for_the_peers_of_a_stranger_is_disabled_for_it_alone() -> None:
+    """Strangers are no group: nobody else is covered, and whoever covers it is named as the agent."""
+    book = Casebook()
+    case = opened(book, 1)
+    case.group = 0
+    book.take(case, Ruling("disable", until=9.0, scope="group"), [])
+    assert book.is_disabled(CAUSE, (5, case.agent, 0), 1.0)
+    assert not book.is_disabled(CAUSE, (6, case.agent + 1, 0), 1.0)

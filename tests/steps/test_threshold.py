@@ -26,7 +26,6 @@ WORK = allocate_workspace(256)
 WORK.closes = allocate_closes(16)
 WORK.judgements = allocate_judgements(512, 16)
 WORK.clock = np.zeros(512)
-WORK.context.group[:] = 0
 
 
 def work(
