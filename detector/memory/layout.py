@@ -39,9 +39,10 @@ GATE, READ, HAS_READ = range(3)
 """Columns of a session's level: gate score; how much more than usual a read has brought; whether one was judged."""
 PLAIN, ORIGIN, FUSED, RAW_PLAIN, RAW_ORIGIN = (np.int64(column) for column in range(5))
 """Columns of a session's best: evidence of the two voices and of both together, corrected; of the two, uncorrected."""
-SCORED, CAPPED_PLAIN, CAPPED_ORIGIN, ODD, ENTERED, TURN, ACTIVE = range(7)
-"""Columns of an agent's sums: sessions that count, their capped scores in each voice; sessions past the alert level and
-sessions in the reference, both halved at each turn; the turn they were brought to; the last day it was active."""
+SCORED, CAPPED_PLAIN, CAPPED_ORIGIN, ODD, ENTERED, FAR, TURN, ACTIVE = range(8)
+"""Columns of an agent's sums: sessions that count, their capped scores in each voice; sessions past the alert level,
+sessions in the reference and those at its far end, the three halved at each turn; the turn they were brought to; the
+last day it was active."""
 BEFORE, AFTER = range(2)
 """Columns of a session's order: its neighbours by last activity."""
 HEAD, LAST = range(2)
@@ -89,7 +90,7 @@ def agent_dtype(sizes: Sizes) -> np.dtype[np.void]:
             ("name", np.uint64),
             ("bare", np.uint64),
             ("seen", np.float64),
-            ("sums", np.float64, (7,)),
+            ("sums", np.float64, (8,)),
             ("tally", np.int32, (4,)),
             ("heard", np.float64),
             ("alerted", np.float64),

@@ -55,7 +55,7 @@ class AlertedSession:
     is_open : bool
         Whether the session goes on.
     entry, score : int, float
-        What became of it in the reference, with which score, once it closed.
+        What became of it in the reference, and with which score it is there or would be, once it closed.
     said : str
         What a person said of it.
     moved : str

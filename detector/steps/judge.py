@@ -31,12 +31,11 @@ from detector.memory.layout import (
     Memory,
 )
 from detector.sketches.rolling import Rolling, allocate_rolling, log_rarity, note_value, upper_quantile
+from detector.steps.causes import NO_CAUSE, cause_of_act
 from detector.steps.reference import (
-    NO_CAUSE,
     TURNED_AWAY,
     Reference,
     allocate_reference,
-    cause_of_act,
     enter_reference,
     is_barred,
 )
@@ -124,6 +123,7 @@ def _settle(
     out.closed_score[row] = best[FUSED]
     out.closed_rarity[row] = 0.0
     out.closed_entry[row] = TURNED_AWAY
+    out.closed_held[row] = best[FUSED]
     totals[CLOSED_SESSIONS] += 1.0
     is_attack = is_barred(standing.reference, closes.name[row])
     if best[FUSED] < 0.0:
@@ -139,7 +139,10 @@ def _settle(
         entering = (best[FUSED], session["cause"], closes.seen[row])
         if not is_attack:
             agent = (closes.owner[row], is_odd, is_trusted)
-            out.closed_entry[row] = enter_reference(rolling, standing.reference, entering, sums, agent, settings.least)
+            entry, held = enter_reference(
+                rolling, standing.reference, entering, sums, agent, settings.least, settings.alerts
+            )
+            out.closed_entry[row], out.closed_held[row] = entry, held
         totals[COUNTED] += 1.0
         for voice in range(2):
             capped = min(best[RAW_PLAIN + voice], settings.cap)

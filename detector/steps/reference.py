@@ -3,8 +3,8 @@
 A window of everything that closes holds the attacks as well: at one attack in twenty it hides half of what the ranking
 would find, and a wave of one kind raises the level above itself. So a cause that has alerted counts once as long as it
 is in the window; an agent that keeps alerting counts once whatever it does; no agent holds more than a few times
-its share; and sessions from trusted history, which were judged by what they themselves had taught, make way as live
-ones come.
+its share, nor of the far end of the window, where the rest of its sessions are held as no stranger than that begins;
+and sessions from trusted history, which were judged by what they themselves had taught, make way as live ones come.
 
 Formulas, constants and what they cost: ``docs/science.md``, *Reference*.
 """
@@ -16,11 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from detector.channels.known import value_key
-from detector.intake.columns import TOOL_NAME, WHOLE_TARGET, Columns
-from detector.memory.layout import ACTIVE, ENTERED, FUSED, ODD, SCORED, TURN
+from detector.memory.layout import ACTIVE, ENTERED, FAR, FUSED, ODD, SCORED, TURN
 from detector.sketches.hashing import mix
 from detector.sketches.rolling import Rolling, forget_oldest, note_value, share_above
+from detector.steps.causes import NO_CAUSE
 
 CAUSES = 512
 """Causes that have alerted remembered: many times what a window has of them."""
@@ -34,6 +33,14 @@ MOST_SHARES = 4.0
 """Times its even share of the reference that one agent may hold."""
 LEAST_SHARE = 0.01
 """Share that it may hold in any case, however many agents there are."""
+FAR_SHARES = 1.5
+"""Times the promised share of the reference that is its far end, which the alert level lies in."""
+MOST_FAR_SHARES = 2.0
+"""Times its even share of the far end that one agent may hold: what one agent does is not everyone's level."""
+LEAST_FAR_SHARE = 0.1
+"""Share of the far end that it may hold in any case."""
+FIRST_FAR = 10.0
+"""Entries at the far end before which shares of it mean nothing."""
 FIRST_ENTRIES = 200.0
 """Entries before which shares mean nothing."""
 KNOWN_SESSIONS = 5.0
@@ -49,9 +56,7 @@ TURN_ENTRIES = 500
 
 TURNED_AWAY, TAKEN_IN, LEFT_OUT = range(3)
 """What became of a closed session: turned away, there, or not there for others like it were attacks."""
-NO_CAUSE = np.uint64(0)
-"""Of an act with neither target nor arguments: nothing to tell it by, so all count."""
-_AGENT, _WITH_TARGET = np.uint64(0x2F6E9A41C3B7D805), np.uint64(0x91D4E35AB80C67F2)
+_AGENT = np.uint64(0x2F6E9A41C3B7D805)
 
 NEXT, TRUSTED, TURNS, DAY, TODAY, BEFORE = range(6)
 """Columns of ``count``: where the next cause goes; entries from trusted history; turns so far; the present day since
@@ -61,7 +66,7 @@ FALSE_SHARE, LEFT_OVER = range(2)
 BARRED = 64
 """Open sessions called attacks that are remembered."""
 OF_NEWCOMERS, OF_ALL = range(2)
-"""Columns of ``entries``; its rows are all entries, and those in the strangest tenth."""
+"""Columns of ``entries``; its rows are all entries, those in the strangest tenth, and those at the far end."""
 
 
 class Reference(NamedTuple):
@@ -75,7 +80,7 @@ class Reference(NamedTuple):
         The number of the entry each had, from 1; 0 for none.
     count : ndarray of int64, shape (6,)
         See :data:`NEXT` and those with it.
-    entries : ndarray of float64, shape (2, 2)
+    entries : ndarray of float64, shape (3, 2)
         Entries, those of earlier turns halved at each. See :data:`OF_ALL`.
     weight : ndarray of float64, shape (2,)
         With what weight a session past the alert level enters, and what is left over of earlier ones. See
@@ -95,46 +100,9 @@ class Reference(NamedTuple):
 def allocate_reference() -> Reference:
     """Return a reference nothing has entered: 9 KiB."""
     return Reference(
-        np.zeros(CAUSES, np.uint64), np.zeros(CAUSES, np.int64), np.zeros(6, np.int64), np.zeros((2, 2)),
+        np.zeros(CAUSES, np.uint64), np.zeros(CAUSES, np.int64), np.zeros(6, np.int64), np.zeros((3, 2)),
         np.array([1.0, 0.0]), np.zeros(BARRED, np.uint64),
     )  # fmt: skip
-
-
-@njit(cache=True)
-def cause_of_act(columns: Columns, i: int) -> np.uint64:
-    """Return what an act is told by: its tool with its target, or, without one, with its arguments."""
-    cause = columns.ident[i, TOOL_NAME]
-    target = columns.ident[i, WHOLE_TARGET]
-    if target != NO_CAUSE:
-        return mix(mix(cause, _WITH_TARGET), target)
-    first, stop = columns.parts_end[i], columns.parts_end[i + 1]
-    for k in range(first, stop):
-        cause = mix(mix(cause, columns.part[k, 0]), columns.part[k, 1])
-    return cause if stop > first else NO_CAUSE
-
-
-@njit(cache=True)
-def causes_of(columns: Columns, rows: np.ndarray) -> np.ndarray:
-    """Return what each of the acts `rows` is told by, shape (n,)."""
-    causes = np.zeros(len(rows), np.uint64)
-    for k in range(len(rows)):
-        causes[k] = cause_of_act(columns, rows[k])
-    return causes
-
-
-@njit(cache=True)
-def uses_any(columns: Columns, rows: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """Return which of the acts `rows` has a value whose key is among the ascending `keys`, shape (n,) of bool."""
-    found = np.zeros(len(rows), np.bool_)
-    for k in range(len(rows)):
-        i = rows[k]
-        for m in range(columns.parts_end[i], columns.parts_end[i + 1]):
-            key = value_key(columns.ident[i, TOOL_NAME], columns.part[m, 0], columns.part[m, 1])
-            at = np.searchsorted(keys, key)
-            if at < len(keys) and keys[at] == key:
-                found[k] = True
-                break
-    return found
 
 
 @njit(cache=True)
@@ -183,6 +151,7 @@ def _take_turns(sums: np.ndarray, reference: Reference) -> None:
         factor = 0.5 ** min(turns - sums[TURN], 64.0)
         sums[ODD] *= factor
         sums[ENTERED] *= factor
+        sums[FAR] *= factor
         sums[TURN] = turns
 
 
@@ -227,10 +196,31 @@ def _is_left_out(held: Reference) -> bool:
 
 
 @njit(cache=True)
-def _note_entry(sums: np.ndarray, reference: Reference, is_top: bool) -> None:
+def _as_held(
+    rolling: Rolling, reference: Reference, sums: np.ndarray, score: float, limits: tuple[float, float]
+) -> tuple[float, bool]:
+    """Return the score a session is held with, and whether it is at the far end.
+
+    `limits`: the strangest share that is the far end, and the share of that which the session's agent may hold.
+
+    Where its agent holds as much of that as it may, it is held as no stranger than the far end begins: turned away,
+    such sessions would be missing among all, and the level would sink for everyone.
+    """
+    used, far = np.int64(rolling.used[FUSED, 0]), limits[0]
+    if share_above(rolling, FUSED, score) > far:
+        return score, False
+    entries = reference.entries[2, OF_ALL]
+    if entries < FIRST_FAR or sums[FAR] + 1.0 <= max(limits[1], LEAST_FAR_SHARE) * entries:
+        return score, True
+    return min(score, rolling.ordered[FUSED, max(used - max(np.int64(far * used), 1) - 1, 0)]), False
+
+
+@njit(cache=True)
+def _note_entry(sums: np.ndarray, reference: Reference, is_top: bool, is_far: bool) -> None:
     """Count an entry of an agent, and of newcomers if it is one."""
     sums[ENTERED] += 1.0
-    for row in range(1 + is_top):
+    sums[FAR] += is_far
+    for row in range(1 + is_top + is_far):
         reference.entries[row, OF_ALL] += 1.0
         reference.entries[row, OF_NEWCOMERS] += sums[SCORED] <= KNOWN_SESSIONS
 
@@ -246,9 +236,9 @@ def let_in(rolling: Rolling, reference: Reference, score: float) -> None:
 @njit(cache=True)
 def enter_reference(
     rolling: Rolling, reference: Reference, session: tuple[float, np.uint64, float], sums: np.ndarray,
-    agent: tuple[np.uint64, bool, bool], least: int,
-) -> int:  # fmt: skip
-    """Let a closed session enter the window of fused scores, if it counts; return what became of it.
+    agent: tuple[np.uint64, bool, bool], least: int, alerts: float,
+) -> tuple[int, float]:  # fmt: skip
+    """Let a closed session enter the window of fused scores, if it counts; return what became of it, its score there.
 
     TAKEN_IN, TURNED_AWAY, or LEFT_OUT: one past the alert level enters with the weight of false alarms among such,
     which leaves out in turn, by no chance, as many as were attacks.
@@ -259,36 +249,40 @@ def enter_reference(
         Changed in place.
     session : (float, uint64, float)
         Its fused score, the cause of its strangest act, and the watermark at its last event, epoch seconds.
-    sums : ndarray of float64, shape (7,)
+    sums : ndarray of float64, shape (8,)
         Its agent's; changed in place. :data:`~detector.memory.layout.SCORED` counts this session already.
     agent : (uint64, bool, bool)
         Name of the agent; whether the session was past the alert level, and whether it is trusted history.
     least : int
         Entries below which no session is turned away.
+    alerts : float
+        The promised share.
     """
     (score, cause, at), (name, is_odd, is_trusted) = session, agent
     count = reference.count
     _take_turns(sums, reference)
     agents = _count_agents(sums, reference, at)
     sums[ODD] += is_odd
-    used, is_top = np.int64(rolling.used[FUSED, 0]), False
+    used, is_top, is_far = np.int64(rolling.used[FUSED, 0]), False, False
     if used >= least:
         is_top = share_above(rolling, FUSED, score) <= TOP
         if _is_crowded(sums, reference, agents, is_top):
-            return TURNED_AWAY
+            return TURNED_AWAY, score
+        limits = (min(FAR_SHARES * alerts, TOP), np.inf if is_trusted else MOST_FAR_SHARES / max(agents, 1))
+        score, is_far = _as_held(rolling, reference, sums, score, limits)
         if is_odd and _is_left_out(reference):
-            return LEFT_OUT
+            return LEFT_OUT, score
         if is_top and cause != NO_CAUSE:
             is_loud = sums[ODD] >= LOUD * max(1.0, LOUD_FLEET / max(agents, 1))
             if _has_entered(rolling, reference, mix(name, _AGENT) if is_loud else cause, is_odd):
-                return TURNED_AWAY
+                return TURNED_AWAY, score
         if not is_trusted and count[TRUSTED] > 0 and used > least:
             forget_oldest(rolling, FUSED)
             count[TRUSTED] -= 1
     let_in(rolling, reference, score)
     count[TRUSTED] += is_trusted
-    _note_entry(sums, reference, is_top)
+    _note_entry(sums, reference, is_top, is_far)
     if rolling.used[FUSED, 1] % TURN_ENTRIES == 0:
         count[TURNS] += 1
         reference.entries[:] *= 0.5
-    return TAKEN_IN
+    return TAKEN_IN, score

@@ -27,8 +27,8 @@ from detector.schema.alert import Basis
 from detector.steps.account import Account
 from detector.steps.casebook import Casebook
 from detector.steps.cases import MOST_CASE_CAUSES, MOST_PARTS, AlertedSession, NewPart, Ruling
+from detector.steps.causes import causes_of, uses_any
 from detector.steps.decisions import ALERT, NEAR, QUARANTINE, Ended, Passed
-from detector.steps.reference import causes_of, uses_any
 from detector.steps.workspace import Workspace
 
 NAMED = 10.0
@@ -206,7 +206,7 @@ class BudgetThreshold:
         """Return the end of a session that had alerted; the account earns from one that had not."""
         closes, judged = work.closes, work.judgements
         session, score = int(closes.name[row]), float(judged.closed_score[row])
-        case = self.cases.end(session, int(judged.closed_entry[row]), score)
+        case = self.cases.end(session, int(judged.closed_entry[row]), float(judged.closed_held[row]))
         is_live = bool(closes.seen[row] >= self.settings.trusted_until)
         self.closed += is_live
         if score >= 0.0:

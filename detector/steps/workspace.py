@@ -155,6 +155,8 @@ class Judgements(NamedTuple):
         The same two of each closed session; a score of -1 means that it held no action.
     closed_entry : ndarray of uint8, shape (rows,)
         What became of it in the reference.
+    closed_held : ndarray of float64, shape (rows,)
+        With which score it is there, or would be.
     """
 
     score: np.ndarray
@@ -166,6 +168,7 @@ class Judgements(NamedTuple):
     closed_score: np.ndarray
     closed_rarity: np.ndarray
     closed_entry: np.ndarray
+    closed_held: np.ndarray
 
 
 def allocate_judgements(events: int, rows: int) -> Judgements:
@@ -180,6 +183,7 @@ def allocate_judgements(events: int, rows: int) -> Judgements:
         closed_score=np.zeros(rows),
         closed_rarity=np.zeros(rows),
         closed_entry=np.zeros(rows, np.uint8),
+        closed_held=np.zeros(rows),
     )
 
 

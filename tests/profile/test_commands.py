@@ -43,7 +43,7 @@ def test_show_gives_every_value_as_text_or_json() -> None:
 def test_lint_is_silent_about_the_shipped_profile_and_fails_for_a_bad_one(tmp_path: Path) -> None:
     """Exit status 0 and 1."""
     assert run("lint", "--strict").exit_code == 0
-    assert "131,072 agents of 3,848 bytes" in run("lint").output
+    assert "131,072 agents of 3,856 bytes" in run("lint").output
     folder = tmp_path / "profiles" / "mine" / "v1"
     folder.mkdir(parents=True)
     (folder / "profile.toml").write_text("[budget]\nalerts = 2\n", encoding="utf-8")

@@ -10,16 +10,19 @@ from hypothesis import strategies as st
 
 from detector.memory.layout import ENTERED, FUSED, ODD, SCORED
 from detector.sketches.rolling import allocate_rolling
+from detector.steps.causes import NO_CAUSE
 from detector.steps.reference import (
     BEFORE,
     CAUSES,
     DAY_S,
+    FAR_SHARES,
+    FIRST_FAR,
     KNOWN_FLEET,
     KNOWN_SESSIONS,
     LOUD,
     LOUD_FLEET,
+    MOST_FAR_SHARES,
     NEWCOMERS,
-    NO_CAUSE,
     OF_ALL,
     OF_NEWCOMERS,
     TODAY,
@@ -30,7 +33,7 @@ from detector.steps.reference import (
     enter_reference,
 )
 
-LEAST = 20
+LEAST, ALERTS = 20, 0.01
 
 
 class Closing:
@@ -44,12 +47,12 @@ class Closing:
 
     def close(self, score: float, cause: int = 0, agent: int = 1, *, odd: bool = False, trusted: bool = False) -> bool:
         """Close a session; return whether it entered."""
-        sums = self.agents.setdefault(agent, np.zeros(7))
+        sums = self.agents.setdefault(agent, np.zeros(8))
         self.closed += 1
         sums[SCORED] += 1.0
         before = self.rolling.used[FUSED, 1]
         session = (score, np.uint64(cause), self.day * DAY_S)
-        enter_reference(self.rolling, self.reference, session, sums, (np.uint64(agent), odd, trusted), LEAST)
+        enter_reference(self.rolling, self.reference, session, sums, (np.uint64(agent), odd, trusted), LEAST, ALERTS)
         return bool(self.rolling.used[FUSED, 1] > before)
 
     def fill(self, number: int, agents: int = 1, **about: Any) -> None:
@@ -236,3 +239,19 @@ def test_more_causes_than_are_remembered_only_forget_the_oldest() -> None:
     assert (closing.reference.entered > 0).all()
     assert closing.close(9.0 + CAUSES, cause=10**6, agent=5_000, odd=True)
     assert not closing.close(9.0 + CAUSES, cause=10**6 + 9, agent=5_001, odd=True)
+
+
+def test_one_agent_holds_a_little_of_the_far_end_and_the_rest_of_its_is_held_where_that_begins() -> None:
+    """Decoys of one agent, each a cause of its own, raise the level by what a few would; no session is missing."""
+    closing = Closing(2_000)
+    closing.fill(1_900, agents=20)
+    for k in range(100):
+        closing.close(9.0 + k % 20 / 10.0, cause=5_000 + k, agent=k % 20 + 1)
+    edge = closing.held[-int(FAR_SHARES * ALERTS * 2_000) - 1]
+    entered = [closing.close(20.0 + k, cause=10_000 + k, agent=1) for k in range(60)]
+    assert all(entered)
+    far = [score for score in closing.held if score >= 20.0]
+    assert 1 <= len(far) <= MOST_FAR_SHARES / 20 * FAR_SHARES * ALERTS * 2_000 + FIRST_FAR
+    assert closing.held[-int(FAR_SHARES * ALERTS * 2_000) - 1] < edge + 2.0
+    assert closing.close(30.0, cause=20_000, agent=2)
+    assert 30.0 in closing.held
