@@ -133,7 +133,7 @@ def edge(
 @app.command("connect")
 def connect(
     source: Annotated[
-        Literal["claude-code", "codex", "copilot", "gemini-cli", "litellm", "agentgateway", "collector"],
+        Literal["claude-code", "codex", "copilot", "gemini-cli", "litellm", "agentgateway", "envoy", "collector"],
         typer.Argument(help="What is to be connected."),
     ],
     out: Annotated[
@@ -144,6 +144,9 @@ def connect(
         str, typer.Option(help="Where the file detector_gate.py stands on the agents' machines.")
     ] = "/opt/detector/detector_gate.py",
     tenant: Annotated[str, typer.Option(help="Tenant of the agents.")] = "default",
+    ext_authz: Annotated[
+        str, typer.Option(help="Where `detector edge --ext-authz` answers gateways.")
+    ] = "127.0.0.1:9466",
     bootstrap: Bootstrap = None,
     topic_prefix: Prefix = None,
 ) -> None:
@@ -158,7 +161,7 @@ def connect(
 
     settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix})
     logs, spans = (f"{settings.topic_prefix}otlp.{kind}" for kind in ("logs", "spans"))
-    values = {"brokers": settings.bootstrap, "endpoint": endpoint, "gate": gate, "tenant": tenant}
+    values = {"brokers": settings.bootstrap, "endpoint": endpoint, "gate": gate, "tenant": tenant, "authz": ext_authz}
     plan = plan_of(source, {**values, "logs": logs, "spans": spans})
     rights = grants(settings.bootstrap, "User:collector", [*topic_rights(logs, "Write"), *topic_rights(spans, "Write")])
     if plan.has_gate:
