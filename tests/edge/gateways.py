@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -45,10 +45,10 @@ def free_port() -> int:
     return port
 
 
-def until(is_so: object, what: str, within_s: float = 60.0) -> None:
+def until(is_so: Callable[[], object], what: str, within_s: float = 60.0) -> None:
     """Wait until a callable returns something true."""
     end = time.monotonic() + within_s
-    while not is_so():  # type: ignore[operator] - any callable
+    while not is_so():
         assert time.monotonic() < end, f"not within {within_s:.0f} s: {what}"
         time.sleep(0.05)
 

@@ -158,11 +158,18 @@ def test_copilot_captures_who_and_not_what() -> None:
 
 def test_litellm_sends_spans_without_messages() -> None:
     """By the exporter whose names are the conventions'."""
-    assert yaml.safe_load(_text("litellm", "config.yaml"))["litellm_settings"] == {
-        "callbacks": ["otel"],
-        "turn_off_message_logging": True,
-    }
+    config = yaml.safe_load(_text("litellm", "config.yaml"))
+    assert config["litellm_settings"] == {"callbacks": ["otel"], "turn_off_message_logging": True}
     assert "LITELLM_OTEL_V2=true" in _text("litellm", "litellm.env").splitlines()
+
+
+def test_litellm_asks_before_every_call_and_fails_closed() -> None:
+    """The files are found where the environment says."""
+    (asks,) = yaml.safe_load(_text("litellm", "config.yaml"))["guardrails"]
+    set_to = asks["litellm_params"]
+    assert (set_to["default_on"], set_to["mode"], set_to["fail"]) == (True, ["pre_call", "pre_mcp_call"], "closed")
+    assert (set_to["guardrail"], set_to["tenant"]) == ("detector_guardrail.DetectorGuardrail", "acme")
+    assert "PYTHONPATH=/opt/detector" in _text("litellm", "litellm.env").splitlines()
 
 
 def test_agentgateway_exports_its_access_log_and_asks_for_every_mcp_request() -> None:
