@@ -20,8 +20,8 @@ import yaml
 
 from detector.edge.connect import plan_of
 from tests.edge.gateways import answers, edge, environment, free_port, until
+from tests.edge.questions import tool
 from tests.edge.test_connect import VALUES
-from tests.edge.test_gateways import tool
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -14,6 +14,7 @@ from detector.edge.callers import Trust, place_of
 from detector.edge.gateways import Gateways
 from detector.edge.grpc_server import ENVOY_SERVICE, EXT_MCP_SERVICE, GrpcServer
 from detector.schema.command import Constraints
+from tests.edge.questions import envoy_question, mcp_question, tool
 from tests.edge.states import SUBJECT, record, released, state
 from tests.edge.test_point import Scene
 
@@ -41,22 +42,13 @@ class Called(Scene):
 
     def check(self, body: object = None, agent: str = AGENT, route: str = "mcp", **http: Any) -> Any:
         """Return Envoy's answer to a request with a body, by a peer with a certificate."""
-        asked = wire.CheckRequest()
-        asked.attributes.source.principal = agent.encode()
-        asked.attributes.request.http.method = http.pop("method", b"POST")
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
-        asked.attributes.request.http.body = raw
-        if route:
-            asked.attributes.extensions.add(key=b"detector.calls", value=route.encode())
-        for name, value in http.items():
-            asked.attributes.request.http.headers.add(key=name.replace("_", "-").encode(), value=value)
-        return wire.CheckResponse.FromString(self.send(ENVOY_SERVICE, "Check", asked.SerializeToString()))
+        raw = envoy_question(body, agent, route=route, **http)
+        return wire.CheckResponse.FromString(self.send(ENVOY_SERVICE, "Check", raw))
 
     def check_mcp(self, method: str, params: object, agent: str = AGENT, service: str = "crm") -> Any:
         """Return agentgateway's answer to a method, by a caller whose token was verified."""
-        asked = wire.McpRequest(services=[service.encode()], method=method.encode(), params=json.dumps(params).encode())
-        asked.metadata.update({"jwt": {"sub": agent}})
-        return wire.McpResult.FromString(self.send(EXT_MCP_SERVICE, "CheckRequest", asked.SerializeToString()))
+        raw = mcp_question(method, params, agent, service)
+        return wire.McpResult.FromString(self.send(EXT_MCP_SERVICE, "CheckRequest", raw))
 
 
 @pytest.fixture
@@ -65,11 +57,6 @@ def called() -> Iterator[Called]:
     made.point.confirmed(1_000.0)
     yield made
     made.close()
-
-
-def tool(name: str, rpc_id: int = 1) -> dict[str, object]:
-    """Return a tool call of JSON-RPC."""
-    return {"jsonrpc": "2.0", "id": rpc_id, "method": "tools/call", "params": {"name": name, "arguments": {}}}
 
 
 def test_a_contained_agent_is_denied_by_envoy_and_by_agentgateway_and_its_twin_by_neither(called: Called) -> None:
