@@ -34,6 +34,8 @@ log = structlog.get_logger("detector.edge")
 
 TICK_S: Final = 1.0
 FLUSH_S: Final = 5.0
+NOT_OTHERS: Final = 0o770
+"""Of a unix socket for gateways: they speak for every agent, so no other user may."""
 MOST_WAITING: Final = 10_000
 """Acknowledgements that wait for Kafka; what comes then is lost, and counted in the next one."""
 
@@ -181,7 +183,7 @@ class EdgeService:
         from detector.edge.grpc_server import GrpcServer
 
         answers = Gateways(self.point, self._options.trust)
-        made = GrpcServer(answers, self.metrics, self._options.gateways, self._options.socket_mode)
+        made = GrpcServer(answers, self.metrics, self._options.gateways, self._options.socket_mode & NOT_OTHERS)
         self.gateway_port = made.start()
         log.info("edge serves gateways", address=self._options.gateways, port=self.gateway_port)
         return made
