@@ -37,7 +37,7 @@ class Told(NamedTuple):
     metadata: Mapping[str, Any] = {}
 
 
-class Place(NamedTuple):
+class NamePlace(NamedTuple):
     """Where in a request a name stands.
 
     Attributes
@@ -68,7 +68,7 @@ class Place(NamedTuple):
         return [found] if isinstance(found, str) else []
 
 
-def place_of(text: str) -> Place:
+def place_of(text: str) -> NamePlace:
     """Return a place from its setting.
 
     Parameters
@@ -83,11 +83,11 @@ def place_of(text: str) -> Place:
     """
     kind, _, rest = text.partition(":")
     if text == "principal":
-        return Place("principal")
+        return NamePlace("principal")
     if kind == "header" and HEADER.fullmatch(rest):
-        return Place("header", (rest.lower(),))
+        return NamePlace("header", (rest.lower(),))
     if kind == "metadata" and rest and all(rest.split("/")):
-        return Place("metadata", tuple(rest.split("/")))
+        return NamePlace("metadata", tuple(rest.split("/")))
     raise SetupError(
         f"agent-from and tenant-from of edge must be principal, header:NAME or metadata:KEY/KEY, got {text!r}: name "
         "what the gateway sets and an agent cannot"
@@ -100,19 +100,19 @@ class Trust:
 
     Attributes
     ----------
-    agents : tuple of Place
+    agents : tuple of NamePlace
         Where the agent's name stands. All that are filled count, not only the first: a name can only add what binds.
     tenants : tuple of str
         Tenants asked under.
-    tenants_from : tuple of Place
+    tenants_from : tuple of NamePlace
         Where more of them stand.
     unnamed : {"deny", "allow"}
         What becomes of a call that no place names the agent of.
     """
 
-    agents: tuple[Place, ...] = (Place("principal"),)
+    agents: tuple[NamePlace, ...] = (NamePlace("principal"),)
     tenants: tuple[str, ...] = ("default",)
-    tenants_from: tuple[Place, ...] = field(default=())
+    tenants_from: tuple[NamePlace, ...] = field(default=())
     unnamed: Unnamed = "deny"
 
     def subjects(self, told: Told) -> tuple[str, ...]:
@@ -122,5 +122,5 @@ class Trust:
         return tuple(dict.fromkeys(made))[:MOST_SUBJECTS]
 
 
-def _filled(places: Iterable[Place], told: Told) -> list[str]:
+def _filled(places: Iterable[NamePlace], told: Told) -> list[str]:
     return [name[:MOST_TEXT] for place in places for name in place.names(told) if name]

@@ -50,7 +50,7 @@ def until(is_so: Callable[[], object], what: str, within_s: float = 60.0) -> Non
     end = time.monotonic() + within_s
     while not is_so():
         assert time.monotonic() < end, f"not within {within_s:.0f} s: {what}"
-        time.sleep(0.05)
+        time.sleep(0.05)  # a process of another kind tells nobody that it listens
 
 
 def answers(port: int) -> bool:
