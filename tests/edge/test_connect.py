@@ -163,38 +163,6 @@ def test_litellm_sends_spans_without_messages() -> None:
     assert "LITELLM_OTEL_V2=true" in _text("litellm", "litellm.env").splitlines()
 
 
-def test_litellm_asks_before_every_call_and_fails_closed() -> None:
-    """The files are found where the environment says."""
-    (asks,) = yaml.safe_load(_text("litellm", "config.yaml"))["guardrails"]
-    set_to = asks["litellm_params"]
-    assert (set_to["default_on"], set_to["mode"], set_to["fail"]) == (True, ["pre_call", "pre_mcp_call"], "closed")
-    assert (set_to["guardrail"], set_to["tenant"]) == ("detector_guardrail.DetectorGuardrail", "acme")
-    assert "PYTHONPATH=/opt/detector" in _text("litellm", "litellm.env").splitlines()
-
-
-def test_agentgateway_exports_its_access_log_and_asks_for_every_mcp_request() -> None:
-    """To the gRPC port of the same Collector; failing closed, with the names that the edge is told to believe."""
-    text = _text("agentgateway", "config.yaml")
-    config = yaml.safe_load(text)
-    assert config["frontendPolicies"]["accessLog"]["otlp"]["host"] == "127.0.0.1:4317"
-    (asks,) = config["mcp"]["policies"]["mcpGuardrails"]["processors"]
-    assert (asks["host"], asks["failureMode"], asks["methods"]) == ("127.0.0.1:9466", "failClosed", {"*": "request"})
-    told = re.findall(r"--agent-from metadata:(\w+)", text)
-    assert told == list(asks["metadata"])
-
-
-def test_envoy_asks_for_every_request_with_its_body_and_denies_where_nobody_answers() -> None:
-    """Its own words for failing closed, and where the edge listens."""
-    config = yaml.safe_load(_text("envoy", "ext_authz.yaml"))
-    (asks,) = (one["typed_config"] for one in config["http_filters"])
-    assert asks["failure_mode_allow"] is False
-    assert asks["with_request_body"]["allow_partial_message"] is False
-    (cluster,) = config["clusters"]
-    assert cluster["name"] == asks["grpc_service"]["envoy_grpc"]["cluster_name"]
-    (where,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
-    assert where["endpoint"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 9466}
-
-
 def test_the_collector_is_whole_and_writes_the_topics_that_are_read() -> None:
     """Every part a pipeline names is there and none besides; the filter stands before Kafka; batches stay small."""
     config = yaml.safe_load(_text("collector", "collector.yaml"))
