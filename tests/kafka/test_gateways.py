@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import grpc
 import pytest
 
-from detector.edge import wire
-from detector.edge.grpc_server import ENVOY_SERVICE, EXT_MCP_SERVICE
+from detector.edge.grpc_server import ENVOY_SERVICE
 from detector.schema.acks import PolicyAck
 from detector.schema.command import Constraints
 from tests.edge.gateways import free_port
-from tests.edge.questions import envoy_question, mcp_question, tool
+from tests.edge.questions import envoy_question, tool
 from tests.edge.states import released
-from tests.kafka.edge_scene import EdgeScene, edge_scene, isolation
+from tests.kafka.edge_scene import Asking, EdgeScene, edge_scene, isolation
 from tests.kafka.harness import Deployment
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
@@ -29,28 +27,6 @@ def scene(deployed: Deployment) -> Iterator[EdgeScene]:
     """Yield an edge scene on this test's topics."""
     with edge_scene(deployed) as made:
         yield made
-
-
-class Asking:
-    """A gateway's connection to the edge."""
-
-    def __init__(self, port: int) -> None:
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
-
-    def envoy(self, agent: str, name: str = "lookup") -> int:
-        """Return the code of Envoy's answer, 0 for a request that may pass."""
-        raw = self._send(ENVOY_SERVICE, "Check", envoy_question(tool(name), agent))
-        code: int = wire.CheckResponse.FromString(raw).status.code
-        return code
-
-    def agentgateway(self, agent: str, name: str = "lookup") -> int:
-        """Return the code of agentgateway's answer, 0 for a request that may pass."""
-        raw = self._send(EXT_MCP_SERVICE, "CheckRequest", mcp_question("tools/call", {"name": name}, agent))
-        code: int = wire.McpResult.FromString(raw).error.code
-        return code
-
-    def _send(self, service: str, method: str, raw: bytes) -> Any:
-        return self._channel.unary_unary(f"/{service}/{method}")(raw, timeout=10.0, wait_for_ready=True)
 
 
 def test_a_policy_record_refuses_the_next_request_and_every_answer_is_acknowledged(scene: EdgeScene) -> None:
