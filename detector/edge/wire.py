@@ -1,9 +1,9 @@
 """What gateways ask and are told, as bytes: Envoy's ext_authz v3 and agentgateway's ExtMcp, the part we read and write.
 
 A field's number and kind are the protocols'; the rest of a message is passed over. The classes are made here and not
-taken from a package: `xds-protos` writes over files of `opentelemetry-proto`, `envoy-data-plane` brings a compiler of
-its own, and both bring a tree of a thousand modules for twenty fields. Every text is read as bytes, so that one wrong
-byte in a header makes no message unreadable. Needs protobuf, and no gRPC.
+taken from a package: `xds-protos` writes over files of `opentelemetry-proto`, `envoy-data-plane` brings another
+runtime of protobuf, and each is a tree of a thousand modules for twenty fields. Every text is read as bytes, so that
+one wrong byte in a header makes no message unreadable. Needs protobuf, and no gRPC.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ def test_mcp_calls_are_blocked_by_tool_and_by_server_and_tool(folder: Path) -> N
         )
     assert [status for status, _ in told] == [403, 0, 403, 0, 0, 403, 0, 403]
     assert "this tool is barred" in told[0][1]
-    assert "nobody knows who calls" in told[7][1]
+    assert "nobody knows which agent calls" in told[7][1]
 
 
 def test_a_static_guardrail_goes_by_its_copy_and_a_closed_one_does_not(folder: Path) -> None:

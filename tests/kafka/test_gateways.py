@@ -19,8 +19,6 @@ from tests.kafka.harness import Deployment
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 
-FROM = ("--agent-from", "principal", "--agent-from", "metadata:jwt/sub")
-
 
 @pytest.fixture
 def scene(deployed: Deployment) -> Iterator[EdgeScene]:
@@ -31,9 +29,8 @@ def scene(deployed: Deployment) -> Iterator[EdgeScene]:
 
 def test_a_policy_record_refuses_the_next_request_and_every_answer_is_acknowledged(scene: EdgeScene) -> None:
     """Free before, refused after in both protocols, free again after a release; the hook is answered by the same."""
-    port = free_port()
-    scene.start("edge", "--ext-authz", f"127.0.0.1:{port}", *FROM)
-    asking = Asking(port)
+    asking = Asking(free_port())
+    scene.start("edge", *asking.words)
     assert (asking.envoy("ci-7"), asking.agentgateway("ci-7")) == (0, 0)
     command = isolation("ci-7")
     scene.publish(command)
@@ -56,15 +53,15 @@ def test_a_policy_record_refuses_the_next_request_and_every_answer_is_acknowledg
 
 def test_answers_to_a_limited_agent_add_up_and_end_with_its_term(scene: EdgeScene) -> None:
     """Three a minute of either protocol, the rest refused; then the state expires by the service's own clock."""
-    port, now = free_port(), time.time()
+    now = time.time()
     rules = Constraints(rate_per_min=3.0)
     scene.publish(
         isolation(
             "ci-9", tier="limit", constraints=rules, expires_at=now + 15.0, on_expiry="release", steps_down_until=None
         )
     )
-    scene.start("edge", "--ext-authz", f"127.0.0.1:{port}", *FROM)
-    asking = Asking(port)
+    asking = Asking(free_port())
+    scene.start("edge", *asking.words)
     codes = [asking.envoy("ci-9") for _ in range(4)] + [asking.agentgateway("ci-9") for _ in range(2)]
     assert codes == [0, 0, 0, 8, 2, 2]
     scene.deployed.until(lambda: asking.envoy("ci-9") == 0 and time.time() > now + 15.0, "the term is over")
@@ -82,10 +79,9 @@ def test_answers_to_a_limited_agent_add_up_and_end_with_its_term(scene: EdgeScen
 def test_a_killed_service_answers_nobody_and_knows_again_what_holds(scene: EdgeScene) -> None:
     """The gateway has an error, on which it denies; the next service reads the topic anew."""
     port = free_port()
-    words = ("--ext-authz", f"127.0.0.1:{port}", *FROM)
-    scene.publish(isolation("ci-7"))
-    first = scene.start("edge", *words)
     asking = Asking(port)
+    scene.publish(isolation("ci-7"))
+    first = scene.start("edge", *asking.words)
     assert (asking.envoy("ci-7"), asking.envoy("ci-8")) == (7, 0)
     first.kill()
     first.wait()
@@ -93,6 +89,6 @@ def test_a_killed_service_answers_nobody_and_knows_again_what_holds(scene: EdgeS
         channel.unary_unary(f"/{ENVOY_SERVICE}/Check")(envoy_question(tool("a"), "ci-8"), timeout=10.0)
     assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
     (scene.folder / "edge").unlink(missing_ok=True)
-    scene.start("edge", *words)
+    scene.start("edge", *asking.words)
     again = Asking(port)
     assert (again.envoy("ci-7"), again.envoy("ci-8")) == (7, 0)
