@@ -101,8 +101,8 @@ class Envoy:
         """Return status and body of an agent's request, with its token or with what its certificate is shown by."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {token(agent)}", "Content-Type": "application/json"}
-        scheme = "https" if shown else "http"
-        request = urllib.request.Request(f"{scheme}://127.0.0.1:{self._port}{path}", raw, headers)  # noqa: S310 - loopback
+        address = f"{'https' if shown else 'http'}://127.0.0.1:{self._port}{path}"
+        request = urllib.request.Request(address, raw, headers)  # noqa: S310 - loopback
         try:
             with urllib.request.urlopen(request, timeout=10, context=shown) as answer:  # noqa: S310 - loopback
                 return answer.status, answer.read().decode()
