@@ -7,9 +7,11 @@ import hashlib
 import hmac
 import json
 import shutil
+import signal
 import ssl
 import subprocess
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -154,6 +156,18 @@ def test_a_killed_edge_lets_nobody_through(folder: Path) -> None:
         assert gateway.call(tool("lookup"), "other")[0] == 200
         running.kill()
         assert gateway.call(tool("lookup"), "other")[0] == 403
+
+
+def test_an_edge_that_hangs_lets_nobody_through_and_holds_nobody_up(folder: Path) -> None:
+    """Stopped in the middle: Envoy waits for a second, as it is printed; afterwards it goes on."""
+    with edge(folder, "ci-7", *FROM) as running, envoy(folder, running.port) as gateway:
+        assert gateway.call(tool("lookup"), "other")[0] == 200
+        running.process.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        assert gateway.call(tool("lookup"), "other")[0] == 403
+        assert 0.9 < time.monotonic() - began < 8.0
+        running.process.send_signal(signal.SIGCONT)
+        until(lambda: gateway.call(tool("lookup"), "other")[0] == 200, "it goes on")
 
 
 def test_a_closed_edge_without_kafka_lets_nobody_through(folder: Path) -> None:

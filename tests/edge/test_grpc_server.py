@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import stat
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ import pytest
 from detector.edge import wire
 from detector.edge.callers import Trust
 from detector.edge.gateways import Gateways
-from detector.edge.grpc_server import ENVOY_SERVICE, GrpcServer, checked_address
+from detector.edge.grpc_server import ENVOY_SERVICE, MOST_CALLS, GrpcServer, checked_address
 from detector.errors import SetupError
+from tests.edge.questions import envoy_question, tool
 from tests.edge.test_point import Scene
 
 
@@ -71,6 +73,26 @@ def test_a_port_that_is_taken_is_refused_and_not_shared() -> None:
             _server(f"127.0.0.1:{port}").start()
     finally:
         first.stop()
+
+
+def test_more_questions_than_are_answered_at_once_are_refused_and_not_kept() -> None:
+    """While no answer can be given: what is over 128 has an error at once, on which gateways deny."""
+    scene = Scene()
+    scene.point.confirmed(1_000.0)
+    server = GrpcServer(Gateways(scene.point, Trust()), scene.metrics, "127.0.0.1:0")
+    raw, told = envoy_question(tool("a"), "ci-7"), threading.Semaphore(0)
+    with grpc.insecure_channel(f"127.0.0.1:{server.start()}") as channel:
+        ask = channel.unary_unary(f"/{ENVOY_SERVICE}/Check")
+        with scene.point._lock:
+            asked = [ask.future(raw, timeout=30.0) for _ in range(MOST_CALLS + 20)]
+            for one in asked:
+                one.add_done_callback(lambda _: told.release())
+            assert all(told.acquire(timeout=10.0) for _ in range(20))
+            refused = [one for one in asked if one.done()]
+        answers = [wire.CheckResponse.FromString(one.result()) for one in asked if one not in refused]
+    server.stop()
+    assert {one.code() for one in refused} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    assert [one.status.code for one in answers] == [0] * MOST_CALLS
 
 
 def test_without_grpc_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
