@@ -9,7 +9,7 @@ RUN /opt/detector/bin/pip install --no-cache-dir --require-hashes --no-deps --on
 COPY pyproject.toml README.md LICENSE ./
 COPY models models
 COPY detector detector
-COPY detector_gate.py ./
+COPY detector_gate.py detector_guardrail.py ./
 RUN /opt/detector/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:3.11.13-slim-bookworm

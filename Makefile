@@ -18,7 +18,7 @@ SPREAD := -n auto --maxprocesses 4 --dist loadfile
 JUNIT_FILE = $(if $(JUNIT),--junitxml=$(JUNIT)/$(1).xml)
 # has no wheel, and only makes reports of the mutation tool that are not asked for
 WITHOUT_WHEEL := yattag
-EXTRAS := --extra local --extra notebooks --extra dev
+EXTRAS := --extra gateway --extra local --extra notebooks --extra dev
 COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
   --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 

@@ -5,7 +5,8 @@ on a unix socket. *In a script* is what the installed `detector-gate` does: site
 through first. CPU is the process's own, user and system, and does not grow when others use the machine; wall time does:
 hold a gate's against that of the interpreter that does nothing, started in turn with it. Containment is measured on a
 real Kafka with a real worker, one agent after the other: from before the alert (or the policy record) is written until
-a gate, started over and over, has denied; so a gate's own time is in it.
+a gate, started over and over, has denied; so a gate's own time is in it. A *Check* is a gateway's question over gRPC on
+loopback, Envoy's, on a connection that stays open, from the client's side.
 """
 
 from __future__ import annotations
@@ -20,19 +21,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import grpc
 import numpy as np
 
+from detector.edge import wire
+from detector.edge.grpc_server import ENVOY_SERVICE
 from detector.local.ladder import open_broker
+from tests.edge.gateways import free_port
+from tests.edge.questions import envoy_question, tool
 from tests.edge.recordings import MADE_UP
 from tests.kafka.edge_scene import BY_COMMAND, GATE, EdgeScene, edge_scene, isolation
 from tests.kafka.harness import deployment
 from tests.project.sources import ROOT
 
 CALLS = 500
+CHECKS = 5_000
+CHECK = "Check"
 AGENTS = 15
 """The breaker lets no more than twenty be contained in an hour."""
 BOUND_MS = 60.0
 CONTAINED_MS = 250.0
+CHECK_MS = 20.0
+"""A tenth of Envoy's own limit for an answer, 200 ms."""
 NOTHING = "an interpreter that does nothing, `python -I -S -c pass`"
 SCRIPT = "import sys; from detector_gate import main; sys.exit(main())"
 
@@ -89,6 +99,22 @@ def _denied_within(scene: EdgeScene, agent: str, tenant: str) -> float:
     return answer.at
 
 
+def _checks(port: int) -> dict[str, Spread]:
+    """Return how long a gateway waits for an answer, in turn of a free and of a contained agent."""
+    asked = {f"{CHECK}, call allowed": ("ci-8", 0), f"{CHECK}, call denied": ("ci-7", 7)}
+    taken: dict[str, list[float]] = {name: [] for name in asked}
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        ask = channel.unary_unary(f"/{ENVOY_SERVICE}/Check")
+        for _ in range(CHECKS):
+            for name, (agent, code) in asked.items():
+                raw, began = envoy_question(tool("lookup"), agent), time.perf_counter()
+                told = ask(raw, timeout=10.0)
+                taken[name].append(time.perf_counter() - began)
+                if wire.CheckResponse.FromString(told).status.code != code:
+                    raise RuntimeError(f"{name}: the answer must have been {code}")
+    return {name: spread(times) for name, times in taken.items()}
+
+
 def measure() -> dict[str, Spread]:
     """Return the spreads by what was measured."""
     with (
@@ -98,7 +124,8 @@ def measure() -> dict[str, Spread]:
         edge_scene(made) as scene,
     ):
         made.start(mode="enforce")
-        scene.start()
+        port = free_port()
+        scene.start("edge", "--ext-authz", f"127.0.0.1:{port}")
         scene.publish(isolation("ci-7"))
         scene.alert("warm-up", 1)
         for agent, tenant in (("ci-7", "default"), ("warm-up", "acme")):
@@ -111,7 +138,7 @@ def measure() -> dict[str, Spread]:
             "gate, call denied": Started([*GATE, *denied], is_denied=True),
             "gate in a script, call denied": Started([sys.executable, "-c", SCRIPT, *denied], is_denied=True),
         }
-        found = _starts(started)
+        found = {**_starts(started), **_checks(port)}
         records, alerts = [], []
         for number in range(AGENTS):
             began = time.time()
@@ -125,7 +152,7 @@ def measure() -> dict[str, Spread]:
 
 
 def table(found: dict[str, Spread]) -> str:
-    """Return the measured times, and the two bounds."""
+    """Return the measured times, and the bounds."""
     lines = ["| what | median, ms | p99, ms | longest, ms | CPU p99, ms | of |", "|---|---|---|---|---|---|"]
     for name, one in found.items():
         cpu = "" if one.cpu_p99 is None else f"{one.cpu_p99:.1f}"
@@ -133,10 +160,12 @@ def table(found: dict[str, Spread]) -> str:
     gates = [one for name, one in found.items() if name.startswith("gate")]
     slowest, nothing = max(one.p99 for one in gates), found[NOTHING].p99
     contained = found["alert to denied call"].longest
+    check = max(one.p99 for name, one in found.items() if name.startswith(CHECK))
     said = [
         f"a gate's p99 under {BOUND_MS:.0f} ms: {_kept(slowest, BOUND_MS)}, where nothing at all took {nothing:.1f}",
         f"its CPU: {_kept(max(one.cpu_p99 or 0.0 for one in gates), BOUND_MS)}",
         f"alert to denied call under {CONTAINED_MS:.0f} ms: {_kept(contained, CONTAINED_MS)}",
+        f"a Check's p99 under {CHECK_MS:.0f} ms: {_kept(check, CHECK_MS)}",
     ]
     lines += ["", f"Bounds, with a load average of {os.getloadavg()[1]:.1f} on two cores: {'; '.join(said)}."]
     return "\n".join(lines)

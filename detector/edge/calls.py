@@ -12,6 +12,11 @@ CODEX: Final = "codex"
 GEMINI: Final = "gemini-cli"
 COPILOT: Final = "copilot-cli"
 PRODUCTS: Final = (CLAUDE, CODEX, GEMINI, COPILOT)
+LITELLM: Final = "litellm"
+ENVOY: Final = "envoy"
+AGENTGATEWAY: Final = "agentgateway"
+ASKING: Final = (*PRODUCTS, LITELLM)
+"""Who may ask on the unix socket: hooks, and the guardrail of a LiteLLM proxy. Gateways ask over gRPC."""
 
 AFTERWARDS: Final = frozenset(
     "PostToolUse PostToolUseFailure AfterTool postToolUse SessionStart SessionEnd sessionStart sessionEnd Stop "

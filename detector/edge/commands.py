@@ -11,6 +11,7 @@ app = typer.Typer(rich_markup_mode="markdown")
 
 KAFKA = "Kafka"
 ANSWERING = "Answering"
+GATEWAYS = "Gateways"
 
 
 Bootstrap = Annotated[
@@ -52,6 +53,34 @@ def edge(
     listen_port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Port of /livez, /readyz and /metrics on 127.0.0.1; 0: off.")
     ] = 9465,
+    ext_authz: Annotated[
+        str,
+        typer.Option(
+            help="Where gateways ask over gRPC (Envoy's ext_authz, agentgateway's ExtMcp): HOST:PORT of loopback, or "
+            "unix:/path. Needs the extra `gateway`.",
+            rich_help_panel=GATEWAYS,
+        ),
+    ] = "",
+    agent_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Place in a request that names the agent and that agents cannot write: principal, header:NAME or "
+            "metadata:KEY/KEY; several times. (default: principal)",
+            rich_help_panel=GATEWAYS,
+        ),
+    ] = None,
+    tenant_from: Annotated[
+        list[str] | None,
+        typer.Option(help="Place that names its tenant, besides --tenant; several times.", rich_help_panel=GATEWAYS),
+    ] = None,
+    tenant: Annotated[
+        list[str] | None,
+        typer.Option(help="Tenant of all that call; several times. (default: default)", rich_help_panel=GATEWAYS),
+    ] = None,
+    unnamed: Annotated[
+        Literal["deny", "allow"],
+        typer.Option(help="A call whose agent no place names.", rich_help_panel=GATEWAYS),
+    ] = "deny",
     bootstrap: Bootstrap = None,
     topic_prefix: Prefix = None,
     group: Annotated[
@@ -61,11 +90,14 @@ def edge(
     """Carry out quarantines at the agents of this machine, until stopped with SIGTERM or Ctrl-C.
 
     Follows agent.policy and answers detector-gate, the hook command of Claude Code, Codex, Gemini CLI and Copilot CLI:
-    a call of a contained agent is denied in the agent's own form, and acknowledged on agent.policy.acks. Only states in
-    enforce mode bind. Brokers and credentials are those of the worker's settings; it needs no other part of the worker.
+    a call of a contained agent is denied in the agent's own form, and acknowledged on agent.policy.acks. With
+    --ext-authz it answers Envoy and agentgateway from the same states; LiteLLM's guardrail asks on the socket. Only
+    states in enforce mode bind. Brokers and credentials are those of the worker's settings; it needs no other part of
+    the worker.
     """
     import socket as sockets
 
+    from detector.edge.callers import Trust, place_of
     from detector.edge.service import EdgeOptions, run_edge
     from detector.errors import SetupError
     from detector.worker.clients import confluent_options
@@ -87,6 +119,13 @@ def edge(
         copy=copy,
         point=point or f"edge/{sockets.gethostname()}",
         group=group,
+        gateways=ext_authz,
+        trust=Trust(
+            agents=tuple(map(place_of, agent_from or ["principal"])),
+            tenants=tuple(tenant or ["default"]),
+            tenants_from=tuple(map(place_of, tenant_from or [])),
+            unnamed=unnamed,
+        ),
     )
     run_edge(confluent_options(settings), settings.topics, options)
 
@@ -94,7 +133,7 @@ def edge(
 @app.command("connect")
 def connect(
     source: Annotated[
-        Literal["claude-code", "codex", "copilot", "gemini-cli", "litellm", "agentgateway", "collector"],
+        Literal["claude-code", "codex", "copilot", "gemini-cli", "litellm", "agentgateway", "envoy", "collector"],
         typer.Argument(help="What is to be connected."),
     ],
     out: Annotated[
@@ -105,6 +144,9 @@ def connect(
         str, typer.Option(help="Where the file detector_gate.py stands on the agents' machines.")
     ] = "/opt/detector/detector_gate.py",
     tenant: Annotated[str, typer.Option(help="Tenant of the agents.")] = "default",
+    ext_authz: Annotated[
+        str, typer.Option(help="Where `detector edge --ext-authz` answers gateways.")
+    ] = "127.0.0.1:9466",
     bootstrap: Bootstrap = None,
     topic_prefix: Prefix = None,
 ) -> None:
@@ -119,7 +161,7 @@ def connect(
 
     settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix})
     logs, spans = (f"{settings.topic_prefix}otlp.{kind}" for kind in ("logs", "spans"))
-    values = {"brokers": settings.bootstrap, "endpoint": endpoint, "gate": gate, "tenant": tenant}
+    values = {"brokers": settings.bootstrap, "endpoint": endpoint, "gate": gate, "tenant": tenant, "authz": ext_authz}
     plan = plan_of(source, {**values, "logs": logs, "spans": spans})
     rights = grants(settings.bootstrap, "User:collector", [*topic_rights(logs, "Write"), *topic_rights(spans, "Write")])
     if plan.has_gate:

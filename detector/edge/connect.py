@@ -18,7 +18,7 @@ from detector.errors import SetupError
 
 FOLDER: Final = Path(__file__).with_name("sources")
 SHARED: Final = FOLDER / "shared"
-SOURCES: Final = ("claude-code", "codex", "copilot", "gemini-cli", "litellm", "agentgateway", "collector")
+SOURCES: Final = ("claude-code", "codex", "copilot", "gemini-cli", "litellm", "agentgateway", "envoy", "collector")
 PLACE: Final = re.compile(r"@\{(\w+)\}")
 
 RULES: Final = {
@@ -28,6 +28,7 @@ RULES: Final = {
     "gate": (r"/[A-Za-z0-9._/-]+", "an absolute path of plain characters"),
     "logs": (r"[A-Za-z0-9._-]+", "a topic's name"),
     "spans": (r"[A-Za-z0-9._-]+", "a topic's name"),
+    "authz": (r"(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}", "HOST:PORT of loopback, where the edge answers gateways"),
 }
 """What each value must look like, as a pattern and in words."""
 
@@ -51,7 +52,7 @@ class ConnectPlan:
     title : str
         What it is and how it arrives.
     has_gate : bool
-        Whether its tool calls can be denied by the gate.
+        Whether its calls can be denied: by the gate in its hook, or by what the gateway asks.
     files : tuple of SourceFile
         To be set.
     unseen : tuple of str
@@ -150,12 +151,15 @@ def _checked(values: dict[str, str]) -> dict[str, str]:
         if not re.fullmatch(rule, values[name]):
             raise SetupError(f"{name} of connect must be {words}, got {values[name]!r}")
     host = urlsplit(values["endpoint"]).hostname or ""
+    authz_host, _, authz_port = values["authz"].rpartition(":")
     return {
         **values,
         "brokers": values["brokers"].replace(",", '", "'),
         "gate": f"/usr/bin/python3 -I -S {values['gate']}",
         "gate_folder": str(Path(values["gate"]).parent),
         "collector": f"{host}:4317",
+        "authz_host": authz_host.strip("[]").replace("localhost", "127.0.0.1"),
+        "authz_port": authz_port,
     }
 
 

@@ -15,7 +15,7 @@ FOLD_S: Final = 5.0
 MOST_FOLDS: Final = 1_000
 """Kinds of answers counted at a time; the oldest is sent when another comes."""
 
-FoldKey = tuple[str, int, str, str, str, str]
+FoldKey = tuple[str, int, str, str, str, str, str]
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class AckLedger:
             return []
         status: AckStatus = "denied" if verdict.is_denied else "allowed"
         tool = call.tools[0] if call.tools else ""
-        key = (state.command_id, state.revision, status, verdict.why, tool, call.session_id)
+        key = (state.command_id, state.revision, status, verdict.why, call.product, tool, call.session_id)
         fold = self._folds.get(key)
         if fold is not None and now - fold.opened < FOLD_S:
             fold.first_at = fold.first_at if fold.count else now

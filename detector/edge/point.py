@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import structlog
 
@@ -93,13 +94,25 @@ class EnforcementPoint:
         call = read_call(request.body, request.product)
         if not call.is_judged:
             return ALLOWED
+        verdict = self.judge(request.subjects, call)
+        return denial(call, verdict.says) if verdict.is_denied else ALLOWED
+
+    def judge(self, subjects: Iterable[str], call: HookCall) -> GateVerdict:
+        """Return what holds for a call of whoever may be one of the subjects, counted and acknowledged."""
         with self._lock:
-            verdict = self._view.decide(request.subjects, call.tools)
+            verdict = self._view.decide(subjects, call.tools)
             now = self._view.clock()
             self._count(call, verdict, now)
             for ack in self._ledger.answered(call, verdict, now):
                 self._hand_on(ack)
-        return denial(call, verdict.says) if verdict.is_denied else ALLOWED
+        return verdict
+
+    def refuse(self, call: HookCall, why: Literal["unnamed", "unreadable"]) -> GateVerdict:
+        """Return a denial that no command is behind, counted."""
+        verdict = GateVerdict(is_denied=True, why=why)
+        with self._lock:
+            self._count(call, verdict, self._view.clock())
+        return verdict
 
     def tick(self, *, is_last: bool = False) -> None:
         """Hand on repeats whose time is over, and set the gauges."""

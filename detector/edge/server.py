@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from detector.edge.calls import PRODUCTS
+from detector.edge.calls import ASKING
 from detector.edge.metrics import EdgeMetrics
 from detector.edge.point import EnforcementPoint, HookRequest
 
@@ -154,7 +154,7 @@ def _request(lines: list[str]) -> tuple[int, HookRequest]:
     length, product = told.get("content-length", ""), told.get("detector-product", "")
     if not (length.isascii() and length.isdigit() and len(length) < 10 and int(length) <= MOST_BODY_BYTES):
         raise BadRequestError(f"Content-Length must be at most {MOST_BODY_BYTES}")
-    if "transfer-encoding" in told or product not in {"", *PRODUCTS} or not 0 < len(subjects) <= MOST_SUBJECTS:
+    if "transfer-encoding" in told or product not in {"", *ASKING} or not 0 < len(subjects) <= MOST_SUBJECTS:
         raise BadRequestError(f"1 to {MOST_SUBJECTS} Detector-Subject and a known Detector-Product are needed")
     return int(length), HookRequest(b"", tuple(subjects), product)
 

@@ -5,32 +5,37 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import socket
-import stat
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from confluent_kafka import KafkaError, Message, Producer
 
 from detector.clock import system_clock
+from detector.edge.callers import Trust
 from detector.edge.copy import read_copy, write_copy
+from detector.edge.listeners import port_listener, unix_listener
 from detector.edge.metrics import EdgeMetrics
 from detector.edge.point import EnforcementPoint
 from detector.edge.reader import PolicyReader
 from detector.edge.server import EdgeServer
 from detector.edge.view import FailMode, PolicyView
-from detector.errors import SetupError, StateError
+from detector.errors import StateError
 from detector.schema.acks import PolicyAck
 from detector.schema.topics import TopicNames
+
+if TYPE_CHECKING:
+    from detector.edge.grpc_server import GrpcServer
 
 log = structlog.get_logger("detector.edge")
 
 TICK_S: Final = 1.0
 FLUSH_S: Final = 5.0
+NOT_OTHERS: Final = 0o770
+"""Of a unix socket for gateways: they speak for every agent, so no other user may."""
 MOST_WAITING: Final = 10_000
 """Acknowledgements that wait for Kafka; what comes then is lost, and counted in the next one."""
 
@@ -57,6 +62,10 @@ class EdgeOptions:
         Name in acknowledgements.
     group : str
         Sent to the broker; nothing is committed.
+    gateways : str
+        Where gateways ask over gRPC; empty: nowhere.
+    trust : Trust
+        What they are believed.
     """
 
     socket_path: Path
@@ -67,6 +76,8 @@ class EdgeOptions:
     copy: Path | None
     point: str
     group: str
+    gateways: str = ""
+    trust: Trust = field(default_factory=Trust)
 
 
 class AckProducer:
@@ -128,6 +139,7 @@ class EdgeService:
 
     def __init__(self, kafka: Mapping[str, Any], names: TopicNames, options: EdgeOptions) -> None:
         self._options = options
+        self.gateway_port = 0
         self.metrics = EdgeMetrics()
         view = PolicyView(system_clock, time.monotonic, fail=options.fail, stale_after_s=options.stale_after_s)
         if options.copy is not None and options.fail == "static":
@@ -139,12 +151,13 @@ class EdgeService:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`: 1. listen, 2. read, 3. answer, 4. acknowledge what is left."""
         # 1. a gate that comes too early is denied with a reason
-        listener = _unix_listener(self._options.socket_path, self._options.socket_mode)
-        server = EdgeServer(self.point, self.metrics)
+        listener = unix_listener(self._options.socket_path, self._options.socket_mode)
+        server, gateways = EdgeServer(self.point, self.metrics), None
         try:
             await server.listen(listener, may_ask=True)
             if self._options.listen is not None:
-                await server.listen(_port_listener(self._options.listen), may_ask=False)
+                await server.listen(port_listener(self._options.listen), may_ask=False)
+            gateways = self._for_gateways()
             # 2.
             self._reader.start()
             log.info("edge serves", socket=str(self._options.socket_path), fail=self._options.fail)
@@ -155,10 +168,25 @@ class EdgeService:
                 await asyncio.to_thread(self._tick)
         # 4.
         finally:
+            if gateways is not None:
+                await asyncio.to_thread(gateways.stop)
             server.close()
             listener.close()
             self._options.socket_path.unlink(missing_ok=True)
             await asyncio.to_thread(self._end)
+
+    def _for_gateways(self) -> GrpcServer | None:
+        """Return what listens for gateways, None if nothing is to; gRPC is imported only here."""
+        if not self._options.gateways:
+            return None
+        from detector.edge.gateways import Gateways
+        from detector.edge.grpc_server import GrpcServer
+
+        answers = Gateways(self.point, self._options.trust)
+        made = GrpcServer(answers, self.metrics, self._options.gateways, self._options.socket_mode & NOT_OTHERS)
+        self.gateway_port = made.start()
+        log.info("edge serves gateways", address=self._options.gateways, port=self.gateway_port)
+        return made
 
     def _tick(self) -> None:
         self.point.tick()
@@ -199,47 +227,3 @@ def _take_up(view: PolicyView, path: Path) -> None:
         view.take_up(read_copy(path))
     except StateError as exc:
         log.warning("no kept copy to begin with: calls are denied until the topic is read", why=str(exc))
-
-
-def _unix_listener(path: Path, mode: int) -> socket.socket:
-    """Return a listening unix socket; one that a dead service left is replaced.
-
-    Raises
-    ------
-    SetupError
-        Another service answers there, or the place cannot be written.
-    """
-    if _is_answered(path):
-        raise SetupError(f"socket of edge must be free, got {path} of a running service: choose another")
-    listener = socket.socket(socket.AF_UNIX)
-    try:
-        if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
-            path.unlink()
-        listener.bind(str(path))
-        path.chmod(mode)
-        listener.listen(128)
-    except OSError as exc:
-        listener.close()
-        raise SetupError(
-            f"socket of edge must be a path that can be written, got {path} ({exc.strerror or exc}): make its folder, "
-            "owned by the service's user"
-        ) from exc
-    return listener
-
-
-def _is_answered(path: Path) -> bool:
-    """Return whether somebody listens on a unix socket."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            return probe.connect_ex(str(path)) == 0
-        except OSError:  # a path that is too long
-            return False
-
-
-def _port_listener(address: tuple[str, int]) -> socket.socket:
-    try:
-        return socket.create_server(address, backlog=128)
-    except OSError as exc:
-        raise SetupError(
-            f"listen port of edge must be free, got {address[0]}:{address[1]} ({exc.strerror}): choose another, or 0"
-        ) from exc

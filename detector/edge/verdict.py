@@ -17,7 +17,7 @@ MOST_COUNTED: Final = 1_000
 """Times of calls remembered of one subject; a higher rate is held over a shorter window."""
 MINUTE_S: Final = 60.0
 
-Why = Literal["free", "limited", "tool", "rate", "unread", "stale", "overfull"]
+Why = Literal["free", "limited", "tool", "rate", "unread", "stale", "overfull", "unnamed", "unreadable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ class GateVerdict:
         Whether the call must not happen.
     why : Why
         free: no command binds the agent. limited: it may, and was counted. tool, rate: the command denies it. unread,
-        stale, overfull: nothing certain is known of what holds, and the setting says that this denies.
+        stale, overfull: nothing certain is known of what holds, and the setting says that this denies. unnamed,
+        unreadable: a gateway did not say who calls, or what it asks cannot be read.
     subject : str
         Whom the command names; empty without one.
     tier : Tier
@@ -56,6 +57,8 @@ class GateVerdict:
                 "unread": "Denied: the policy has not been read yet. Ask whoever runs the detector.",
                 "stale": "Denied: the policy could not be read for a while. Ask whoever runs the detector.",
                 "overfull": "Denied: more agents are contained than this machine can hold. Ask security.",
+                "unnamed": "Denied: the gateway does not say which agent calls. Ask whoever runs the gateway.",
+                "unreadable": "Denied: what the gateway asks cannot be read. Ask whoever runs the gateway.",
             }.get(self.why, "")
         what = {"tool": "this tool is barred", "rate": "too many calls"}.get(self.why, "")
         return (

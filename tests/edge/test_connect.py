@@ -26,7 +26,9 @@ VALUES = {
     "tenant": "acme",
     "logs": "otlp.logs",
     "spans": "otlp.spans",
+    "authz": "127.0.0.1:9466",
 }
+GATEWAYS = {"litellm", "agentgateway", "envoy"}
 GATED = {"claude-code": "claude-code", "codex": "codex", "gemini-cli": "gemini-cli", "copilot": "copilot-cli"}
 
 
@@ -107,10 +109,10 @@ def test_the_gate_is_called_for_every_tool_and_fails_closed(source: str) -> None
 
 @pytest.mark.parametrize("source", sorted(set(SOURCES) - set(GATED)))
 def test_a_source_without_a_hook_does_not_promise_one(source: str) -> None:
-    """It says that nothing is stopped there, or is no place where anything could be."""
+    """A gateway asks by a way of its own, and the Collector is no place where anything could be stopped."""
     plan = _plan(source)
-    assert not plan.has_gate
-    assert not any("detector_gate" in one.text for one in plan.files)
+    assert plan.has_gate == (source in GATEWAYS)
+    assert not any("--product" in one.text for one in plan.files)
 
 
 def test_claude_code_sends_tool_details_and_no_content() -> None:
@@ -156,17 +158,9 @@ def test_copilot_captures_who_and_not_what() -> None:
 
 def test_litellm_sends_spans_without_messages() -> None:
     """By the exporter whose names are the conventions'."""
-    assert yaml.safe_load(_text("litellm", "config.yaml"))["litellm_settings"] == {
-        "callbacks": ["otel"],
-        "turn_off_message_logging": True,
-    }
+    config = yaml.safe_load(_text("litellm", "config.yaml"))
+    assert config["litellm_settings"] == {"callbacks": ["otel"], "turn_off_message_logging": True}
     assert "LITELLM_OTEL_V2=true" in _text("litellm", "litellm.env").splitlines()
-
-
-def test_agentgateway_exports_its_access_log() -> None:
-    """To the gRPC port of the same Collector."""
-    policies = yaml.safe_load(_text("agentgateway", "config.yaml"))["frontendPolicies"]
-    assert policies["accessLog"]["otlp"]["host"] == "127.0.0.1:4317"
 
 
 def test_the_collector_is_whole_and_writes_the_topics_that_are_read() -> None:
@@ -222,6 +216,8 @@ def test_the_environment_names_the_user_and_keeps_what_was_there() -> None:
         ("tenant", ""),
         ("brokers", "k1:9092, k2"),
         ("logs", 'a"b'),
+        ("authz", "0.0.0.0:9466"),
+        ("authz", "127.0.0.1"),
     ],
 )
 def test_a_value_that_would_need_quoting_is_refused(name: str, value: str) -> None:

@@ -52,6 +52,7 @@ main(WORDS)
         (["edge", "--help"], 0, "detector-gate"),
         (["edge", "--socket-mode", "9"], 2, "octal"),
         (["connect", "codex"], 0, "allow_managed_hooks_only"),
+        (["edge", "--agent-from", "peer"], 2, "header:NAME"),
     ],
 )
 def test_every_module_of_the_edge_imports_and_its_command_answers(words: list[str], status: int, said: str) -> None:

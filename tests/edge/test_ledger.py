@@ -51,17 +51,18 @@ def test_repeats_are_one_acknowledgement_with_their_number() -> None:
     assert ledger.due(1_000.0) == []
 
 
-def test_other_tools_sessions_and_revisions_are_not_repeats() -> None:
-    """Each is told by itself."""
+def test_other_products_tools_sessions_and_revisions_are_not_repeats() -> None:
+    """Each is told by itself: two gateways may carry a tool of one name."""
     ledger = AckLedger("p")
     newer = GateVerdict(is_denied=True, why="tool", subject=SUBJECT, tier="isolate", state=state(revision=2))
     told = [
         *ledger.answered(_call(), DENIED, 0.0),
         *ledger.answered(_call("Read"), DENIED, 0.0),
         *ledger.answered(_call()._replace(session_id="s2"), DENIED, 0.0),
+        *ledger.answered(_call()._replace(product="envoy"), DENIED, 0.0),
         *ledger.answered(_call(), newer, 0.0),
     ]
-    assert len(told) == 4
+    assert len(told) == 5
 
 
 def test_an_applied_state_has_the_same_id_each_time_it_is_told() -> None:

@@ -90,6 +90,21 @@ def test_a_contained_agent_gets_its_denial_and_another_gets_nothing(tmp_path: Pa
     asyncio.run(scene())
 
 
+def test_a_guardrail_asks_as_hooks_do_and_is_answered_by_status_and_reason(tmp_path: Path) -> None:
+    """LiteLLM's form is no form of a program: status 2 and the reason. A gateway does not ask here."""
+
+    async def scene() -> None:
+        async with Served(tmp_path) as served:
+            body = b'{"hook_event_name":"PreToolUse","tool_name":"chat"}'
+            head, _, said = (await served.talk(_post(body, "Detector-Product: litellm", OURS))).partition(b"\r\n\r\n")
+            assert b"Detector-Status: 2" in head
+            assert b"Detector-Out: 0" in head
+            assert said.startswith(b"Denied by policy")
+            assert b"400" in await served.talk(_post(body, "Detector-Product: envoy", OURS))
+
+    asyncio.run(scene())
+
+
 def test_a_subject_is_percent_encoded(tmp_path: Path) -> None:
     """Any agent id can be asked for."""
 

@@ -10,17 +10,21 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import grpc
 import pytest
 
 from detector.clock import system_clock
 from detector.edge import reader as reading
 from detector.edge import service as serving
+from detector.edge import wire
 from detector.edge.copy import read_copy, write_copy
+from detector.edge.grpc_server import ENVOY_SERVICE
 from detector.edge.ledger import AckLedger
 from detector.edge.metrics import EdgeMetrics
 from detector.edge.service import AckProducer, EdgeOptions, EdgeService
 from detector.errors import SetupError
 from detector.schema.topics import TopicNames
+from tests.edge.questions import envoy_question, tool
 from tests.edge.recordings import MADE_UP
 from tests.edge.states import SUBJECT, record, state
 
@@ -106,6 +110,39 @@ def test_without_broker_and_without_something_to_go_by_every_call_is_denied(opti
         assert b"not been read" in await _ask(options.socket_path, "default/agent/x")
 
     _serve(replace(options, fail="closed") if how == "closed" else options, act)
+
+
+def test_gateways_are_answered_by_what_hooks_are_answered_by(options: EdgeOptions) -> None:
+    """Over gRPC on a unix socket, which no other user may ask on; gone when the service is."""
+    _keep(options)
+    path = options.socket_path.parent / "g"
+
+    async def act(service: EdgeService) -> None:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+
+        def code(agent: str) -> int:
+            with grpc.insecure_channel(f"unix:{path}") as channel:
+                raw = channel.unary_unary(f"/{ENVOY_SERVICE}/Check")(envoy_question(tool("a"), agent), timeout=5.0)
+            found: int = wire.CheckResponse.FromString(raw).status.code
+            return found
+
+        assert await asyncio.to_thread(code, SUBJECT.partition("/agent/")[2]) == 7
+        assert await asyncio.to_thread(code, "x") == 0
+        assert b"deny" in await _ask(options.socket_path, SUBJECT)
+        count = service.metrics.registry.get_sample_value("detector_edge_answer_seconds_count")
+        assert count == 3
+
+    _serve(replace(options, gateways=f"unix:{path}", socket_mode=0o666), act)
+    assert not path.exists()
+
+
+def test_an_address_for_gateways_that_is_taken_ends_the_start_in_words(options: EdgeOptions) -> None:
+    """And leaves no socket behind."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        other = replace(options, gateways=f"127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(SetupError, match="ext-authz of edge must be a free address"):
+            asyncio.run(EdgeService(NO_BROKER, TopicNames(), other).run(asyncio.Event()))
+    assert not options.socket_path.exists()
 
 
 def test_what_binds_is_kept_when_it_ends_and_while_it_runs(options: EdgeOptions) -> None:

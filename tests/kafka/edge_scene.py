@@ -10,12 +10,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import grpc
 from confluent_kafka import Producer
 
+from detector.edge import wire
+from detector.edge.grpc_server import ENVOY_SERVICE, EXT_MCP_SERVICE
 from detector.schema.command import PolicyState
 from detector.worker.publish import alert_outputs
+from tests.edge.questions import envoy_question, mcp_question, tool
 from tests.edge.recordings import MADE_UP
 from tests.edge.states import record, state
 from tests.kafka.harness import Deployment
@@ -96,6 +100,36 @@ class EdgeScene:
     def acks(self) -> list[dict[str, object]]:
         """Return every acknowledgement."""
         return [json.loads(one.value or b"") for one in self.deployed.read(self.deployed.names.acks)]
+
+
+class Asking:
+    """A gateway's connection to the edge that is started with these words."""
+
+    def __init__(self, port: int) -> None:
+        self.words = (
+            "--ext-authz",
+            f"127.0.0.1:{port}",
+            "--agent-from",
+            "principal",
+            "--agent-from",
+            "metadata:jwt/sub",
+        )
+        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
+
+    def envoy(self, agent: str, name: str = "lookup") -> int:
+        """Return the code of Envoy's answer, 0 for a request that may pass."""
+        raw = self._send(ENVOY_SERVICE, "Check", envoy_question(tool(name), agent))
+        code: int = wire.CheckResponse.FromString(raw).status.code
+        return code
+
+    def agentgateway(self, agent: str, name: str = "lookup") -> int:
+        """Return the code of agentgateway's answer, 0 for a request that may pass."""
+        raw = self._send(EXT_MCP_SERVICE, "CheckRequest", mcp_question("tools/call", {"name": name}, agent))
+        code: int = wire.McpResult.FromString(raw).error.code
+        return code
+
+    def _send(self, service: str, method: str, raw: bytes) -> Any:
+        return self._channel.unary_unary(f"/{service}/{method}")(raw, timeout=10.0, wait_for_ready=True)
 
 
 @contextmanager

@@ -11,8 +11,9 @@ import pytest
 from detector.local.kafka import LocalKafka
 from detector.local.ladder import Broker
 from detector.schema.acks import PolicyAck
+from tests.edge.gateways import free_port
 from tests.edge.states import released
-from tests.kafka.edge_scene import BY_COMMAND, EdgeScene, edge_scene, isolation
+from tests.kafka.edge_scene import BY_COMMAND, Asking, EdgeScene, edge_scene, isolation
 from tests.kafka.harness import Deployment, deployment
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
@@ -111,17 +112,21 @@ def test_an_unreachable_kafka_leaves_the_setting_and_heals(mortal: tuple[LocalKa
     node, deployed = mortal
     with edge_scene(deployed) as scene:
         copy = scene.folder / "copy"
-        scene.start("closed", "--stale-after", "3")
-        scene.start("static", "--stale-after", "3", "--fail", "static", "--copy", str(copy))
+        asking = {name: Asking(free_port()) for name in ("closed", "static")}
+        scene.start("closed", "--stale-after", "3", *asking["closed"].words)
+        scene.start("static", "--stale-after", "3", "--fail", "static", "--copy", str(copy), *asking["static"].words)
         scene.publish(isolation(AGENT))
         for name in ("closed", "static"):
             scene.until(AGENT, is_denied=True, name=name)
             assert not scene.ask("ci-8", name).is_denied
+            assert (asking[name].envoy(AGENT), asking[name].envoy("ci-8")) == (7, 0)
         scene.deployed.until(lambda: AGENT in (copy.read_text() if copy.exists() else ""), "the copy")
         node.kill()
         scene.until("ci-8", is_denied=True, name="closed", says="could not be read")
         assert scene.ask(AGENT, "static").is_denied
         assert not scene.ask("ci-8", "static").is_denied
+        assert (asking["closed"].envoy(AGENT), asking["closed"].envoy("ci-8")) == (7, 7)
+        assert (asking["static"].envoy(AGENT), asking["static"].envoy("ci-8")) == (7, 0)
         # no broker to begin with: the copy
         scene.start("late", "--fail", "static", "--copy", str(copy), is_read=False)
         assert scene.ask(AGENT, "late").is_denied
@@ -133,6 +138,7 @@ def test_an_unreachable_kafka_leaves_the_setting_and_heals(mortal: tuple[LocalKa
         for name in ("closed", "static", "late", "never"):
             scene.until("ci-8", is_denied=False, name=name)
             scene.until("ci-9", is_denied=True, name=name)
+        assert (asking["closed"].envoy("ci-9"), asking["closed"].envoy("ci-8")) == (7, 0)
 
 
 def test_an_alert_denies_the_agents_next_call(scene: EdgeScene) -> None:

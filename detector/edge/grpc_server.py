@@ -1,0 +1,129 @@
+"""Listens for gateways over gRPC, on loopback or a unix socket. Imported only where `--ext-authz` asks for it."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+from detector.edge.gateways import Gateways
+from detector.edge.listeners import is_answered
+from detector.edge.metrics import EdgeMetrics
+from detector.errors import SetupError
+
+ENVOY_SERVICE: Final = "envoy.service.auth.v3.Authorization"
+EXT_MCP_SERVICE: Final = "agentgateway.dev.ext_mcp.ExtMcp"
+THREADS: Final = 4
+MOST_CALLS: Final = 128
+"""Questions answered or waiting at once; one more is refused, which denies unless the gateway is set to fail open."""
+MOST_BYTES: Final = 2 * 1_048_576
+"""Of one question: a body of a megabyte, and its headers."""
+GRACE_S: Final = 0.2
+
+
+class GrpcServer:
+    """Serves :class:`~detector.edge.gateways.Gateways` until it is stopped.
+
+    Parameters
+    ----------
+    gateways : Gateways
+        Answers.
+    metrics : EdgeMetrics
+        The time of each answer.
+    address : str
+        ``HOST:PORT`` of loopback, or ``unix:/path``.
+    socket_mode : int
+        Rights of a unix socket.
+
+    Raises
+    ------
+    SetupError
+        gRPC is not installed, the address is none of this machine's own, or it is taken.
+    """
+
+    def __init__(self, gateways: Gateways, metrics: EdgeMetrics, address: str, socket_mode: int = 0o660) -> None:
+        self._metrics, self._address, self._mode = metrics, checked_address(address), socket_mode
+        grpc = _grpc()
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="gateways")
+        self._server = grpc.server(
+            self._pool,
+            options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", MOST_BYTES)],
+            maximum_concurrent_rpcs=MOST_CALLS,
+        )
+        served: dict[str, dict[str, Callable[[bytes], bytes]]] = {
+            ENVOY_SERVICE: {"Check": gateways.check},
+            EXT_MCP_SERVICE: {"CheckRequest": gateways.check_request, "CheckResponse": gateways.check_response},
+        }
+        for service, methods in served.items():
+            handlers = {name: grpc.unary_unary_rpc_method_handler(self._timed(one)) for name, one in methods.items()}
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+
+    def start(self) -> int:
+        """Listen; return the port, or 1 for a unix socket."""
+        path = Path(self._address.removeprefix("unix:")) if self._address.startswith("unix:") else None
+        if path is not None and is_answered(path):
+            raise SetupError(f"ext-authz of edge must be free, got {path} of a running service: choose another")
+        try:
+            port: int = self._server.add_insecure_port(self._address)
+        except RuntimeError as exc:
+            raise SetupError(
+                f"ext-authz of edge must be a free address in a folder that can be written, got {self._address}: "
+                "choose another"
+            ) from exc
+        self._server.start()
+        if path is not None:
+            path.chmod(self._mode)
+        return port
+
+    def stop(self) -> None:
+        """Answer what is being asked, within 0.2 s, and listen no more."""
+        self._server.stop(GRACE_S).wait()
+        self._pool.shutdown()
+
+    def _timed(self, answer: Callable[[bytes], bytes]) -> Callable[[bytes, Any], bytes]:
+        def timed(raw: bytes, _: object) -> bytes:
+            began = time.perf_counter()
+            answered = answer(raw)
+            self._metrics.answer_s.observe(time.perf_counter() - began)
+            return answered
+
+        return timed
+
+
+def checked_address(address: str) -> str:
+    """Return an address that only this machine reaches.
+
+    Whoever reaches the service can use up an agent's rate and write acknowledgements: it has no authentication of its
+    own, so it listens where the machine's does.
+
+    Raises
+    ------
+    SetupError
+        It is no such address.
+    """
+    if address.startswith("unix:/"):
+        return address
+    host, _, port = address.rpartition(":")
+    try:
+        is_own = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        is_own = False
+    if is_own and port.isascii() and port.isdigit() and int(port) <= 65_535:
+        return address
+    raise SetupError(
+        f"ext-authz of edge must be HOST:PORT of loopback or unix:/path, got {address!r}: run one edge beside each "
+        "gateway, in its pod or on its machine"
+    )
+
+
+def _grpc() -> Any:  # noqa: ANN401 - ships no types
+    try:
+        import grpc
+    except ImportError as exc:
+        raise SetupError(
+            "ext-authz of edge must have gRPC, got no module `grpc`: pip install 'agent-behaviour-detector[gateway]'"
+        ) from exc
+    return grpc
