@@ -25,6 +25,7 @@ from detector.backfill.record import (
     log_item,
     parts_of,
     push,
+    shallow,
     word_at,
 )
 from detector.otlp.item import Item
@@ -51,8 +52,8 @@ _PROGRAMS_OWN: Final = ("<command-", "<local-command-", "<bash-", "Caveat: ")
 """How texts begin that stand where a prompt would, and that nobody asked the model."""
 _QUIET: Final = frozenset({
     "summary", "system", "attachment", "progress", "file-history-snapshot", "queue-operation", "ai-title",
-    "custom-title", "last-prompt", "agent-name", "agent-color", "permission-mode", "mode", "pr-link", "tag", "worktree-state",
-    "bridge-session",
+    "custom-title", "last-prompt", "agent-name", "agent-color", "permission-mode", "mode", "pr-link", "tag",
+    "worktree-state", "bridge-session",
 })  # fmt: skip
 
 
@@ -68,7 +69,7 @@ def is_mine(record: Record) -> bool:
     """Return whether a record is one of a transcript."""
     return isinstance(record.get("sessionId"), str) and (
         ("parentUuid" in record and "isSidechain" in record)
-        or (record.get("type") in _QUIET and "projectHash" not in record and "uuid" not in record)
+        or (word_at(record, "type") in _QUIET and "projectHash" not in record and "uuid" not in record)
     )
 
 
@@ -85,13 +86,13 @@ class ClaudeReader:
         self._asked = asked
         self._uses: dict[str, _Use] = {}
         self._answers: dict[str, Item] = {}
-        self._prompts: set[str] = set()
-        self._hooked: set[str] = set()
+        self._prompts: dict[str, None] = {}
+        self._hooked: dict[str, None] = {}
         self.unfinished = 0
 
     def take(self, record: Record) -> Taken:
         """Return what became of a record."""
-        kind = record.get("type")
+        kind = word_at(record, "type")
         if at(record, "forkedFrom", "sessionId") is not None:
             return Taken(COPIED)
         if kind == "assistant":
@@ -172,7 +173,7 @@ class ClaudeReader:
         if prompt is not None and prompt in self._prompts:
             return Taken(CONTENT)
         if prompt is not None:
-            self._prompts.add(prompt)
+            push(self._prompts, prompt, None)
         return Taken(USED, [self._item(record, "user_prompt", {"prompt_length": length})])
 
     def _result(self, record: Record, part: Record) -> Item | None:
@@ -181,12 +182,12 @@ class ClaudeReader:
         use = None if key is None else self._uses.pop(key, None)
         if use is None:
             return None
-        call: dict[str, Any] = {"tool_name": use.name, "tool_use_id": key, "tool_input": use.arguments}
+        call: dict[str, Any] = {"tool_name": use.name, "tool_use_id": key, "tool_input": shallow(use.arguments)}
         call["agent_id"] = use.agent
         is_error = part.get("is_error") is True
         source = _refused_by(record, use.name, part) if is_error else None
-        if key in self._hooked:
-            self._hooked.discard(key)
+        if key is not None and key in self._hooked:
+            del self._hooked[key]
             source = "hook" if is_error else None
         if source is not None:
             return self._item(record, "tool_decision", {**call, "decision": "reject", "source": source})
@@ -201,8 +202,8 @@ class ClaudeReader:
         note = record.get("attachment")
         key = word_at(note, "toolUseID")
         is_refusal = word_at(note, "type") == "hook_blocking_error" or word_at(note, "decision") == "deny"
-        if key in self._uses and is_refusal and word_at(note, "hookEvent") in {None, "PreToolUse"}:
-            self._hooked.add(key)
+        if key is not None and key in self._uses and is_refusal and word_at(note, "hookEvent") in {None, "PreToolUse"}:
+            push(self._hooked, key, None)
 
 
 def _bytes_of(value: object) -> int | None:

@@ -27,6 +27,7 @@ from detector.backfill.record import (
     length_of,
     log_item,
     push,
+    shallow,
     word_at,
 )
 from detector.otlp.item import Item
@@ -63,7 +64,7 @@ class _Call(Struct):
 
 def is_mine(record: Record) -> bool:
     """Return whether a record is one of a rollout."""
-    return record.get("type") in _TYPES and isinstance(record.get("payload"), dict) and "sessionId" not in record
+    return word_at(record, "type") in _TYPES and isinstance(record.get("payload"), dict) and "sessionId" not in record
 
 
 class CodexReader:
@@ -90,7 +91,7 @@ class CodexReader:
 
     def take(self, record: Record) -> Taken:
         """Return what became of a record."""
-        kind, payload = record.get("type"), record.get("payload")
+        kind, payload = word_at(record, "type"), record.get("payload")
         if not isinstance(payload, dict):
             return Taken(UNKNOWN)
         if kind == "session_meta":
@@ -147,7 +148,7 @@ class CodexReader:
             )
         return Taken(CONTEXT)
 
-    def _is_copy(self, kind: object, payload: Record) -> bool:
+    def _is_copy(self, kind: str | None, payload: Record) -> bool:
         """Return whether a record is still of the rollout that this one was forked from: until it does something new.
 
         Copies have new times, so a call is told by its id, and a model call by the thread it says it is of.
@@ -155,7 +156,7 @@ class CodexReader:
         if self._origin is None:
             return False
         is_new = False
-        if kind == "response_item" and payload.get("type") in _CALLS:
+        if kind == "response_item" and word_at(payload, "type") in _CALLS:
             is_new = not self._is_known(f"{self._origin}:{payload.get('call_id')}")
         elif kind == "token_usage_record":
             is_new = payload.get("thread_id") == self._meta.get("id")
@@ -191,11 +192,11 @@ class CodexReader:
 
     def _response(self, record: Record, payload: Record) -> Taken:
         """Take a call, or its output."""
-        kind = payload.get("type")
+        kind = word_at(payload, "type")
         key = word_at(payload, "call_id") or word_at(payload, "id")
         if kind in _CALLS and key is not None:
             given = payload.get("arguments", payload.get("input", payload.get("action")))
-            call = _Call(word_at(payload, "name") or "local_shell", word_at(payload, "namespace"), given)
+            call = _Call(word_at(payload, "name") or "local_shell", word_at(payload, "namespace"), shallow(given))
             self.unfinished += push(self._calls, key, call) is not None
             return Taken(USED)
         if kind in _OUTPUTS and key is not None:
@@ -227,7 +228,7 @@ class CodexReader:
 
     def _event(self, record: Record, payload: Record) -> Taken:
         """Take what the program said of itself between calls."""
-        kind = payload.get("type")
+        kind = word_at(payload, "type")
         if kind == "token_count":
             return self._count(record, payload)
         if kind == "user_message":

@@ -19,6 +19,7 @@ from detector.backfill.record import (
     Taken,
     at,
     push,
+    shallow,
     word_at,
 )
 from detector.otlp.item import FAILED, Item
@@ -124,7 +125,7 @@ class CopilotReader:
         key = word_at(data, "toolCallId")
         if key is None:
             return Taken(UNKNOWN)
-        call = _Call(word_at(data, "toolName") or "tool", data.get("arguments"), self._agent(record, data))
+        call = _Call(word_at(data, "toolName") or "tool", shallow(data.get("arguments")), self._agent(record, data))
         self.unfinished += push(self._calls, key, call) is not None
         return Taken(USED)
 

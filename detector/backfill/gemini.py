@@ -23,6 +23,7 @@ from detector.backfill.record import (
     log_item,
     parts_of,
     push,
+    shallow,
     word_at,
 )
 from detector.otlp.item import Item
@@ -86,7 +87,7 @@ class GeminiReader:
 
     def _message(self, message: Record) -> Taken:
         """Take a message, or what is new in it."""
-        kind = message.get("type")
+        kind = word_at(message, "type")
         if kind not in {"user", "gemini"}:
             return Taken(INTERNAL if kind in _OWN_MESSAGES else UNKNOWN)
         told = self._told.get(message["id"])
@@ -150,7 +151,7 @@ class GeminiReader:
         elif error.startswith(_REFUSED):
             known["error_type"] = "policy_violation"
         if not self._asked.is_like_telemetry:
-            known["function_args"] = call.get("args")
+            known["function_args"] = shallow(call.get("args"))
             code = _exit_code(word_at(response, "output")) if name == _SHELL else None
             known["metadata"] = None if code is None else {"exitCode": code}
         return self._item("tool_call", known)

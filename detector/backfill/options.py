@@ -22,6 +22,10 @@ MAX_KNOWN: Final = 5_000_000
 """Ids of events that came by telemetry, all in memory."""
 
 
+_STEP: Final = 256 * 1_024
+"""Bytes after which the bar moves: a line at a time would cost more than reading it."""
+
+
 class _Keyed(msgspec.Struct, gc=False):
     agent_id: str
 
@@ -128,7 +132,16 @@ def watched(paths: Sequence[Path], *, is_shown: bool) -> Iterator[Callable[[int]
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not is_shown) as progress:
         task = progress.add_task("reading", total=Walk(paths).size() if is_shown else None)
-        yield lambda read: progress.advance(task, read)
+        unsaid = 0
+
+        def read(size: int) -> None:
+            nonlocal unsaid
+            unsaid += size
+            if unsaid >= _STEP:
+                progress.advance(task, unsaid)
+                unsaid = 0
+
+        yield read
 
 
 def write(events: Iterable[bytes], bootstrap: str, topic: str | None, prefix: str | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from detector.otlp.item import Item
+from detector.otlp.item import MAX_DEPTH, Item
 
 Record = dict[str, Any]
 
@@ -98,6 +98,15 @@ def log_item(asked: Asked, resource: Mapping[str, Any], attributes: Mapping[str,
     known = {name: value for name, value in attributes.items() if value is not None}
     about = {name: value for name, value in resource.items() if value is not None}
     return Item(signal="log", resource={**about, **asked.resource}, attributes={**known, **asked.resource})
+
+
+def shallow(value: object, levels: int = MAX_DEPTH) -> Any:  # noqa: ANN401 - a JSON value
+    """Return a JSON value with so many levels of lists and objects at most, as telemetry is read; deeper ones None."""
+    if isinstance(value, dict):
+        return None if levels == 0 else {name: shallow(one, levels - 1) for name, one in value.items()}
+    if isinstance(value, list):
+        return None if levels == 0 else [shallow(one, levels - 1) for one in value]
+    return value
 
 
 def push(open_ones: dict[str, Any], key: str, value: object) -> object:

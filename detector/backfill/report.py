@@ -17,10 +17,12 @@ from detector.backfill.walk import PASSED
 from detector.otlp.events import TAKEN_FROM
 from detector.otlp.explain import shown
 from detector.otlp.mapper import MAPPED
+from detector.schema.amends import clean
 from detector.schema.event import Event
 
 MAX_NAMED: Final = 1_024
 """Agents, and types of records that are not known, that are named; the rest are counted together."""
+MAX_TYPE: Final = 64
 MAX_LISTED: Final = 20
 """Files with lines that could not be read that the page lists; the numbers have them all."""
 OTHERS: Final = "(others)"
@@ -58,7 +60,7 @@ class FileReport:
     def plain(self) -> dict[str, Any]:
         """Return the numbers for a program."""
         return {
-            "file": self.name,
+            "file": clean(self.name),
             "format": self.format,
             "lines": self.lines,
             "events": self.verdicts[MAPPED],
@@ -99,7 +101,7 @@ class Report:
 
     def note_unknown(self, form: str, record: Record) -> None:
         """Take note of a record of a type that is not known."""
-        key = (form, str(record.get("type"))[:64])
+        key = (form, clean(str(record.get("type"))[:MAX_TYPE]))
         self.unknown[key if key in self.unknown or len(self.unknown) < MAX_NAMED else (form, OTHERS)] += 1
 
     @property

@@ -14,7 +14,7 @@ from detector.errors import SetupError
 
 MAX_FOLDERS_DEEP: Final = 32
 """Folders within each other that are gone into, below each path that was named."""
-MAX_FILES: Final = 1_000_000
+MAX_FILES: Final = 200_000
 """Files that are looked at; more are a mistake of whoever named the path."""
 
 LINK, SPECIAL, SAME, UNOPENED, DEEP = "link", "not_a_file", "same_file", "cannot_be_opened", "too_deep"
@@ -87,7 +87,8 @@ class Walk:
 
     def _below(self, top: Path) -> Iterator[Found]:
         """Yield the files of a folder; each is opened by the folder it was found in, so that none is swapped."""
-        for folder, folders, files, descriptor in os.fwalk(top):
+        top = top.resolve() if top.is_symlink() else top
+        for folder, folders, files, descriptor in os.fwalk(top, onerror=self._pass_over):
             folders.sort()
             if len(Path(folder).relative_to(top).parts) >= MAX_FOLDERS_DEEP:
                 self.passed[DEEP] += len(folders)
@@ -100,6 +101,9 @@ class Walk:
                 with self._opened(name, descriptor, os.O_RDONLY | os.O_NOFOLLOW) as file:
                     if file is not None:
                         yield Found(os.fspath(Path(folder, name)), file)
+
+    def _pass_over(self, _: OSError) -> None:
+        self.passed[UNOPENED] += 1
 
     @contextmanager
     def _opened(self, name: str, folder: int | None, flags: int) -> Iterator[IO[bytes] | None]:
