@@ -69,7 +69,7 @@ def test_the_whole_folder_of_recordings_holds_four_session_files() -> None:
 
 @pytest.mark.parametrize(("file", "telemetry"), BOTH.items())
 def test_a_call_told_by_telemetry_has_the_same_id_and_says_the_same(file: str, telemetry: str) -> None:
-    """Each tool call that both tell: same id, session, tool, target, outcome and sizes; only time and duration differ."""
+    """Each tool call that both tell: id, session, tool, target, outcome and sizes; only time and duration differ."""
     session = next(one for one in SESSIONS if one.file == file)
     live = _telemetry(telemetry)
     calls = {event.event_id: event for event in _events(session) if event.kind == "tool_call"}
@@ -122,7 +122,7 @@ def test_no_event_of_a_session_file_repeats_one_of_telemetry_to_the_byte() -> No
 
 
 def test_the_same_words_on_the_resource_give_the_agent_of_telemetry() -> None:
-    """Host for Codex, user for Claude Code: what the program does not write into its file is said on the command line."""
+    """Host for Codex, user for Claude Code: what the program does not write into its file is said with the command."""
     for session, name, value in ((SESSIONS[0], "user.id", "7f15"), (SESSIONS[1], "host.name", "vm")):
         (who,) = {
             (event.agent_id, event.attributes["otlp.agent_from"]) for event in _events(session, Asked({name: value}))

@@ -95,8 +95,7 @@ def lines_of(table: str) -> list[Line]:
     found = []
     for line in table.strip().splitlines():
         kind, name, target, outcome, tokens_in, tokens_out, key = line.split()
-        # a file's own name has no blank; the one with an underscore of its own would be the exception
         place = None if target == "-" else target.replace("_", " ")
-        numbers = [None if word == "-" else float(word) for word in (tokens_in, tokens_out)]
-        found.append(Line(kind, name, place, outcome, *numbers, key))
+        went_in, came_out = (None if word == "-" else float(word) for word in (tokens_in, tokens_out))
+        found.append(Line(kind, name, place, outcome, went_in, came_out, key))
     return found
