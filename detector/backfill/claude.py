@@ -17,7 +17,7 @@ from detector.backfill.record import (
     INTERNAL,
     UNKNOWN,
     USED,
-    Asked,
+    Additions,
     Record,
     Taken,
     at,
@@ -78,11 +78,11 @@ class ClaudeReader:
 
     Parameters
     ----------
-    asked : Asked
+    asked : Additions
         What is added to each record.
     """
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: Additions) -> None:
         self._asked = asked
         self._uses: dict[str, _Use] = {}
         self._answers: dict[str, Item] = {}

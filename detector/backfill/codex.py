@@ -20,7 +20,7 @@ from detector.backfill.record import (
     INTERNAL,
     UNKNOWN,
     USED,
-    Asked,
+    Additions,
     Record,
     Taken,
     at,
@@ -50,7 +50,7 @@ _REFUSED: Final = (
 _MAX_HEAD: Final = 512
 
 
-class _Call(Struct):
+class _OpenCall(Struct):
     """A call whose output did not come yet, and what was said of its end."""
 
     name: str
@@ -72,13 +72,13 @@ class CodexReader:
 
     Parameters
     ----------
-    asked : Asked
+    asked : Additions
         What is added to each record.
     is_known : callable
         Tells whether an event of this id was made of another file: a fork begins with what it was forked from.
     """
 
-    def __init__(self, asked: Asked, is_known: Callable[[str], bool]) -> None:
+    def __init__(self, asked: Additions, is_known: Callable[[str], bool]) -> None:
         self._asked, self._is_known = asked, is_known
         self._meta: Record = {}
         self._model: str | None = None
@@ -86,7 +86,7 @@ class CodexReader:
         self._origin: str | None = None
         self._has_begun = self._has_usage_records = False
         self._total: object = None
-        self._calls: dict[str, _Call] = {}
+        self._calls: dict[str, _OpenCall] = {}
         self.unfinished = 0
 
     def take(self, record: Record) -> Taken:
@@ -196,7 +196,7 @@ class CodexReader:
         key = word_at(payload, "call_id") or word_at(payload, "id")
         if kind in _CALLS and key is not None:
             given = payload.get("arguments", payload.get("input", payload.get("action")))
-            call = _Call(word_at(payload, "name") or "local_shell", word_at(payload, "namespace"), shallow(given))
+            call = _OpenCall(word_at(payload, "name") or "local_shell", word_at(payload, "namespace"), shallow(given))
             self.unfinished += push(self._calls, key, call) is not None
             return Taken(USED)
         if kind in _OUTPUTS and key is not None:
@@ -207,7 +207,7 @@ class CodexReader:
             return Taken(USED, [self._item(record, "tool_result", search)])
         return Taken(CONTENT if kind in {"message", "reasoning"} else UNKNOWN)
 
-    def _done(self, record: Record, key: str, call: _Call, payload: Record) -> Item:
+    def _done(self, record: Record, key: str, call: _OpenCall, payload: Record) -> Item:
         """Return the call that an output ends."""
         output = payload.get("output")
         head, code, has_failed = _read_output(output)

@@ -14,7 +14,7 @@ from detector.backfill.record import (
     INTERNAL,
     UNKNOWN,
     USED,
-    Asked,
+    Additions,
     Record,
     Taken,
     at,
@@ -34,7 +34,7 @@ _TEXTS: Final = frozenset({"user.message", "assistant.message", "assistant.reaso
 _MODEL_CALLS: Final = frozenset({"session.usage_record", "assistant.usage"})
 
 
-class _Call(NamedTuple):
+class _StartedCall(NamedTuple):
     """A call whose end did not come yet."""
 
     name: str
@@ -55,15 +55,15 @@ class CopilotReader:
 
     Parameters
     ----------
-    asked : Asked
+    asked : Additions
         What is added to each record, and whether arguments are read.
     """
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: Additions) -> None:
         self._asked = asked
         self._session: str | None = None
         self._version: str | None = None
-        self._calls: dict[str, _Call] = {}
+        self._calls: dict[str, _StartedCall] = {}
         self._agents: dict[str, str] = {}
         self.unfinished = 0
 
@@ -125,7 +125,9 @@ class CopilotReader:
         key = word_at(data, "toolCallId")
         if key is None:
             return Taken(UNKNOWN)
-        call = _Call(word_at(data, "toolName") or "tool", shallow(data.get("arguments")), self._agent(record, data))
+        call = _StartedCall(
+            word_at(data, "toolName") or "tool", shallow(data.get("arguments")), self._agent(record, data)
+        )
         self.unfinished += push(self._calls, key, call) is not None
         return Taken(USED)
 

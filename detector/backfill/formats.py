@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from detector.backfill import claude, codex, copilot, gemini
-from detector.backfill.record import Asked, Reader, Record
+from detector.backfill.record import Additions, Reader, Record
 
 MAX_LOOKED_AT: Final = 32
 """Lines by which a file is told; transcripts begin with some that have nothing of their own."""
@@ -17,7 +17,7 @@ class Format(NamedTuple):
 
     name: str
     is_mine: Callable[[Record], bool]
-    reader: Callable[[Asked, Callable[[str], bool]], Reader]
+    reader: Callable[[Additions, Callable[[str], bool]], Reader]
 
 
 FORMATS: Final = (

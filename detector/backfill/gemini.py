@@ -15,7 +15,7 @@ from detector.backfill.record import (
     INTERNAL,
     UNKNOWN,
     USED,
-    Asked,
+    Additions,
     Record,
     Taken,
     at,
@@ -48,11 +48,11 @@ class GeminiReader:
 
     Parameters
     ----------
-    asked : Asked
+    asked : Additions
         What is added to each record, and whether arguments are read.
     """
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: Additions) -> None:
         self._asked = asked
         self._session: str | None = None
         self._agent: str | None = None

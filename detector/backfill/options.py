@@ -13,8 +13,8 @@ from urllib.parse import unquote
 import msgspec
 
 from detector.backfill.lines import lines_of
-from detector.backfill.record import Asked, word_at
-from detector.backfill.run import Wanted
+from detector.backfill.record import Additions, word_at
+from detector.backfill.run import Selection
 from detector.backfill.walk import Walk
 from detector.errors import SetupError
 
@@ -33,7 +33,7 @@ class _Keyed(msgspec.Struct, gc=False):
 _keyed = msgspec.json.Decoder(_Keyed)
 
 
-def asked_of(agent_id: str | None, resource: Sequence[str], is_like_telemetry: bool) -> Asked:
+def asked_of(agent_id: str | None, resource: Sequence[str], is_like_telemetry: bool) -> Additions:
     """Return what is added to each record.
 
     Raises
@@ -52,10 +52,10 @@ def asked_of(agent_id: str | None, resource: Sequence[str], is_like_telemetry: b
         if not agent_id:
             raise SetupError("agent-id of backfill must have at least one character, got none")
         found["agent.id"] = agent_id
-    return Asked(found, is_like_telemetry)
+    return Additions(found, is_like_telemetry)
 
 
-def wanted_of(since: str | None, until: str | None, known: Sequence[Path]) -> Wanted:
+def wanted_of(since: str | None, until: str | None, known: Sequence[Path]) -> Selection:
     """Return which events are wanted.
 
     Raises
@@ -66,7 +66,7 @@ def wanted_of(since: str | None, until: str | None, known: Sequence[Path]) -> Wa
     begin, end = (_time(text, f"{name} of backfill") for text, name in ((since, "since"), (until, "until")))
     if begin is not None and end is not None and begin >= end:
         raise SetupError(f"since of backfill must be before until, got {since} and {until}")
-    return Wanted(begin, end, frozenset(one for path in known for one in _ids(path)))
+    return Selection(begin, end, frozenset(one for path in known for one in _ids(path)))
 
 
 def _time(text: str | None, what: str) -> datetime | None:

@@ -27,7 +27,7 @@ WORDS: Final[Mapping[str, str]] = {
 """What is counted of each record that could be read."""
 
 
-class Asked(NamedTuple):
+class Additions(NamedTuple):
     """What whoever calls adds to what stands in the files.
 
     Parameters
@@ -90,7 +90,7 @@ def length_of(content: object) -> int:
     return sum(len(one.encode("utf-16-le", "surrogatepass")) // 2 for one in texts)
 
 
-def log_item(asked: Asked, resource: Mapping[str, Any], attributes: Mapping[str, Any]) -> Item:
+def log_item(asked: Additions, resource: Mapping[str, Any], attributes: Mapping[str, Any]) -> Item:
     """Return a log record with these attributes, and what was asked to be added on it and on its resource.
 
     What stands in a file cannot say who the agent is: what is added goes before it.

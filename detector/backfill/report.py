@@ -72,7 +72,7 @@ class FileReport:
 
 
 @dataclass(slots=True)
-class Report:
+class BackfillReport:
     """What became of all files."""
 
     files: list[FileReport] = field(default_factory=list)

@@ -13,10 +13,10 @@ from typing import IO, Final, Self
 
 from detector.backfill.formats import MAX_LOOKED_AT, Format, format_of
 from detector.backfill.lines import MAX_LINE, NOT_JSON, lines_of, parsed
-from detector.backfill.record import Asked, Reader, Record
-from detector.backfill.report import FileReport, Report
+from detector.backfill.record import Additions, Reader, Record
+from detector.backfill.report import BackfillReport, FileReport
 from detector.backfill.spool import Spool
-from detector.backfill.walk import Found, Walk
+from detector.backfill.walk import OpenFile, Walk
 from detector.otlp.item import Item
 from detector.otlp.mapper import Mapper
 from detector.schema.event import Event
@@ -27,7 +27,7 @@ _FIRST_BYTE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Selection:
     """Which events are wanted: a stretch of time, and not those that are there already.
 
     Parameters
@@ -58,20 +58,20 @@ class Backfill:
 
     Parameters
     ----------
-    asked : Asked
+    asked : Additions
         What is added to what the files say.
-    wanted : Wanted
+    wanted : Selection
         Which events are wanted.
     """
 
-    def __init__(self, asked: Asked | None = None, wanted: Wanted | None = None) -> None:
-        self._asked = Asked() if asked is None else asked
-        self._wanted = Wanted() if wanted is None else wanted
+    def __init__(self, asked: Additions | None = None, wanted: Selection | None = None) -> None:
+        self._asked = Additions() if asked is None else asked
+        self._wanted = Selection() if wanted is None else wanted
         self._mapper = Mapper()
         self._spool = Spool()
-        self.report = Report()
+        self.report = BackfillReport()
 
-    def read(self, paths: Sequence[Path], progress: Callable[[int], None] = lambda _: None) -> Report:
+    def read(self, paths: Sequence[Path], progress: Callable[[int], None] = lambda _: None) -> BackfillReport:
         """Read every file under the paths; return what became of them.
 
         Raises
@@ -98,7 +98,7 @@ class Backfill:
     ) -> None:
         self._spool.close()
 
-    def _file(self, found: Found, progress: Callable[[int], None]) -> None:
+    def _file(self, found: OpenFile, progress: Callable[[int], None]) -> None:
         """Read one file, if it is one of a known format."""
         lines = _lines_of(found.file, progress)
         first: list[Record | str] = []

@@ -28,7 +28,7 @@ PASSED: Final = {
 """Why something under a path is not looked into."""
 
 
-class Found(NamedTuple):
+class OpenFile(NamedTuple):
     """A regular file, open for reading."""
 
     name: str
@@ -67,7 +67,7 @@ class Walk:
                     total += about.st_size if stat.S_ISREG(about.st_mode) else 0
         return total
 
-    def files(self) -> Generator[Found]:
+    def files(self) -> Generator[OpenFile]:
         """Yield each regular file once, open; the one before is closed.
 
         Raises
@@ -81,11 +81,11 @@ class Walk:
             elif path.is_file():
                 with self._opened(os.fspath(path), None, os.O_RDONLY) as file:
                     if file is not None:
-                        yield Found(os.fspath(path), file)
+                        yield OpenFile(os.fspath(path), file)
             else:
                 raise SetupError(f"PATH of backfill must be a file or a folder that is there, got {path}")
 
-    def _below(self, top: Path) -> Iterator[Found]:
+    def _below(self, top: Path) -> Iterator[OpenFile]:
         """Yield the files of a folder; each is opened by the folder it was found in, so that none is swapped."""
         top = top.resolve() if top.is_symlink() else top
         for folder, folders, files, descriptor in os.fwalk(top, onerror=self._pass_over):
@@ -100,7 +100,7 @@ class Walk:
                     raise SetupError(f"files under PATH of backfill must be at most {MAX_FILES}: name a folder below")
                 with self._opened(name, descriptor, os.O_RDONLY | os.O_NOFOLLOW) as file:
                     if file is not None:
-                        yield Found(os.fspath(Path(folder, name)), file)
+                        yield OpenFile(os.fspath(Path(folder, name)), file)
 
     def _pass_over(self, _: OSError) -> None:
         self.passed[UNOPENED] += 1

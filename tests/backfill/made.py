@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from detector.backfill.record import Asked
-from detector.backfill.report import Report
-from detector.backfill.run import Backfill, Wanted
+from detector.backfill.record import Additions
+from detector.backfill.report import BackfillReport
+from detector.backfill.run import Backfill, Selection
 from detector.schema.event import Event
 
 Record = dict[str, Any]
@@ -101,13 +101,15 @@ def write(path: Path, records: Sequence[object], end: str = "\n") -> Path:
     return path
 
 
-def read(*paths: Path, asked: Asked | None = None, wanted: Wanted | None = None) -> tuple[list[Event], Report]:
+def read(
+    *paths: Path, asked: Additions | None = None, wanted: Selection | None = None
+) -> tuple[list[Event], BackfillReport]:
     """Return the events of files, and the report."""
     with Backfill(asked, wanted) as run:
         report = run.read(paths)
         return [_decode(raw) for raw in run.events()], report
 
 
-def told(path: Path, *records: object, asked: Asked | None = None) -> list[Event]:
+def told(path: Path, *records: object, asked: Additions | None = None) -> list[Event]:
     """Return the events of one file with these records."""
     return read(write(path / "session.jsonl", records), asked=asked)[0]

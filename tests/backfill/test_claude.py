@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from detector.backfill.record import MAX_OPEN, Asked
+from detector.backfill.record import MAX_OPEN, Additions
 from tests.backfill.made import SESSION, answer, claude, read, result, second, told, use, write
 
 
@@ -88,7 +88,7 @@ def test_a_sub_agent_is_an_instance_of_its_agent_within_the_same_session(tmp_pat
     below = [begun, answer(3, use("t2"), key="m2", isSidechain=True, agentId="a1"),
              result(4, "t2", isSidechain=True, agentId="a1")]  # fmt: skip
     write(tmp_path / SESSION / "subagents" / "agent-a1.jsonl", below)
-    events, report = read(tmp_path, asked=Asked({"enduser.id": "ada"}))
+    events, report = read(tmp_path, asked=Additions({"enduser.id": "ada"}))
     assert {event.session_id for event in events} == {SESSION}
     assert {event.agent_id for event in events} == {"claude-code/ada"}
     assert [(event.kind, event.instance_id, event.parent_agent_id) for event in events] == [

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from detector.backfill.record import Asked
+from detector.backfill.record import Additions
 from tests.backfill.made import SESSION, call, codex, meta, output, read, told, write
 
+REVIEWER = "/root" + "/reviewer"
 USAGE = {"input_tokens": 12, "cached_input_tokens": 8, "output_tokens": 4, "reasoning_output_tokens": 1}
 
 
@@ -108,7 +109,7 @@ def test_the_model_of_a_turn_stands_on_what_follows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "name"),
     [
-        ({"subagent": {"thread_spawn": {"parent_thread_id": "p", "agent_path": "/root/reviewer"}}}, "/root/reviewer"),
+        ({"subagent": {"thread_spawn": {"parent_thread_id": "p", "agent_path": REVIEWER}}}, REVIEWER),
         ({"subagent": {"thread_spawn": {"parent_thread_id": "p", "agent_role": "explorer"}}}, "explorer"),
         ({"subagent": "review"}, "review"),
         ({"subagent": {"other": 1}}, "subagent"),
@@ -118,7 +119,7 @@ def test_the_model_of_a_turn_stands_on_what_follows(tmp_path: Path) -> None:
 def test_a_sub_agents_rollout_says_which_one_it_is(tmp_path: Path, source: object, name: str | None) -> None:
     """An instance of its agent, with the agent as its parent."""
     records = [meta(source=source), call(1, "c1"), output(2, "c1")]
-    events, _ = read(write(tmp_path / "r.jsonl", records), asked=Asked({"host.name": "vm"}))
+    events, _ = read(write(tmp_path / "r.jsonl", records), asked=Additions({"host.name": "vm"}))
     assert [(event.agent_id, event.instance_id) for event in events] == [("codex/vm", name)]
     assert events[0].parent_agent_id == (None if name is None else "codex/vm")
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.backfill.record import Asked
+from detector.backfill.record import Additions
 from detector.schema.decode import decode
 from detector.schema.record import Record
 from tests.backfill.made import answer, call, chat, copilot, gemini, meta, output, read, result, tool, use
@@ -20,7 +20,7 @@ from tests.backfill.made import answer, call, chat, copilot, gemini, meta, outpu
 USAGE = {"input_tokens": 1, "output_tokens": 2}
 SEEDS: list[list[dict[str, Any]]] = [
     [answer(1, use("t1")), result(2, "t1", [{"type": "text", "text": "x"}], is_error=True), answer(3, key="m2")],
-    [meta(source={"subagent": {"thread_spawn": {"agent_path": "/root/a"}}}, forked_from_id="f"), call(1, "c1"),
+    [meta(source={"subagent": {"thread_spawn": {"agent_path": "a"}}}, forked_from_id="f"), call(1, "c1"),
      output(2, "c1"), {"timestamp": "2026-03-02T10:00:00Z", "type": "token_usage_record", "payload": {"usage": USAGE}},
      {"timestamp": "2026-03-02T10:00:00Z", "type": "event_msg", "payload": {"type": "item_completed", "item": {}}}],
     [chat(), gemini(1, "m", tool(2, "a", "run_shell_command", {"output": "\nExit Code: 3"}, command="x")),
@@ -53,7 +53,7 @@ def _spoilt(draw: st.DrawFn) -> list[object]:
     return records
 
 
-def _hold(raw: bytes, lines: int, asked: Asked | None = None) -> None:
+def _hold(raw: bytes, lines: int, asked: Additions | None = None) -> None:
     """Hold what became of a file's bytes against the laws."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "x")
@@ -75,7 +75,7 @@ def _hold(raw: bytes, lines: int, asked: Asked | None = None) -> None:
 def test_a_spoilt_session_is_read_as_far_as_it_can_be(records: list[object], is_like_telemetry: bool) -> None:
     """Any value may be of any type: each line is counted, each event passes the product's own decoder."""
     raw = b"".join(json.dumps(one).encode() + b"\n" for one in records)
-    _hold(raw, len(records), Asked({"tenant": "t"}, is_like_telemetry))
+    _hold(raw, len(records), Additions({"tenant": "t"}, is_like_telemetry))
 
 
 @settings(deadline=None)

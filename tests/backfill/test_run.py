@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from detector.backfill.record import Asked
-from detector.backfill.run import Backfill, Wanted
+from detector.backfill.record import Additions
+from detector.backfill.run import Backfill, Selection
 from tests.backfill.made import SESSION, answer, call, chat, copilot, gemini, meta, output, read, result, use, write
 
 
@@ -52,7 +52,7 @@ def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
 def test_a_stretch_of_time_is_taken_with_its_first_moment_and_without_its_last(tmp_path: Path) -> None:
     """What is left out is counted with the reason."""
     five, seven = (datetime(2026, 3, 2, 10, 0, n, tzinfo=UTC) for n in (5, 7))
-    events, report = read(_every_program(tmp_path), wanted=Wanted(five, seven))
+    events, report = read(_every_program(tmp_path), wanted=Selection(five, seven))
     assert [event.session_id for event in events] == ["cla", "cod"]
     assert sum((one.verdicts for one in report.files), start=type(report.passed)()) == {
         "mapped": 2, "before_since": 1, "after_until": 2,
@@ -62,7 +62,7 @@ def test_a_stretch_of_time_is_taken_with_its_first_moment_and_without_its_last(t
 
 def test_events_that_telemetry_told_are_left_out_by_their_ids(tmp_path: Path) -> None:
     """The others stay."""
-    events, report = read(_every_program(tmp_path), wanted=Wanted(known=frozenset({"cla:t1", "cod:c1"})))
+    events, report = read(_every_program(tmp_path), wanted=Selection(known=frozenset({"cla:t1", "cod:c1"})))
     assert [event.session_id for event in events] == ["cla", "gem", "cop"]
     assert [one.verdicts["known"] for one in report.files] == [1, 1, 0, 0]
 
@@ -112,7 +112,7 @@ def test_who_acted_is_said_with_where_that_was_taken_from(tmp_path: Path) -> Non
         ({"enduser.id": "ada"}, {(f"{name}/ada", "resource:enduser.id") for name in names}),
         ({"enduser.id": "ada", "agent.id": "x"}, {("x", "resource:agent.id")}),
     ):  # fmt: skip
-        events, report = read(folder, asked=Asked({**resource, "tenant": "acme"}))
+        events, report = read(folder, asked=Additions({**resource, "tenant": "acme"}))
         assert set(report.agents) == agents
         assert {event.tenant for event in events} == {"acme"}
 

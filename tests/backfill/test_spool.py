@@ -14,7 +14,9 @@ from detector.backfill.spool import Spool
 from detector.errors import SetupError
 from detector.schema.event import Event
 
-moments = st.datetimes(timezones=st.just(UTC), min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30))  # noqa: DTZ001 - hypothesis adds the zone
+# hypothesis adds the zone to bounds that have none
+FIRST, LAST = datetime(1, 1, 2), datetime(9999, 12, 30)  # noqa: DTZ001
+moments = st.datetimes(timezones=st.just(UTC), min_value=FIRST, max_value=LAST)
 
 
 def _event(key: str, ts: datetime) -> Event:

@@ -1,7 +1,7 @@
 """What the recorded session files say, read in their lines and written down by hand: one line an event, by time.
 
 Columns: kind, name, target, outcome, tokens in, tokens out, and the end of the event's id (``#`` is a digest, where the
-file has no id of the call). ``-`` is absent, ``_`` in a target a blank.
+file has no id of the call). ``-`` is absent, ``_`` in a target a blank, ``~`` in front of one its end.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ tool_call mcp__crm__lookup   42                        ok     -    -  toolu_mock
 llm_call  api_request        -                         ok     2450 44 req_mock_7
 tool_call mcp__crm__lookup   bad                       error  -    -  toolu_mock0007
 llm_call  api_request        -                         ok     2550 45 req_mock_9
-tool_call Write              /home/dev/claude2/out.txt denied -    -  toolu_mock0009
+tool_call Write              ~dev/claude2/out.txt      denied -    -  toolu_mock0009
 llm_call  api_request        -                         ok     2650 46 req_mock_10
 tool_call Read               /etc/hostname             ok     -    -  toolu_mock0010
 lifecycle assistant_response -                         ok     -    -  response:req_mock_11
