@@ -47,6 +47,8 @@ _REFUSED: Final = (
     "patch rejected by user", "This action was rejected due to",
 )  # fmt: skip
 """How the program's own sentence about a refusal begins."""
+_FAILED: Final = ("unsupported call: ", "failed to parse function arguments", "exec_command failed", "execution error")
+"""How the program's own sentence begins about a call that it could not carry out."""
 _MAX_HEAD: Final = 512
 
 
@@ -223,7 +225,7 @@ class CodexReader:
             return self._item(record, "tool_decision", {**known, "decision": "denied", "source": source})
         code = call.exit_code if call.exit_code is not None else code
         known["output"] = None if code is None else f"{_EXIT[0]}{code}"
-        known["success"] = "false" if call.has_failed or has_failed else "true"
+        known["success"] = "false" if call.has_failed or has_failed or head.startswith(_FAILED) else "true"
         return self._item(record, "tool_result", known)
 
     def _event(self, record: Record, payload: Record) -> Taken:

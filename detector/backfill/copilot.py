@@ -5,6 +5,7 @@ Its telemetry is spans, so that is what is made here: of each call one, at the t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -26,6 +27,7 @@ from detector.otlp.item import FAILED, Item
 
 NAME: Final = "github-copilot"
 _SCOPE: Final = "github.copilot"
+_DENIED: Final = "denied"
 _GROUPS: Final = frozenset({
     "session", "assistant", "user", "tool", "hook", "subagent", "permission", "system", "skill", "model", "abort",
     "command", "elicitation", "exit_plan_mode", "external_tool", "pending_messages", "user_input", "mcp",
@@ -40,6 +42,14 @@ class _StartedCall(NamedTuple):
     name: str
     arguments: object
     agent: str | None
+    server: str | None = None
+    tool: str | None = None
+
+    def hashed(self) -> str:
+        """Return its name as telemetry without content has it: of an MCP tool, server and tool as digests."""
+        if self.server is None or self.tool is None:
+            return self.name
+        return "/".join(hashlib.sha256(one.encode("utf-8", "replace")).hexdigest() for one in (self.server, self.tool))
 
 
 def is_mine(record: Record) -> bool:
@@ -126,7 +136,11 @@ class CopilotReader:
         if key is None:
             return Taken(UNKNOWN)
         call = _StartedCall(
-            word_at(data, "toolName") or "tool", shallow(data.get("arguments")), self._agent(record, data)
+            word_at(data, "toolName") or "tool",
+            shallow(data.get("arguments")),
+            self._agent(record, data),
+            word_at(data, "mcpServerName"),
+            word_at(data, "mcpToolName"),
         )
         self.unfinished += push(self._calls, key, call) is not None
         return Taken(USED)
@@ -140,12 +154,14 @@ class CopilotReader:
         has_failed = data.get("success") is False
         code = at(data, "shellExecution", "exitCode")
         known: dict[str, Any] = {
-            "gen_ai.tool.name": call.name,
+            "gen_ai.tool.name": call.hashed() if self._asked.is_like_telemetry else call.name,
             "gen_ai.tool.call.id": key,
             "gen_ai.agent.name": call.agent,
             "process.exit.code": code if type(code) is int else None,
             "process.executable.name": call.name if isinstance(data.get("shellExecution"), dict) else None,
-            "error.type": (word_at(data, "error", "code") or "ToolError") if has_failed else None,
+            "error.type": (_DENIED if word_at(data, "error", "code") == _DENIED else "ToolError")
+            if has_failed
+            else None,
         }
         if not self._asked.is_like_telemetry:
             known["gen_ai.tool.call.arguments"] = call.arguments

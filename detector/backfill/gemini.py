@@ -146,6 +146,9 @@ class GeminiReader:
             "success": status == "success",
             "tool_type": "mcp" if name.startswith("mcp_") else "native",
         }
+        if known["tool_type"] == "native":  # of what an MCP tool answers telemetry gives no length
+            answered = word_at(response, "output") or error
+            known["content_length"] = length_of(answered) if answered else None
         if status == "cancelled":
             known["decision"] = "reject"
         elif error.startswith(_REFUSED):
