@@ -30,7 +30,8 @@ def _calls(path: Path, *records: object) -> list[tuple[str, str | None, str]]:
         ({"content": "no", "success": False}, "error"),
         ("exec command rejected by user", "denied"),
         ("Command blocked by PreToolUse hook: agent is quarantined. Command: ls", "denied"),
-        (["a picture"], "ok"),
+        ("unsupported call: update_plan", "error"),
+        ([{"type": "input_text", "text": "Wall time: 0 seconds\nOutput:"}], "ok"),
     ],
 )
 def test_how_a_call_ended_is_read_in_the_programs_own_lines(tmp_path: Path, text: object, outcome: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from detector.backfill.record import Additions
 from detector.schema.event import Event
 from tests.backfill.made import SESSION, copilot, read, told, write
 
@@ -63,6 +65,15 @@ def test_a_model_call_has_its_tokens_and_the_sums_at_the_end_are_none(tmp_path: 
         assert (event.event_id, event.model) == (f"{SESSION}:r1", "gpt-5")
         assert (event.tokens_in, event.tokens_out, event.duration_ms, event.cost_usd) == (12, 3, 90, None)
         assert event.attributes["github.copilot.cost"] == 1.5
+
+
+def test_a_tool_of_an_mcp_server_has_the_name_of_telemetry_with_and_without_content(tmp_path: Path) -> None:
+    """Without content its spans name server and tool as digests: 29a1af58... is `lookup`."""
+    path = write(tmp_path / "e", [START, _start(1, "c1", "crm-lookup", mcpServerName="crm", mcpToolName="lookup"),
+                                  _end(2, "c1")])  # fmt: skip
+    assert [event.name for event in read(path)[0]] == ["crm-lookup"]
+    (event,) = read(path, asked=Additions(is_like_telemetry=True))[0]
+    assert re.fullmatch(r"9261ceef[0-9a-f]{56}/29a1af58[0-9a-f]{56}", event.name)
 
 
 def test_a_call_that_did_not_end_is_counted(tmp_path: Path) -> None:

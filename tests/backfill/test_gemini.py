@@ -53,6 +53,18 @@ def test_how_a_call_ended(tmp_path: Path, response: dict[str, str], status: str,
     assert [(event.target, event.outcome) for event in events if event.kind == "tool_call"] == [("make", outcome)]
 
 
+def test_the_length_of_an_answer_is_that_of_telemetry(tmp_path: Path) -> None:
+    """In units of UTF-16, of an error too; of what an MCP tool answers there is none."""
+    answers = [
+        ("read_file", {"output": "hello \U0001f600"}),
+        ("read_file", {"error": "gone"}),
+        ("mcp_a_b", {"output": "x"}),
+    ]
+    calls = [tool(n, str(n), name, response) for n, (name, response) in enumerate(answers)]
+    events = told(tmp_path, chat(), gemini(9, "m", *calls))
+    assert [event.bytes_in for event in events if event.kind == "tool_call"] == [8, 4, None]
+
+
 def test_an_exit_code_in_a_file_that_was_read_is_no_exit_code(tmp_path: Path) -> None:
     """Only a shell has one."""
     events = told(tmp_path, chat(), gemini(1, "m", tool(2, "a", "read_file", {"output": "a\nExit Code: 3\n"})))
