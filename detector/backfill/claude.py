@@ -25,7 +25,6 @@ from detector.backfill.record import (
     log_item,
     parts_of,
     push,
-    shallow,
     word_at,
 )
 from detector.otlp.item import Item
@@ -182,7 +181,7 @@ class ClaudeReader:
         use = None if key is None else self._uses.pop(key, None)
         if use is None:
             return None
-        call: dict[str, Any] = {"tool_name": use.name, "tool_use_id": key, "tool_input": shallow(use.arguments)}
+        call: dict[str, Any] = {"tool_name": use.name, "tool_use_id": key, "tool_input": use.arguments}
         call["agent_id"] = use.agent
         is_error = part.get("is_error") is True
         source = _refused_by(record, use.name, part) if is_error else None

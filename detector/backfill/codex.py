@@ -6,12 +6,12 @@ between them. A rollout that was forked begins with a copy of the other's.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
 
+from detector.backfill.codex_output import EXITED, read_output
 from detector.backfill.record import (
     CONTENT,
     CONTEXT,
@@ -39,9 +39,6 @@ _TYPES: Final = frozenset({
 _CALLS: Final = frozenset({"function_call", "custom_tool_call", "local_shell_call"})
 _OUTPUTS: Final = frozenset({"function_call_output", "custom_tool_call_output"})
 _ENDS: Final = frozenset({"exec_command_end", "mcp_tool_call_end", "patch_apply_end"})
-_EXIT: Final = ("Process exited with code ", "Exit code: ")
-_HEADS: Final = ("Chunk ID: ", "Wall time: ", *_EXIT)
-"""How an output begins before which the program put its own lines; behind ``Output:`` is what the command printed."""
 _REFUSED: Final = (
     "Command blocked by PreToolUse hook", "Tool call blocked by PreToolUse hook", "exec command rejected by user",
     "patch rejected by user", "This action was rejected due to",
@@ -49,7 +46,6 @@ _REFUSED: Final = (
 """How the program's own sentence about a refusal begins."""
 _FAILED: Final = ("unsupported call: ", "failed to parse function arguments", "exec_command failed", "execution error")
 """How the program's own sentence begins about a call that it could not carry out."""
-_MAX_HEAD: Final = 512
 
 
 class _OpenCall(Struct):
@@ -198,7 +194,7 @@ class CodexReader:
         key = word_at(payload, "call_id") or word_at(payload, "id")
         if kind in _CALLS and key is not None:
             given = payload.get("arguments", payload.get("input", payload.get("action")))
-            call = _OpenCall(word_at(payload, "name") or "local_shell", word_at(payload, "namespace"), shallow(given))
+            call = _OpenCall(word_at(payload, "name") or "local_shell", word_at(payload, "namespace"), given)
             self.unfinished += push(self._calls, key, call) is not None
             return Taken(USED)
         if kind in _OUTPUTS and key is not None:
@@ -212,7 +208,7 @@ class CodexReader:
     def _done(self, record: Record, key: str, call: _OpenCall, payload: Record) -> Item:
         """Return the call that an output ends."""
         output = payload.get("output")
-        head, code, has_failed = _read_output(output)
+        head, code, has_failed = read_output(output)
         known: dict[str, Any] = {"tool_name": call.name, "call_id": key, "agent_name": self._agent or "/root"}
         if call.server is not None and call.name.startswith("mcp__"):
             call.server = call.namespace = None
@@ -224,7 +220,7 @@ class CodexReader:
             source = "User" if "by user" in head else "Config"
             return self._item(record, "tool_decision", {**known, "decision": "denied", "source": source})
         code = call.exit_code if call.exit_code is not None else code
-        known["output"] = None if code is None else f"{_EXIT[0]}{code}"
+        known["output"] = None if code is None else f"{EXITED}{code}"
         known["success"] = "false" if call.has_failed or has_failed or head.startswith(_FAILED) else "true"
         return self._item(record, "tool_result", known)
 
@@ -244,7 +240,7 @@ class CodexReader:
 
     def _count(self, record: Record, payload: Record) -> Taken:
         """Take the tokens of a model call where no record of its own has them; an unchanged total tells nothing new."""
-        total = at(payload, "info", "total_token_usage")
+        total = shallow(at(payload, "info", "total_token_usage"))
         if self._has_usage_records or total is None or total == self._total:
             return Taken(DOUBLE)
         self._total = total
@@ -275,27 +271,3 @@ class CodexReader:
             is_error = at(payload, "result", "Ok", "isError") is True or at(payload, "result", "Err") is not None
             call.has_failed = call.has_failed or is_error or payload.get("success") is False or status == "failed"
         return Taken(CONTEXT)
-
-
-def _read_output(output: object) -> tuple[str, int | None, bool]:
-    """Return the beginning of an output, the exit code that the program put into it, and whether it says it failed."""
-    if isinstance(output, dict):
-        head, code, has_failed = _read_output(output.get("content"))
-        return head, code, has_failed or output.get("success") is False
-    if not isinstance(output, str):
-        return "", None, False
-    if output.startswith('{"output":') and (end := output.rfind('"metadata":')) > 0:
-        # older releases: the output and, behind it, what became of it
-        try:
-            found = json.loads("{" + output[end:])
-        except (ValueError, RecursionError):
-            found = {}
-        code = at(found, "metadata", "exit_code")
-        return "", code if type(code) is int else None, False
-    head = output[:_MAX_HEAD]
-    own = head.partition("\nOutput:")[0] if head.startswith(_HEADS) else ""
-    for mark in _EXIT:
-        words = own.partition(mark)[2].split(maxsplit=1)
-        if words and words[0].lstrip("-").isdecimal():
-            return head, int(words[0]), False
-    return head, None, False

@@ -120,7 +120,7 @@ class CopilotReader:
             "gen_ai.operation.name": name,
             "gen_ai.conversation.id": self._session,
         }
-        known = {key: value for key, value in {**own, **attributes}.items() if value is not None}
+        known = {key: shallow(value) for key, value in {**own, **attributes}.items() if value is not None}
         about = {"service.name": NAME, **({} if self._version is None else {"service.version": self._version})}
         return Item(
             signal="span",
@@ -137,7 +137,7 @@ class CopilotReader:
             return Taken(UNKNOWN)
         call = _StartedCall(
             word_at(data, "toolName") or "tool",
-            shallow(data.get("arguments")),
+            data.get("arguments"),
             self._agent(record, data),
             word_at(data, "mcpServerName"),
             word_at(data, "mcpToolName"),

@@ -23,7 +23,6 @@ from detector.backfill.record import (
     log_item,
     parts_of,
     push,
-    shallow,
     word_at,
 )
 from detector.otlp.item import Item
@@ -154,7 +153,7 @@ class GeminiReader:
         elif error.startswith(_REFUSED):
             known["error_type"] = "policy_violation"
         if not self._asked.is_like_telemetry:
-            known["function_args"] = shallow(call.get("args"))
+            known["function_args"] = call.get("args")
             code = _exit_code(word_at(response, "output")) if name == _SHELL else None
             known["metadata"] = None if code is None else {"exitCode": code}
         return self._item("tool_call", known)

@@ -95,7 +95,7 @@ def log_item(asked: Additions, resource: Mapping[str, Any], attributes: Mapping[
 
     What stands in a file cannot say who the agent is: what is added goes before it.
     """
-    known = {name: value for name, value in attributes.items() if value is not None}
+    known = {name: shallow(value) for name, value in attributes.items() if value is not None}
     about = {name: value for name, value in resource.items() if value is not None}
     return Item(signal="log", resource={**about, **asked.resource}, attributes={**known, **asked.resource})
 

@@ -36,6 +36,8 @@ junk = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
+DEEP = b'{"a": [' * 350 + b"]}" * 350
+"""As deep as the parser goes; a place for it in a record is called ``<deep>``."""
 
 
 @st.composite
@@ -47,7 +49,7 @@ def _spoilt(draw: st.DrawFn) -> list[object]:
         while isinstance(at, dict | list) and at:
             key = draw(st.sampled_from(sorted(at) if isinstance(at, dict) else list(range(len(at)))))
             if not isinstance(at[key], dict | list) or not at[key] or draw(st.integers(0, 3)) == 0:
-                at[key] = draw(junk)
+                at[key] = "<deep>" if draw(st.integers(0, 5)) == 0 else draw(junk)
                 break
             at = at[key]
     return records
@@ -74,7 +76,7 @@ def _hold(raw: bytes, lines: int, asked: Additions | None = None) -> None:
 @given(_spoilt(), st.booleans())
 def test_a_spoilt_session_is_read_as_far_as_it_can_be(records: list[object], is_like_telemetry: bool) -> None:
     """Any value may be of any type: each line is counted, each event passes the product's own decoder."""
-    raw = b"".join(json.dumps(one).encode() + b"\n" for one in records)
+    raw = b"".join(json.dumps(one).encode().replace(b'"<deep>"', DEEP) + b"\n" for one in records)
     _hold(raw, len(records), Additions({"tenant": "t"}, is_like_telemetry))
 
 
@@ -100,3 +102,26 @@ def test_deep_arguments_and_long_names_are_bounded(seed: int) -> None:
             text = text.replace(name, f'"deep": {json.dumps(deep)}, {name}', 1)
         raw += text.encode() + b"\n"
     _hold(raw, len(SEEDS[seed]))
+
+
+DEEPEST = [
+    [meta(), {"timestamp": "2026-03-02T10:00:00Z", "type": "token_usage_record",
+              "payload": {"usage": {"input_tokens": "<deep>"}}}],
+    [meta(), *({"timestamp": "2026-03-02T10:00:00Z", "type": "event_msg",
+                "payload": {"type": "token_count", "info": {"total_token_usage": "<deep>", "last_token_usage": USAGE}}}
+               for _ in range(2))],
+    [meta(), call(1, "c1"), output(2, "c1", "<deep>")],
+    [chat(), gemini(1, "m", tool(2, "a", "x", {"output": ""}, a="<deep>"))],
+    [answer(1, use("t1", "x", a="<deep>"), usage={"input_tokens": "<deep>"}), result(2, "t1", "<deep>")],
+    [copilot("session.start", 0, {}), copilot("tool.execution_start", 1, {"toolCallId": "c", "arguments": "<deep>"}),
+     copilot("tool.execution_complete", 2, {"toolCallId": "c", "success": True})],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("records", DEEPEST)
+def test_values_as_deep_as_the_parser_goes_are_read(records: list[Any]) -> None:
+    """Whatever walks down a value afterwards has less room than the parser had: none of it goes that far."""
+    for levels in range(380, 500, 4):
+        deep = b'{"content": [' * levels + b"]}" * levels
+        raw = b"".join(json.dumps(one).encode().replace(b'"<deep>"', deep) + b"\n" for one in records)
+        _hold(raw, len(records))
