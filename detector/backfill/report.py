@@ -35,6 +35,10 @@ _REASONS: Final = {
 }
 
 
+def _some(n: int, what: str) -> str:
+    return f"{n} {what}" + ("" if n == 1 else "s")
+
+
 @dataclass(slots=True)
 class FileReport:
     """What became of the lines of one file.
@@ -137,7 +141,7 @@ class BackfillReport:
         if self.first is not None and self.last is not None:
             days = (self.last - self.first).total_seconds() / 86_400
             times = f"{self.first:%Y-%m-%dT%H:%M:%SZ} to {self.last:%Y-%m-%dT%H:%M:%SZ}, {days:.1f} days"
-            yield f"{self.events} events of {len(self.sessions)} sessions, {times}"
+            yield f"{_some(self.events, 'event')} of {_some(len(self.sessions), 'session')}, {times}"
         else:
             yield "no event"
         for form in sorted({one.format for one in self.files}):
@@ -148,14 +152,14 @@ class BackfillReport:
                 if source == "product"
                 else ""
             )
-            yield f"agent {shown(agent)}: {n} events; taken from {shown(source)}{hint}"
+            yield f"agent {shown(agent)}: {_some(n, 'event')}; taken from {shown(source)}{hint}"
         yield from self._unread()
         yield from self._next(out, is_in_kafka=is_in_kafka)
 
     def _next(self, out: Path | None, *, is_in_kafka: bool) -> Iterator[str]:
         """Yield what can be done with the events."""
         if self.last is None:
-            yield "nothing was written: PATH holds no action of a session of a known program"
+            yield "nothing was written: no action of a known program that is wanted stands under PATH"
             return
         end = f"{self.last.replace(microsecond=0) + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
         if is_in_kafka:
@@ -174,7 +178,8 @@ class BackfillReport:
             words += one.words
             verdicts += one.verdicts
         lines = sum(one.lines for one in mine)
-        yield f"{form}: {len(mine)} files, {lines} lines, {verdicts[MAPPED]} events"
+        said = (_some(len(mine), "file"), _some(lines, "line"), _some(verdicts[MAPPED], "event"))
+        yield f"{form}: {', '.join(said)}"
         for word, why in WORDS.items():
             if words[word]:
                 kinds = [f"{shown(kind)} {n}" for (mark, kind), n in sorted(self.unknown.items()) if mark == form]
@@ -190,10 +195,10 @@ class BackfillReport:
         bad = [one for one in self.files if one.unreadable]
         for one in bad[:MAX_LISTED]:
             for fault, n in sorted(one.unreadable.items()):
-                yield f"unreadable in {shown(one.name)}: {n} lines {fault}: {FAULTS[fault]}"
+                yield f"unreadable in {shown(one.name)}: {_some(n, 'line')} {fault}: {FAULTS[fault]}"
         if len(bad) > MAX_LISTED:
             yield f"unreadable lines in {len(bad) - MAX_LISTED} more files: --json names them"
         if self.others:
-            yield f"{self.others} other files: of no known format"
+            yield f"{_some(self.others, 'other file')}: of no known format"
         for reason, n in sorted(self.passed.items()):
             yield f"{n} not looked into, {reason}: {PASSED[reason]}"

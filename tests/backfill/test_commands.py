@@ -34,9 +34,9 @@ def test_without_a_place_to_write_to_it_only_says_what_there_is(
     """Look first: events, agent and what it was taken from, what could not be read, and what to type next."""
     status, out, err = _run(capsys, folder)
     assert (status, err) == (0, "")
-    assert "2 events of 1 sessions, 2026-03-02T10:00:01Z to 2026-03-02T10:00:02Z" in out
+    assert "2 events of 1 session, 2026-03-02T10:00:01Z to 2026-03-02T10:00:02Z" in out
     assert "agent claude-code: 2 events; taken from product; no user stands in these files" in out
-    assert f"unreadable in {folder / 's.jsonl'}: 1 lines cut_off: the last line ends in the middle" in out
+    assert f"unreadable in {folder / 's.jsonl'}: 1 line cut_off: the last line ends in the middle" in out
     assert "nothing was written: add --out FILE, or --bootstrap BROKERS" in out
 
 
