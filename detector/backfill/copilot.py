@@ -124,7 +124,7 @@ class CopilotReader:
         about = {"service.name": NAME, **({} if self._version is None else {"service.version": self._version})}
         return Item(
             signal="span",
-            resource={**about, **self._asked.resource},
+            resource={**self._asked.resource, **about},
             scope=_SCOPE,
             name=name,
             attributes={**known, **self._asked.resource},

@@ -93,11 +93,11 @@ def length_of(content: object) -> int:
 def log_item(asked: Additions, resource: Mapping[str, Any], attributes: Mapping[str, Any]) -> Item:
     """Return a log record with these attributes, and what was asked to be added on it and on its resource.
 
-    What stands in a file cannot say who the agent is: what is added goes before it.
+    What stands in a file cannot say who the agent is: what is added goes before it. Which program wrote it, it can.
     """
     known = {name: shallow(value) for name, value in attributes.items() if value is not None}
     about = {name: value for name, value in resource.items() if value is not None}
-    return Item(signal="log", resource={**about, **asked.resource}, attributes={**known, **asked.resource})
+    return Item(signal="log", resource={**asked.resource, **about}, attributes={**known, **asked.resource})
 
 
 def shallow(value: object, levels: int = MAX_DEPTH) -> Any:  # noqa: ANN401 - a JSON value

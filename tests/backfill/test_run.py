@@ -117,6 +117,19 @@ def test_who_acted_is_said_with_where_that_was_taken_from(tmp_path: Path) -> Non
         assert {event.tenant for event in events} == {"acme"}
 
 
+def test_a_service_name_of_a_fleet_does_not_hide_the_program(tmp_path: Path) -> None:
+    """OTEL_RESOURCE_ATTRIBUTES may hold one; a program that writes its version keeps it, Gemini CLI has none at all."""
+    events, report = read(_every_program(tmp_path), asked=Additions({"service.name": "x", "service.version": "0"}))
+    assert len(events) == 5
+    assert {source for _, source in report.agents} == {"product"}
+    assert {event.agent_version for event in events} == {
+        "2.1.197",
+        "0.169.0",
+        None,
+        "0",
+    }
+
+
 def test_a_call_that_comes_again_with_other_content_is_told_under_an_id_of_its_own(tmp_path: Path) -> None:
     """Models of some makers number their calls anew in each turn; the mapping keeps both."""
     records = [answer(1, use("call_0")), result(2, "call_0"), answer(3, use("call_0"), key="m2"), result(4, "call_0")]
