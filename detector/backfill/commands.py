@@ -87,7 +87,7 @@ def backfill(
     The summary goes to standard error where events go to standard output. Exit status: 0; 1 if there was no event; 2 if
     something was refused.
     """
-    from detector.backfill.options import asked_of, opened, wanted_of, watched, write
+    from detector.backfill.options import asked_of, opened, put, wanted_of, watched, write
     from detector.backfill.run import Backfill
 
     asked, wanted = asked_of(agent_id, resource or [], like_telemetry), wanted_of(since, until, known or [])
@@ -95,7 +95,7 @@ def backfill(
         with watched(paths, is_shown=not quiet) as progress:
             report = run.read(paths, progress)
         if file is not None:
-            file.writelines(event + b"\n" for event in run.events())
+            put(run.events(), file, run)
         if bootstrap is not None:
             write(run.events(), bootstrap, topic, topic_prefix)
     is_stdout_taken = out is not None and str(out) == "-"

@@ -14,7 +14,7 @@ import msgspec
 
 from detector.backfill.lines import lines_of
 from detector.backfill.record import Additions, word_at
-from detector.backfill.run import Selection
+from detector.backfill.run import Backfill, Selection
 from detector.backfill.walk import Walk
 from detector.errors import SetupError
 
@@ -114,7 +114,7 @@ def opened(out: Path | None) -> Iterator[IO[bytes] | None]:
         sys.stdout.buffer.flush()
     else:
         try:
-            file = out.open("wb")
+            file = out.open("ab")  # what stands in it stays until there is something to put there
         except OSError as error:
             raise SetupError(
                 f"out of backfill must be a file that can be written, got {out}: {error.strerror}"
@@ -142,6 +142,24 @@ def watched(paths: Sequence[Path], *, is_shown: bool) -> Iterator[Callable[[int]
                 unsaid = 0
 
         yield read
+
+
+def put(events: Iterable[bytes], file: IO[bytes], run: Backfill) -> None:
+    """Write events to a file, one a line, in place of what stood in it.
+
+    Raises
+    ------
+    SetupError
+        It is one of the session files that were read: nobody's past is written over.
+    """
+    if file is not sys.stdout.buffer:
+        if run.has_read(file):
+            raise SetupError(
+                f"out of backfill must be a file of its own, got a session file that was read: {file.name}"
+            )
+        if file.seekable():
+            file.truncate(0)
+    file.writelines(event + b"\n" for event in events)
 
 
 def write(events: Iterable[bytes], bootstrap: str, topic: str | None, prefix: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -69,6 +70,7 @@ class Backfill:
         self._wanted = Selection() if wanted is None else wanted
         self._mapper = Mapper()
         self._spool = Spool()
+        self._read: set[tuple[int, int]] = set()
         self.report = BackfillReport()
 
     def read(self, paths: Sequence[Path], progress: Callable[[int], None] = lambda _: None) -> BackfillReport:
@@ -85,6 +87,11 @@ class Backfill:
                 self._file(found, progress)
         self.report.passed = walk.passed
         return self.report
+
+    def has_read(self, file: IO[bytes]) -> bool:
+        """Return whether an open file is one of the session files that were read."""
+        about = os.fstat(file.fileno())
+        return (about.st_dev, about.st_ino) in self._read
 
     def events(self) -> Iterator[bytes]:
         """Yield the events as JSON, the oldest first."""
@@ -111,7 +118,8 @@ class Backfill:
         if form is None:
             self.report.others += 1
             return
-        about = FileReport(found.name, form.name)
+        about, on_disk = FileReport(found.name, form.name), os.fstat(found.file.fileno())
+        self._read.add((on_disk.st_dev, on_disk.st_ino))
         reader = form.reader(self._asked, self._spool.has)
         waiting: list[Item] = []
         for line in chain(first, lines):

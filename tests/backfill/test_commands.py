@@ -67,6 +67,18 @@ def test_no_event_is_a_status_of_its_own(folder: Path, capsys: pytest.CaptureFix
     assert "2 actions before_since" in out
 
 
+def test_a_session_file_is_not_written_over(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its words are in the wrong place on the command line; an output of before is replaced as a whole."""
+    session = folder / "s.jsonl"
+    before = session.read_bytes()
+    status, _, err = _run(capsys, folder, "--out", session)
+    assert (status, session.read_bytes()) == (EXIT_REFUSED, before)
+    assert "must be a file of its own" in err
+    (folder / "past").write_text("an output of before\n" * 99)
+    assert _run(capsys, folder, "--out", folder / "past")[0] == 0
+    assert len((folder / "past").read_text().splitlines()) == 2
+
+
 @pytest.mark.parametrize(
     "words", [["gone"], [".", "--since", "soon"], [".", "--out", "gone/x"], [".", "--resource", "x"]]
 )
