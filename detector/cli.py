@@ -52,6 +52,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "otlp": CommandEntry(
         "detector.bridge.commands", "Take OpenTelemetry in: explain records, bridge them to events.", is_group=True
     ),
+    "backfill": CommandEntry("detector.backfill.commands", "Turn coding agents' session files into events."),
     "profile": CommandEntry("detector.profile.commands", "List, show, lint and lock profiles.", is_group=True),
     "cases": CommandEntry(
         "detector.checks.commands", "Run the cases of a profile: what must alert, what must stay quiet."

@@ -23,7 +23,6 @@ from typing import Self
 from rich.console import Console
 
 from detector.demo.facts import Watch, figures, is_ready
-from detector.demo.produce import KafkaWriter
 from detector.demo.summary import DemoRun, Summary, summarise
 from detector.demo.view import View, summary_panel
 from detector.errors import SetupError
@@ -34,6 +33,7 @@ from detector.schema.topics import TopicNames
 from detector.simulate.fleet import MONDAY
 from detector.simulate.scenario import DemoSettings, Scenario, demo_scenario
 from detector.worker.topics import create_topics, delete_topics, topic_specs
+from detector.worker.writer import KafkaWriter
 
 PROFILE = "default/v1"
 FLEET = DemoSettings(agents=300)

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from detector.demo.produce import KafkaWriter, StandardOutput, Writer, as_it_happens, paced
+from detector.demo.produce import StandardOutput, Writer, as_it_happens, paced
 from detector.errors import SetupError
 from detector.schema.topics import TopicNames
 from detector.simulate.attacks import KINDS, Kind
@@ -21,6 +21,7 @@ from detector.simulate.files import Labels, open_text
 from detector.simulate.fleet import DAY_S, MONDAY, Fleet
 from detector.simulate.render import Simulated
 from detector.simulate.scenario import live_fleet, plan_attacks
+from detector.worker.writer import KafkaWriter
 
 app = typer.Typer()
 

@@ -66,7 +66,7 @@ def test_a_file_that_is_not_there_is_said_in_a_sentence(tmp_path: Path) -> None:
 def test_sources_are_listed_with_where_they_were_learned() -> None:
     """Each with its version."""
     out = _run("sources")
-    assert "claude-code        v1" in out
+    assert "claude-code        v2" in out
     assert "recorded with Codex CLI 0.169.0" in out
     assert "common " not in out
 

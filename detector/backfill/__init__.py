@@ -1,0 +1,1 @@
+"""What coding agents wrote down of their own sessions, as the events that their telemetry would have been."""
