@@ -25,11 +25,12 @@ from detector.channels.context import (
     REPEATED,
     UNJUDGED,
 )
-from detector.intake.columns import BATCH, SESSION, Columns
+from detector.intake.columns import AGENT, BATCH, SESSION, Columns
 from detector.intake.names import targets_of
 from detector.intake.receipts import hold_to_receipt
 from detector.intake.text import place_of
 from detector.memory.layout import NOW, STRANGERS
+from detector.rules import Acts, find
 from detector.schema.alert import Alert
 from detector.schema.decode import Decoded, Refusal
 from detector.schema.event import Event
@@ -128,17 +129,17 @@ def settle_lines(decoded: Decoded, found: Sequence[np.ndarray], outcome: Outcome
 def _hits(state: Partition, batch: Batch) -> Iterator[tuple[int, Finding]]:
     """Yield what the profile's rules find, with the event's place; repeated events and trusted history are passed over.
 
-    Rules alert from the first event on: they need no history, and the budget of the scores is not theirs.
+    Rules alert from the first event on: the budget of the scores is not theirs. Their memory is changed.
     """
     work, events = state.work, len(batch.events)
-    if not state.rules:
+    if not state.rules or not events:
         return
     may_alert = np.maximum(work.columns.ts[:events], work.clock[:events]) >= state.settings.rules.trusted_until
     may_alert &= work.context.state[:events] != REPEATED
-    for rule in state.rules:
-        for hit in rule.look(batch.events):
-            if may_alert[hit.event]:
-                yield hit.event, found_by_rule(batch.spot(hit.event), rule.entry, hit)
+    agents = list(zip(work.context.agent[:events].tolist(), work.columns.ident[:events, AGENT].tolist(), strict=True))
+    acts = Acts(batch.events, work.clock[:events].tolist(), agents, may_alert.tolist())
+    for entry, hit in find(state.rules, acts, state.rule_memory):
+        yield hit.event, found_by_rule(batch.spot(hit.event), entry, hit)
 
 
 def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], outcome: Outcome) -> None:
@@ -260,4 +261,6 @@ def _count(state: Partition, events: int, counts: Counter[str]) -> None:
     counts["sessions_learned"] += int(lessons[EVERYTHING])
     counts["sessions_withheld"] += int(lessons[:HISTOGRAMS].sum())
     counts["parts_cut"] += int(work.columns.cut[0])
+    counts.update(state.rule_memory.counts)
+    state.rule_memory.counts.clear()
     work.columns.cut[0] = 0

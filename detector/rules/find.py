@@ -1,0 +1,33 @@
+"""All rules over a batch: each looks once, in order, and what was told of the same agent lately is folded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from detector.rules.memory import RuleMemory
+from detector.rules.rule import Hit, Rule, RuleEntry, RuleScene
+from detector.schema.event import Event
+
+
+class Acts(NamedTuple):
+    """A batch as rules see it: events, the watermark at each, its agent's row and name, and whether it may alert."""
+
+    events: Sequence[Event]
+    clock: Sequence[float]
+    agents: Sequence[tuple[int, int]]
+    may_alert: Sequence[bool]
+
+
+def find(rules: Sequence[Rule], acts: Acts, memory: RuleMemory) -> Iterator[tuple[RuleEntry, Hit]]:
+    """Yield what rules find, rule by rule, with the entry that says how to tell it; changes their memory.
+
+    A rule looks at repeated events and trusted history too, and remembers them; it only does not speak of them.
+    """
+    for entry, look in rules:
+        for hit in look(RuleScene(acts.events, acts.clock, acts.agents, entry.name, memory)):
+            i = hit.event
+            if not acts.may_alert[i]:
+                continue
+            if entry.once == "session" or memory.is_news(entry.name, acts.agents[i], hit.cause, acts.clock[i]):
+                yield entry, hit
