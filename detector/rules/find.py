@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from detector.rules.memory import RuleMemory
 from detector.rules.rule import Hit, Rule, RuleEntry, RuleScene
 from detector.schema.event import Event
 
 
 class Acts(NamedTuple):
-    """A batch as rules see it: events, the watermark at each, its agent's row and name, and whether it may alert."""
+    """A batch as rules see it: events; of each the watermark, its agent's row and name, whether it may alert."""
 
     events: Sequence[Event]
-    clock: Sequence[float]
-    agents: Sequence[tuple[int, int]]
-    may_alert: Sequence[bool]
+    clock: np.ndarray
+    rows: np.ndarray
+    names: np.ndarray
+    may_alert: np.ndarray
 
 
 def find(rules: Sequence[Rule], acts: Acts, memory: RuleMemory) -> Iterator[tuple[RuleEntry, Hit]]:
@@ -25,9 +28,10 @@ def find(rules: Sequence[Rule], acts: Acts, memory: RuleMemory) -> Iterator[tupl
     A rule looks at repeated events and trusted history too, and remembers them; it only does not speak of them.
     """
     for entry, look in rules:
-        for hit in look(RuleScene(acts.events, acts.clock, acts.agents, entry.name, memory)):
+        for hit in look(RuleScene(acts.events, acts.clock, acts.rows, acts.names, entry.name, memory)):
             i = hit.event
             if not acts.may_alert[i]:
                 continue
-            if entry.once == "session" or memory.is_news(entry.name, acts.agents[i], hit.cause, acts.clock[i]):
+            owner = (int(acts.rows[i]), int(acts.names[i]))
+            if entry.once == "session" or memory.is_news(entry.name, owner, hit.cause, float(acts.clock[i])):
                 yield entry, hit

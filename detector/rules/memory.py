@@ -63,6 +63,11 @@ class RuleMemory:
         self.touched.add(row // BLOCK)
         return notes
 
+    def known(self, rule: str, row: int, agent: int) -> RuleNotes | None:
+        """Return the notes of an agent, only to be read; None if there are none."""
+        notes = self._notes.get(rule, {}).get(row)
+        return None if notes is None or notes.agent != agent else notes
+
     def is_news(self, rule: str, owner: tuple[int, int], cause: str, now: float) -> bool:
         """Tell whether a cause of an agent (row, hash) was not told lately; if so, it now is."""
         told = self.of(rule, *owner).told

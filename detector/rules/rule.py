@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
+import numpy as np
 
 from detector.rules.memory import RuleMemory, RuleNotes
 from detector.schema.alert import Severity
@@ -53,9 +54,9 @@ class RuleScene(NamedTuple):
     ----------
     events : sequence of Event
         A batch.
-    clock : sequence of float
+    clock : ndarray of float64
         The watermark at each event, epoch seconds.
-    agents : sequence of (int, int)
+    rows, names : ndarray
         Of each event its agent's row in memory, and the hash of its name.
     rule : str
         Whose memory it is.
@@ -64,14 +65,23 @@ class RuleScene(NamedTuple):
     """
 
     events: Sequence[Event]
-    clock: Sequence[float]
-    agents: Sequence[tuple[int, int]]
+    clock: np.ndarray
+    rows: np.ndarray
+    names: np.ndarray
     rule: str
     memory: RuleMemory
 
     def notes(self, event: int) -> RuleNotes:
         """Return what this rule keeps of an event's agent, to be changed; empty if it kept nothing."""
-        return self.memory.of(self.rule, *self.agents[event])
+        return self.memory.of(self.rule, int(self.rows[event]), int(self.names[event]))
+
+    def known(self, event: int) -> RuleNotes | None:
+        """Return what this rule keeps of an event's agent, only to be read; None if it kept nothing."""
+        return self.memory.known(self.rule, int(self.rows[event]), int(self.names[event]))
+
+    def now(self, event: int) -> float:
+        """Return the partition's time at an event."""
+        return float(self.clock[event])
 
 
 Look = Callable[[RuleScene], Iterator[Hit]]

@@ -136,8 +136,7 @@ def _hits(state: Partition, batch: Batch) -> Iterator[tuple[int, Finding]]:
         return
     may_alert = np.maximum(work.columns.ts[:events], work.clock[:events]) >= state.settings.rules.trusted_until
     may_alert &= work.context.state[:events] != REPEATED
-    agents = list(zip(work.context.agent[:events].tolist(), work.columns.ident[:events, AGENT].tolist(), strict=True))
-    acts = Acts(batch.events, work.clock[:events].tolist(), agents, may_alert.tolist())
+    acts = Acts(batch.events, work.clock, work.context.agent, work.columns.ident[:, AGENT], may_alert)
     for entry, hit in find(state.rules, acts, state.rule_memory):
         yield hit.event, found_by_rule(batch.spot(hit.event), entry, hit)
 

@@ -38,12 +38,23 @@ def causes(alerts: Sequence[Alert]) -> list[str]:
 
 def recorded(path: Path, change: Mapping[str, Mapping[str, Any]] | None = None) -> list[bytes]:
     """Return a recording as native events; `change`: attributes by the name of the record that shall have them."""
-    document = json.loads(path.read_bytes())
-    for one in document if isinstance(document, list) else [document]:
-        for resource in one.get("resourceLogs", []):
+    document = recorded_document(path)
+    for request in document:
+        for resource in request.get("resourceLogs", []):
             for scope in resource["scopeLogs"]:
                 for record in scope["logRecords"]:
                     _change(record, change or {})
+    return recorded_events(document)
+
+
+def recorded_document(path: Path) -> list[dict[str, Any]]:
+    """Return the export requests of a recording."""
+    document = json.loads(path.read_bytes())
+    return document if isinstance(document, list) else [document]
+
+
+def recorded_events(document: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    """Return the native events that export requests become."""
     items = read(json.dumps(document).encode())
     return [msgspec.json.encode(one.event) for one in Mapper().map(items) if one.event is not None]
 
