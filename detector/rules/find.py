@@ -27,11 +27,12 @@ def find(rules: Sequence[Rule], acts: Acts, memory: RuleMemory) -> Iterator[tupl
 
     A rule looks at repeated events and trusted history too, and remembers them; it only does not speak of them.
     """
+    count = len(acts.events)
+    clock, rows, names = (column[:count].tolist() for column in (acts.clock, acts.rows, acts.names))
     for entry, look in rules:
-        for hit in look(RuleScene(acts.events, acts.clock, acts.rows, acts.names, entry.name, memory)):
+        for hit in look(RuleScene(acts.events, clock, rows, names, entry.name, memory)):
             i = hit.event
             if not acts.may_alert[i]:
                 continue
-            owner = (int(acts.rows[i]), int(acts.names[i]))
-            if entry.once == "session" or memory.is_news(entry.name, owner, hit.cause, float(acts.clock[i])):
+            if entry.once == "session" or memory.is_news(entry.name, (rows[i], names[i]), hit.cause, clock[i]):
                 yield entry, hit

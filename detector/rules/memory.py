@@ -7,7 +7,7 @@ newcomers first, and a flood of made-up agents pushes out no established one's n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -62,6 +62,10 @@ class RuleMemory:
             notes = rows[row] = RuleNotes(agent)
         self.touched.add(row // BLOCK)
         return notes
+
+    def rows(self, rule: str) -> Container[int]:
+        """Return the rows of which a rule has notes: to pass over all others."""
+        return self._notes.setdefault(rule, {})
 
     def known(self, rule: str, row: int, agent: int) -> RuleNotes | None:
         """Return the notes of an agent, only to be read; None if there are none."""

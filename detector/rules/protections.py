@@ -34,7 +34,10 @@ def permission_bypass(scene: RuleScene) -> Iterator[Hit]:
 def sandbox_off(scene: RuleScene) -> Iterator[Hit]:
     """Yield the sessions that begin without a sandbox, and the calls that ask to run outside of it."""
     for i, event in enumerate(scene.events):
-        if event.attributes and (how := _opened(event.kind, event.attributes)) is not None:
+        attributes = event.attributes
+        if event.kind == "tool_call" and UNBOXED not in attributes:
+            continue
+        if attributes and (how := _opened(event.kind, attributes)) is not None:
             yield Hit(i, how, {"how": how})
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
-import numpy as np
 
 from detector.rules.memory import RuleMemory, RuleNotes
 from detector.schema.alert import Severity
@@ -54,9 +53,9 @@ class RuleScene(NamedTuple):
     ----------
     events : sequence of Event
         A batch.
-    clock : ndarray of float64
+    clock : sequence of float
         The watermark at each event, epoch seconds.
-    rows, names : ndarray
+    rows, names : sequence of int
         Of each event its agent's row in memory, and the hash of its name.
     rule : str
         Whose memory it is.
@@ -65,23 +64,19 @@ class RuleScene(NamedTuple):
     """
 
     events: Sequence[Event]
-    clock: np.ndarray
-    rows: np.ndarray
-    names: np.ndarray
+    clock: Sequence[float]
+    rows: Sequence[int]
+    names: Sequence[int]
     rule: str
     memory: RuleMemory
 
     def notes(self, event: int) -> RuleNotes:
         """Return what this rule keeps of an event's agent, to be changed; empty if it kept nothing."""
-        return self.memory.of(self.rule, int(self.rows[event]), int(self.names[event]))
+        return self.memory.of(self.rule, self.rows[event], self.names[event])
 
     def known(self, event: int) -> RuleNotes | None:
         """Return what this rule keeps of an event's agent, only to be read; None if it kept nothing."""
-        return self.memory.known(self.rule, int(self.rows[event]), int(self.names[event]))
-
-    def now(self, event: int) -> float:
-        """Return the partition's time at an event."""
-        return float(self.clock[event])
+        return self.memory.known(self.rule, self.rows[event], self.names[event])
 
 
 Look = Callable[[RuleScene], Iterator[Hit]]

@@ -29,8 +29,8 @@ def telemetry_gap(scene: RuleScene) -> Iterator[Hit]:
                 yield Hit(i, "lost", {"lost": f"{lost:.0f}", "session": short(event.session_id or "")})
         elif event.session_id is not None:
             kept = scene.notes(i).kept
-            _follow(kept, short(event.session_id), event.seq, scene.now(i))
-            if kept["holes"] and (holes := _given_up(kept["holes"], scene.now(i))):
+            _follow(kept, short(event.session_id), event.seq, scene.clock[i])
+            if kept["holes"] and (holes := _given_up(kept["holes"], scene.clock[i])):
                 lost = sum(last - first + 1 for _, first, last, _ in holes)
                 yield Hit(i, "lost", {"lost": str(lost), "session": holes[0][0]})
 

@@ -22,9 +22,12 @@ def tool_redefined(scene: RuleScene) -> Iterator[Hit]:
     for i, event in enumerate(scene.events):
         if event.tool_hash is None:
             continue
-        kept, tool = scene.notes(i).kept, short(event.name)
-        before = kept.get(tool)
-        definition = [short(event.tool_hash), short(event.agent_version or "")]
+        tool, definition = short(event.name), [short(event.tool_hash), short(event.agent_version or "")]
+        known = scene.known(i)
+        before = None if known is None else known.kept.get(tool)
+        if before == definition:
+            continue
+        kept = scene.notes(i).kept
         if before is None and len(kept) >= MOST_TOOLS:
             scene.memory.counts["rule_notes_full"] += 1
             continue
@@ -41,7 +44,7 @@ def new_mcp_server(scene: RuleScene) -> Iterator[Hit]:
         known = scene.known(i)
         if known is not None and server in known.kept["servers"]:
             continue
-        kept, now = scene.notes(i).kept, scene.now(i)
+        kept, now = scene.notes(i).kept, scene.clock[i]
         servers = kept.setdefault("servers", [])
         since = kept.setdefault("since", now)
         if len(servers) < MOST_SERVERS:
@@ -54,12 +57,13 @@ def new_mcp_server(scene: RuleScene) -> Iterator[Hit]:
 
 def _server(event: Event) -> str | None:
     """Return the MCP server an event names: in its tool's name, or where its source says so."""
-    if event.kind == "tool_call" and event.name.startswith(_MCP):
-        server, found, _ = event.name[len(_MCP) :].partition("__")
-        return short(server) if found and server else None
-    if not event.attributes:
-        return None
-    named = event.attributes.get("mcp_server_name") or event.attributes.get("mcp.target")
-    if named is None and event.kind == "lifecycle" and event.attributes.get("status") == "connected":
-        named = event.attributes.get("server_name")
+    attributes, named = event.attributes, None
+    if event.kind == "tool_call":
+        if event.name.startswith(_MCP):
+            server, found, _ = event.name[len(_MCP) :].partition("__")
+            return short(server) if found and server else None
+        if attributes:
+            named = attributes.get("mcp_server_name") or attributes.get("mcp.target")
+    elif event.kind == "lifecycle" and attributes.get("status") == "connected":
+        named = attributes.get("server_name")
     return short(named) if isinstance(named, str) and named else None

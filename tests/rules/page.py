@@ -18,7 +18,7 @@ def _row(entry: RuleEntry, enabled: tuple[str, ...]) -> str:
     cells = (
         f"`{entry.name}`",
         entry.finds,
-        ", ".join(f"`{field}`" for field in entry.needs),
+        ", ".join(" or ".join(f"`{path}`" for path in field.split("|")) for field in entry.needs),
         entry.sources,
         entry.twin,
         entry.severity,
