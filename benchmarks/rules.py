@@ -27,6 +27,7 @@ from detector.offline.labels import read_sessions, truth_of
 from detector.otlp.mapper import Mapper
 from detector.otlp.read import read
 from detector.rules import RULES, SHIPPED, Acts, Rule, RuleMemory, find
+from detector.rules.tools import new_mcp_server, server_of
 from detector.schema.event import Event
 
 BATCH: Final = 512
@@ -69,8 +70,10 @@ def pieces(values: Sequence[T]) -> list[Sequence[T]]:
     return [values[at : at + BATCH] for at in range(0, len(values), BATCH)]
 
 
-def _has(event: Event, needs: Sequence[str]) -> bool:
+def _has(event: Event, rule: str, needs: Sequence[str]) -> bool:
     """Tell whether an event has the fields a rule reads; of ``a|b`` either."""
+    if rule == new_mcp_server.__name__:
+        return server_of(event) is not None
     return all(any(_value(event, path) is not None for path in one.split("|")) for one in needs)
 
 
@@ -90,7 +93,7 @@ def spoken(events: Sequence[Event], is_attack: Callable[[str], bool]) -> dict[st
             told[name].add(batch[place].session_id or "")
         for event in batch:
             for name, rule in RULES.items():
-                if _has(event, rule.entry.needs):
+                if _has(event, name, rule.entry.needs):
                     held[name].add(event.session_id or "")
     return {
         name: Spoken(

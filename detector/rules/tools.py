@@ -39,7 +39,7 @@ def tool_redefined(scene: RuleScene) -> Iterator[Hit]:
 def new_mcp_server(scene: RuleScene) -> Iterator[Hit]:
     """Yield the uses of an MCP server that this agent, set up for a day, never used; one cause a server."""
     for i, event in enumerate(scene.events):
-        if (server := _server(event)) is None:
+        if (server := server_of(event)) is None:
             continue
         known = scene.known(i)
         if known is not None and server in known.kept["servers"]:
@@ -55,7 +55,7 @@ def new_mcp_server(scene: RuleScene) -> Iterator[Hit]:
             yield Hit(i, server, {"server": server})
 
 
-def _server(event: Event) -> str | None:
+def server_of(event: Event) -> str | None:
     """Return the MCP server an event names: in its tool's name, or where its source says so."""
     attributes, named = event.attributes, None
     if event.kind == "tool_call":
