@@ -1,4 +1,4 @@
-"""All rules over a batch: each looks once, in order, and what was told of the same agent lately is folded."""
+"""All rules over a batch: each looks once, in order; what was told of the same agent before this batch is folded."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ def find(rules: Sequence[Rule], acts: Acts, memory: RuleMemory) -> Iterator[tupl
             i = hit.event
             if not acts.may_alert[i]:
                 continue
-            if entry.once == "session" or memory.is_news(entry.name, (rows[i], names[i]), hit.cause, clock[i]):
+            if entry.once == "session" or not memory.is_told(entry.name, (rows[i], names[i]), hit.cause, clock[i]):
                 yield entry, hit

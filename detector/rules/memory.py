@@ -72,13 +72,20 @@ class RuleMemory:
         notes = self._notes.get(rule, {}).get(row)
         return None if notes is None or notes.agent != agent else notes
 
-    def is_news(self, rule: str, owner: tuple[int, int], cause: str, now: float) -> bool:
-        """Tell whether a cause of an agent (row, hash) was not told lately; if so, it now is."""
-        told = self.of(rule, *owner).told
-        last = told.get(cause)
-        if last is not None and now - last < AGAIN_S:
-            self.counts["rule_hits_folded"] += 1
+    def is_told(self, rule: str, owner: tuple[int, int], cause: str, now: float) -> bool:
+        """Tell whether a cause of an agent (row, hash) was told lately, which is counted."""
+        notes = self.known(rule, *owner)
+        last = None if notes is None else notes.told.get(cause)
+        if last is None or now - last >= AGAIN_S:
             return False
+        self.counts["rule_hits_folded"] += 1
+        return True
+
+    def is_news(self, rule: str, owner: tuple[int, int], cause: str, now: float) -> bool:
+        """Tell whether a cause of an agent was not told lately; if so, it now is."""
+        if self.is_told(rule, owner, cause, now):
+            return False
+        told = self.of(rule, *owner).told
         for old in [one for one, at in told.items() if now - at >= AGAIN_S]:
             del told[old]
         if len(told) >= MOST_TOLD:
@@ -86,6 +93,10 @@ class RuleMemory:
             return False
         told[cause] = now
         return True
+
+    def unsay(self, rule: str, owner: tuple[int, int], cause: str) -> None:
+        """Forget that a cause was told: nobody heard it."""
+        self.of(rule, *owner).told.pop(cause, None)
 
     def shards(self, *, full: bool) -> dict[int, Any]:
         """Return plain facts by block: those that changed, or all; forgets which changed."""

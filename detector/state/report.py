@@ -11,6 +11,7 @@ import numpy as np
 
 from detector.alerts.findings import (
     LEARNING,
+    OF_RULES,
     Spot,
     cause_of,
     evidence_of,
@@ -30,7 +31,7 @@ from detector.intake.names import targets_of
 from detector.intake.receipts import hold_to_receipt
 from detector.intake.text import place_of
 from detector.memory.layout import NOW, STRANGERS
-from detector.rules import Acts, find
+from detector.rules import ENTRIES, Acts, find
 from detector.schema.alert import Alert
 from detector.schema.decode import Decoded, Refusal
 from detector.schema.event import Event
@@ -157,7 +158,7 @@ def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], out
         if isinstance(step, int):
             outcome.say(incidents.move_to(step))
         else:
-            outcome.say(_close(state, step) if isinstance(step, Ended) else _take(state, batch, place, step))
+            outcome.say(_close(state, step) if isinstance(step, Ended) else _tell(state, batch, place, step))
     if not len(clock):
         outcome.say(incidents.end_storm(_last(state)))
     outcome.counts["findings_folded"] += incidents.folded - folded
@@ -206,6 +207,24 @@ def _by_score(state: Partition, batch: Batch, passed: Passed) -> Lead:
     severity = severity_of(rarity, policy)
     severity = least(severity, LEARNING) if passed.is_learning else severity
     return Lead(cause, rarity, severity, spot, known, passed.over, find)
+
+
+def _tell(state: Partition, batch: Batch, i: int, step: Lead | Passed) -> Alert | None:
+    """Return the alert a step leads to; None for what a rule told of the agent lately.
+
+    Here, in input order, and not where rules look: what a full hour folds into a storm is told when there is room.
+    """
+    rule, _, cause = step.cause.removeprefix(OF_RULES).partition("/") if isinstance(step, Lead) else ("", "", "")
+    if not rule or ENTRIES[rule].once == "session":
+        return _take(state, batch, i, step)
+    owner = (int(state.work.context.agent[i]), int(state.work.columns.ident[i, AGENT]))
+    if not state.rule_memory.is_news(rule, owner, cause, float(state.work.clock[i])):
+        return None
+    unheard = len(state.incidents.unheard)
+    alert = _take(state, batch, i, step)
+    if len(state.incidents.unheard) > unheard:
+        state.rule_memory.unsay(rule, owner, cause)
+    return alert
 
 
 def _take(state: Partition, batch: Batch, i: int, step: Lead | Passed) -> Alert | None:

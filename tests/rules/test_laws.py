@@ -87,6 +87,15 @@ def test_agents_that_leave_and_rows_that_are_used_again_are_the_same_however_eve
     assert faults_of_resuming(make, restore, records, [123, 250]) == []
 
 
+def test_what_storms_folded_is_the_same_however_events_are_cut() -> None:
+    """With room for one incident an hour most findings are folded, and told later."""
+    few = {"newcomer_incidents": 1, "hourly_incidents": 1, "reserve_incidents": 0}
+    make, restore = makers(quick(rules=ALL, budget=few))
+    records = records_of(mixed(6))
+    assert faults_of_cuts(make, records, [[10, 100, 250], range(0, 400, 3)]) == []
+    assert faults_of_resuming(make, restore, records, [123, 250]) == []
+
+
 def test_rules_that_are_on_find_nothing_in_an_ordinary_fleet() -> None:
     """No field, no hit: neither in made-up fleets nor in their attacks."""
     records = records_of([*fleet_stream(), *ordinary(Script(), 20)])

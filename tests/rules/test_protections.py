@@ -127,6 +127,21 @@ def test_who_makes_up_causes_is_told_of_so_many_times_and_counted() -> None:
     assert memory.counts["rule_hits_capped"] == 1_000 - MOST_TOLD
 
 
+def test_what_a_full_hour_folded_into_a_storm_is_told_when_there_is_room() -> None:
+    """Who fills the hour's ceilings with findings of others hides none for a day."""
+    few = {"newcomer_incidents": 1, "hourly_incidents": 1, "reserve_incidents": 0}
+    script, pipeline = Script(), Pipeline(quick(rules={"enabled": ("hook_failed",)}, budget=few))
+    body = {**HOOK, "attributes": {"hook_name": "PreToolUse:Bash"}}
+    first = [script.event(**body, agent_id=f"a-{n}", session_id=f"s-{n}") for n in (1, 2)]
+    told = feed(pipeline, first).alerts
+    assert [(one.agent_id, one.detection) for one in told] == [("a-1", "rule.hook_failed"), ("*", "sensor.storm")]
+    script.now += 7_200.0
+    again = found_in(pipeline, *(script.event(**body, agent_id=f"a-{n}", session_id=f"t-{n}") for n in (1, 2)))
+    assert [one.agent_id for one in again if one.detection == "rule.hook_failed" and one.activity == "create"] == [
+        "a-2"
+    ]
+
+
 def test_what_is_trusted_history_is_not_told_and_does_not_fold_what_follows() -> None:
     """A bypass of last month does not hide today's."""
     script = Script()
