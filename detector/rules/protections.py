@@ -16,6 +16,9 @@ REFUSING: Final = frozenset({"pretooluse", "permissionrequest", "userpromptsubmi
 UNBOXED: Final = "arg.dangerouslyDisableSandbox"
 """Argument by which Claude Code's shell asks to run outside of the sandbox."""
 
+OUTCOME: Final = "sandbox_outcome"
+"""Attribute by which GitHub Copilot's shell says, call by call, what its sandbox did."""
+
 
 def _word(value: object) -> str:
     """Return the letters of a word in lower case: sources write one mode in several ways; of no text nothing."""
@@ -35,7 +38,7 @@ def sandbox_off(scene: RuleScene) -> Iterator[Hit]:
     """Yield the sessions that begin without a sandbox, and the calls that ask to run outside of it."""
     for i, event in enumerate(scene.events):
         attributes = event.attributes
-        if event.kind == "tool_call" and UNBOXED not in attributes:
+        if event.kind == "tool_call" and UNBOXED not in attributes and OUTCOME not in attributes:
             continue
         if attributes and (how := _opened(event.kind, attributes)) is not None:
             yield Hit(i, how, {"how": how})
@@ -44,6 +47,8 @@ def sandbox_off(scene: RuleScene) -> Iterator[Hit]:
 def _opened(kind: str, attributes: Mapping[str, Any]) -> str | None:
     """Return how a sandbox is off, None if nothing says that it is."""
     if kind == "tool_call":
+        if attributes.get(OUTCOME) == "inactive":
+            return "inactive at a call"
         return "asked for by a call" if attributes.get(UNBOXED) in (True, "true") else None
     if kind != "lifecycle":
         return None

@@ -53,10 +53,11 @@ def test_another_switch_a_way_back_and_a_field_that_is_not_there_are_silent(body
         {**START, "attributes": {"sandbox_policy": "danger-full-access"}},
         {**START, "attributes": {"sandbox_enabled": False, "approval_mode": "yolo"}},
         {**CALL, "attributes": {"arg.dangerouslyDisableSandbox": True}},
+        {**CALL, "attributes": {"sandbox_outcome": "inactive"}},
     ],
 )
 def test_a_session_without_a_sandbox_or_a_call_out_of_it_alerts(body: dict[str, Any]) -> None:
-    """Three ways in which real programs say so."""
+    """Four ways in which real programs say so."""
     (alert,) = of_one(body)
     assert (alert.detection, alert.severity) == ("rule.sandbox_off", "medium")
 
@@ -70,6 +71,7 @@ def test_a_session_without_a_sandbox_or_a_call_out_of_it_alerts(body: dict[str, 
         {**START, "attributes": {"sandbox_enabled": False, "approval_mode": "default"}},
         {**CALL, "attributes": {"arg.dangerouslyDisableSandbox": False}},
         {**CALL, "attributes": {"sandbox_policy": "danger-full-access"}},
+        {**CALL, "attributes": {"sandbox_outcome": "enforced"}},
         START, CALL,
     ],
 )  # fmt: skip
@@ -177,6 +179,14 @@ def test_the_recorded_sessions_of_codex_ran_without_a_sandbox_and_say_so(run: st
     assert alert.causes == ("rule.sandbox_off/policy danger-full-access",)
     boxed = {"codex.conversation_starts": {"sandbox_policy": "workspace-write"}}
     assert feed(Pipeline(quick(**rules)), recorded(path, boxed)).alerts == []
+
+
+@pytest.mark.data
+def test_the_recorded_session_of_copilot_says_that_its_shell_had_no_sandbox() -> None:
+    """It stands in an event within the span of the call."""
+    path = samples("agent-telemetry") / "copilot-cli/otlp/1_default_traces.json"
+    (alert,) = feed(Pipeline(quick(rules={"enabled": ("sandbox_off",)})), recorded(path)).alerts
+    assert alert.causes == ("rule.sandbox_off/inactive at a call",)
 
 
 @pytest.mark.data
