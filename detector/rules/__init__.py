@@ -5,7 +5,7 @@ from detector.rules.find import Acts, find
 from detector.rules.memory import RuleMemory
 from detector.rules.protections import hook_failed, permission_bypass, sandbox_off
 from detector.rules.rule import ENTRIES, SHIPPED, Hit, Rule, RuleEntry, RuleScene
-from detector.rules.telemetry import telemetry_gap
+from detector.rules.telemetry import session_cut, telemetry_gap
 from detector.rules.terms import credential_expired, grant_expired
 from detector.rules.tools import new_mcp_server, tool_redefined
 
@@ -18,6 +18,7 @@ RULES = {
         sandbox_off,
         hook_failed,
         telemetry_gap,
+        session_cut,
         tool_redefined,
         new_mcp_server,
         denied_elsewhere,

@@ -1,4 +1,4 @@
-"""Telemetry is a sensor that can be cut: numbers that never came."""
+"""Telemetry is a sensor that can be cut: numbers that never came, sessions that stopped without their end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from detector.rules.rule import Hit, RuleScene, short
 from detector.schema.event import BRIDGED, NEVER_CAME
+from detector.schema.past import SESSION_END
 
 GRACE_S: Final = 300.0
 """Seconds of the partition's time that a number may come late: as long as an OpenTelemetry exporter tries again."""
@@ -16,6 +17,12 @@ MOST_SESSIONS: Final = 8
 """Sessions of an agent that are followed, the last ones: as many as may be open at once."""
 MOST_HOLES: Final = 16
 """Stretches of missing numbers of an agent that are waited for; of more the first is told without waiting."""
+LEAST_ENDED: Final = 20
+"""Sessions an agent has ended by an event before one that is not ended is told: many programs never say an end."""
+CUT_S: Final = 86_400.0
+"""Seconds of the partition's time that a session may take: as long as one is held open at most."""
+MOST_OPEN: Final = 16
+"""Sessions of an agent whose end is waited for, the last ones."""
 
 
 def telemetry_gap(scene: RuleScene) -> Iterator[Hit]:
@@ -63,3 +70,27 @@ def _given_up(holes: list[list[Any]], now: float) -> list[list[Any]]:
     given = [hole for at, hole in enumerate(holes) if at < over or now - hole[3] >= GRACE_S]
     holes[:] = [hole for hole in holes if hole not in given]
     return given
+
+
+def session_cut(scene: RuleScene) -> Iterator[Hit]:
+    """Yield the events at which a session of an agent that ends its sessions has gone a day without an end."""
+    for i, event in enumerate(scene.events):
+        if event.kind != "lifecycle" or event.session_id is None:
+            continue
+        known, is_end = scene.known(i), event.name == SESSION_END
+        if not is_end and (known is None or known.kept["ended"] < LEAST_ENDED):
+            continue
+        kept, now, session = scene.notes(i).kept, scene.clock[i], short(event.session_id)
+        waited = kept.setdefault("open", {})
+        if is_end:
+            waited.pop(session, None)
+            kept["ended"] = min(kept.get("ended", 0) + 1, LEAST_ENDED)
+        else:
+            waited.setdefault(session, now)
+        cut = [one for one, since in waited.items() if now - since >= CUT_S]
+        for one in cut:
+            del waited[one]
+        for one in list(waited)[: max(0, len(waited) - MOST_OPEN)]:
+            del waited[one]
+        if cut:
+            yield Hit(i, "cut", {"session": cut[0], "sessions": str(len(cut))})

@@ -19,15 +19,22 @@ from tests.streams import Script, fleet_stream, makers, ordinary, quick, records
 def mixed(seed: int, events: int = 400, agents: int = 20) -> list[bytes]:
     """Return events of several agents that break every rule now and then, over days."""
     chance, script, sent = random.Random(seed), Script(), dict[tuple[int, int], int]()
-    values = []
-    for _ in range(events):
+    values = [_life(script, name, f"e-{n}") for n in range(20) for name in ("session_start", "session_end")]
+    values.append(_life(script, "session_start", "cut"))
+    for _ in range(events - len(values) - 1):
         agent, session = chance.randrange(agents) ** 3 // agents**2, chance.randrange(5) // 4
         number = sent.get((agent, session), -1) + chance.choice([1] * 16 + [3, 0])
         sent[agent, session] = number
         body: dict[str, Any] = {"seq": max(number, 0)} | chance.choice(_BODIES)
         script.now += chance.choice([1.0] * 20 + [60.0, 400.0, 20_000.0])
         values.append(script.event(**{**body, "agent_id": f"a-{agent}", "session_id": f"s-{agent}-{session}"}))
-    return values
+    script.now += 86_400.0
+    return [*values, _life(script, "session_start", "next")]
+
+
+def _life(script: Script, name: str, session: str) -> bytes:
+    """Return the beginning or the end of a session of an agent that ends them."""
+    return script.event(name, kind="lifecycle", session_id=session, agent_id="ender")
 
 
 _BODIES: list[dict[str, Any]] = [

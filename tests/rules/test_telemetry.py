@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from detector.pipeline import Pipeline
-from detector.rules.telemetry import GRACE_S, LEAST_RUN, MOST_HOLES, MOST_SESSIONS
+from detector.rules.telemetry import CUT_S, GRACE_S, LEAST_ENDED, LEAST_RUN, MOST_HOLES, MOST_OPEN, MOST_SESSIONS
 from detector.schema.alert import Alert
 from tests.otlp.samples import samples
 from tests.rules.told import causes, recorded_document, recorded_events
@@ -128,3 +128,53 @@ def test_a_recorded_session_as_it_is_and_one_that_pauses_are_silent() -> None:
     for missing in (-1, 10_000):
         document = _delayed(recorded_document(path), 40 if missing < 0 else 10_000, missing)
         assert feed(Pipeline(PROFILE), recorded_events(document)).alerts == []
+
+
+CUT = quick(rules={"enabled": ("session_cut",)})
+
+
+def life(script: Script, *names: str, session: str = "s", agent: str = "a-1") -> list[bytes]:
+    """Return events of a session's life."""
+    return [script.event(name, kind="lifecycle", session_id=session, agent_id=agent) for name in names]
+
+
+def ended(script: Script, sessions: int = LEAST_ENDED) -> list[bytes]:
+    """Return sessions that began and ended."""
+    return [one for n in range(sessions) for one in life(script, "session_start", "session_end", session=f"e-{n}")]
+
+
+def test_a_session_that_stopped_without_its_end_alerts_a_day_later_at_its_agents_next_one() -> None:
+    """Of an agent that ended twenty."""
+    script, pipeline = Script(), Pipeline(CUT)
+    feed(pipeline, [*ended(script), *life(script, "session_start", session="cut")])
+    script.now += CUT_S
+    (alert,) = [one for one in feed(pipeline, life(script, "session_start", session="n")).alerts if one.counter == 1]
+    assert (alert.detection, alert.severity) == ("rule.session_cut", "low")
+    assert alert.contributions[0].observed == "session cut has had no end for a day"
+
+
+@pytest.mark.parametrize(
+    ("before", "names", "wait_s"),
+    [
+        (LEAST_ENDED, ("session_start", "session_end"), CUT_S), (LEAST_ENDED, ("session_start",), CUT_S - 60.0),
+        (LEAST_ENDED - 1, ("session_start",), CUT_S), (0, ("user_prompt",), CUT_S),
+    ],
+)  # fmt: skip
+def test_an_end_a_session_that_goes_on_and_an_agent_that_says_no_ends_are_silent(
+    before: int, names: tuple[str, ...], wait_s: float
+) -> None:
+    """The twins."""
+    script, pipeline = Script(), Pipeline(CUT)
+    feed(pipeline, [*ended(script, before), *life(script, *names)])
+    script.now += wait_s
+    assert feed(pipeline, life(script, "session_start", session="n")).alerts == []
+    assert feed(pipeline, life(script, "session_start", session="o", agent="a-2")).alerts == []
+
+
+def test_ends_that_are_waited_for_are_bounded() -> None:
+    """The last ones."""
+    script, pipeline = Script(), Pipeline(CUT)
+    begun = [one for n in range(5 * MOST_OPEN) for one in life(script, "session_start", session=f"b-{n}")]
+    feed(pipeline, [*ended(script), *begun])
+    ((_, facts),) = pipeline.state.rule_memory.shards(full=True).items()
+    assert list(facts["session_cut"][0][3]["open"]) == [f"b-{n}" for n in range(4 * MOST_OPEN, 5 * MOST_OPEN)]
