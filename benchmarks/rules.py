@@ -27,8 +27,10 @@ from detector.offline.labels import read_sessions, truth_of
 from detector.otlp.mapper import Mapper
 from detector.otlp.read import read
 from detector.rules import RULES, SHIPPED, Acts, Rule, RuleMemory, find
+from detector.rules.telemetry import session_cut
 from detector.rules.tools import new_mcp_server, server_of
 from detector.schema.event import Event
+from detector.schema.past import SESSION_END
 
 BATCH: Final = 512
 T = TypeVar("T")
@@ -54,8 +56,12 @@ class Replayed:
 
     def hits(self, events: Sequence[Event]) -> Iterator[tuple[str, int]]:
         """Yield the rule and the place of each finding in a batch."""
-        for entry, hit in find(self._rules, self.acts(events), self.memory):
-            yield entry.name, hit.event
+        acts = self.acts(events)
+        for entry, hit in find(self._rules, acts, self.memory):
+            i = hit.event
+            owner, now = (int(acts.rows[i]), int(acts.names[i])), float(acts.clock[i])
+            if entry.once == "session" or self.memory.is_news(entry.name, owner, hit.cause, now):
+                yield entry.name, i
 
     def acts(self, events: Sequence[Event]) -> Acts:
         """Return a batch as rules see it."""
@@ -74,6 +80,8 @@ def _has(event: Event, rule: str, needs: Sequence[str]) -> bool:
     """Tell whether an event has the fields a rule reads; of ``a|b`` either."""
     if rule == new_mcp_server.__name__:
         return server_of(event) is not None
+    if rule == session_cut.__name__:
+        return event.name == SESSION_END
     return all(any(_value(event, path) is not None for path in one.split("|")) for one in needs)
 
 
