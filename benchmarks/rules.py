@@ -128,6 +128,10 @@ def _recordings(folder: Path) -> Iterator[tuple[str, dict[str, Spoken]]]:
         verdicts = [mapper.map(read(path.read_bytes())) for path in sorted(program.glob("otlp/*.json"))]
         events = [one.event for found in verdicts for one in found if one.event is not None]
         yield program.name, spoken(sorted(events, key=lambda one: one.ts), lambda _: False)
+    mapper, found = Mapper(), []
+    for path in sorted((folder / "otlp").glob("*.otlp.json*")):
+        found += [one.event for one in mapper.map(read(path.read_bytes())) if one.event is not None]
+    yield "libraries", spoken(sorted(found, key=lambda one: one.ts), lambda _: False)
 
 
 def _every_field(count: int) -> list[bytes]:

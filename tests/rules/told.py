@@ -53,7 +53,7 @@ def recorded_document(path: Path) -> list[dict[str, Any]]:
     return document if isinstance(document, list) else [document]
 
 
-def recorded_events(document: Sequence[Mapping[str, Any]]) -> list[bytes]:
+def recorded_events(document: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> list[bytes]:
     """Return the native events that export requests become."""
     items = read(json.dumps(document).encode())
     return [msgspec.json.encode(one.event) for one in Mapper().map(items) if one.event is not None]
