@@ -17,6 +17,8 @@ from detector.steps.decisions import QUARANTINE
 
 DETECTION: Final = "behaviour.session"
 _ALERT, _QUARANTINE = f"{DETECTION}/alert/", f"{DETECTION}/quarantine/"
+OF_RULES: Final = "rule."
+"""What detections by rule begin with."""
 MOST_LETTERS: Final = 64
 """Letters of a tool's name that stand in a cause; of a longer one a digest says which it was."""
 _RISK_PER_UNIT: Final = 25.0
@@ -149,7 +151,7 @@ def found_by_rule(spot: Spot, rule: RuleEntry, hit: Hit) -> Finding:
     """Return what a rule says of an event."""
     event = spot.event
     words = {"agent": event.agent_id, "tool": event.name, **hit.words}
-    detection = f"rule.{rule.name}"
+    detection = f"{OF_RULES}{rule.name}"
     cause = f"{detection}/{hit.cause}"
     why = Contribution(
         channel=rule.name, value=0.0, bits=0.0, observed=rule.observed.format(**words),

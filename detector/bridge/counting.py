@@ -52,6 +52,18 @@ class Counting:
             ["source", "reason"],
             registry=registry,
         )
+        self._numbers = Metric(
+            "detector_otlp_numbers",
+            "Numbers of sessions' records: lost, of these withheld from events, and sessions that were forgotten.",
+            ["what"],
+            registry=registry,
+        )
+
+    def followed(self, counts: Counter[str]) -> None:
+        """Count what following the numbers of sessions gave, and empty it."""
+        for what, count in counts.items():
+            self._numbers.labels(what).inc(count)
+        counts.clear()
 
     def note(self, verdicts: Sequence[RecordVerdict]) -> None:
         """Count verdicts; say in the log what was no event, each kind at most hourly, with how many since."""

@@ -112,6 +112,7 @@ class Bridge:
                 # 3. and 4.
                 if self._written(records, outputs):
                     self._counting.note(verdicts)
+                    self._counting.followed(self._mapper.sequences.counts)
                 else:
                     self._mapper = Mapper(self._options.tables)
         finally:

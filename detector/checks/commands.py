@@ -33,7 +33,8 @@ def cases(
     with notice_on_stderr():
         results = run_cases(load_profile(name, models), cases_folder(name, models))
     for result in results:
-        found = f"{result.alerts[0].score:.2f}" if result.alerts else "-"
+        scores = [alert.score for alert in result.alerts if alert.score is not None]
+        found = f"{scores[0]:.2f}" if scores else "rule" if result.alerts else "-"
         typer.echo(f"{'fails' if result.faults else 'holds':6} {result.expect:6} score {found:>6}  {result.case}")
         for fault in result.faults:
             typer.echo(f"       {fault}")

@@ -16,11 +16,10 @@ from detector.otlp.traces import Traces
 from detector.otlp.values import MAX_ATTRIBUTE, amount, text, time_at, time_of, whole
 from detector.otlp.who import BY_NAME, Found, find, service_of, session_of
 from detector.schema.amends import canonical, number_in
-from detector.schema.event import MAX_NUMBER, Credential, Event
+from detector.schema.event import BRIDGED, MAX_NUMBER, Credential, Event
 
 TAKEN_FROM: Final = "otlp.agent_from"
-SOURCE: Final = "otlp.source"
-"""Attributes of every event made here: what its agent was taken from, and the table that made it."""
+"""Attribute of every event made here, beside the table that made it: what its agent was taken from."""
 _DIGEST_BYTES: Final = 8
 
 
@@ -63,7 +62,7 @@ def make_event(shape: Shape, plan: RulePlan, subject: Subject, traces: Traces) -
         seq=whole(_taken(plan.others.get("seq"), subject)),
         credential=None if credential is None else Credential(id=credential),
         attributes=_attributes(
-            plan, subject, {SOURCE: shape.source.name, TAKEN_FROM: who.taken_from}, arguments, target
+            plan, subject, {BRIDGED: shape.source.name, TAKEN_FROM: who.taken_from}, arguments, target
         ),
         **fields,
     )
@@ -82,6 +81,13 @@ def content_of(event: Event) -> bytes:
 
 def _taken(getter: Getter | None, subject: Subject) -> Any:  # noqa: ANN401 - a value of any type
     return None if getter is None else getter(subject)
+
+
+def time_s_of(subject: Subject) -> float:
+    """Return a record's own time in seconds since the epoch, by which its session goes on; 0 if it has none."""
+    item = subject.item
+    found = time_of(item.attributes.get("event.timestamp")) or time_at(item.time_ns) or time_at(item.observed_ns)
+    return 0.0 if found is None else found.timestamp()
 
 
 def _time(getter: Getter | None, subject: Subject) -> datetime | None:

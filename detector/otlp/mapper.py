@@ -10,15 +10,16 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from detector.otlp.catalogue import Catalogue, compile_all, shipped_sources
-from detector.otlp.events import content_of, make_event
+from detector.otlp.events import content_of, make_event, time_s_of
 from detector.otlp.facts import Subject
 from detector.otlp.item import Item
 from detector.otlp.plans import RulePlan, Shape
+from detector.otlp.sequences import Sequences
 from detector.otlp.tables import Table
 from detector.otlp.traces import Node, Traces
-from detector.otlp.values import text
+from detector.otlp.values import text, whole
 from detector.otlp.who import node_of, own_name, service_of
-from detector.schema.event import Event
+from detector.schema.event import NEVER_CAME, Event
 
 MAX_IDS: Final = 65_536
 """Event ids remembered, the ones seen last, to drop repeats and keep ids unique."""
@@ -87,6 +88,7 @@ class Mapper:
         self._catalogue = Catalogue(shipped_sources() if tables is None else compile_all(tables))
         self._traces = Traces()
         self._ids: OrderedDict[str, int] = OrderedDict()
+        self.sequences = Sequences()
         self.counts: Counter[tuple[str, str, str]] = Counter()
         """(source, name, reason) -> records, since the beginning; at most 1,024 triples, the rest under (others)."""
 
@@ -140,6 +142,10 @@ class Mapper:
             return RecordVerdict(_unknown(subject), subject.name, None, "no_table", why)
         if item.signal == "span":
             self._hear(shape, subject)
+        elif shape.seq is not None and subject.session is not None:
+            number = whole(shape.seq(subject))
+            if number is not None:
+                self.sequences.see((shape.source.name, subject.session), number, lambda: time_s_of(subject))
         plan = next((one for one in shape.plans if one.holds is None or one.holds(subject)), None)
         source = shape.source
         if plan is None:
@@ -176,6 +182,9 @@ class Mapper:
         self._ids[event.event_id] = mark
         if len(self._ids) > MAX_IDS:
             self._ids.popitem(last=False)
+        if event.seq is not None and subject.session is not None:
+            lost = self.sequences.tell((source.name, subject.session))
+            event = replace(event, attributes={**event.attributes, NEVER_CAME: lost}) if lost else event
         return RecordVerdict(source.name, subject.name, event, MAPPED, plan.title)
 
 

@@ -43,6 +43,7 @@ class Source(NamedTuple):
     names: Sequence[Take]
     session: Sequence[Take]
     call: Sequence[Take]
+    seq: Sequence[Take]
     marks: Sequence[tuple[str, Sequence[Clause]]]
     derived: Takes
     rules: Sequence[CompiledRule]
@@ -96,6 +97,7 @@ class Shape(NamedTuple):
     who: Who
     session: Getter | None
     call: Getter | None
+    seq: Getter | None
     marks: Sequence[tuple[str, Condition | None]]
     derived: Named
     plans: Sequence[RulePlan]
@@ -122,6 +124,7 @@ def compile_table(table: Table) -> Source:
             names=_takes(identity.names),
             session=_takes(table.fields.get("session_id", [])),
             call=_takes(table.fields.get("call", [])),
+            seq=_takes(table.fields.get("seq", [])),
             marks=[(one.mark, compile_where(one.where)) for one in table.marks],
             derived=[(name, [compile_source(source)]) for name, source in table.derived.items()],
             rules=[_rule(rule, table) for rule in table.rules],
@@ -183,6 +186,7 @@ def shape_of(source: Source, signal: str, name: str | None, present: AbstractSet
         ),
         session=_first(source.session, present),
         call=_first(source.call, present),
+        seq=_first(source.seq, present),
         marks=[(mark, None if left is True else left) for mark, left in marks if not isinstance(left, bool) or left],
         derived=_alive(source.derived, present),
         plans=[plan for rule in source.rules if (plan := _plan(rule, signal, name, present)) is not None],

@@ -15,6 +15,7 @@ in a table             what it takes
 ``{after = "text "}``  with ``of``: the word behind the first occurrence of a text
 ``{before = ".run"}``  with ``of``: the value without this ending, if it has it
 ``{last = true}``      with ``of``: the last word, if there are at least two
+``{digest = true}``    with ``of = [...]``: a digest of the first of the sources that is a text
 ``{scale = 1000}``     with ``of``: the number times a factor
 =====================  =====================================================================================
 
@@ -23,6 +24,7 @@ Each of the forms in braces may add ``where = {...}`` (``detector/otlp/condition
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -32,7 +34,7 @@ from detector.otlp.values import REDACTED, amount, text
 from detector.schema.amends import number_in
 
 Source = str | dict[str, Any]
-FORMS: Final = frozenset({"sum", "join", "after", "before", "last", "scale"})
+FORMS: Final = frozenset({"sum", "join", "after", "before", "last", "digest", "scale"})
 _MAX_SEARCHED: Final = 8_192
 """Characters of a text in which a marker is looked for."""
 
@@ -56,7 +58,7 @@ def compile_source(source: Source) -> Take:
         raise ValueError(f"source must name in `of` what it is made of, got {source}")
     takes = [compile_source(one) for one in ([of] if isinstance(of, str) else of)]
     get = _form(kind, source[kind], [take.get for take in takes])
-    needs = _needs_of_any(takes) if kind == "sum" else takes[0].needs
+    needs = _needs_of_any(takes) if kind in {"sum", "digest"} else takes[0].needs
     if "where" not in source:
         return Take(get, needs)
     holds = holds_all(compile_where(source["where"]))
@@ -94,6 +96,8 @@ def _form(kind: str, how: Any, of: list[Getter]) -> Getter:  # noqa: ANN401 - of
     match kind:
         case "sum":
             return lambda subject: _sum([amount(one(subject)) for one in of])
+        case "digest":
+            return lambda subject: _digest([one(subject) for one in of])
         case "join":
             return lambda subject: _joined(how, [text(one(subject)) for one in of])
         case "after":
@@ -108,6 +112,12 @@ def _form(kind: str, how: Any, of: list[Getter]) -> Getter:  # noqa: ANN401 - of
 def _sum(numbers: list[float | None]) -> float | None:
     found = [one for one in numbers if one is not None]
     return sum(found) if found else None
+
+
+def _digest(values: list[Any]) -> str | None:
+    """Return 16 hexadecimal characters that stand for the first text that is there."""
+    text_of = next((one for one in values if isinstance(one, str) and one and one not in REDACTED), None)
+    return None if text_of is None else hashlib.blake2b(text_of.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 def _joined(form: str, words: list[str | None]) -> str | None:

@@ -10,7 +10,7 @@ from detector.channels.catalogue import WEIGHTS
 from detector.profile.section import Factor, Hourly, Name, Natural, Seconds, Section, Share, Weight, Whole
 from detector.response.ladder import Levels, level_of
 from detector.response.settings import ResponseSettings
-from detector.rules import RULES
+from detector.rules import RULES, SHIPPED
 
 Status = Literal["experimental", "test", "stable", "deprecated"]
 
@@ -96,9 +96,9 @@ class ChannelWeights(create_model("_Weights", __base__=Section, **_WEIGHTS)):  #
 
 
 class RuleSettings(Section):
-    """``[rules]``: `enabled` names the detections without history that are on."""
+    """``[rules]``: `enabled` names the detections by rule that are on."""
 
-    enabled: tuple[str, ...] = ()
+    enabled: tuple[str, ...] = SHIPPED
 
     @field_validator("enabled")
     @classmethod

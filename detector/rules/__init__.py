@@ -1,15 +1,29 @@
-"""Detections that need no history: they read events and say what they found. The table of all rules is here."""
+"""Detections by rule, from the first event on: they read events and say what they found. The table of all is here."""
 
-from detector.rules.rule import ENTRIES, Hit, Rule, RuleEntry
+from detector.rules.denials import denied_elsewhere
+from detector.rules.find import Acts, find
+from detector.rules.memory import RuleMemory
+from detector.rules.protections import hook_failed, permission_bypass, sandbox_off
+from detector.rules.rule import ENTRIES, SHIPPED, Hit, Rule, RuleEntry, RuleScene
+from detector.rules.telemetry import session_cut, telemetry_gap
 from detector.rules.terms import credential_expired, grant_expired
+from detector.rules.tools import new_mcp_server, tool_redefined
 
 RULES = {
     look.__name__: Rule(ENTRIES[look.__name__], look)
     for look in (
         credential_expired,
         grant_expired,
+        permission_bypass,
+        sandbox_off,
+        hook_failed,
+        telemetry_gap,
+        session_cut,
+        tool_redefined,
+        new_mcp_server,
+        denied_elsewhere,
     )
 }
 """Every rule by name; an entry of the catalogue without its function here, or the other way round, fails a test."""
 
-__all__ = ["ENTRIES", "RULES", "Hit", "Rule", "RuleEntry"]
+__all__ = ["ENTRIES", "RULES", "SHIPPED", "Acts", "Hit", "Rule", "RuleEntry", "RuleMemory", "RuleScene", "find"]

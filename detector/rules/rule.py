@@ -1,16 +1,21 @@
-"""What a rule is: it reads events as they are, needs no history, and says what it found in words of its entry."""
+"""What a rule is: it reads events as they are and says what it found in words of its entry; a few remember a little."""
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
+from detector.rules.memory import RuleMemory, RuleNotes
 from detector.schema.alert import Severity
 from detector.schema.event import Event
+
+MOST_LETTERS: Final = 64
+"""Letters that stand in a cause of what a sender wrote; of a longer text a digest says which it was."""
 
 
 class RuleEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,11 +25,15 @@ class RuleEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     detection: str
     finds: str
     needs: tuple[str, ...]
+    sources: str
+    twin: str
     severity: Severity
+    is_shipped: bool
     title: str
     observed: str
     expected: str
     normal: str
+    once: Literal["session", "agent"] = "session"
     asi: tuple[str, ...] = ()
     atlas: tuple[str, ...] = ()
 
@@ -37,8 +46,45 @@ class Hit(NamedTuple):
     words: dict[str, Any]
 
 
-Look = Callable[[Sequence[Event]], Iterator[Hit]]
-"""Yields a hit for each event that breaks the rule, in order. Pure; an event without the fields it needs is no hit."""
+class RuleScene(NamedTuple):
+    """What a rule is shown: events in order, the partition's time as each of them finds it, and its own memory.
+
+    Parameters
+    ----------
+    events : sequence of Event
+        A batch.
+    clock : sequence of float
+        The watermark at each event, epoch seconds.
+    rows, names : sequence of int
+        Of each event its agent's row in memory, and the hash of its name.
+    rule : str
+        Whose memory it is.
+    memory : RuleMemory
+        Of all rules.
+    """
+
+    events: Sequence[Event]
+    clock: Sequence[float]
+    rows: Sequence[int]
+    names: Sequence[int]
+    rule: str
+    memory: RuleMemory
+
+    def notes(self, event: int) -> RuleNotes:
+        """Return what this rule keeps of an event's agent, to be changed; empty if it kept nothing."""
+        return self.memory.of(self.rule, self.rows[event], self.names[event])
+
+    def known(self, event: int) -> RuleNotes | None:
+        """Return what this rule keeps of an event's agent, only to be read; None if it kept nothing."""
+        return self.memory.known(self.rule, self.rows[event], self.names[event])
+
+
+Look = Callable[[RuleScene], Iterator[Hit]]
+"""Yields a hit for each event that breaks the rule, in order; an event without the fields it needs is no hit.
+
+Below the events it may depend on nothing but its own notes of the event's agent: then it is the same however the
+events are cut into batches, and no agent can make or hide what is found of another.
+"""
 
 
 class Rule(NamedTuple):
@@ -48,6 +94,19 @@ class Rule(NamedTuple):
     look: Look
 
 
+def short(text: str) -> str:
+    """Return a text as it may stand in a cause: whole, or its beginning and a digest.
+
+    Examples
+    --------
+    >>> short("send"), len(short("x" * 1_000))
+    ('send', 73)
+    """
+    if len(text) <= MOST_LETTERS:
+        return text
+    return f"{text[:MOST_LETTERS]}~{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
 def read_entries() -> dict[str, RuleEntry]:
     """Return the entries of the catalogue by name."""
     raw = tomllib.loads(Path(__file__).with_name("catalogue.toml").read_text(encoding="utf-8"))
@@ -55,3 +114,5 @@ def read_entries() -> dict[str, RuleEntry]:
 
 
 ENTRIES: Final = read_entries()
+SHIPPED: Final = tuple(entry.name for entry in ENTRIES.values() if entry.is_shipped)
+"""Rules that are on where a profile does not say."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from detector.rules.rule import Hit
-from detector.schema.event import Event
+from detector.rules.rule import Hit, RuleScene
 
 SKEW = timedelta(minutes=5)
 """Clocks of agent and issuer may differ by this much before a use counts as late: Kerberos' customary bound [1]_.
@@ -17,18 +16,18 @@ References
 """
 
 
-def credential_expired(events: Sequence[Event]) -> Iterator[Hit]:
+def credential_expired(scene: RuleScene) -> Iterator[Hit]:
     """Yield the events whose credential had expired; one cause a credential."""
-    for i, event in enumerate(events):
+    for i, event in enumerate(scene.events):
         if event.credential is not None:
             late = _late(event.ts, event.credential.expires_at)
             if late is not None:
                 yield Hit(i, event.credential.id, {"credential": event.credential.id, "late": late})
 
 
-def grant_expired(events: Sequence[Event]) -> Iterator[Hit]:
+def grant_expired(scene: RuleScene) -> Iterator[Hit]:
     """Yield the events under a grant that had ended; one cause a grant."""
-    for i, event in enumerate(events):
+    for i, event in enumerate(scene.events):
         if event.grant is not None:
             late = _late(event.ts, event.grant.expires_at)
             if late is not None:

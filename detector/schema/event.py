@@ -32,6 +32,11 @@ REASONS: Final = (
 )
 """Why an event or a record may be refused; `docs/schema/reasons.md` says what to do about each."""
 
+BRIDGED: Final = "otlp.source"
+"""Attribute of an event that was made of OpenTelemetry: the table that made it."""
+NEVER_CAME: Final = "otlp.never_came"
+"""Attribute of such an event: how many numbers of its session were given up since the one before."""
+
 Kind = Literal["tool_call", "data_access", "llm_call", "message", "auth", "network", "policy", "lifecycle", "memory"]
 Outcome = Literal["ok", "error", "denied"]
 Origin = Literal["user", "tool", "none"]

@@ -27,7 +27,7 @@ from detector.memory.roster import (
     RETURNED,
 )
 from detector.profile.model import Profile
-from detector.rules import RULES, Rule
+from detector.rules import RULES, Rule, RuleMemory
 from detector.schema.past import Past
 from detector.scorers.artifacts import half_space_structure
 from detector.scorers.half_space import allocate as allocate_masses
@@ -76,6 +76,7 @@ class Partition:
         self.standing: SessionStanding = allocate_standing(profile.budget.window)
         self.threshold: Threshold = BudgetThreshold(self.settings.threshold)
         self.rules: tuple[Rule, ...] = tuple(RULES[name] for name in profile.rules.enabled)
+        self.rule_memory = RuleMemory()
         shares = self.settings.threshold
         self.incidents = Incidents(
             Policy(profile.id, shares.alerts, shares.quarantine, profile.features.ignored_attributes),

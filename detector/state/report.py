@@ -11,6 +11,7 @@ import numpy as np
 
 from detector.alerts.findings import (
     LEARNING,
+    OF_RULES,
     Spot,
     cause_of,
     evidence_of,
@@ -25,11 +26,12 @@ from detector.channels.context import (
     REPEATED,
     UNJUDGED,
 )
-from detector.intake.columns import BATCH, SESSION, Columns
+from detector.intake.columns import AGENT, BATCH, SESSION, Columns
 from detector.intake.names import targets_of
 from detector.intake.receipts import hold_to_receipt
 from detector.intake.text import place_of
 from detector.memory.layout import NOW, STRANGERS
+from detector.rules import ENTRIES, Acts, find
 from detector.schema.alert import Alert
 from detector.schema.decode import Decoded, Refusal
 from detector.schema.event import Event
@@ -128,17 +130,16 @@ def settle_lines(decoded: Decoded, found: Sequence[np.ndarray], outcome: Outcome
 def _hits(state: Partition, batch: Batch) -> Iterator[tuple[int, Finding]]:
     """Yield what the profile's rules find, with the event's place; repeated events and trusted history are passed over.
 
-    Rules alert from the first event on: they need no history, and the budget of the scores is not theirs.
+    Rules alert from the first event on: the budget of the scores is not theirs. Their memory is changed.
     """
     work, events = state.work, len(batch.events)
-    if not state.rules:
+    if not state.rules or not events:
         return
     may_alert = np.maximum(work.columns.ts[:events], work.clock[:events]) >= state.settings.rules.trusted_until
     may_alert &= work.context.state[:events] != REPEATED
-    for rule in state.rules:
-        for hit in rule.look(batch.events):
-            if may_alert[hit.event]:
-                yield hit.event, found_by_rule(batch.spot(hit.event), rule.entry, hit)
+    acts = Acts(batch.events, work.clock, work.context.agent, work.columns.ident[:, AGENT], may_alert)
+    for entry, hit in find(state.rules, acts, state.rule_memory):
+        yield hit.event, found_by_rule(batch.spot(hit.event), entry, hit)
 
 
 def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], outcome: Outcome) -> None:
@@ -157,7 +158,7 @@ def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], out
         if isinstance(step, int):
             outcome.say(incidents.move_to(step))
         else:
-            outcome.say(_close(state, step) if isinstance(step, Ended) else _take(state, batch, place, step))
+            outcome.say(_close(state, step) if isinstance(step, Ended) else _tell(state, batch, place, step))
     if not len(clock):
         outcome.say(incidents.end_storm(_last(state)))
     outcome.counts["findings_folded"] += incidents.folded - folded
@@ -206,6 +207,24 @@ def _by_score(state: Partition, batch: Batch, passed: Passed) -> Lead:
     severity = severity_of(rarity, policy)
     severity = least(severity, LEARNING) if passed.is_learning else severity
     return Lead(cause, rarity, severity, spot, known, passed.over, find)
+
+
+def _tell(state: Partition, batch: Batch, i: int, step: Lead | Passed) -> Alert | None:
+    """Return the alert a step leads to; None for what a rule told of the agent lately.
+
+    Here, in input order, and not where rules look: what a full hour folds into a storm is told when there is room.
+    """
+    rule, _, cause = step.cause.removeprefix(OF_RULES).partition("/") if isinstance(step, Lead) else ("", "", "")
+    if not rule or ENTRIES[rule].once == "session":
+        return _take(state, batch, i, step)
+    owner = (int(state.work.context.agent[i]), int(state.work.columns.ident[i, AGENT]))
+    if not state.rule_memory.is_news(rule, owner, cause, float(state.work.clock[i])):
+        return None
+    unheard = len(state.incidents.unheard)
+    alert = _take(state, batch, i, step)
+    if len(state.incidents.unheard) > unheard:
+        state.rule_memory.unsay(rule, owner, cause)
+    return alert
 
 
 def _take(state: Partition, batch: Batch, i: int, step: Lead | Passed) -> Alert | None:
@@ -260,4 +279,6 @@ def _count(state: Partition, events: int, counts: Counter[str]) -> None:
     counts["sessions_learned"] += int(lessons[EVERYTHING])
     counts["sessions_withheld"] += int(lessons[:HISTOGRAMS].sum())
     counts["parts_cut"] += int(work.columns.cut[0])
+    counts.update(state.rule_memory.counts)
+    state.rule_memory.counts.clear()
     work.columns.cut[0] = 0

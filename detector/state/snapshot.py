@@ -62,6 +62,7 @@ def snapshot_partition(state: Partition, *, full: bool) -> dict[str, bytes]:
     graves = _grave_blocks(memory, state.touched_graves, full=full)
     shards |= {f"graves/{block:04}": _grave_block(memory, block) for block in graves}
     shards |= _rewritten(state)
+    shards |= {f"rules/{block:06}": pack({}, facts) for block, facts in state.rule_memory.shards(full=full).items()}
     shards["core"] = _core(state)
     shards["sample"] = pack({"sample": memory.sample})
     coming = state.refit.sample

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
@@ -13,6 +15,16 @@ from detector.otlp.mapper import RecordVerdict
 
 def _unknown(name: str) -> RecordVerdict:
     return RecordVerdict("mystery", name, None, "no_table", "why")
+
+
+def test_lost_numbers_are_counted_once() -> None:
+    """What was taken over is emptied."""
+    registry, counts = CollectorRegistry(), Counter({"lost": 3, "withheld": 1})
+    counted = Counting(frozenset(), registry)
+    counted.followed(counts)
+    counted.followed(counts)
+    found = [registry.get_sample_value("detector_otlp_numbers_total", {"what": what}) for what in ("lost", "withheld")]
+    assert (found, counts) == ([3.0, 1.0], Counter())
 
 
 def test_a_sample_is_logged_at_once_then_at_most_hourly_with_how_many() -> None:

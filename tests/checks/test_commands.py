@@ -13,12 +13,13 @@ from detector.checks.cases import cases_folder
 from detector.checks.commands import app
 
 
-def one_case(models: Path, expect: str) -> None:
-    """Write a profile into a models folder whose only case holds an ordinary event."""
+def one_case(models: Path, expect: str, **fields: object) -> None:
+    """Write a profile into a models folder whose only case holds an ordinary event, or one with other fields."""
     folder = models / "profiles" / "default" / "v1"
     shutil.copytree(cases_folder().parent, folder, ignore=shutil.ignore_patterns("*.jsonl"))
     header = {"case": "one", "expect": expect, "sessions": ["live"], "why": "w", "twin": "two", "history": "fleet.json"}
     event = {"agent_id": "support-1", "agent_type": "support", "session_id": "live", "kind": "llm_call", "name": "chat"}
+    event |= fields  # type: ignore[arg-type]
     text = f"{json.dumps(header)}\n{json.dumps(event)}\n"
     (folder / "cases" / "one.jsonl").write_text(text, encoding="utf-8")
 
@@ -39,6 +40,16 @@ def test_a_case_that_does_not_hold_fails_with_its_fault(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "fails" in result.output
     assert "session live must raise an alert" in result.output
+
+
+@pytest.mark.slow
+def test_an_alert_by_rule_has_no_score_and_is_told_as_such(tmp_path: Path) -> None:
+    """Its session ends before anything is scored."""
+    attributes = {"to_mode": "bypassPermissions"}
+    one_case(tmp_path, "alert", kind="policy", name="mode", attributes=attributes, agent_id="new", agent_type="new")
+    result = CliRunner().invoke(app, ["cases", "default/v1", "--models", str(tmp_path)])
+    assert result.exit_code == 0
+    assert result.output.split()[:2] == ["holds", "alert"]
 
 
 def test_a_profile_without_cases_is_told(tmp_path: Path) -> None:

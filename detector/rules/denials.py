@@ -1,0 +1,41 @@
+"""What was denied one way and done another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from detector.rules.rule import Hit, RuleScene, short
+
+WITHIN_S: Final = 3_600.0
+"""Seconds of the partition's time for which a denial is remembered."""
+MOST_DENIED: Final = 32
+"""Denials of an agent that are remembered, the last ones."""
+_ACTS: Final = frozenset({"tool_call", "data_access", "network", "message"})
+
+
+def denied_elsewhere(scene: RuleScene) -> Iterator[Hit]:
+    """Yield the calls that went through with a target denied to another tool of the agent; one cause a target."""
+    noted = scene.memory.rows(scene.rule)
+    for i, event in enumerate(scene.events):
+        if event.target is None:
+            continue
+        if event.outcome == "denied" and event.kind in _ACTS:
+            kept, call, now = scene.notes(i).kept, [short(event.target), short(event.name)], scene.clock[i]
+            denied = [one for one in kept.get("denied", []) if one[:2] != call and now - one[2] < WITHIN_S]
+            kept["denied"] = [*denied, [*call, now]][-MOST_DENIED:]
+        elif scene.rows[i] in noted and event.outcome == "ok" and event.kind in _ACTS:
+            target = short(event.target)
+            other = _denied(scene, i, target, short(event.name))
+            if other is not None:
+                yield Hit(i, target, {"target": target, "other": other})
+
+
+def _denied(scene: RuleScene, i: int, target: str, tool: str) -> str | None:
+    """Return another tool to which an agent's target was denied lately."""
+    if (known := scene.known(i)) is None:
+        return None
+    for where, other, at in known.kept.get("denied", []):
+        if where == target and other != tool and scene.clock[i] - at < WITHIN_S:
+            return str(other)
+    return None

@@ -1,0 +1,68 @@
+"""An agent's own protections switched off: its permission mode, its sandbox, the hook that may refuse a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from detector.rules.rule import Hit, RuleScene, short
+
+BYPASSED: Final = frozenset({"bypasspermissions", "yolo"})
+"""Modes in which no call is asked about, as Claude Code and Gemini CLI call them; letters only, in lower case."""
+OPEN_POLICIES: Final = frozenset({"dangerfullaccess"})
+"""Sandbox policies that hold nothing back: Codex."""
+REFUSING: Final = frozenset({"pretooluse", "permissionrequest", "userpromptsubmit"})
+"""Hooks that may refuse; of others, which tidy up behind a call, a failure is an everyday thing."""
+UNBOXED: Final = "arg.dangerouslyDisableSandbox"
+"""Argument by which Claude Code's shell asks to run outside of the sandbox."""
+
+OUTCOME: Final = "sandbox_outcome"
+"""Attribute by which GitHub Copilot's shell says, call by call, what its sandbox did."""
+
+
+def _word(value: object) -> str:
+    """Return the letters of a word in lower case: sources write one mode in several ways; of no text nothing."""
+    return "".join(filter(str.isalpha, value)).lower() if isinstance(value, str) else ""
+
+
+def permission_bypass(scene: RuleScene) -> Iterator[Hit]:
+    """Yield the switches, within a session, to a mode in which nobody is asked; one cause a mode."""
+    for i, event in enumerate(scene.events):
+        if event.kind == "policy" and "to_mode" in event.attributes:
+            mode, before = event.attributes["to_mode"], event.attributes.get("from_mode")
+            if _word(mode) in BYPASSED and _word(before) not in BYPASSED:
+                yield Hit(i, _word(mode), {"mode": mode, "before": before or "another mode"})
+
+
+def sandbox_off(scene: RuleScene) -> Iterator[Hit]:
+    """Yield the sessions that begin without a sandbox, and the calls that ask to run outside of it."""
+    for i, event in enumerate(scene.events):
+        attributes = event.attributes
+        if event.kind == "tool_call" and UNBOXED not in attributes and OUTCOME not in attributes:
+            continue
+        if attributes and (how := _opened(event.kind, attributes)) is not None:
+            yield Hit(i, how, {"how": how})
+
+
+def _opened(kind: str, attributes: Mapping[str, Any]) -> str | None:
+    """Return how a sandbox is off, None if nothing says that it is."""
+    if kind == "tool_call":
+        if attributes.get(OUTCOME) == "inactive":
+            return "inactive at a call"
+        return "asked for by a call" if attributes.get(UNBOXED) in (True, "true") else None
+    if kind != "lifecycle":
+        return None
+    if _word(attributes.get("sandbox_policy")) in OPEN_POLICIES:
+        return "policy danger-full-access"
+    is_off = attributes.get("sandbox_enabled") in (False, "false")
+    return "no sandbox, and nobody asked" if is_off and _word(attributes.get("approval_mode")) in BYPASSED else None
+
+
+def hook_failed(scene: RuleScene) -> Iterator[Hit]:
+    """Yield the hooks that may refuse and did not answer: the call they were asked about went on; one cause a hook."""
+    for i, event in enumerate(scene.events):
+        if event.kind == "policy" and event.outcome == "error" and event.attributes:
+            name = event.attributes.get("hook_name")
+            moment = event.attributes.get("hook_event") or (name.split(":")[0] if isinstance(name, str) else None)
+            if isinstance(moment, str) and _word(moment) in REFUSING:
+                yield Hit(i, short(moment), {"hook": name if isinstance(name, str) else moment})
