@@ -9,7 +9,7 @@ from typing import Final
 PROJECT: Final = {
     "README.md": "# Bills\n\nAdds up bills.\n",
     "notes.md": "- rounding\n",
-    "src/app.py": "def total(bills):\n    return sum(bills)\n\n\ndef rounded(bills):\n    return round(total(bills), 2)\n",
+    "src/app.py": "def total(bills):\n    return sum(bills)\n\n\ndef rounded(bills):\n    return round(total(bills))\n",
     "src/read.py": "def bills(path):\n    with open(path) as lines:\n        return [float(line) for line in lines]\n",
     "tests/test_app.py": "from src.app import total\n\n\ndef test_total():\n    assert total([1, 2]) == 3\n",
 }

@@ -55,6 +55,11 @@ class Guarded:
             self._guard.stdin.close()
         self._guard.wait()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._guard.poll() is None
+
     def wait_until(self, is_so: Callable[[], bool], what: str, within_s: float) -> None:
         """Return once a fact holds.
 

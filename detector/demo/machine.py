@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,7 @@ from detector.errors import SetupError
 
 WITHIN: Final = (
     'mount -t overlay overlay -o lowerdir="$1":/etc /etc && mount --bind "$2" /run && cd "$3" && shift 3 && '
-    "exec bash -lc 'exec \"$@\"' bash \"$@\""
+    'exec bash -lc \'exec "$@"\' bash "$@"'
 )
 """What is done in the namespace: settings over /etc, the socket's folder at /run, and a login shell, whose profile
 takes up the agents' names as it does on a machine of a fleet."""
@@ -90,23 +90,9 @@ class AgentMachine:
         chosen += ["-c", f"model_providers.scripted={provider}"]
         session = ["exec", "--skip-git-repo-check", "-s", "danger-full-access", *chosen, prompt]
         places = [str(self.folder / "etc"), str(self.folder / "run"), str(self.work)]
-        return [*namespace(), "sh", "-c", WITHIN, "sh", *places, *self._codex, *session]
-
-    def environment(self) -> Mapping[str, str]:
-        """Return all that the agent's environment holds."""
-        return {"HOME": str(self.home), "PATH": os.environ["PATH"], "TERM": "dumb", "NO_KEY": "none"}
-
-    def run(self, base_url: str, within_s: float = 120.0) -> subprocess.CompletedProcess[str]:
-        """Return a session that has ended."""
-        return subprocess.run(
-            self.words(base_url),
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=within_s,
-            check=False,
-        )
+        only = {"HOME": str(self.home), "PATH": os.environ["PATH"], "TERM": "dumb", "NO_KEY": "none"}
+        alone = ["env", "-i", *(f"{name}={value}" for name, value in only.items())]
+        return [*alone, *namespace(), "sh", "-c", WITHIN, "sh", *places, *self._codex, *session]
 
 
 def namespace() -> list[str]:

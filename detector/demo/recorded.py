@@ -64,8 +64,8 @@ def read_recording(path: Path = BASELINE) -> list[RecordedSession]:
         for scope in resource.scope_logs:
             for record in scope.log_records:
                 name = _attribute(record, SESSION)
-                if name is not None and _attribute(record, TIME) is not None:
-                    into = found.setdefault(name.string_value, ExportLogsServiceRequest())
+                if name and _attribute(record, TIME):
+                    into = found.setdefault(name, ExportLogsServiceRequest())
                     _place(into, resource, scope).log_records.append(record)
     if not found:
         raise SetupError(f"recording of the demo must hold sessions, got none in {path}")
@@ -120,8 +120,8 @@ def _move(record: Any, by: float, own: str) -> None:  # noqa: ANN401 - a message
             attribute.value.string_value = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _attribute(record: Any, name: str) -> Any | None:  # noqa: ANN401 - the same
-    return next((one.value for one in record.attributes if one.key == name), None)
+def _attribute(record: Any, name: str) -> str | None:  # noqa: ANN401 - the same
+    return next((one.value.string_value for one in record.attributes if one.key == name), None)
 
 
 def _place(into: ExportLogsServiceRequest, resource: Any, scope: Any) -> Any:  # noqa: ANN401 - the same
@@ -138,7 +138,7 @@ def _place(into: ExportLogsServiceRequest, resource: Any, scope: Any) -> Any:  #
 
 def _span(request: ExportLogsServiceRequest) -> tuple[float, float]:
     times = [
-        _seconds(_attribute(record, TIME).string_value)
+        _seconds(_attribute(record, TIME) or "")
         for resource in request.resource_logs
         for scope in resource.scope_logs
         for record in scope.log_records

@@ -1,4 +1,4 @@
-"""Programs nobody here wrote, at pinned versions: Codex CLI from npm, a Collector built from Go modules; kept once made.
+"""Programs nobody here wrote, pinned: Codex CLI from npm, a Collector built from Go modules; made once and kept.
 
 What is fetched is named by a file beside this module, and kept in the cache folder under that file's digest: another
 version is another folder, and a folder that is there is whole.
@@ -67,7 +67,9 @@ def collector_command(say: Say) -> list[str]:
                 [str(folder / "bin" / "builder"), "--config=builder.yaml", "--skip-compilation"], folder, is_judge=False
             )
             _run([go, "mod", "tidy", "-e"], made)
-            _run([go, "build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", "../otelcol", "."], made, CGO_ENABLED="0")
+            _run(
+                [go, "build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", "../otelcol", "."], made, CGO_ENABLED="0"
+            )
             for spent in ("bin", "made"):
                 shutil.rmtree(folder / spent)
         return [str(_home(folder) / "otelcol")]
@@ -95,7 +97,7 @@ def _kept(name: str, described: Path) -> Iterator[tuple[Path, bool]]:
             draft = Path(making) / home.name
             draft.mkdir()
             yield draft, True
-            os.replace(draft, home)
+            draft.rename(home)
 
 
 def _home(folder: Path) -> Path:
@@ -107,7 +109,13 @@ def _run(words: Sequence[str], folder: Path, *, is_judge: bool = True, **setting
     """Run a step of making; its last words are in the error if it counts and fails."""
     try:
         ran = subprocess.run(
-            words, cwd=folder, env={**os.environ, **settings}, capture_output=True, text=True, timeout=STEP_S, check=False
+            words,
+            cwd=folder,
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            timeout=STEP_S,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise SetupError(f"{words[0]} must end within {STEP_S:.0f} s, got no end: look at the network") from error
