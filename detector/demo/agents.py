@@ -27,7 +27,7 @@ from detector.demo.agents_summary import AgentsSummary, Told, summary_table
 from detector.demo.errands import WAITING, errand, odd_act
 from detector.demo.facts import Watch, figures, is_ready
 from detector.demo.guarded import Guarded
-from detector.demo.machine import AgentMachine, refuse_without_namespaces
+from detector.demo.machine import AgentMachine, machine_user, refuse_without_namespaces
 from detector.demo.produce import KafkaWriter
 from detector.demo.recorded import Fleet, history, read_recording
 from detector.demo.scripted_model import Script, ScriptedModel, scripted_model
@@ -41,13 +41,14 @@ from detector.schema.topics import TopicNames
 from detector.worker.topics import create_topics, otlp_specs, topic_specs
 
 TENANT: Final = "acme"
-FLEET: Final = Fleet(("ada", "grace", "linus", "edsger", "barbara", "dennis", "frances", "ken"), days=8, sessions=3)
+PEERS: Final = ("ada", "grace", "linus", "edsger", "barbara", "dennis", "frances")
+FLEET: Final = Fleet((machine_user(), *PEERS), days=8, sessions=3)
 """192 sessions: a partition speaks at full strength once a hundred have closed."""
 TRUSTED_BACK_S: Final = 3_600.0
 """The operator vouches for what is older than this; live sessions are not."""
 START_S: Final = 60.0
-WORKER_S: Final = 240.0
-"""A first start compiles its kernels."""
+WORKER_S: Final = 120.0
+"""Silence of a starting worker; while it compiles its kernels it speaks."""
 SCORED_S: Final = 60.0
 SESSION_S: Final = 120.0
 ORDINARY: Final = 2
@@ -198,7 +199,7 @@ class AgentScene:
         trusted = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))
         words = [sys.executable, "-m", "detector", "worker", "--mode", "enforce", "--trusted-until", trusted]
         self.worker = self._started(self._stack, "worker", words, listen_port=str(self.port))
-        self.worker.wait_until(lambda: is_ready(self.port), "a ready worker", WORKER_S)
+        self.worker.wait_until(lambda: is_ready(self.port), "a ready worker", WORKER_S, is_patient=True)
         self.expected = events
         self._wait_scored(SCORED_S)
         return len(requests), events

@@ -60,16 +60,18 @@ class Guarded:
         """Whether it has not ended."""
         return self._guard.poll() is None
 
-    def wait_until(self, is_so: Callable[[], bool], what: str, within_s: float) -> None:
-        """Return once a fact holds.
+    def wait_until(self, is_so: Callable[[], bool], what: str, within_s: float, *, is_patient: bool = False) -> None:
+        """Return once a fact holds; a patient one waits as long as the log goes on.
 
         Raises
         ------
         SetupError
             The program ended, or time ran out before; with its last words.
         """
-        end = time.monotonic() + within_s
+        end, known = time.monotonic() + within_s, 0
         while not is_so():
+            if is_patient and (size := self.log.stat().st_size) != known:
+                end, known = time.monotonic() + within_s, size
             if self._guard.poll() is not None:
                 raise SetupError(f"{self.name} must run until {what}, got its end: {self.last_words()}")
             if time.monotonic() > end:

@@ -95,6 +95,11 @@ class AgentMachine:
         return [*alone, *namespace(), "sh", "-c", WITHIN, "sh", *places, *self._codex, *session]
 
 
+def machine_user() -> str:
+    """Return the user an agent works as in its namespace; where that is a user's own, it is root there."""
+    return "root"
+
+
 def namespace() -> list[str]:
     """Return the words that begin a mount namespace of one's own."""
     return ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]

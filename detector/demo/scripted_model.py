@@ -20,6 +20,8 @@ SHELLS: Final = ("exec_command", "shell_command")
 RESULTS: Final = ("function_call_output", "custom_tool_call_output", "local_shell_call_output")
 DENIED: Final = "Denied by policy"
 """How the gate's words begin that an agent tells its model."""
+DROP: Final = "/drop"
+"""Where the odd act sends what it took."""
 MOST_BODY: Final = 16 * 2**20
 """Bytes of a request that are read: a conversation of some hundred turns has a tenth of it."""
 
@@ -136,7 +138,7 @@ def _dialect(model: ScriptedModel) -> type[BaseHTTPRequestHandler]:
             size = min(int(self.headers.get("content-length") or 0), MOST_BODY)
             raw = self.rfile.read(size)
             if not self.path.endswith("/responses"):
-                model.take(len(raw))
+                model.take(len(raw) if self.path == DROP else 0)
                 self._send(b"ok\n", "text/plain")
                 return
             try:
