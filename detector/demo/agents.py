@@ -74,8 +74,10 @@ def run_agents_demo(options: AgentsOptions) -> int:
     """
     console = Console(stderr=options.is_json)
 
+    began = time.monotonic()
+
     def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{time.monotonic() - began:5.0f} s  {text}", highlight=False, markup=False, soft_wrap=True)
 
     with scene(options, say) as one:
         summary = one.play()
@@ -129,6 +131,7 @@ class AgentScene:
         self.port = free_port()
         self.chance = random.Random(options.seed)
         self.expected = 0
+        self.until = time.time() - TRUSTED_BACK_S
 
     def settings(self, **more: str) -> Mapping[str, str]:
         """Return the environment of our commands."""
@@ -184,9 +187,8 @@ class AgentScene:
 
     def _history(self) -> tuple[int, int]:
         """Write and score the history; return its sessions and events."""
-        until = time.time() - TRUSTED_BACK_S
         sessions = read_recording()
-        requests = list(history(sessions, FLEET, until, self.options.seed))
+        requests = list(history(sessions, FLEET, self.until, self.options.seed))
         mapper = Mapper()
         events = sum(one.event is not None for raw in requests for one in mapper.map(read(raw)))
         self.say(
@@ -196,7 +198,7 @@ class AgentScene:
         for raw in requests:
             writer.send("", raw)
         writer.flush()
-        trusted = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))
+        trusted = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.until))
         words = [sys.executable, "-m", "detector", "worker", "--mode", "enforce", "--trusted-until", trusted]
         self.worker = self._started(self._stack, "worker", words, listen_port=str(self.port))
         self.worker.wait_until(lambda: is_ready(self.port), "a ready worker", WORKER_S, is_patient=True)
