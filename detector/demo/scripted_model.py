@@ -144,8 +144,8 @@ def _dialect(model: ScriptedModel) -> type[BaseHTTPRequestHandler]:
             try:
                 body = json.loads(raw)
             except ValueError:
-                body = {}
-            self._send(model.answer(self.path, body), "text/event-stream")
+                body = None
+            self._send(model.answer(self.path, body if isinstance(body, dict) else {}), "text/event-stream")
 
         def _send(self, body: bytes, kind: str) -> None:
             self.send_response(200)
