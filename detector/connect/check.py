@@ -20,7 +20,17 @@ from detector.rules.rule import ENTRIES
 from detector.schema.event import Event
 
 FIELDS: Final = (
-    *("session_id", "target", "arguments", "outcome", "duration_ms", "tokens_in", "tokens_out", "bytes_in", "bytes_out"),
+    *(
+        "session_id",
+        "target",
+        "arguments",
+        "outcome",
+        "duration_ms",
+        "tokens_in",
+        "tokens_out",
+        "bytes_in",
+        "bytes_out",
+    ),
     *("cost_usd", "model", "agent_version", "tenant", "on_behalf_of", "instance_id", "parent_agent_id", "trace_id"),
     *("seq", "peer_agent_id", "zone", "arg_origin", "credential.expires_at", "grant.expires_at"),
 )
@@ -103,6 +113,8 @@ class SourceCheck:
         Records of other sources.
     on_events : int
         Events of the source that stand on ``agent.events`` already.
+    is_live : bool
+        Whether Kafka was looked at, and not a file.
     """
 
     source: str
@@ -116,6 +128,7 @@ class SourceCheck:
     elsewhere: Counter[str] = field(default_factory=Counter)
     fed: Counter[str] = field(default_factory=Counter)
     on_events: int = 0
+    is_live: bool = False
 
     def is_of(self, source: str) -> bool:
         """Tell whether a source of the mapping is the one that is checked."""
@@ -157,7 +170,9 @@ class SourceCheck:
         """Return every channel and rule, with how often it gets what it needs."""
         found = []
         for name, needs in NEEDS.items():
-            lacks = tuple(need for need in needs if not any(self.share(one)[0] for one in _any_of(need) if one != "name"))
+            lacks = tuple(
+                need for need in needs if not any(self.share(one)[0] for one in _any_of(need) if one != "name")
+            )
             lacks = tuple(need for need in lacks if need != "name")
             kind, finds = ABOUT[name]
             found.append(FedDetection(name, kind, finds, self.fed[name], lacks))

@@ -36,8 +36,13 @@ def summary(check: SourceCheck) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in check.events.most_common())
     events = sum(check.events.values())
     head = f"{check.source}: {events} events of {len(check.agents)} agents ({kinds or 'none'})"
-    telemetry = f"from {check.records} records of telemetry" if check.records else "from agent.events"
-    return f"{head}, {telemetry}; {check.on_events} on agent.events"
+    telemetry = f"from {check.records} records of telemetry" if check.mapped else "as native events"
+    if not check.is_live:
+        return f"{head}, {telemetry}"
+    bridged = f"{check.on_events} on agent.events"
+    if check.mapped and not check.on_events:
+        bridged += ": is `detector otlp bridge` running?"
+    return f"{head}, {telemetry}; {bridged}"
 
 
 def _nothing(check: SourceCheck) -> RenderableType:

@@ -77,7 +77,8 @@ class SourceWatch:
 
     def __init__(self, kafka: Mapping[str, Any], names: TopicNames, check: SourceCheck) -> None:
         self._kafka, self._names, self._check = kafka, names, check
-        self._events = SourceCheck(check.source)
+        check.is_live = True
+        self._events = SourceCheck(check.source, is_live=True)
         self._queue: queue.Queue[_Arrived] = queue.Queue(MOST_WAITING)
         self._stop = threading.Event()
 

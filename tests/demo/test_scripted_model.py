@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import urllib.request
 from typing import Any
 
@@ -11,16 +12,21 @@ import pytest
 from detector.demo.errands import SECRETS, WAITING, errand, odd_act
 from detector.demo.scripted_model import DENIED, DROP, Script, ScriptedModel, scripted_model
 
-TOOLS = [{"type": "function", "name": "exec_command"}]
+TOOLS = ({"type": "function", "name": "exec_command"},)
 
 
-def _ask(model: ScriptedModel, run: str, results: list[str], tools: list[Any] = TOOLS) -> str:
+def _sent(address: str, raw: bytes) -> bytes:
+    """Return the answer of a server on loopback."""
+    with urllib.request.urlopen(address, raw, timeout=10) as answer:  # noqa: S310 - an address of the model's own
+        return bytes(answer.read())
+
+
+def _ask(model: ScriptedModel, run: str, results: list[str], tools: Any = TOOLS) -> str:
     """Return the command the model asks for after some results, empty if it is content."""
     told = [{"type": "function_call_output", "call_id": f"c{n}", "output": one} for n, one in enumerate(results)]
-    body = json.dumps({"tools": tools, "input": [{"type": "message"}, *told]}).encode()
-    request = urllib.request.Request(f"{model.base_url(run)}/responses", body, method="POST")
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        events = [json.loads(line[6:]) for line in answer.read().decode().splitlines() if line.startswith("data: ")]
+    body = json.dumps({"tools": list(tools), "input": [{"type": "message"}, *told]}).encode()
+    answer = _sent(f"{model.base_url(run)}/responses", body).decode()
+    events = [json.loads(line[6:]) for line in answer.splitlines() if line.startswith("data: ")]
     assert [one["type"] for one in events][-1] == "response.completed"
     item = next(one["item"] for one in events if one["type"] == "response.output_item.done")
     return str(json.loads(item["arguments"])["cmd"]) if item["type"] == "function_call" else ""
@@ -36,7 +42,7 @@ def test_a_script_is_asked_in_its_order_and_then_goes_on_until_a_denial() -> Non
         assert script.denied_at is not None
         assert [one for one, _ in script.asked] == ["ls", "pwd", "date", "date"]
         assert _ask(model, "b", []) == ""
-        assert _ask(model, "a", [], tools=[]) == ""
+        assert _ask(model, "a", [], tools=()) == ""
 
 
 def test_a_script_ends_at_its_bound() -> None:
@@ -50,14 +56,12 @@ def test_only_what_is_dropped_counts_as_taken() -> None:
     """Other requests of an agent's program are no theft."""
     with scripted_model() as model:
         for path, size in ((DROP, 7), ("/a/v1/metrics", 90)):
-            urllib.request.urlopen(f"{model.address}{path}", b"x" * size, timeout=10).close()
+            _sent(f"{model.address}{path}", b"x" * size)
         assert model.taken == 7
 
 
 def test_errands_are_everyday_and_the_odd_act_is_none_of_them() -> None:
     """The same chance is the same errand; the odd act names files that the errands never do."""
-    import random
-
     first, again = (errand(random.Random(3)) for _ in range(2))
     assert first == again
     assert 4 <= len(first) <= 8
@@ -70,6 +74,4 @@ def test_errands_are_everyday_and_the_odd_act_is_none_of_them() -> None:
 def test_a_request_that_is_no_conversation_is_answered_all_the_same(raw: bytes) -> None:
     """The model is a server: what it is sent does not end it."""
     with scripted_model() as model:
-        request = urllib.request.Request(f"{model.base_url('a')}/responses", raw, method="POST")
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            assert b"response.completed" in answer.read()
+        assert b"response.completed" in _sent(f"{model.base_url('a')}/responses", raw)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
 from detector.errors import SetupError
-from detector.local import programs
-from detector.local.programs import BUILDER, CODEX, COLLECTOR, codex_command, collector_command
+from detector.local.programs import BUILDER, CODEX, COLLECTOR, Say, codex_command, collector_command
 
 SILENT = "#!/bin/sh\nexit 0\n"
 
@@ -31,7 +31,7 @@ def _command(folder: Path, name: str, text: str) -> None:
 
 
 def test_versions_are_pinned_with_digests_and_no_address() -> None:
-    """npm's lock has the integrity of each package; the Collector's parts and its builder are of one release."""
+    """The lock of npm has the integrity of each package; the Collector's parts and its builder are of one release."""
     lock = json.loads((CODEX / "package-lock.json").read_text())
     package = json.loads((CODEX / "package.json").read_text())
     wanted = package["dependencies"]["@openai/codex"]
@@ -49,7 +49,9 @@ def test_versions_are_pinned_with_digests_and_no_address() -> None:
 
 
 @pytest.mark.parametrize(("command", "said"), [(codex_command, "Node.js"), (collector_command, "Go")])
-def test_a_missing_tool_is_named_with_what_it_is_for(command: programs.Say, said: str, path: Path) -> None:
+def test_a_missing_tool_is_named_with_what_it_is_for(
+    command: Callable[[Say], list[str]], said: str, path: Path
+) -> None:
     """Nothing is fetched for a machine that could not run it."""
     del path
     with pytest.raises(SetupError, match=said):
