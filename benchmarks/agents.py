@@ -1,7 +1,7 @@
 """A real agent, from an odd act to its next call denied: Codex CLI, an OpenTelemetry Collector and Kafka, unmodified.
 
-`make demo DEMO_ARGS="--agents codex"`, several times with other errands; from the end of the odd act by Codex's own clock,
-on one machine. Telemetry waits for Codex's exporter and for the Collector's batch (`timeout: 1s` in the printed
+`make demo DEMO_ARGS="--agents codex"`, several times with other errands; from the end of the odd act by Codex's own
+clock, on one machine. Telemetry waits for Codex's exporter and for the Collector's batch (`timeout: 1s` in the printed
 settings) before it is on Kafka: nearly all of the time to the alert is theirs. The agent goes on with an everyday call
 each half second, so that much of alert to denial is the agent's own pace; `in force` is ours alone.
 """
@@ -42,8 +42,8 @@ def table(found: Sequence[AgentsSummary]) -> str:
     failed = [f"seed {one.seed}: {'; '.join(one.failures)}" for one in found if one.failures]
     between = [one.calls_between for one in whole]
     said = (
-        f"{len(whole)} of {len(found)} runs whole{': ' + ' / '.join(failed) if failed else ''}; everyday calls between the "
-        f"act and the denial: {min(between, default=0)} to {max(between, default=0)}; alerts of ordinary sessions: "
+        f"{len(whole)} of {len(found)} runs whole{': ' + ' / '.join(failed) if failed else ''}; everyday calls between "
+        f"the act and the denial: {min(between, default=0)} to {max(between, default=0)}; alerts of ordinary sessions: "
         f"{sum(one.false_alarms for one in found)}; load average {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores."
     )
     return "\n".join([*lines, "", said])

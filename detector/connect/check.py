@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -23,7 +23,7 @@ FIELDS: Final = (
     *(
         "session_id",
         "target",
-        "arguments",
+        "attributes",
         "outcome",
         "duration_ms",
         "tokens_in",
@@ -35,8 +35,8 @@ FIELDS: Final = (
     *("seq", "peer_agent_id", "zone", "arg_origin", "credential.expires_at", "grant.expires_at"),
 )
 """Native fields that are looked for, but for those that no event is without."""
-OURS: Final = "otlp.*"
-"""Attributes that the mapping itself writes: no arguments of a call."""
+OURS: Final = "otlp."
+"""Before the names of attributes that the mapping itself writes: they say nothing of an act."""
 MAPPED_AS: Final = {
     "claude-code": "claude-code",
     "codex": "codex",
@@ -54,8 +54,8 @@ MOST_NAMED: Final = 1_000
 """Agents and names of records that are told apart; what comes beyond is counted under `others`."""
 OTHERS: Final = "(others)"
 ACTING: Final = ("tool_call", "data_access", "message", "network", "memory")
-"""Kinds that a target or arguments are looked for in."""
-OF_ACTS: Final = frozenset(("target", "arguments", "arg_origin"))
+"""Kinds that a target and attributes are looked for in."""
+OF_ACTS: Final = frozenset(("target", "attributes", "arg_origin"))
 
 
 class FedDetection(NamedTuple):
@@ -105,8 +105,8 @@ class SourceCheck:
         Events by kind.
     filled : dict of str to Counter
         By kind: in how many events each of :data:`FIELDS` has a value.
-    named_from, agents : Counter
-        Events by what their agent was named from, and by agent.
+    named_from, agents, attributes : Counter
+        Events by what their agent was named from, and by agent; acts by the attributes they have.
     left_out : Counter
         Records that are no event, by name and reason.
     elsewhere : Counter
@@ -124,6 +124,7 @@ class SourceCheck:
     filled: dict[str, Counter[str]] = field(default_factory=dict)
     named_from: Counter[str] = field(default_factory=Counter)
     agents: Counter[str] = field(default_factory=Counter)
+    attributes: Counter[str] = field(default_factory=Counter)
     left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
     elsewhere: Counter[str] = field(default_factory=Counter)
     fed: Counter[str] = field(default_factory=Counter)
@@ -154,6 +155,10 @@ class SourceCheck:
         self.filled.setdefault(event.kind, Counter()).update(there)
         _count(self.named_from, str(event.attributes.get(TAKEN_FROM, "the event")))
         _count(self.agents, event.agent_id)
+        if event.kind in ACTING:
+            for name in event.attributes:
+                if not name.startswith(OURS):
+                    _count(self.attributes, name)
         self.fed.update(name for name, needs in NEEDS.items() if all(_any_of(need) & there for need in needs))
 
     def note_on_events(self, event: Event) -> None:
@@ -205,6 +210,7 @@ class SourceCheck:
             "on_agent_events": self.on_events,
             "agents": len(self.agents),
             "fields": {name: {"events": n, "of": of} for name in FIELDS for n, of in [self.share(name)]},
+            "attributes": dict(self.attributes.most_common()),
             "named_from": [{"name": name, "events": n, "advice": said} for name, n, said in self.names()],
             "detections": [one._asdict() for one in self.detections()],
             "missing": [one._asdict() for one in self.missing()],
@@ -215,8 +221,8 @@ class SourceCheck:
 
 def is_filled(event: Event, name: str) -> bool:
     """Tell whether an event has a value in one of :data:`FIELDS`."""
-    if name == "arguments":
-        return any(not fnmatch.fnmatchcase(one, OURS) for one in event.attributes)
+    if name == "attributes":
+        return any(not one.startswith(OURS) for one in event.attributes)
     if name == "outcome":
         return event.outcome != "ok"
     if name == "arg_origin":
@@ -227,13 +233,7 @@ def is_filled(event: Event, name: str) -> bool:
     return value is not None
 
 
-def _needs(entry_needs: Sequence[str]) -> tuple[str, ...]:
-    return tuple("arguments" if need == "attributes" else need for need in entry_needs)
-
-
-NEEDS: Final = {one.name: _needs(one.needs) for one in CHANNELS} | {
-    one.name: _needs(one.needs) for one in ENTRIES.values()
-}
+NEEDS: Final = {one.name: one.needs for one in CHANNELS} | {one.name: one.needs for one in ENTRIES.values()}
 """Channel or rule -> what it needs, all of it; ``a|b`` is one of the two."""
 ABOUT: Final = {one.name: ("channel", one.measures) for one in CHANNELS} | {
     one.name: ("rule", one.finds) for one in ENTRIES.values()

@@ -22,6 +22,11 @@ def page_of(check: SourceCheck) -> Iterator[RenderableType]:
         return
     yield _names(check)
     yield _fields(check)
+    if check.attributes:
+        table = _table("Attributes of acts", "name", "acts")
+        for name, count in check.attributes.most_common(MOST_ROWS):
+            table.add_row(Text(shown(name)), str(count))
+        yield table
     yield _detections(check)
     missing = check.missing()
     if missing:

@@ -105,7 +105,7 @@ class SourceWatch:
 
     def _gather(self, options: WatchOptions, say: Say, topics: int) -> None:
         mapper, began = Mapper(options.tables), time.monotonic()
-        end, said, seen = began + options.timeout_s, began, 0
+        end, said, seen = began + options.timeout_s, began - SAY_S, 0
         lacking: list[str] = []
         first: float | None = None
         while time.monotonic() < end and seen < MOST_RECORDS:

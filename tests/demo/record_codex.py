@@ -1,6 +1,6 @@
 """Records the real thing again: ``python -m tests.demo.record_codex`` writes what ``test_recorded_codex.py`` replays.
 
-Telemetry as the Collector wrote it to Kafka, what Codex gave its hook and what it was answered, and what the topics said.
+Telemetry as the Collector wrote it to Kafka, what Codex gave its hook and was answered, and what the topics said.
 The gate is wrapped for it by a program that asks the real one and writes down both; settings are the printed ones.
 """
 

@@ -1,7 +1,7 @@
 """End to end with programs nobody here wrote: Codex CLI, an OpenTelemetry Collector, Kafka; from a session to a denial.
 
-Skipped aloud where Node.js, Go or mount namespaces are missing; ``REQUIRE_AGENTS=1`` makes that a failure. What is fetched and built once (two minutes) is kept in
-the cache folder; from there the whole story takes about a minute.
+Skipped aloud where Node.js, Go or mount namespaces are missing; ``REQUIRE_AGENTS=1`` makes that a failure. What is
+fetched and built once (two minutes) is kept in the cache folder; from there the whole story takes about a minute.
 """
 
 from __future__ import annotations

@@ -37,9 +37,9 @@ def test_a_script_is_asked_in_its_order_and_then_goes_on_until_a_denial() -> Non
     with scripted_model() as model:
         script = model.scripts["a"] = Script(["ls", "pwd"], goes_on_with="date", every_s=0.0)
         assert [_ask(model, "a", ["ok"] * n) for n in range(4)] == ["ls", "pwd", "date", "date"]
-        assert script.denied_at is None
+        assert not script.denied_at
         assert _ask(model, "a", ["ok", f"{DENIED}: no"]) == ""
-        assert script.denied_at is not None
+        assert script.denied_at
         assert [one for one, _ in script.asked] == ["ls", "pwd", "date", "date"]
         assert _ask(model, "b", []) == ""
         assert _ask(model, "a", [], tools=()) == ""
