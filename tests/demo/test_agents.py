@@ -14,9 +14,11 @@ import pytest
 
 from detector.demo.agents import AgentScene, AgentsOptions, scene
 from detector.demo.agents_summary import STEPS
+from detector.demo.errands import PROJECT, SECRETS
 from detector.demo.machine import refuse_without_namespaces
 from detector.errors import SetupError
 from detector.local.programs import codex_command, collector_command
+from detector.views.reading import TopicReader
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.kafka, pytest.mark.timeout(1_200)]
 
@@ -51,3 +53,8 @@ def test_a_real_agent_is_denied_its_next_call_after_an_odd_act(played: AgentScen
     assert 0.0 < summary.seconds["alert"] <= summary.seconds["command"] <= summary.seconds["denied"] < LONGEST_S
     assert summary.released
     assert summary.works_after
+    with TopicReader(played.kafka, played.names.otlp_logs) as reader:
+        wire = b"".join(record.value for record in reader.to_the_end())
+    assert b"id_ed25519" in wire  # a command line is what its target is read from
+    for text in [*PROJECT.values(), *SECRETS.values()]:
+        assert text.splitlines()[-1].encode() not in wire  # what a command printed, the Collector has taken out

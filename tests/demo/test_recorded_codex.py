@@ -153,3 +153,4 @@ def test_a_recording_holds_no_place_of_the_machine_it_was_made_on(name: str) -> 
     assert b"/tmp/" not in text
     assert b"id_ed25519" in text
     assert b"made up for this run" not in text
+    assert b"return sum(bills)" not in text
