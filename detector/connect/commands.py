@@ -106,17 +106,22 @@ def _of_file(source: str, file: Path, tables: Path | None) -> Any:  # noqa: ANN4
     return take_file(SourceCheck(source), file, None if tables is None else read_folder(tables))
 
 
-def _of_kafka(source: str, settings: Any, times: tuple[float, float, float], tables: Path | None) -> Any:  # noqa: ANN401
+def _of_kafka(
+    source: str,
+    settings: Any,  # noqa: ANN401 - the same
+    times: tuple[float, float, float],
+    tables: Path | None,
+) -> Any:  # noqa: ANN401 - the same
     """Return the check of what is on Kafka, waited for: `times` are minutes back, seconds to wait, and to look on."""
     import time
 
     from detector.connect.check import SourceCheck
-    from detector.connect.watching import SourceWatch, WatchOptions
+    from detector.connect.watching import SourceWatch, ArrivalOptions
     from detector.otlp.tables import read_folder
     from detector.worker.clients import confluent_options
 
     own = None if tables is None else read_folder(tables)
-    options = WatchOptions(time.time() - 60.0 * times[0], times[1], times[2], own)
+    options = ArrivalOptions(time.time() - 60.0 * times[0], times[1], times[2], own)
     watch = SourceWatch(confluent_options(settings), settings.topics, SourceCheck(source))
     return watch.run(options, lambda text: typer.echo(text, err=True))
 

@@ -33,7 +33,7 @@ _EVENT: Final = msgspec.json.Decoder(Event)
 
 
 @dataclass(frozen=True, slots=True)
-class WatchOptions:
+class ArrivalOptions:
     """How long is looked, and from when.
 
     Attributes
@@ -82,7 +82,7 @@ class SourceWatch:
         self._queue: queue.Queue[_Arrived] = queue.Queue(MOST_WAITING)
         self._stop = threading.Event()
 
-    def run(self, options: WatchOptions, say: Say) -> SourceCheck:
+    def run(self, options: ArrivalOptions, say: Say) -> SourceCheck:
         """Return what came, or the check as it was if nothing did within the time.
 
         Raises
@@ -103,7 +103,7 @@ class SourceWatch:
         self._events.on_events = self._check.on_events
         return self._check if self._check.mapped or not self._check.on_events else self._events
 
-    def _gather(self, options: WatchOptions, say: Say, topics: int) -> None:
+    def _gather(self, options: ArrivalOptions, say: Say, topics: int) -> None:
         mapper, began = Mapper(options.tables), time.monotonic()
         end, said, seen = began + options.timeout_s, began - SAY_S, 0
         lacking: list[str] = []

@@ -29,7 +29,7 @@ from detector.demo.facts import Watch, figures, is_ready
 from detector.demo.guarded import Guarded
 from detector.demo.machine import AgentMachine, machine_user, refuse_without_namespaces
 from detector.demo.produce import KafkaWriter
-from detector.demo.recorded import Fleet, history, read_recording
+from detector.demo.recorded import RecordedFleet, history, read_recording
 from detector.demo.scripted_model import Script, ScriptedModel, scripted_model
 from detector.errors import SetupError
 from detector.local.kafka import free_port
@@ -42,7 +42,7 @@ from detector.worker.topics import create_topics, otlp_specs, topic_specs
 
 TENANT: Final = "acme"
 PEERS: Final = ("ada", "grace", "linus", "edsger", "barbara", "dennis", "frances")
-FLEET: Final = Fleet((machine_user(), *PEERS), days=8, sessions=3)
+FLEET: Final = RecordedFleet((machine_user(), *PEERS), days=8, sessions=3)
 """192 sessions: a partition speaks at full strength once a hundred have closed."""
 TRUSTED_BACK_S: Final = 3_600.0
 """The operator vouches for what is older than this; live sessions are not."""

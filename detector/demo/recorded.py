@@ -36,7 +36,7 @@ class RecordedSession(NamedTuple):
     ends: float
 
 
-class Fleet(NamedTuple):
+class RecordedFleet(NamedTuple):
     """What a history is laid out for: people, and how many days each has how many sessions."""
 
     people: tuple[str, ...]
@@ -73,7 +73,7 @@ def read_recording(path: Path = BASELINE) -> list[RecordedSession]:
     return sorted(sessions, key=lambda one: one.begins)
 
 
-def history(sessions: list[RecordedSession], fleet: Fleet, until: float, seed: int) -> Iterator[bytes]:
+def history(sessions: list[RecordedSession], fleet: RecordedFleet, until: float, seed: int) -> Iterator[bytes]:
     """Yield export requests of a fleet's last days, in the order of time; the last session ends before `until`.
 
     Each is a recorded session under another id and name, at another time; the same seed is the same history.

@@ -67,7 +67,7 @@ class Script:
         else:
             command = self.goes_on_with
             if command:
-                time.sleep(self.every_s)
+                time.sleep(self.every_s)  # a model takes its time: that is what is played
         if command:
             self.asked.append((command, time.time()))
         return command

@@ -41,7 +41,7 @@ def main() -> None:
         summary = one.play()
         if summary.failures:
             raise SystemExit(f"nothing is recorded: {'; '.join(summary.failures)}")
-        hooks = log.read_text(encoding="utf-8").replace(str(one.parts.machine.folder), "/home/dev")
+        hooks = log.read_text(encoding="utf-8").replace(str(one.parts.machine.folder), "/machine")
         (FOLDER / "codex-hooks.jsonl").write_text(hooks, encoding="utf-8")
         sessions = len(FLEET.people) * FLEET.days * FLEET.sessions
         written(_values(one, one.names.otlp_logs)[sessions:], FOLDER / "codex-live.otlp.gz")

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from detector.demo.agents import FLEET
-from detector.demo.recorded import BASELINE, DAY_S, Fleet, history, moved, read_recording, written
+from detector.demo.recorded import BASELINE, DAY_S, RecordedFleet, history, moved, read_recording, written
 from detector.errors import SetupError
 from detector.otlp.explain import explain
 from detector.schema.event import Event
 
 UNTIL = 1_795_965_091.0
-SMALL = Fleet(("ada", "grace"), days=2, sessions=2)
+SMALL = RecordedFleet(("ada", "grace"), days=2, sessions=2)
 
 
 def _events(raw: bytes) -> list[Event]:
