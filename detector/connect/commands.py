@@ -116,7 +116,7 @@ def _of_kafka(
     import time
 
     from detector.connect.check import SourceCheck
-    from detector.connect.watching import SourceWatch, ArrivalOptions
+    from detector.connect.watching import ArrivalOptions, SourceWatch
     from detector.otlp.tables import read_folder
     from detector.worker.clients import confluent_options
 

@@ -15,6 +15,7 @@ import socket
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ from detector.local.programs import codex_command, collector_command
 from detector.otlp.mapper import Mapper
 from detector.otlp.read import read
 from detector.schema.topics import TopicNames
-from detector.worker.topics import create_topics, otlp_specs, topic_specs
+from detector.worker.topics import create_topics, delete_topics, otlp_specs, topic_specs
 
 TENANT: Final = "acme"
 PEERS: Final = ("ada", "grace", "linus", "edsger", "barbara", "dennis", "frances")
@@ -72,9 +73,7 @@ def run_agents_demo(options: AgentsOptions) -> int:
     SetupError
         A program is missing, or could not be made or started; no real Kafka can be had.
     """
-    console = Console(stderr=options.is_json)
-
-    began = time.monotonic()
+    console, began = Console(stderr=options.is_json), time.monotonic()
 
     def say(text: str) -> None:
         console.print(f"{time.monotonic() - began:5.0f} s  {text}", highlight=False, markup=False, soft_wrap=True)
@@ -106,6 +105,8 @@ def scene(options: AgentsOptions, say: Callable[[str], None]) -> Iterator[AgentS
         machine = AgentMachine(short / "m", codex)
         model = stack.enter_context(scripted_model())
         one = AgentScene(options, Parts(broker, machine, model, folder), say)
+        if broker.rung == "external":
+            stack.callback(delete_topics, one.kafka, one.topics)
         one.set_up(stack, collector)
         say(f"connected within {time.monotonic() - began:.0f} s of the start of Kafka")
         yield one
@@ -126,7 +127,10 @@ class AgentScene:
 
     def __init__(self, options: AgentsOptions, parts: Parts, say: Callable[[str], None]) -> None:
         self.options, self.parts, self.say = options, parts, say
-        self.names = TopicNames()
+        # on a broker that stays the topics are this run's own
+        own = f"demo-{uuid.uuid4().hex[:8]}"
+        self.names = TopicNames(f"{own}.", own) if parts.broker.rung == "external" else TopicNames()
+        self.topics = [*topic_specs(self.names, 1), *otlp_specs(self.names, 1)]
         self.kafka = {"bootstrap.servers": parts.broker.bootstrap}
         self.port = free_port()
         self.chance = random.Random(options.seed)
@@ -135,19 +139,16 @@ class AgentScene:
 
     def settings(self, **more: str) -> Mapping[str, str]:
         """Return the environment of our commands."""
-        own = {"bootstrap": self.parts.broker.bootstrap, "checkpoint_interval_s": "5", **more}
+        own = {"bootstrap": self.parts.broker.bootstrap, "group": self.names.group, "topic_prefix": self.names.prefix}
+        own |= {"checkpoint_interval_s": "5", **more}
         return {f"DETECTOR_{name.upper()}": value for name, value in own.items()}
 
     def set_up(self, stack: ExitStack, collector: list[str]) -> None:
         """Make the topics, connect the machine, start Collector, bridge and edge."""
-        create_topics(self.kafka, [*topic_specs(self.names, 1), *otlp_specs(self.names, 1)])
-        machine, otlp_port = self.parts.machine, free_port()
-        while otlp_port <= 1024:
-            otlp_port = free_port()
-        bootstrap = self.parts.broker.bootstrap
-        machine.connect(
-            GATE, "--tenant", TENANT, "--bootstrap", bootstrap, "--endpoint", f"http://127.0.0.1:{otlp_port}"
-        )
+        create_topics(self.kafka, self.topics)
+        machine, otlp_port = self.parts.machine, _free_pair()
+        where = ["--bootstrap", self.parts.broker.bootstrap, "--topic-prefix", self.names.prefix]
+        machine.connect(GATE, "--tenant", TENANT, *where, "--endpoint", f"http://127.0.0.1:{otlp_port}")
         self.say("connected: the files of `detector connect codex` stand where it says, for this agent alone")
         quiet = self.parts.folder / "own-telemetry.yaml"  # its own metrics have a fixed port, which may be taken here
         quiet.write_text("service: {telemetry: {metrics: {level: none}}}\n", encoding="utf-8")
@@ -248,6 +249,13 @@ class AgentScene:
             return figures(self.port).get("detector_records_total", 0.0) >= self.expected
 
         self.worker.wait_until(is_so, f"{self.expected} events scored", within_s)
+
+
+def _free_pair() -> int:
+    """Return a free port whose predecessor is free as well: OTLP over HTTP, and over gRPC."""
+    while _is_open((port := free_port()) - 1):
+        pass
+    return port
 
 
 def _is_open(port: int) -> bool:

@@ -28,7 +28,7 @@ class Guarded:
     folder : Path
         Where ``<name>.log`` is written.
     settings : mapping of str to str, optional
-        Beside the environment of this process.
+        Beside the environment of this process, but for what settings of ours stand in that.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Guarded:
     ) -> None:
         self.name, self.log = name, folder / f"{name}.log"
         self._words = words
-        self._environment = {**os.environ, **(settings or {})}
+        self._environment = {**bare_environment(), **(settings or {})}
 
     def __enter__(self) -> Self:
         with self.log.open("wb") as log:
@@ -82,3 +82,8 @@ class Guarded:
         """Return the last lines of its log."""
         lines = self.log.read_text(errors="replace").strip().splitlines()[-LAST_WORDS:]
         return " | ".join(lines) or "nothing said"
+
+
+def bare_environment() -> dict[str, str]:
+    """Return this process's environment without settings of the worker: a run has its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("DETECTOR_")}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from detector.demo.errands import PROJECT, SECRETS, lay_out
+from detector.demo.guarded import bare_environment
 from detector.errors import SetupError
 
 WITHIN: Final = (
@@ -67,7 +68,12 @@ class AgentMachine:
         shutil.copy(gate, self.gate)
         words = ["connect", "codex", "--gate", str(self.gate), "--out", str(self.settings), *options]
         ran = subprocess.run(
-            [sys.executable, "-m", "detector", *words], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-m", "detector", *words],
+            env=bare_environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         if ran.returncode:
             raise SetupError(f"detector {' '.join(words)} must succeed, got {ran.stderr.strip()}")
