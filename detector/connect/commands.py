@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from detector.errors import SetupError
+
 app = typer.Typer(rich_markup_mode="markdown")
 
 KAFKA = "Kafka"
@@ -78,6 +80,8 @@ def connect(
 
     settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix})
     if check or file is not None:
+        if out is not None:
+            raise SetupError(f"out of connect must be left out with --check, which writes no files, got {out}")
         found = _of_file(source, file, tables) if file is not None else None
         looked = found or _of_kafka(source, settings, (since, timeout, gather), tables)
         raise typer.Exit(_told(looked, as_json=as_json))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from confluent_kafka import KafkaException
 
 from detector.connect.check import SourceCheck
 from detector.errors import SetupError
@@ -55,11 +56,10 @@ class ArrivalOptions:
 
 
 class _Arrived(NamedTuple):
-    """A record's topic and value; a topic that cannot be read has its reason instead."""
+    """A record's topic and value."""
 
     topic: str
-    value: bytes = b""
-    why_not: str = ""
+    value: bytes
 
 
 class SourceWatch:
@@ -81,6 +81,7 @@ class SourceWatch:
         self._events = SourceCheck(check.source, is_live=True)
         self._queue: queue.Queue[_Arrived] = queue.Queue(MOST_WAITING)
         self._stop = threading.Event()
+        self._lacking: list[str] = []  # why topics cannot be read: written by their threads, read by this one
 
     def run(self, options: ArrivalOptions, say: Say) -> SourceCheck:
         """Return what came, or the check as it was if nothing did within the time.
@@ -100,23 +101,22 @@ class SourceWatch:
             self._stop.set()
             for one in threads:
                 one.join()
+        if len(self._lacking) == len(topics):
+            raise SetupError(self._lacking[0])
         self._events.on_events = self._check.on_events
         return self._check if self._check.mapped or not self._check.on_events else self._events
 
     def _gather(self, options: ArrivalOptions, say: Say, topics: int) -> None:
         mapper, began = Mapper(options.tables), time.monotonic()
         end, said, seen = began + options.timeout_s, began - SAY_S, 0
-        lacking: list[str] = []
-        first: float | None = None
-        while time.monotonic() < end and seen < MOST_RECORDS:
+        told, first = 0, None
+        while time.monotonic() < end and seen < MOST_RECORDS and len(self._lacking) < topics:
             one = self._next()
-            if one is not None and one.why_not:
-                lacking.append(one.why_not)
-                say(one.why_not)
-                if len(lacking) == topics:
-                    raise SetupError(lacking[0])
-            elif one is not None:
+            if one is not None:
                 seen += self._take(one, mapper)
+            for why in self._lacking[told:]:
+                told += 1
+                say(why)
             if first is None and (self._check.records or self._check.on_events):
                 first = time.monotonic()
                 end = first + options.gather_s
@@ -124,6 +124,8 @@ class SourceWatch:
             if time.monotonic() - said >= SAY_S:
                 said = time.monotonic()
                 say(f"{said - began:.0f} s: {self._check.records} records of {self._check.source}, {seen} of all")
+        if seen >= MOST_RECORDS:
+            say(f"{seen} records were looked at, which is enough: with a shorter --since there are fewer of others")
 
     def _next(self) -> _Arrived | None:
         try:
@@ -154,8 +156,8 @@ class SourceWatch:
                     self._put(_Arrived(topic, record.value))
                 for record in reader.onward():
                     self._put(_Arrived(topic, record.value))
-        except SetupError as error:
-            self._put(_Arrived(topic, why_not=str(error)))
+        except (SetupError, KafkaException) as error:
+            self._lacking.append(str(error))
 
     def _put(self, one: _Arrived) -> None:
         while not self._stop.is_set():

@@ -180,6 +180,13 @@ def test_the_command_says_what_arrives_and_its_status_whether_anything_did(tmp_p
     assert "codex" in other.output
 
 
+def test_a_check_writes_no_files_and_says_so(tmp_path: Path) -> None:
+    """Who gives a folder as well wants something else than is done."""
+    done = CliRunner().invoke(cli.app, ["connect", "codex", "--check", "--file", str(BASELINE), "--out", str(tmp_path)])
+    assert isinstance(done.exception, SetupError)
+    assert "--check" in str(done.exception)
+
+
 RECORDED = {
     "claude-code/otlp/1_default_logs.json": {"target"},
     "claude-code/otlp/2_details_hooks_mcp_logs.json": set(),

@@ -61,3 +61,10 @@ def test_what_is_older_than_it_looks_back_does_not_count(deployed: Deployment) -
     done = deployed.run(*CHECK, "--timeout", "3")
     assert done.returncode == 1
     assert json.loads(done.stdout)["records"] == 0
+
+
+def test_a_broker_that_does_not_answer_is_no_source_that_is_silent(deployed: Deployment) -> None:
+    """Also where its client gives up later than the time that was given."""
+    done = deployed.run(*CHECK, "--timeout", "1", "--bootstrap", "127.0.0.1:1")
+    assert done.returncode == 2
+    assert "Kafka must answer" in done.stderr
