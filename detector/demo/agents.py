@@ -172,19 +172,25 @@ class AgentScene:
         try:
             for number in range(ORDINARY):
                 self._session(f"ordinary-{number}", Script(errand(self.chance)), watch)
-                self.say(f"ordinary session {number + 1}: alerts {len(watch.facts.alerts)}")
-            self._wait_scored(SCORED_S)
-            watch.listen(1.0)
-            told.false_alarms = len(watch.facts.alerts)
+                self.say(f"ordinary session {number + 1} has ended")
             odd = odd_act(self.parts.model.address)
             script = Script([*errand(self.chance), odd], goes_on_with=WAITING, every_s=0.5)
             self.say("a session with one odd act in it: it packs the keys of its home and sends them away")
             self._session("odd", script, watch)
             told.odd(odd, script, self.parts.model.taken)
+            self._say_denied(told, script)
             self._release(told, watch)
         finally:
             watch.close()
         return told.summary(self.options.seed)
+
+    def _say_denied(self, told: Told, script: Script) -> None:
+        if script.denied_at is None or "denied" not in told.at:
+            self.say("  no call was denied, or none was acknowledged")
+            return
+        after = told.at["denied"] - told.at["act"]
+        self.say(f"  denied   the agent's next call, {after:.1f} s after the end of the act; its model was told so")
+        self.say(f"  acks     applied and denied stand on {self.names.acks}")
 
     def _history(self) -> tuple[int, int]:
         """Write and score the history; return its sessions and events."""

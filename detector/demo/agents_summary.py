@@ -27,7 +27,7 @@ class AgentsSummary:
     history_sessions, history_events : int
         What the operator vouched for.
     false_alarms : int
-        Alerts of ordinary sessions.
+        Findings of ordinary sessions, of the history too.
     agent_id, severity, why, tier : str
         What the alert and the command said.
     score : float
@@ -116,12 +116,17 @@ class Told:
             self._wait(lambda: self._acknowledged() and "denied" in self.at)
 
     def _alert(self, session: str) -> None:
+        """Take up the alerts: of the odd session, and of all others, which were scored before it on one partition."""
+        others = set()
         for at, finding in self._read(self._names.alerts):
             own = finding.get("unmapped", {}).get("detector", {})
             if own.get("session_id") == session:
                 self.at.setdefault("alert", at)
                 self.score, self.severity = float(own.get("score") or 0.0), finding["severity"]
                 self.why = self.why or finding["finding_info"]["title"]
+            else:
+                others.add(finding["finding_info"]["uid"])
+        self.false_alarms = len(others)
 
     def _acknowledged(self) -> bool:
         for _, ack in self._read(self._names.acks):
@@ -184,9 +189,10 @@ def summary_table(summary: AgentsSummary) -> Table:
     """Return the summary as it is shown at the end."""
     verdict = "passed" if not summary.failures else "failed: " + "; ".join(summary.failures)
     table = Table(
-        title=f"{summary.agent_id}: {summary.why} ({summary.severity}, score {summary.score:.2f}, {summary.tier})",
+        title=f"{summary.agent_id}: {summary.severity}, score {summary.score:.2f}, {summary.tier}",
         caption=f"{summary.calls_between} everyday calls ran before one was denied; {summary.bytes_taken} bytes had "
         f"left by then; released: {summary.released}, works again: {summary.works_after}. {verdict}",
+        min_width=72,
     )
     table.add_column("after the end of the odd act")
     table.add_column("seconds", justify="right")

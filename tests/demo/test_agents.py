@@ -17,6 +17,7 @@ from detector.demo.agents_summary import STEPS
 from detector.demo.errands import PROJECT, SECRETS
 from detector.demo.machine import refuse_without_namespaces
 from detector.errors import SetupError
+from detector.local.ladder import Broker
 from detector.local.programs import codex_command, collector_command
 from detector.views.reading import TopicReader
 
@@ -27,8 +28,9 @@ LONGEST_S = 60.0
 
 
 @pytest.fixture
-def played(tmp_path: Path) -> Iterator[AgentScene]:
-    """Yield a connected scene, or skip and say what is missing."""
+def played(kafka: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AgentScene]:
+    """Yield a connected scene on the run's Kafka, with topics of its own, or skip and say what is missing."""
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", kafka.bootstrap)
     said: list[str] = []
     try:
         refuse_without_namespaces(tmp_path)

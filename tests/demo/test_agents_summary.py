@@ -45,4 +45,19 @@ def test_what_is_missing_is_a_failure_with_its_name(changed: dict[str, object], 
     assert any(said in one for one in summary.failures)
     stream = io.StringIO()
     Console(file=stream, width=300).print(summary_table(summary))
-    assert said in stream.getvalue()
+    assert said in " ".join(stream.getvalue().split())
+
+
+def _finding(uid: str, session: str, score: float) -> dict[str, object]:
+    unmapped = {"detector": {"session_id": session, "score": score}}
+    return {"finding_info": {"uid": uid, "title": "t"}, "severity": "High", "unmapped": unmapped}
+
+
+def test_alerts_of_other_sessions_are_false_alarms_once_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Updates of a finding are the same finding; the odd session's own is none of them."""
+    told = _told()
+    records = [("a", "odd", 3.0), ("b", "s1", 2.5), ("b", "s1", 2.6), ("c", "s2", 2.1), ("a", "odd", 4.0)]
+    found = [(float(n), _finding(*one)) for n, one in enumerate(records)]
+    monkeypatch.setattr(told, "_read", lambda _: iter(found))
+    told._alert("odd")
+    assert (told.false_alarms, told.score, told.at["alert"]) == (2, 4.0, 101.1)
