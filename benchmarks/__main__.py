@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import (
+    agents,
     chaos,
     core_speed,
     decisions,
@@ -73,6 +74,10 @@ CHAPTERS: dict[str, tuple[str, Callable[[], str]]] = {
     "gate": (
         "Denying a call at the agent",
         lambda: f"{(gate.__doc__ or '').strip()}\n\n{gate.table(gate.measure())}",
+    ),
+    "agents": (
+        "A real agent, denied",
+        lambda: f"{(agents.__doc__ or '').strip()}\n\n{agents.table(agents.measure())}",
     ),
     "redteam": ("Attacks on the detector", lambda: f"{(redteam.__doc__ or '').strip()}\n\n{redteam.table()}"),
     "rules": ("Rules", lambda: f"{(rules.__doc__ or '').strip()}\n\n{rules.section()}"),

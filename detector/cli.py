@@ -37,7 +37,9 @@ COMMANDS: dict[str, CommandEntry] = {
     "topics": CommandEntry("detector.worker.commands", "Make the Kafka topics a deployment needs."),
     "doctor": CommandEntry("detector.worker.commands", "Say what is wrong with a deployment, and what to do."),
     "worker-settings": CommandEntry("detector.worker.commands", "List every setting of the worker and its variable."),
-    "connect": CommandEntry("detector.edge.commands", "Print what to set at a coding agent or gateway to connect it."),
+    "connect": CommandEntry(
+        "detector.connect.commands", "Print what to set at a coding agent or gateway, and check that it arrives."
+    ),
     "edge": CommandEntry("detector.edge.commands", "Carry out quarantines at the coding agents of this machine."),
     "status": CommandEntry("detector.views.commands", "Show the state of a deployment on one page."),
     "alerts": CommandEntry("detector.views.commands", "Show alerts by incident, and what to type next."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,6 +16,10 @@ def demo(
     view: Annotated[bool, typer.Option(help="Live view in the terminal; off: lines.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     keep: Annotated[Path | None, typer.Option(help="Keep logs and summary in this folder.")] = None,
+    agents: Annotated[
+        Literal["codex"] | None,
+        typer.Option(help="A real agent instead of a made-up fleet: Codex CLI through an OpenTelemetry Collector."),
+    ] = None,
 ) -> None:
     """Watch a fleet, an attack, and the detector catching it.
 
@@ -25,10 +29,17 @@ def demo(
 
     Exit status 1 if an attack went unseen, the exfiltrating agent was not quarantined, alarms went over the budget, or
     time ran out; 2 if something could not be started.
+
+    With `--agents codex` the real program is connected, works, does one odd thing and is denied its next tool call. It
+    needs Node.js and Go, fetches what it runs once, and needs no account: a script on loopback is its model.
     """
     from detector.demo.run import DemoOptions, run_demo
 
     end_on_signals()
+    if agents is not None:
+        from detector.demo.agents import AgentsOptions, run_agents_demo
+
+        raise typer.Exit(run_agents_demo(AgentsOptions(seed=seed, is_json=as_json, keep=keep)))
     raise typer.Exit(run_demo(DemoOptions(seed=seed, has_view=view, is_json=as_json, keep=keep)))
 
 

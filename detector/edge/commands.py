@@ -1,4 +1,4 @@
-"""The commands `detector edge` and `detector connect`; heavy imports happen inside."""
+"""The command `detector edge`; heavy imports happen inside."""
 
 from __future__ import annotations
 
@@ -128,46 +128,3 @@ def edge(
         ),
     )
     run_edge(confluent_options(settings), settings.topics, options)
-
-
-@app.command("connect")
-def connect(
-    source: Annotated[
-        Literal["claude-code", "codex", "copilot", "gemini-cli", "litellm", "agentgateway", "envoy", "collector"],
-        typer.Argument(help="What is to be connected."),
-    ],
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for the files; without it they are printed.", file_okay=False)
-    ] = None,
-    endpoint: Annotated[str, typer.Option(help="The Collector's OTLP/HTTP address.")] = "http://127.0.0.1:4318",
-    gate: Annotated[
-        str, typer.Option(help="Where the file detector_gate.py stands on the agents' machines.")
-    ] = "/opt/detector/detector_gate.py",
-    tenant: Annotated[str, typer.Option(help="Tenant of the agents.")] = "default",
-    ext_authz: Annotated[
-        str, typer.Option(help="Where `detector edge --ext-authz` answers gateways.")
-    ] = "127.0.0.1:9466",
-    bootstrap: Bootstrap = None,
-    topic_prefix: Prefix = None,
-) -> None:
-    """Print what to set, so that an agent or gateway is seen, and can be stopped where it has a hook.
-
-    Managed settings with tool details on and content off, the Collector that takes out what is sent all the same, the
-    least rights on Kafka, and what will not be seen. Nothing is changed anywhere; --out writes files to copy.
-    """
-    from detector.edge.connect import plan_of, text_of, write_plan
-    from detector.worker.rights import COMPONENTS, grants, topic_rights
-    from detector.worker.settings import load_settings
-
-    settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix})
-    logs, spans = (f"{settings.topic_prefix}otlp.{kind}" for kind in ("logs", "spans"))
-    values = {"brokers": settings.bootstrap, "endpoint": endpoint, "gate": gate, "tenant": tenant, "authz": ext_authz}
-    plan = plan_of(source, {**values, "logs": logs, "spans": spans})
-    rights = grants(settings.bootstrap, "User:collector", [*topic_rights(logs, "Write"), *topic_rights(spans, "Write")])
-    if plan.has_gate:
-        enforcing = next(one for one in COMPONENTS if one.name == "gateway")
-        rights += grants(settings.bootstrap, "User:gateway", enforcing.rights(settings.topics))
-    if out is not None:
-        for path in write_plan(plan, out):
-            typer.echo(f"written   {path}", err=True)
-    typer.echo(text_of(plan, rights, with_files=out is None))

@@ -19,6 +19,8 @@ from detector.errors import SetupError
 FOLDER: Final = Path(__file__).with_name("sources")
 SHARED: Final = FOLDER / "shared"
 SOURCES: Final = ("claude-code", "codex", "copilot", "gemini-cli", "litellm", "agentgateway", "envoy", "collector")
+DEFAULT_PORT: Final = 4318
+"""Of OTLP over HTTP; OTLP over gRPC has the port before it, here as by default."""
 PLACE: Final = re.compile(r"@\{(\w+)\}")
 
 RULES: Final = {
@@ -150,14 +152,22 @@ def _checked(values: dict[str, str]) -> dict[str, str]:
     for name, (rule, words) in RULES.items():
         if not re.fullmatch(rule, values[name]):
             raise SetupError(f"{name} of connect must be {words}, got {values[name]!r}")
-    host = urlsplit(values["endpoint"]).hostname or ""
+    try:
+        address = urlsplit(values["endpoint"])
+        http_port = DEFAULT_PORT if address.port is None else address.port
+    except ValueError as exc:
+        raise SetupError(f"endpoint of connect must have a port up to 65535, got {values['endpoint']!r}") from exc
+    if http_port <= 1:
+        raise SetupError(f"endpoint of connect must leave a port below it for gRPC, got {values['endpoint']!r}")
     authz_host, _, authz_port = values["authz"].rpartition(":")
     return {
         **values,
         "brokers": values["brokers"].replace(",", '", "'),
         "gate": f"/usr/bin/python3 -I -S {values['gate']}",
         "gate_folder": str(Path(values["gate"]).parent),
-        "collector": f"{host}:4317",
+        "http_port": str(http_port),
+        "grpc_port": str(http_port - 1),
+        "collector": f"{address.hostname or ''}:{http_port - 1}",
         "authz_host": authz_host.strip("[]").replace("localhost", "127.0.0.1"),
         "authz_port": authz_port,
     }

@@ -1,7 +1,8 @@
 """The real programs, unmodified, with the settings of `detector connect`: a call runs or is denied, as the policy says.
 
 DETECTOR_AGENTS names a folder with the commands claude, codex, gemini and copilot (``node_modules/.bin``); without it
-the tests are skipped aloud. A stand-in on loopback is the model; no account, no key.
+Codex CLI is the pinned one, where Node.js is there, and the others are skipped aloud. A stand-in on loopback is the
+model; no account, no key.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import NamedTuple
 import pytest
 
 from detector.edge.connect import plan_of
+from detector.errors import SetupError
+from detector.local.programs import codex_command
 from tests.edge.stand_in_model import StandInModel, stand_in_model
 from tests.edge.states import record, state
 from tests.edge.test_connect import VALUES
@@ -99,18 +102,30 @@ AGENTS: dict[str, Callable[[Home, StandInModel], Prepared]] = {
 }
 
 
+def _commands() -> Path:
+    """Return the folder of the agents' commands: the one that is named, else that of the pinned Codex CLI."""
+    named = os.environ.get("DETECTOR_AGENTS")
+    if named:
+        return Path(named)
+    try:
+        program = codex_command(print)[1]
+    except SetupError as why:
+        if os.environ.get("REQUIRE_AGENTS"):
+            raise
+        pytest.skip(f"needs real coding agents: DETECTOR_AGENTS names no folder of their commands, and {why}")
+    return Path(program).parents[3] / ".bin"
+
+
 @pytest.fixture
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """Return a folder whose parents nobody else may write: Gemini CLI passes over system settings in any other."""
-    named = os.environ.get("DETECTOR_AGENTS")
-    if not named:
-        pytest.skip("needs real coding agents: DETECTOR_AGENTS names no folder of their commands")
+    commands = _commands()
     folder = Path.home() / f".detector-agents-{os.getpid()}"
     folder.mkdir(mode=0o700)
     gate = tmp_path_factory.mktemp("gate") / "detector_gate.py"
     shutil.copy(ROOT / "detector_gate.py", gate)
     try:
-        yield Home(folder, Path(named), gate)
+        yield Home(folder, commands, gate)
     finally:
         shutil.rmtree(folder)
 

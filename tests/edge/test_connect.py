@@ -252,3 +252,25 @@ def test_the_command_prints_or_writes_and_names_the_least_rights(tmp_path: Path)
     told = CliRunner().invoke(cli.app, [*words, "--out", str(tmp_path / "o")])
     assert (tmp_path / "o" / "requirements.toml").is_file()
     assert "allow_managed_hooks_only = true" not in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "http", "grpc"), [("http://127.0.0.1:14318", 14318, 14317), ("http://h", 4318, 4317)]
+)
+def test_the_collector_listens_where_the_agents_are_told_to_send(endpoint: str, http: int, grpc: int) -> None:
+    """One value, two files: a Collector on the default ports would hear nothing of an agent that sends elsewhere."""
+    plan = _plan("codex", endpoint=endpoint)
+    texts = {one.name: one.text for one in plan.files}
+    protocols = yaml.safe_load(texts["collector.yaml"])["receivers"]["otlp"]["protocols"]
+    assert protocols["http"]["endpoint"] == f"127.0.0.1:{http}"
+    assert protocols["grpc"]["endpoint"] == f"127.0.0.1:{grpc}"
+    assert f'"{endpoint}/v1/logs"' in texts["managed_config.toml"]
+    gateway = yaml.safe_load(_plan("agentgateway", endpoint=endpoint).files[0].text)
+    assert str(gateway["frontendPolicies"]["accessLog"]["otlp"]["host"]).endswith(f":{grpc}")
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:99999", "http://127.0.0.1:1", "http://127.0.0.1:x"])
+def test_an_endpoint_without_a_usable_port_is_refused(endpoint: str) -> None:
+    """Before anything is printed that nobody could listen on."""
+    with pytest.raises(SetupError, match="endpoint"):
+        _plan("codex", endpoint=endpoint)

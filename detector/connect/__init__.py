@@ -1,0 +1,1 @@
+"""Connecting a source: what to set, and whether what was set arrives."""
