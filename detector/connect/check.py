@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from detector.channels.catalogue import CHANNELS
-from detector.otlp.events import SOURCE, TAKEN_FROM
+from detector.otlp.events import TAKEN_FROM
 from detector.otlp.mapper import RecordVerdict
 from detector.rules.rule import ENTRIES
-from detector.schema.event import Event
+from detector.schema.event import BRIDGED, Event
 
 FIELDS: Final = (
     *(
@@ -32,9 +32,13 @@ FIELDS: Final = (
         "bytes_out",
     ),
     *("cost_usd", "model", "agent_version", "tenant", "on_behalf_of", "instance_id", "parent_agent_id", "trace_id"),
-    *("seq", "peer_agent_id", "zone", "arg_origin", "credential.expires_at", "grant.expires_at"),
+    *("seq", "tool_hash", "peer_agent_id", "zone", "arg_origin", "credential.expires_at", "grant.expires_at"),
 )
 """Native fields that are looked for, but for those that no event is without."""
+OF_ATTRIBUTE: Final = "attributes."
+"""Before the name of an attribute that a rule needs."""
+ALWAYS: Final = frozenset(("name", "kind"))
+"""Fields that no event is without."""
 OURS: Final = "otlp."
 """Before the names of attributes that the mapping itself writes: they say nothing of an act."""
 MAPPED_AS: Final = {
@@ -108,6 +112,8 @@ class SourceCheck:
         By kind: in how many events each of :data:`FIELDS` has a value.
     named_from, agents, attributes : Counter
         Events by what their agent was named from, and by agent; acts by the attributes they have.
+    for_rules : Counter
+        Events of whatever kind by the attributes that a rule needs.
     left_out : Counter
         Records that are no event, by name and reason.
     elsewhere : Counter
@@ -126,6 +132,7 @@ class SourceCheck:
     named_from: Counter[str] = field(default_factory=Counter)
     agents: Counter[str] = field(default_factory=Counter)
     attributes: Counter[str] = field(default_factory=Counter)
+    for_rules: Counter[str] = field(default_factory=Counter)
     left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
     elsewhere: Counter[str] = field(default_factory=Counter)
     fed: Counter[str] = field(default_factory=Counter)
@@ -152,7 +159,9 @@ class SourceCheck:
     def take_event(self, event: Event) -> None:
         """Count a native event of the source."""
         self.events[event.kind] += 1
-        there = {name for name in FIELDS if is_filled(event, name)} | {"name"}
+        needed = {f"{OF_ATTRIBUTE}{name}" for name in event.attributes} & NEEDED
+        self.for_rules.update(needed)
+        there = {name for name in FIELDS if is_filled(event, name)} | ALWAYS | needed
         self.filled.setdefault(event.kind, Counter()).update(there)
         _count(self.named_from, str(event.attributes.get(TAKEN_FROM, "the event")))
         _count(self.agents, event.agent_id)
@@ -164,7 +173,7 @@ class SourceCheck:
 
     def note_on_events(self, event: Event) -> None:
         """Count an event of ``agent.events``; one of another source, or of none, is passed over."""
-        if self.is_of(str(event.attributes.get(SOURCE, ""))):
+        if self.is_of(str(event.attributes.get(BRIDGED, ""))):
             self.on_events += 1
 
     def share(self, name: str) -> tuple[int, int]:
@@ -176,21 +185,24 @@ class SourceCheck:
         """Return every channel and rule, with how often it gets what it needs."""
         found = []
         for name, needs in NEEDS.items():
-            lacks = tuple(
-                need for need in needs if not any(self.share(one)[0] for one in _any_of(need) if one != "name")
-            )
-            lacks = tuple(need for need in lacks if need != "name")
+            lacks = tuple(need for need in needs if not any(map(self._arrives, _any_of(need))))
             kind, finds = ABOUT[name]
             found.append(FedDetection(name, kind, finds, self.fed[name], lacks))
         return found
 
+    def _arrives(self, need: str) -> bool:
+        return need in ALWAYS or bool(self.for_rules[need] if need.startswith(OF_ATTRIBUTE) else self.share(need)[0])
+
     def missing(self) -> list[Missing]:
-        """Return the fields that never arrive though something needs them, and what to do about each."""
+        """Return the fields that never arrive though something needs them, and what to do about each.
+
+        Not the attributes of rules: they stand on an event only where what the rule waits for happened.
+        """
         blinds: dict[str, list[str]] = {}
         for one in self.detections():
             if not one.events:
                 for need in one.lacks:
-                    for name in sorted(_any_of(need)):
+                    for name in sorted(one for one in _any_of(need) if not one.startswith(OF_ATTRIBUTE)):
                         blinds.setdefault(name, []).append(one.name)
         return [Missing(name, tuple(of), self.advice(name)) for name, of in blinds.items()]
 
@@ -236,6 +248,8 @@ def is_filled(event: Event, name: str) -> bool:
 
 NEEDS: Final = {one.name: one.needs for one in CHANNELS} | {one.name: one.needs for one in ENTRIES.values()}
 """Channel or rule -> what it needs, all of it; ``a|b`` is one of the two."""
+NEEDED: Final = frozenset(one for needs in NEEDS.values() for need in needs for one in need.split("|"))
+"""Each of them alone."""
 ABOUT: Final = {one.name: ("channel", one.measures) for one in CHANNELS} | {
     one.name: ("rule", one.finds) for one in ENTRIES.values()
 }

@@ -10,10 +10,9 @@ import msgspec
 
 from detector.connect.check import SourceCheck
 from detector.errors import SetupError
-from detector.otlp.events import SOURCE
 from detector.otlp.explain import explain
 from detector.otlp.tables import Table
-from detector.schema.event import Event
+from detector.schema.event import BRIDGED, Event
 
 
 def take_file(check: SourceCheck, path: Path, tables: Sequence[Table] | None = None) -> SourceCheck:
@@ -31,7 +30,7 @@ def take_file(check: SourceCheck, path: Path, tables: Sequence[Table] | None = N
     events = _native(raw)
     if events:
         for event in events:
-            if check.is_of(str(event.attributes.get(SOURCE, ""))):
+            if check.is_of(str(event.attributes.get(BRIDGED, ""))):
                 check.take_event(event)
         check.on_events = sum(check.events.values())
     else:

@@ -29,7 +29,6 @@ from detector.demo.errands import WAITING, errand, odd_act
 from detector.demo.facts import Watch, figures, is_ready
 from detector.demo.guarded import Guarded
 from detector.demo.machine import AgentMachine, machine_user, refuse_without_namespaces
-from detector.demo.produce import KafkaWriter
 from detector.demo.recorded import RecordedFleet, history, read_recording
 from detector.demo.scripted_model import Script, ScriptedModel, scripted_model
 from detector.errors import SetupError
@@ -40,6 +39,7 @@ from detector.otlp.mapper import Mapper
 from detector.otlp.read import read
 from detector.schema.topics import TopicNames
 from detector.worker.topics import create_topics, delete_topics, otlp_specs, topic_specs
+from detector.worker.writer import KafkaWriter
 
 TENANT: Final = "acme"
 PEERS: Final = ("ada", "grace", "linus", "edsger", "barbara", "dennis", "frances")

@@ -19,7 +19,7 @@ Unnamed = Literal["deny", "allow"]
 Kind = Literal["principal", "header", "metadata"]
 
 
-class Told(NamedTuple):
+class CallTold(NamedTuple):
     """What a gateway says of the caller.
 
     Attributes
@@ -51,7 +51,7 @@ class NamePlace(NamedTuple):
     kind: Kind
     path: tuple[str, ...] = ()
 
-    def names(self, told: Told) -> Iterable[str]:
+    def names(self, told: CallTold) -> Iterable[str]:
         """Return the names that stand there; nothing if none do.
 
         A header may have been sent twice, by the gateway and by the agent, and gateways join the two with a comma: the
@@ -115,12 +115,12 @@ class Trust:
     tenants_from: tuple[NamePlace, ...] = field(default=())
     unnamed: Unnamed = "deny"
 
-    def subjects(self, told: Told) -> tuple[str, ...]:
+    def subjects(self, told: CallTold) -> tuple[str, ...]:
         """Return the subjects a caller may be, at most 32, those of the first places first; empty if it has no name."""
         tenants = (*self.tenants, *_filled(self.tenants_from, told))
         made = (subject_of(tenant, name) for name in _filled(self.agents, told) for tenant in tenants)
         return tuple(dict.fromkeys(made))[:MOST_SUBJECTS]
 
 
-def _filled(places: Iterable[NamePlace], told: Told) -> list[str]:
+def _filled(places: Iterable[NamePlace], told: CallTold) -> list[str]:
     return [name[:MOST_TEXT] for place in places for name in place.names(told) if name]

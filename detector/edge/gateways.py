@@ -10,7 +10,7 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
 from detector.edge import wire
-from detector.edge.callers import Told, Trust
+from detector.edge.callers import CallTold, Trust
 from detector.edge.calls import AGENTGATEWAY, ENVOY, HookCall
 from detector.edge.mcp import McpCalls, calls_of_message, calls_of_params
 from detector.edge.point import EnforcementPoint
@@ -34,7 +34,7 @@ MOST_SERVICES: Final = 16
 class _Asked(NamedTuple):
     """One request: who, what, and in which form a refusal is told."""
 
-    told: Told
+    told: CallTold
     calls: McpCalls
     like: HookCall
     is_mcp: bool
@@ -99,7 +99,7 @@ def _of_envoy(attributes: Any, like: HookCall) -> _Asked:  # noqa: ANN401 - made
     """Return what a CheckRequest says."""
     http = attributes.request.http
     headers = _headers([*http.headers, *http.header_map.headers])
-    told = Told(
+    told = CallTold(
         _text(attributes.source.principal),
         headers,
         {_text(one.key): _plain(one.value) for one in attributes.metadata.filters},
@@ -118,7 +118,7 @@ def _of_envoy(attributes: Any, like: HookCall) -> _Asked:  # noqa: ANN401 - made
 def _of_agentgateway(request: Any, like: HookCall) -> _Asked:  # noqa: ANN401 - made at run time
     """Return what an McpRequest says."""
     headers = _headers(request.headers)
-    told = Told("", headers, _plain(request.metadata))
+    told = CallTold("", headers, _plain(request.metadata))
     like = like._replace(session_id=_first(headers, SESSION))
     services = tuple(_text(one) for one in request.services[:MOST_SERVICES])
     return _Asked(told, McpCalls(calls_of_params(_text(request.method), request.params, services, like)), like, True)

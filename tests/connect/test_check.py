@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from detector import cli
 from detector.channels.catalogue import CHANNELS
-from detector.connect.check import ADVICE, FIELDS, MAPPED_AS, MOST_NAMED, NEEDS, SourceCheck
+from detector.connect.check import ADVICE, ALWAYS, FIELDS, MAPPED_AS, MOST_NAMED, NEEDS, OF_ATTRIBUTE, SourceCheck
 from detector.connect.recorded import take_file
 from detector.connect.shown import page_of
 from detector.demo.recorded import BASELINE
@@ -69,6 +69,17 @@ def test_a_target_that_arrives_feeds_novelty_and_one_that_does_not_is_missed_wit
     assert "OTEL_LOG_TOOL_DETAILS=1" in missed.advice
     assert "novelty" in missed.blinds
     assert "OTEL_LOG_TOOL_DETAILS=1" in _plain(not_there)
+
+
+def test_what_only_a_rule_reads_is_counted_on_events_of_every_kind_and_missed_by_none() -> None:
+    """A mode that was changed feeds its rule; that nobody changed one is no fault of the source."""
+    check = SourceCheck("claude-code")
+    check.take_event(_event(attributes={"to_mode": "plan"}, kind="policy"))
+    assert _fed(check)["permission_bypass"] == 1
+    nobody = _check("claude-code", _claude())
+    (rule,) = [one for one in nobody.detections() if one.name == "permission_bypass"]
+    assert (rule.events, rule.lacks) == (0, ("attributes.to_mode",))
+    assert not [one for one in nobody.missing() if one.name.startswith(OF_ATTRIBUTE)]
 
 
 def test_a_name_that_the_gate_does_not_ask_for_is_told_and_a_persons_is_not() -> None:
@@ -131,7 +142,8 @@ def test_the_lists_by_hand_are_those_of_the_product() -> None:
     assert set(MAPPED_AS) == set(SOURCES)
     assert set(MAPPED_AS.values()) - {"*"} <= {table.source for table in shipped()}
     assert set(NEEDS) == {one.name for one in CHANNELS} | set(ENTRIES)
-    needed = {name for needs in NEEDS.values() for need in needs for name in need.split("|")} - {"name"}
+    needed = {name for needs in NEEDS.values() for need in needs for name in need.split("|")} - ALWAYS
+    needed = {name for name in needed if not name.startswith(OF_ATTRIBUTE)}
     assert needed <= set(FIELDS)
     assert needed <= set(ADVICE["any"]) | {"attributes"}
     assert set(ADVICE) == {"any", "names", *(set(SOURCES) - {"collector"})}
@@ -191,11 +203,11 @@ RECORDED = {
     "claude-code/otlp/1_default_logs.json": {"target"},
     "claude-code/otlp/2_details_hooks_mcp_logs.json": set(),
     "codex/otlp/1_default_logs.json": {"bytes_out"},
-    "gemini-cli/otlp/1_prompts_off_logs.json": {"target", "bytes_out"},
-    "copilot-cli/otlp/1_default_traces.json": {"bytes_out"},
+    "gemini-cli/otlp/1_prompts_off_logs.json": {"target", "bytes_out", "seq"},
+    "copilot-cli/otlp/1_default_traces.json": {"bytes_out", "seq"},
 }
 """Recorded sample -> what is missing in it, but for what no program sends."""
-NEVER = {"arg_origin", "credential.expires_at", "grant.expires_at"}
+NEVER = {"tool_hash", "arg_origin", "credential.expires_at", "grant.expires_at"}
 
 
 @pytest.mark.data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from detector.edge.callers import MOST_SUBJECTS, Told, Trust, place_of
+from detector.edge.callers import MOST_SUBJECTS, CallTold, Trust, place_of
 from detector.errors import SetupError
 
 
@@ -19,7 +19,9 @@ def test_a_place_that_is_none_is_refused_with_what_it_may_be(text: str) -> None:
 
 def test_names_are_found_where_gateways_put_them() -> None:
     """The certificate's name, a header in any case, a claim of a token in the filter's metadata."""
-    told = Told("spiffe://a/ns/b", {"x-agent": ["one"]}, {"envoy.filters.http.jwt_authn": {"payload": {"sub": "two"}}})
+    told = CallTold(
+        "spiffe://a/ns/b", {"x-agent": ["one"]}, {"envoy.filters.http.jwt_authn": {"payload": {"sub": "two"}}}
+    )
     places = ["principal", "header:X-Agent", "metadata:envoy.filters.http.jwt_authn/payload/sub", "metadata:none/sub"]
     trust = Trust(agents=tuple(map(place_of, places)))
     assert trust.subjects(told) == ("default/agent/spiffe://a/ns/b", "default/agent/one", "default/agent/two")
@@ -28,20 +30,20 @@ def test_names_are_found_where_gateways_put_them() -> None:
 @pytest.mark.parametrize("value", [7, None, True, ["a"], {"sub": {}}, ""])
 def test_metadata_that_holds_no_text_names_nobody(value: object) -> None:
     """A claim may be a number or a list: no name is made up from it."""
-    assert Trust(agents=(place_of("metadata:sub"),)).subjects(Told(metadata={"sub": value})) == ()
+    assert Trust(agents=(place_of("metadata:sub"),)).subjects(CallTold(metadata={"sub": value})) == ()
 
 
 def test_a_call_is_asked_under_every_tenant_that_is_set_or_told() -> None:
     """A slash in a tenant is written as in the subjects of commands."""
     trust = Trust((place_of("principal"),), ("acme",), (place_of("header:x-team"),))
-    told = Told("ci-7", {"x-team": ["red/blue"]})
+    told = CallTold("ci-7", {"x-team": ["red/blue"]})
     assert trust.subjects(told) == ("acme/agent/ci-7", "red%2Fblue/agent/ci-7")
 
 
 def test_however_many_names_are_sent_the_first_places_are_kept() -> None:
     """An agent that can add to a trusted header cannot push out the certificate's name, nor fill memory."""
     trust = Trust(agents=(place_of("principal"), place_of("header:x-agent")))
-    told = Told("ci-7", {"x-agent": [",".join(f"n{number}" for number in range(10_000))]})
+    told = CallTold("ci-7", {"x-agent": [",".join(f"n{number}" for number in range(10_000))]})
     found = trust.subjects(told)
     assert len(found) == MOST_SUBJECTS
     assert found[0] == "default/agent/ci-7"
