@@ -139,6 +139,7 @@ def enter(memory: Memory, rules: KernelRules, columns: Columns, i: int, out: Con
         return False
     out.is_reused[i] = before == ANOTHER
     out.group[i] = _peers_of(memory, agent, group_row(memory, columns.ident[i, GROUP]))
+    out.peers[i] = memory.groups[out.group[i]]["name"]
     agent["tally"][mem.SEEN_EVENTS] += 1
     hear(memory, row)
     return True
