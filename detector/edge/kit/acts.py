@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
@@ -11,6 +12,7 @@ from detector.edge.kit.origins import Provenance
 from detector.edge.kit.sizes import size_of
 from detector.otlp.arguments import PREFIX, short_values, target_of
 from detector.otlp.facts import MAX_JSON
+from detector.schema.amends import canonical
 
 MOST_DEEP: Final = 3
 """Objects inside objects whose members count as arguments."""
@@ -52,6 +54,15 @@ def described(arguments: object, redactor: Redactor, provenance: Provenance | No
     }
     known = {name: origin for name, origin in told.items() if origin is not None}
     return fields | {"arg_origin": known}, len(told) - len(known)
+
+
+def definition_hash(name: str, description: str | None, schema: object) -> str:
+    """Return the digest of a tool's definition: a changed one is a finding.
+
+    >>> definition_hash("t", None, {"b": 1, "a": 2}) == definition_hash("t", "", {"a": 2, "b": 1})
+    True
+    """
+    return hashlib.sha256(canonical([name, description or "", schema]).encode()).hexdigest()
 
 
 def _named(arguments: object) -> dict[str, Any] | str:

@@ -30,11 +30,9 @@ def guarded(
 
     @wraps(method)
     def inner(self: Conversation, *args: P.args, **kwargs: P.kwargs) -> T | None:
-        try:
+        with self.writer.guard():
             return method(self, *args, **kwargs)
-        except Exception as exc:  # noqa: BLE001 - the agent goes on, whatever it was
-            self._writer.fault(exc)
-            return None
+        return None
 
     return inner  # type: ignore[return-value] # mypy names its first parameter, which is only passed by position
 
@@ -50,11 +48,14 @@ class CallNote(NamedTuple):
         Name of the sub-agent that calls.
     tells_origins : bool
         False where the user's words are not heard: on a server.
+    agent_id : str, optional
+        Who calls, where it is not the recorder's actor: on a server.
     """
 
     tool_hash: str | None = None
     instance: str | None = None
     tells_origins: bool = True
+    agent_id: str | None = None
 
 
 class ModelAnswer(NamedTuple):
@@ -74,7 +75,7 @@ class Conversation:
     """One conversation of an agent; made by a recorder."""
 
     def __init__(self, writer: EventWriter, session_id: str, written: int | None) -> None:
-        self._writer = writer
+        self.writer = writer
         self.session_id = session_id
         self.written = written or 0
         self._provenance = Provenance(is_whole=written is None)
@@ -113,17 +114,18 @@ class Conversation:
                 self._finish(call_id, {})
             while len(self._open) >= MOST_OPEN:
                 self._finish(next(iter(self._open)), {})
-            begun = self._writer.clock()
+            begun = self.writer.clock()
             fields = stamp(uuid.uuid4().hex, begun)
             fields |= {
-                "kind": self._writer.kinds.get(tool, "tool_call"),
+                "kind": self.writer.kinds.get(tool, "tool_call"),
                 "name": text(str(tool), MAX_ATTRIBUTE) or "?",
             }
-            fields |= {"tool_hash": text(note.tool_hash, MAX_ATTRIBUTE), **self._writer.of_instance(note.instance)}
+            fields |= {"tool_hash": text(note.tool_hash, MAX_ATTRIBUTE), **self.writer.of_instance(note.instance)}
+            fields |= self.writer.of_caller(note.agent_id)
             self._open[call_id] = Act(begun, fields)
             provenance = self._provenance if note.tells_origins else None
-            act, untold = described(arguments, self._writer.redactor, provenance)
-            self._writer.count("untold", untold)
+            act, untold = described(arguments, self.writer.redactor, provenance)
+            self.writer.count("untold", untold)
             fields |= act
 
     @guarded
@@ -144,7 +146,7 @@ class Conversation:
                 self._provenance.tool_returned(output)
             finally:
                 if (act := self._open.get(call_id)) is not None:
-                    took = max(0.0, self._writer.clock() - act.begun) * 1_000
+                    took = max(0.0, self.writer.clock() - act.begun) * 1_000
                     size = size_of(output)
                     self._finish(call_id, {"duration_ms": took, "bytes_out": size, "outcome": outcome})
 
@@ -152,10 +154,10 @@ class Conversation:
     def model_answered(self, answer: ModelAnswer, *, instance: str | None = None) -> None:
         """Write that a model was called."""
         took = amount(answer.duration_ms)
-        fields = stamp(uuid.uuid4().hex, self._writer.clock() - (took or 0.0) / 1_000)
+        fields = stamp(uuid.uuid4().hex, self.writer.clock() - (took or 0.0) / 1_000)
         fields |= {"kind": "llm_call", "name": "chat", "model": text(str(answer.model), MAX_ATTRIBUTE)}
         fields |= {"tokens_in": amount(answer.tokens_in), "tokens_out": amount(answer.tokens_out)}
-        fields |= {"duration_ms": took, "outcome": answer.outcome, **self._writer.of_instance(instance)}
+        fields |= {"duration_ms": took, "outcome": answer.outcome, **self.writer.of_instance(instance)}
         self._write(fields)
 
     @guarded
@@ -163,8 +165,8 @@ class Conversation:
         """Write that another agent of the program goes on; names of a program's agents are in clear."""
         peer = text(to, MAX_ATTRIBUTE)
         fields = {"kind": "message", "name": "handoff", "peer_agent_id": peer, "target": peer}
-        fields |= stamp(uuid.uuid4().hex, self._writer.clock())
-        self._write(fields | self._writer.of_instance(instance))
+        fields |= stamp(uuid.uuid4().hex, self.writer.clock())
+        self._write(fields | self.writer.of_instance(instance))
 
     @guarded
     def close(self) -> None:
@@ -176,10 +178,10 @@ class Conversation:
     def _finish(self, call_id: str, result: dict[str, Any]) -> None:
         act = self._open.pop(call_id)
         if not result:
-            self._writer.count("unfinished")
+            self.writer.count("unfinished")
         self._write(act.fields | result)
 
     def _write(self, fields: dict[str, Any]) -> None:
         with self._lock:
             seq, self.written = self.written, self.written + 1
-            self._writer.put(self.session_id, seq, fields)
+            self.writer.put(self.session_id, seq, fields)

@@ -26,11 +26,14 @@ LEAST_WHOLE: Final = 3
 """Characters of a value that is looked for: shorter ones stand everywhere by chance."""
 LEAST_PART: Final = 6
 """Characters of a word of a value that is looked for where the whole value is not found."""
+LEAST_QUOTE: Final = 32
+"""Characters of an output that is taken out of the user's words where it stands in them whole."""
 MOST_PARTS: Final = 16
 MOST_NODES: Final = 4_096
 """Members of a structured output that are read."""
 MOST_NESTED: Final = 2
 """JSON texts inside JSON texts that are read."""
+_QUOTE: Final = " \N{HORIZONTAL ELLIPSIS} "
 _TRIES: Final = 64
 _WORDS: Final = re.compile(r"[^\W_](?:[\w-]*[^\W_])?")
 _PIECES: Final = re.compile(r"[^\W_](?:[\w.@+-]*[^\W_])?")
@@ -111,21 +114,23 @@ class _Heard:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._texts: deque[str] = deque()
+        self.texts: deque[str] = deque()
         self._held = 0
         self.is_whole = True
 
     def add(self, text: str, *, is_whole: bool) -> None:
         text = text[:MOST_TEXT]
-        self._texts.append(text)
-        self._held += len(text)
         self.is_whole = self.is_whole and is_whole
+        if text in self.texts:
+            return
+        self.texts.append(text)
+        self._held += len(text)
         while self._held > self._most:
-            self._held -= len(self._texts.popleft())
+            self._held -= len(self.texts.popleft())
             self.is_whole = False
 
     def has(self, value: str) -> bool:
-        return any(_stands_in(value, text) for text in self._texts)
+        return any(_stands_in(value, text) for text in self.texts)
 
 
 def _stands_in(value: str, text: str) -> bool:
@@ -145,7 +150,7 @@ class Provenance:
     """Tell where values of one conversation came from, out of at most 160 Ki characters of it.
 
     The user's words come first: a value that the user named is the user's, though a tool repeats it. A value that is
-    not found after something was forgotten has no told origin, so that a flood of output does not make it look
+    not found after something was forgotten, or before any user spoke, has no told origin, so that a flood of output does not make it look
     invented; the detector takes silence where origins always stood for a tool's.
 
     Parameters
@@ -159,9 +164,13 @@ class Provenance:
         self._is_whole = is_whole
 
     def user_said(self, value: object) -> None:
-        """Remember the user's words."""
+        """Remember the user's words, without outputs that a program put between them: retrieved documents."""
         text, is_whole = texts_of(value)
-        self._user.add(plain_form(text), is_whole=is_whole)
+        words = plain_form(text)
+        for output in self._tools.texts:
+            if len(output) >= LEAST_QUOTE and output in words:
+                words = words.replace(output, _QUOTE)
+        self._user.add(words, is_whole=is_whole)
 
     def tool_returned(self, value: object) -> None:
         """Remember a tool's output."""
@@ -187,7 +196,8 @@ class Provenance:
             return "tool"
         if pieces and not foreign and len(pieces) <= MOST_PARTS:
             return "user"
-        return "none" if self._is_whole and self._user.is_whole and self._tools.is_whole else None
+        has_heard_all = self._is_whole and self._user.is_whole and self._tools.is_whole
+        return "none" if has_heard_all and self._user.texts else None
 
     def origin_of_list(self, values: str) -> Origin | None:
         """Return the origin of a text that may be items with commas between: the tool's if one item is."""
@@ -198,8 +208,12 @@ class Provenance:
         return next((origin for origin in _GRAVEST if origin in told), None)
 
     def _is_brought(self, piece: str) -> bool:
-        """Return whether a tool's output has a piece, or a word of it that the user never said."""
+        """Return whether a tool's output has a piece, or a word of it that the user never said.
+
+        What follows the last dot is no word: many names end alike.
+        """
         if len(piece) < LEAST_PART:
             return False
-        words = [word for word in _WORDS.findall(piece)[:MOST_PARTS] if len(word) >= LEAST_PART]
+        stem = piece.rpartition(".")[0] or piece
+        words = [word for word in _WORDS.findall(stem)[:MOST_PARTS] if len(word) >= LEAST_PART]
         return self._tools.has(piece) or any(self._tools.has(word) and not self._user.has(word) for word in words)

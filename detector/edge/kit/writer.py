@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -92,6 +93,11 @@ class EventWriter:
         name = text(instance, MAX_ATTRIBUTE)
         return {} if name is None else {"instance_id": name, "parent_agent_id": self._actor["agent_id"]}
 
+    def of_caller(self, agent_id: str | None) -> dict[str, Any]:
+        """Return the id of another agent than the recorder's, where one is known: who calls a server."""
+        name = text(agent_id, MAX_ATTRIBUTE)
+        return {} if name is None else {"agent_id": name}
+
     def count(self, name: str, more: int = 1) -> None:
         """Count what happened."""
         with self._lock:
@@ -104,6 +110,14 @@ class EventWriter:
             is_first = self._counts["faults"] == 1
         if is_first:
             structlog.get_logger().warning("kit_fault", error=type(exc).__name__)
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Let no error of the kit's own out of a block: it is counted."""
+        try:
+            yield
+        except Exception as exc:  # noqa: BLE001 - the agent goes on, whatever it was
+            self.fault(exc)
 
     def counts(self) -> dict[str, int]:
         """Return what became of events, by name."""

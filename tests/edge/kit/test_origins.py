@@ -134,6 +134,32 @@ def test_the_end_of_a_long_output_is_no_hiding_place() -> None:
     assert made.origin_of("eve@evil.example") is None
 
 
+def test_a_document_that_a_program_puts_before_the_users_words_is_not_the_users() -> None:
+    """Retrieval writes what it found into the prompt: known as an output, it is taken out again."""
+    made = Provenance()
+    made.tool_returned(PAGE)
+    made.user_said(f"Context:\n\n{PAGE}\n\nQuestion: whom do I write to? Maybe bob@corp.example")
+    assert made.origin_of("eve@evil.example") == "tool"
+    assert made.origin_of("bob@corp.example") == "user"
+
+
+def test_without_a_users_words_nothing_came_from_nowhere() -> None:
+    """An agent that no user was heard of may have been told all that it uses."""
+    made = Provenance()
+    made.tool_returned(PAGE)
+    assert (made.origin_of("eve@evil.example"), made.origin_of("bob@corp.test")) == ("tool", None)
+
+
+def test_what_is_said_again_takes_no_room() -> None:
+    """Programs hand over the whole conversation with each call of a model."""
+    made = Provenance()
+    made.tool_returned("eve@evil.example")
+    for _ in range(100):
+        made.user_said(USER + " filler" * 1_000)
+        made.tool_returned(PAGE + " filler" * 5_000)
+    assert made.origin_of("mallory@nowhere.test") == "none"
+
+
 def test_a_conversation_heard_from_the_middle_invents_nothing() -> None:
     """Nobody knows what was said before."""
     assert Provenance(is_whole=False).origin_of("eve@evil.example") is None
@@ -156,13 +182,14 @@ def test_output_of_any_shape_and_depth_is_bounded() -> None:
 def test_a_text_of_near_misses_costs_no_square() -> None:
     """A tool's output made to be slow to search: six hundred times slower without the cap on tries."""
     made = Provenance()
+    made.user_said("go on")
     made.tool_returned("a" * MOST_TEXT)
     begun = time.perf_counter()
     assert made.origin_of("a" * 500) == "none"
     assert time.perf_counter() - begun < 0.3
 
 
-@given(st.text(max_size=200), st.text(max_size=60))
+@given(st.text(max_size=20), st.text(max_size=60))
 def test_any_text_has_one_of_four_origins(said: str, value: str) -> None:
     """Whatever signs a text is made of; what is long enough and stands alone in an output is the tool's."""
     made = Provenance()
