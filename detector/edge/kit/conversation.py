@@ -30,9 +30,11 @@ def guarded(
 
     @wraps(method)
     def inner(self: Conversation, *args: P.args, **kwargs: P.kwargs) -> T | None:
-        with self.writer.guard():
+        try:
             return method(self, *args, **kwargs)
-        return None
+        except Exception as exc:  # noqa: BLE001 - the agent goes on, whatever it was
+            self.writer.fault(exc)
+            return None
 
     return inner  # type: ignore[return-value] # mypy names its first parameter, which is only passed by position
 

@@ -54,7 +54,7 @@ class KitCallbacks(BaseCallbackHandler):
         self._session = session_id
         self._runs: OrderedDict[UUID, _Run] = OrderedDict()
 
-    def on_chain_start(  # noqa: PLR0913 - LangChain's signature
+    def on_chain_start(
         self,
         serialized: dict[str, Any] | None,
         inputs: object,
@@ -62,7 +62,7 @@ class KitCallbacks(BaseCallbackHandler):
         run_id: UUID,
         parent_run_id: UUID | None = None,
         metadata: dict[str, Any] | None = None,
-        **kwargs: Any,  # noqa: ANN401 - LangChain's signature
+        **kwargs: Any,
     ) -> None:
         """Remember what a run belongs to; of its input, messages are the user's words or outputs."""
         with self._recorder.writer.guard():
@@ -72,7 +72,7 @@ class KitCallbacks(BaseCallbackHandler):
             elif parent_run_id is None and isinstance(inputs, str):
                 talk.user_said(inputs)
 
-    def on_chat_model_start(  # noqa: PLR0913 - LangChain's signature
+    def on_chat_model_start(
         self,
         serialized: dict[str, Any] | None,
         messages: list[list[BaseMessage]],
@@ -80,7 +80,7 @@ class KitCallbacks(BaseCallbackHandler):
         run_id: UUID,
         parent_run_id: UUID | None = None,
         metadata: dict[str, Any] | None = None,
-        **kwargs: Any,  # noqa: ANN401 - LangChain's signature
+        **kwargs: Any,
     ) -> None:
         """Hear the messages: the user's, and what tools returned before these callbacks came."""
         with self._recorder.writer.guard():
@@ -88,7 +88,7 @@ class KitCallbacks(BaseCallbackHandler):
             for one in messages:
                 _hear(talk, one)
 
-    def on_llm_start(  # noqa: PLR0913 - LangChain's signature
+    def on_llm_start(
         self,
         serialized: dict[str, Any] | None,
         prompts: list[str],
@@ -96,13 +96,13 @@ class KitCallbacks(BaseCallbackHandler):
         run_id: UUID,
         parent_run_id: UUID | None = None,
         metadata: dict[str, Any] | None = None,
-        **kwargs: Any,  # noqa: ANN401 - LangChain's signature
+        **kwargs: Any,
     ) -> None:
         """Hear the prompts of a model that takes text."""
         with self._recorder.writer.guard():
             self._begin(run_id, parent_run_id, metadata).user_said(prompts)
 
-    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ANN401 - its signature
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """Write that a model answered."""
         with self._recorder.writer.guard():
             message = getattr(response.generations[0][0], "message", None)
@@ -110,7 +110,7 @@ class KitCallbacks(BaseCallbackHandler):
             named = (getattr(message, "response_metadata", None) or {}).get("model_name")
             self._answered(run_id, ModelAnswer(named or "", used.get("input_tokens"), used.get("output_tokens")))
 
-    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ANN401 - its signature
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """Write that a model did not answer."""
         with self._recorder.writer.guard():
             self._answered(run_id, ModelAnswer("", outcome="error"))
@@ -124,7 +124,7 @@ class KitCallbacks(BaseCallbackHandler):
         parent_run_id: UUID | None = None,
         metadata: dict[str, Any] | None = None,
         inputs: dict[str, Any] | None = None,
-        **kwargs: Any,  # noqa: ANN401 - LangChain's signature
+        **kwargs: Any,
     ) -> None:
         """Begin a tool's call."""
         with self._recorder.writer.guard():
@@ -133,19 +133,19 @@ class KitCallbacks(BaseCallbackHandler):
             arguments = inputs if inputs is not None else input_str
             talk.called(str(run_id), name, arguments, CallNote(instance=self._runs[run_id].instance))
 
-    def on_tool_end(self, output: object, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ANN401 - its signature
+    def on_tool_end(self, output: object, *, run_id: UUID, **kwargs: Any) -> None:
         """End a tool's call; its message says whether it failed."""
         with self._recorder.writer.guard():
             outcome: Outcome = "error" if getattr(output, "status", None) == "error" else "ok"
             said = output.content if isinstance(output, BaseMessage) else output
             self._of(run_id).returned(str(run_id), said, outcome=outcome)
 
-    def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ANN401 - its signature
+    def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """End a tool's call that raised: models are often shown what it said."""
         with self._recorder.writer.guard():
             self._of(run_id).returned(str(run_id), [str(one) for one in error.args], outcome="error")
 
-    def on_retriever_start(  # noqa: PLR0913 - LangChain's signature
+    def on_retriever_start(
         self,
         serialized: dict[str, Any] | None,
         query: str,
@@ -153,7 +153,7 @@ class KitCallbacks(BaseCallbackHandler):
         run_id: UUID,
         parent_run_id: UUID | None = None,
         metadata: dict[str, Any] | None = None,
-        **kwargs: Any,  # noqa: ANN401 - LangChain's signature
+        **kwargs: Any,
     ) -> None:
         """Begin a retrieval; the query is what somebody wrote, and not kept."""
         with self._recorder.writer.guard():
@@ -161,7 +161,7 @@ class KitCallbacks(BaseCallbackHandler):
             name = (serialized or {}).get("name") or kwargs.get("name") or RETRIEVER
             talk.called(str(run_id), str(name), {"query": query}, CallNote(instance=self._runs[run_id].instance))
 
-    def on_retriever_end(self, documents: Sequence[Document], *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ANN401
+    def on_retriever_end(self, documents: Sequence[Document], *, run_id: UUID, **kwargs: Any) -> None:
         """End a retrieval; each document is heard by itself, so that it is known again inside a prompt."""
         with self._recorder.writer.guard():
             talk = self._of(run_id)
@@ -169,7 +169,7 @@ class KitCallbacks(BaseCallbackHandler):
                 talk.tool_said(one.page_content)
             talk.returned(str(run_id), [one.page_content for one in documents])
 
-    def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ANN401
+    def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """End a retrieval that raised."""
         with self._recorder.writer.guard():
             self._of(run_id).returned(str(run_id), outcome="error")

@@ -1,4 +1,4 @@
-"""Clients and servers of the Model Context Protocol: what a client asks for, or a server is asked, goes to a recorder."""
+"""Clients and servers of the Model Context Protocol: what one asks for, or is asked, goes to a recorder."""
 
 from __future__ import annotations
 
@@ -24,10 +24,14 @@ CALL: Final = "tools/call"
 SELF: Final = "server"
 _CALLS: Final = {CALL: "name", READ: "uri", PROMPT: "name"}
 
+_OUTPUTS: Final = ("content", "contents", "messages", "structured_content", "structuredContent")
+_ERRORS: Final = ("is_error", "isError")
+"""Names in the library, and over the wire."""
+
 Asked = Callable[..., Awaitable[Any]]
 
 
-def record_client(client: Any, recorder: Recorder, session_id: str, *, server: str | None = None) -> None:  # noqa: ANN401
+def record_client(client: Any, recorder: Recorder, session_id: str, *, server: str | None = None) -> None:
     """Make a client tell a recorder of the tools, resources and prompts it asks for.
 
     The methods of this one client are replaced by ones that do the same. The user's words are told by the program:
@@ -44,56 +48,70 @@ def record_client(client: Any, recorder: Recorder, session_id: str, *, server: s
     server : str, optional
         Stands before the names of its tools, as some agents' telemetry writes them: ``mcp__SERVER__tool``.
     """
-    hashes: OrderedDict[str, str] = OrderedDict()
-    prefix = "" if server is None else f"mcp__{server}__"
+    listener = _Listener(recorder, session_id, "" if server is None else f"mcp__{server}__")
+    client.call_tool = listener.recorded(CALL, client.call_tool)
+    client.read_resource = listener.recorded(READ, client.read_resource)
+    client.get_prompt = listener.recorded(PROMPT, client.get_prompt)
+    client.list_tools = listener.listed(client.list_tools)
 
-    def begin(call_id: str, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        talk = recorder.conversation(session_id)
-        first = args[0] if args else kwargs.get(_CALLS[method])
-        if method == READ:
-            talk.called(call_id, prefix + READ, {"uri": str(first)})
-            return
-        arguments = args[1] if len(args) > 1 else kwargs.get("arguments")
-        name = str(first) if method == CALL else PROMPT
-        note = CallNote(tool_hash=hashes.get(name) if method == CALL else None)
-        talk.called(call_id, prefix + name, arguments or {}, note)
 
-    def recorded(method: str, ask: Asked) -> Asked:
+class _Listener:
+    """What stands before the methods of one client."""
+
+    def __init__(self, recorder: Recorder, session_id: str, prefix: str) -> None:
+        self._recorder = recorder
+        self._session = session_id
+        self._prefix = prefix
+        self._hashes: OrderedDict[str, str] = OrderedDict()
+
+    def recorded(self, method: str, ask: Asked) -> Asked:
+        """Return a method that asks and is recorded."""
+
         @wraps(ask)
-        async def inner(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the client's signature
+        async def inner(*args: Any, **kwargs: Any) -> Any:
             call_id = uuid.uuid4().hex
-            with recorder.writer.guard():
-                begin(call_id, method, args, kwargs)
+            with self._recorder.writer.guard():
+                self._begin(call_id, method, args, kwargs)
             try:
                 answer = await ask(*args, **kwargs)
             except BaseException as exc:
-                recorder.conversation(session_id).returned(call_id, _said(exc), outcome="error")
+                self._recorder.conversation(self._session).returned(call_id, _said(exc), outcome="error")
                 raise
-            _ended(recorder.conversation(session_id), call_id, answer)
+            with self._recorder.writer.guard():
+                _ended(self._recorder.conversation(self._session), call_id, answer)
             return answer
 
         return inner
 
-    list_tools = client.list_tools
+    def listed(self, ask: Asked) -> Asked:
+        """Return a method that lists tools, whose definitions are digested."""
 
-    @wraps(list_tools)
-    async def listed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the client's signature
-        found = await list_tools(*args, **kwargs)
-        with recorder.writer.guard():
-            for tool in found.tools:
-                hashes[tool.name] = definition_hash(tool.name, tool.description, tool.input_schema)
-                while len(hashes) > MOST_TOOLS:
-                    hashes.popitem(last=False)
-        return found
+        @wraps(ask)
+        async def inner(*args: Any, **kwargs: Any) -> Any:
+            found = await ask(*args, **kwargs)
+            with self._recorder.writer.guard():
+                for tool in found.tools:
+                    self._hashes[tool.name] = definition_hash(tool.name, tool.description, tool.input_schema)
+                    while len(self._hashes) > MOST_TOOLS:
+                        self._hashes.popitem(last=False)
+            return found
 
-    client.call_tool = recorded(CALL, client.call_tool)
-    client.read_resource = recorded(READ, client.read_resource)
-    client.get_prompt = recorded(PROMPT, client.get_prompt)
-    client.list_tools = listed
+        return inner
+
+    def _begin(self, call_id: str, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        talk = self._recorder.conversation(self._session)
+        first = args[0] if args else kwargs.get(_CALLS[method])
+        if method == READ:
+            talk.called(call_id, self._prefix + READ, {"uri": str(first)})
+            return
+        arguments = args[1] if len(args) > 1 else kwargs.get("arguments")
+        name = str(first) if method == CALL else PROMPT
+        note = CallNote(tool_hash=self._hashes.get(name) if method == CALL else None)
+        talk.called(call_id, self._prefix + name, arguments or {}, note)
 
 
 class RecordedServer:
-    """Middleware of a server that tells a recorder what is asked of it: ``MCPServer(middleware=[RecordedServer(...)])``.
+    """Middleware of a server, ``MCPServer(middleware=[RecordedServer(...)])``: tells a recorder what is asked of it.
 
     A server hears no user: its events tell no origins. Who calls is the recorder's actor, unless `caller` knows better;
     what one of them asks for is one conversation, which the detector ends when it pauses.
@@ -128,7 +146,8 @@ class RecordedServer:
         except BaseException as exc:
             self._recorder.conversation(session).returned(call_id, _said(exc), outcome="error")
             raise
-        _ended(self._recorder.conversation(session), call_id, answer)
+        with self._recorder.writer.guard():
+            _ended(self._recorder.conversation(session), call_id, answer)
         return answer
 
     def _begin(
@@ -146,11 +165,9 @@ class RecordedServer:
 
 def _ended(talk: Conversation, call_id: str, answer: object) -> None:
     """End a call by its answer: an object of the protocol, or the dictionary that goes over the wire."""
-    read = answer.get if isinstance(answer, Mapping) else lambda name: getattr(answer, name, None)
-    outcome: Outcome = "error" if read("is_error") or read("isError") else "ok"
-    structured = read("structured_content") or read("structuredContent")
-    parts = [read(name) for name in ("content", "contents", "messages")]
-    output = [part for part in (*parts, structured) if part]
+    held = answer if isinstance(answer, Mapping) else {name: getattr(answer, name, None) for name in _OUTPUTS + _ERRORS}
+    outcome: Outcome = "error" if any(held.get(name) for name in _ERRORS) else "ok"
+    output = [part for name in _OUTPUTS if (part := held.get(name))]
     talk.returned(call_id, output[0] if len(output) == 1 else output, outcome=outcome)
 
 

@@ -150,8 +150,8 @@ class Provenance:
     """Tell where values of one conversation came from, out of at most 160 Ki characters of it.
 
     The user's words come first: a value that the user named is the user's, though a tool repeats it. A value that is
-    not found after something was forgotten, or before any user spoke, has no told origin, so that a flood of output does not make it look
-    invented; the detector takes silence where origins always stood for a tool's.
+    not found after something was forgotten, or before any user spoke, has no told origin, so that a flood of output
+    does not make it look invented; the detector takes silence where origins always stood for a tool's.
 
     Parameters
     ----------

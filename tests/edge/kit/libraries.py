@@ -1,4 +1,4 @@
-"""The libraries that the kit listens to, where this environment or the one that DETECTOR_KIT_LIBRARIES names has them."""
+"""The libraries that the kit listens to: of this environment, or of the one that DETECTOR_KIT_LIBRARIES names."""
 
 from __future__ import annotations
 
