@@ -87,6 +87,7 @@ def test_json_in_an_output_is_read_as_a_model_reads_it() -> None:
         "eve [at] evil [dot] example"[::-1],
         "e-v-e@e-v-i-l.e-x-a-m-p-l-e",
         b"eve@evil".hex(),
+        "eve at evil",
     ],
 )
 def test_another_writing_fools_it(heard: Provenance, value: str) -> None:
