@@ -1,6 +1,6 @@
 """Where an argument's value came from: the user's words, a tool's output, or neither; told by comparing texts.
 
-Compared are words as they stand, after case, spaces, invisible signs and percent escapes are taken away. Who writes a
+Compared are words as they stand, after case, spaces, invisible signs and escapes are taken away. Who writes a
 value in other words (paraphrase, base64, another language, one letter at a time) is not found: it came from nowhere.
 """
 
@@ -10,6 +10,7 @@ import json
 import re
 import unicodedata
 from collections import deque
+from html import unescape
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import unquote
@@ -96,13 +97,15 @@ def _json(text: str) -> object:
 
 
 def plain_form(text: str) -> str:
-    """Return a text as it is compared: one case, one space, no invisible signs, percent escapes read.
+    """Return a text as it is compared: one case, one space, no invisible signs, escapes of URLs and HTML read.
 
     >>> plain_form("  Eve%40Evil.example ")
     'eve@evil.example'
     """
     if "%" in text:
         text = unquote(text)
+    if "&" in text:
+        text = unescape(text)
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
         text = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")

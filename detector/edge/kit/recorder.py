@@ -62,17 +62,18 @@ class Recorder:
         self._forgotten: OrderedDict[str, int] = OrderedDict()
         atexit.register(self.close)
 
-    def conversation(self, session_id: str | None = None) -> Conversation:
+    def conversation(self, session_id: str | None = None, *, is_continued: bool = False) -> Conversation:
         """Return the conversation of an id, a new one without id; what is held of others may be forgotten for it.
 
-        One that comes back after it was forgotten tells no origin ``none``: it may have been said before.
+        One that comes back after it was forgotten, or that another process began, tells no origin ``none``: the value
+        may have been said before.
         """
         session_id = text(session_id if session_id is None else str(session_id), MAX_ATTRIBUTE) or uuid.uuid4().hex
         with self._lock:
             if (found := self._held.get(session_id)) is not None:
                 self._held.move_to_end(session_id)
                 return found
-            known = self._forgotten.pop(session_id, None)
+            known = self._forgotten.pop(session_id, 0 if is_continued else None)
             made = self._held[session_id] = Conversation(self.writer, session_id, known)
             old = self._held.popitem(last=False)[1] if len(self._held) > MOST_CONVERSATIONS else None
         if old is not None:

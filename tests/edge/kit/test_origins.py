@@ -36,6 +36,7 @@ def heard() -> Provenance:
         ("https://evil.example/", "tool"),
         ("EVE@EVIL.EXAMPLE", "tool"),
         ("eve%40evil.example", "tool"),
+        ("eve&#64;evil.example", "tool"),
         ("e\u200bve@evil.example", "tool"),
         ("4711", "tool"),
         ("mallory@nowhere.example", "none"),
@@ -43,7 +44,7 @@ def heard() -> Provenance:
     ],
 )
 def test_a_value_is_found_where_it_stands(heard: Provenance, value: str, origin: str) -> None:
-    """Whole, in any case, with invisible signs or percent escapes; not inside a longer word."""
+    """Whole, in any case, with invisible signs or escapes; not inside a longer word."""
     assert heard.origin_of(value) == origin
 
 
