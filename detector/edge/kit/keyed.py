@@ -52,7 +52,7 @@ class Redactor:
     --------
     >>> make = Redactor("0" * 32)
     >>> make.target({"url": "https://api.example.com/v1/orders/17?token=s3cret"})
-    'https://api.example.com/v1/h:cmcojhdhoajojhjf/h:jmkjjpkfieamhgam'
+    'https://api.example.com/v1/h:bcjhcaleibjdagjp/h:inaaahpodaemolfp'
     """
 
     def __init__(self, key: str, *, clear_segments: int = 1, keep: Collection[str] = ()) -> None:

@@ -23,6 +23,8 @@ MOST_RUNS: Final = 4_096
 """Runs that are known as parts of others; of older ones a part is a conversation of its own."""
 SESSIONS: Final = ("session_id", "thread_id", "conversation_id")
 """What names a conversation in a run's metadata, the surest first."""
+ASKED: Final = ("input", "question", "query")
+"""What holds the user's words in the input of a run that is given no messages."""
 RETRIEVER: Final = "retriever"
 
 
@@ -69,6 +71,7 @@ class KitCallbacks(BaseCallbackHandler):
             talk = self._begin(run_id, parent_run_id, metadata)
             if parent_run_id is None and isinstance(inputs, Mapping):
                 _hear(talk, inputs.get("messages"))
+                talk.user_said([inputs[name] for name in ASKED if isinstance(inputs.get(name), str)])
             elif parent_run_id is None and isinstance(inputs, str):
                 talk.user_said(inputs)
 
@@ -98,9 +101,11 @@ class KitCallbacks(BaseCallbackHandler):
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Hear the prompts of a model that takes text."""
+        """Begin a call of a model that takes text; a prompt inside a run holds the model's own words: not heard."""
         with self._recorder.writer.guard():
-            self._begin(run_id, parent_run_id, metadata).user_said(prompts)
+            talk = self._begin(run_id, parent_run_id, metadata)
+            if parent_run_id is None:
+                talk.user_said(prompts)
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """Write that a model answered."""

@@ -128,5 +128,7 @@ def _hear(talk: Conversation, messages: Iterable[Any]) -> None:
         for part in message.parts:
             if isinstance(part, UserPromptPart):
                 talk.user_said(part.content)
-            elif isinstance(part, ToolReturnPart | RetryPromptPart):
-                talk.tool_said(part.content)
+            elif isinstance(part, ToolReturnPart) or (
+                isinstance(part, RetryPromptPart) and isinstance(part.content, str)
+            ):
+                talk.tool_said(part.content)  # other retries repeat what the model itself wrote

