@@ -12,7 +12,7 @@ from typing import Any
 from pydantic_ai import RunContext
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import ApprovalRequired, CallDeferred
-from pydantic_ai.messages import ModelResponse, RetryPromptPart, ToolCallPart, ToolReturnPart, UserPromptPart
+from pydantic_ai.messages import ModelResponse, ToolCallPart, ToolReturnPart, UserPromptPart
 from pydantic_ai.models import ModelRequestContext
 from pydantic_ai.tools import ToolDefinition
 
@@ -128,7 +128,10 @@ def _hear(talk: Conversation, messages: Iterable[Any]) -> None:
         for part in message.parts:
             if isinstance(part, UserPromptPart):
                 talk.user_said(part.content)
-            elif isinstance(part, ToolReturnPart) or (
-                isinstance(part, RetryPromptPart) and isinstance(part.content, str)
-            ):
-                talk.tool_said(part.content)  # other retries repeat what the model itself wrote
+            elif isinstance(part, ToolReturnPart) and not _repeats(part):
+                talk.tool_said(part.content)
+
+
+def _repeats(part: ToolReturnPart) -> bool:
+    """Return whether a tool's part only tells the model which of its own arguments were refused."""
+    return part.outcome == "retried" and not isinstance(part.content, str)
