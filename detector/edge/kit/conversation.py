@@ -120,7 +120,7 @@ class Conversation:
             fields = stamp(uuid.uuid4().hex, begun)
             fields |= {
                 "kind": self.writer.kinds.get(tool, "tool_call"),
-                "name": text(str(tool), MAX_ATTRIBUTE) or "?",
+                "name": self.writer.redactor.tool(str(tool)),
             }
             fields |= {"tool_hash": text(note.tool_hash, MAX_ATTRIBUTE), **self.writer.of_instance(note.instance)}
             fields |= self.writer.of_caller(note.agent_id)

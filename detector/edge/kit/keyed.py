@@ -27,6 +27,7 @@ _PURPOSE: Final = b"detector.edge.kit/1"
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,23}")
 _LABEL: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,47}")
+_TOOL: Final = re.compile(r"[A-Za-z0-9_.:/@-]{1,128}")
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]{0,15}")
 _MAIL: Final = re.compile(r"[^\s@/,]+@([A-Za-z0-9.-]{1,253})")
 _PATH: Final = re.compile(r"(?:\.{0,2}|~)/|[^\s/,]+/|[A-Za-z]:[\\/]")
@@ -83,6 +84,10 @@ class Redactor:
     def name(self, name: str) -> str:
         """Return the name of an argument as it stands in the schema of a tool, anything else as a digest."""
         return name if _NAME.fullmatch(name) else self.digest(name)
+
+    def tool(self, name: str) -> str:
+        """Return the name of a tool as programs write them; one that a model made up of prose as a digest."""
+        return name if _TOOL.fullmatch(name) else self.digest(name)
 
     def attributes(self, arguments: dict[str, Any] | str | None, target: str | None) -> dict[str, str | float | bool]:
         """Return the short arguments by their prefixed names: digests, item by item of a list.

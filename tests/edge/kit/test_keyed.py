@@ -92,6 +92,14 @@ def test_a_name_that_is_none_is_a_digest() -> None:
     assert len(made) == 2
 
 
+def test_a_tool_that_a_model_made_up_of_prose_is_a_digest() -> None:
+    """A program's names stay, of whatever library."""
+    for name in ("send_mail", "mcp__shop__fetch", "resources/read", "functions.exec:v2"):
+        assert MAKE.tool(name) == name
+    for name in ("", "the password is hunter2", "x" * 129, "süß"):
+        assert re.fullmatch(DIGEST, MAKE.tool(name))
+
+
 @pytest.mark.parametrize("key", ["", "short", "x" * 31])
 def test_a_short_key_is_refused(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Digests without a key could be looked up."""
