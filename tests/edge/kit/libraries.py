@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 
-PACKAGES = "'langchain-core>=1.8,<2' 'mcp>=2.3,<3' 'openai-agents>=0.24,<0.25' 'pydantic-ai-slim>=2.68,<3'"
+PACKAGES = (
+    "'langchain-core>=1.8,<2' 'langgraph>=1.2,<2' 'mcp>=2.3,<3' 'openai-agents>=0.24,<0.25' 'pydantic-ai-slim>=2.68,<3'"
+)
 HOW = f"python -m venv DIR; DIR/bin/pip install {PACKAGES}; DETECTOR_KIT_LIBRARIES=DIR"
 
 
 def library(module: str) -> Any:
     """Return a library's module; skip aloud where there is none, or fail if REQUIRE_KIT=1.
 
-    They are no part of the lock: forty packages that nothing else here needs. What this environment has too comes from
-    it, so the other should be of the same Python.
+    They are no part of the lock: more than forty packages that nothing else here needs. What this environment has too
+    comes from it, so the other should be of the same Python.
 
     Parameters
     ----------
