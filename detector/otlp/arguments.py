@@ -38,7 +38,8 @@ WRAPPERS: Final = ("inputs", "kwargs", "arguments", "args", "input_str", "tool_i
 """Where libraries put the arguments inside what they record of a call."""
 _WRAPPED_BY: Final = frozenset({"sanitize_inputs_outputs", "tool_name", "tags", "metadata", "input_str"})
 """Names that stand beside such a wrapper: without one of them, ``input`` is an argument like any other."""
-_SHELLS: Final = frozenset({"full_command", "command", "cmd", "script"})
+SHELLS: Final = frozenset({"full_command", "command", "cmd", "script"})
+"""Names of arguments that hold a command line."""
 _MAX_BARE: Final = 256
 
 
@@ -108,10 +109,10 @@ def target_of(arguments: dict[str, Any] | str | None) -> str | None:
         return None
     for name in PLACES:
         value = arguments.get(name)
-        if name in _SHELLS and isinstance(value, list):
+        if name in SHELLS and isinstance(value, list):
             value = " ".join(one for one in value[:MAX_ARGUMENTS] if isinstance(one, str))
         if (found := _value(value)) is not None:
-            return found if name in _SHELLS else coarse(found)
+            return found if name in SHELLS else coarse(found)
     rest = {name: value for name, value in arguments.items() if name not in WRITTEN}
     for ending in ("_id", "_path", "_url", "_name", ""):
         for name, value in list(rest.items())[:MAX_ARGUMENTS]:
