@@ -108,7 +108,7 @@ def test_nothing_of_a_developers_machine_is_in_the_tree() -> None:
 def test_every_source_a_page_names_is_there(page: Path) -> None:
     """A reader who is told a file finds it."""
     named = re.findall(
-        r"\b(?:detector|tests|benchmarks|models)/[\w./-]*\.(?:py|toml)\b", page.read_text(encoding="utf-8")
+        r"(?<![\w/])(?:detector|tests|benchmarks|models)/[\w./-]*\.(?:py|toml)\b", page.read_text(encoding="utf-8")
     )
     missing = sorted(name for name in set(named) if not (ROOT / name).exists())
     assert not missing, missing
