@@ -18,7 +18,7 @@ CHAPTERS = ["index.md", "data-path.md", "glossary.md", "threat-model.md", "opera
 def _shell_lines(path: Path) -> list[str]:
     """Return the lines of the shell blocks, continuations joined, comments and prompts off."""
     blocks = re.findall(r"^```(?:sh|console|bash)\n(.*?)^```", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
-    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").replace("$(", ";").splitlines()]
     return [line.removeprefix("$ ").strip() for line in lines if line.strip()]
 
 
