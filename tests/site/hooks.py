@@ -32,11 +32,9 @@ def on_post_build(config: Any) -> None:
 
     Raises
     ------
-    mkdocs.exceptions.PluginError
+    SystemExit
         Names the page and the address.
     """
-    from mkdocs.exceptions import PluginError
-
     folder = Path(config.site_dir)
     found = [
         f"{path.relative_to(folder)}: {address}"
@@ -44,4 +42,4 @@ def on_post_build(config: Any) -> None:
         for address in loads_from_elsewhere(path.read_text(encoding="utf-8"))
     ]
     if found:
-        raise PluginError("pages must load nothing from other hosts, got " + "; ".join(found[:5]))
+        raise SystemExit("pages of the site must load nothing from other hosts, got " + "; ".join(found[:5]))
