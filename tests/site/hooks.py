@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.site.links import TREE, outside, path_of, rewritten, shown
-from tests.site.loads import loads_from_elsewhere
+from tests.site.loads import loads_of_file
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,8 +38,8 @@ def on_post_build(config: Any) -> None:
     folder = Path(config.site_dir)
     found = [
         f"{path.relative_to(folder)}: {address}"
-        for path in sorted(folder.rglob("*.html"))
-        for address in loads_from_elsewhere(path.read_text(encoding="utf-8"))
+        for path in sorted((*folder.rglob("*.html"), *folder.rglob("*.css"), *folder.rglob("*.svg")))
+        for address in loads_of_file(path)
     ]
     if found:
         raise SystemExit("pages of the site must load nothing from other hosts, got " + "; ".join(found[:5]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Final
 
 FOLLOWED: Final = {"a", "area"}
@@ -49,3 +50,9 @@ def loads_from_elsewhere(page: str) -> list[str]:
     reader = PageLoads()
     reader.feed(page)
     return reader.found
+
+
+def loads_of_file(path: Path) -> list[str]:
+    """Return the addresses on other hosts that a page, a picture or a style sheet of the site fetches."""
+    text = path.read_text(encoding="utf-8")
+    return IN_STYLE.findall(text) if path.suffix == ".css" else loads_from_elsewhere(text)

@@ -20,6 +20,14 @@ def test_a_site_that_loads_from_elsewhere_is_refused(tmp_path: Path) -> None:
         on_post_build(SimpleNamespace(site_dir=str(tmp_path)))
 
 
+def test_a_style_sheet_and_a_picture_are_looked_at_too(tmp_path: Path) -> None:
+    """A font comes by a style sheet, most of the time."""
+    (tmp_path / "a.css").write_text("@font-face { src: url(https://fonts.example/a.woff2) }")
+    (tmp_path / "b.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"><image href="//img.example/b.png"/></svg>')
+    with pytest.raises(SystemExit, match=r"a\.css: https://fonts\.example/a\.woff2; b\.svg: //img\.example/b\.png"):
+        on_post_build(SimpleNamespace(site_dir=str(tmp_path)))
+
+
 def test_a_site_that_keeps_to_itself_is_let_be(tmp_path: Path) -> None:
     """Its twin."""
     (tmp_path / "page.html").write_text(BUILT.format("pictures/a.png"))
