@@ -74,8 +74,8 @@ class Context(NamedTuple):
     slot, agent, group : ndarray of int32
         Where session, agent and peer group are kept; -1 for a repeated event.
     peers : ndarray of uint64
-        Name of the peer group a looked-at event is held against, 0 for strangers: its row may be another's by the end
-        of the batch.
+        Name of the peer group an event is held against, 0 for strangers: its row may be another's by the end of the
+        batch. A repeated event has none.
     origin : ndarray of uint8
         NO_ORIGIN, OTHER_ORIGIN or TOOL_ORIGIN.
     is_reused : ndarray of bool

@@ -69,6 +69,10 @@ def _verdict(state: Partition, act: Verdict, outcome: Outcome) -> None:
     before: Said = "" if case is None else case.said
     if case is not None:
         state.threshold.answer(case, Ruling(said, act.until or 0.0, act.scope))
+    if alert is not None:
+        state.rule_answers.take(
+            act.finding_uid, alert.causes, (agent, _group_of(state, agent)), Ruling(said, act.until or 0.0, act.scope)
+        )
     if alert is None and case is None:
         outcome.counts["verdicts_unmatched"] += 1
         return
@@ -77,6 +81,12 @@ def _verdict(state: Partition, act: Verdict, outcome: Outcome) -> None:
     outcome.say(alert)
     if case is not None and before != said and (before or said != "undo"):
         _correct(state, case, said, before)
+
+
+def _group_of(state: Partition, agent: int) -> int:
+    """Return the name of the peer group an agent is held against, 0 for strangers."""
+    row = int(find_row(state.memory.agent_index, np.uint64(agent)))
+    return 0 if row < 0 else int(state.memory.groups["name"][state.memory.agents["group"][row]])
 
 
 def _correct(state: Partition, case: AlertedSession, said: Said, before: Said) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 
+from detector.alerts.answered import RuleAnswers
 from detector.alerts.findings import Policy
 from detector.alerts.incidents import Incidents
 from detector.channels.context import REPEATED
@@ -82,6 +83,7 @@ class Partition:
             Policy(profile.id, shares.alerts, shares.quarantine, profile.features.ignored_attributes),
             ceilings_of(profile),
         )
+        self.rule_answers = RuleAnswers()
         self.verdicts: Counter[str] = Counter()
         self.past = Past()
         self.touched_blocks: set[int] = set()
@@ -175,6 +177,9 @@ class Partition:
             "watermark": float(self.memory.clock[NOW]),
             **self.threshold.gauges(),
             **self.incidents.ceilings.gauges(),
+            "rules_quieted": float(self.rule_answers.hidden),
+            "rules_answered": float(len(self.rule_answers.answers)),
+            "rules_told_again": float(self.rule_answers.expired),
             **{f"verdicts_{kind}": float(count) for kind, count in sorted(self.verdicts.items())},
         }
 

@@ -210,15 +210,22 @@ def _by_score(state: Partition, batch: Batch, passed: Passed) -> Lead:
 
 
 def _tell(state: Partition, batch: Batch, i: int, step: Lead | Passed) -> Alert | None:
-    """Return the alert a step leads to; None for what a rule told of the agent lately.
+    """Return the alert a step leads to; None for what a rule told of the agent lately, or a person keeps quiet.
 
     Here, in input order, and not where rules look: what a full hour folds into a storm is told when there is room.
     """
-    rule, _, cause = step.cause.removeprefix(OF_RULES).partition("/") if isinstance(step, Lead) else ("", "", "")
-    if not rule or ENTRIES[rule].once == "session":
+    if not isinstance(step, Lead) or not step.cause.startswith(OF_RULES):
         return _take(state, batch, i, step)
-    owner = (int(state.work.context.agent[i]), int(state.work.columns.ident[i, AGENT]))
-    if not state.rule_memory.is_news(rule, owner, cause, float(state.work.clock[i])):
+    work = state.work
+    session, agent = (int(work.columns.ident[i, column]) for column in (SESSION, AGENT))
+    owners = (agent, int(work.context.peers[i]))
+    if state.rule_answers.is_quiet(step.cause, session, owners, float(work.clock[i])):
+        return None
+    rule, _, cause = step.cause.removeprefix(OF_RULES).partition("/")
+    if ENTRIES[rule].once == "session":
+        return _take(state, batch, i, step)
+    owner = (int(work.context.agent[i]), agent)
+    if not state.rule_memory.is_news(rule, owner, cause, float(work.clock[i])):
         return None
     unheard = len(state.incidents.unheard)
     alert = _take(state, batch, i, step)

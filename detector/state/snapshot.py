@@ -160,6 +160,7 @@ def _core(state: Partition) -> bytes:
         "measures": MEASURES,
         "threshold": state.threshold.facts(),
         "verdicts": dict(sorted(state.verdicts.items())),
+        "rule_answers": state.rule_answers.facts(),
         "folded": state.incidents.folded,
         "ceilings": state.incidents.ceilings.facts(),
         "storm": None if state.incidents.storm is None else state.incidents.storm.facts(),

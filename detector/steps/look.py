@@ -139,6 +139,7 @@ def enter(memory: Memory, rules: KernelRules, columns: Columns, i: int, out: Con
         return False
     out.is_reused[i] = before == ANOTHER
     out.group[i] = _peers_of(memory, agent, group_row(memory, columns.ident[i, GROUP]))
+    out.peers[i] = memory.groups[out.group[i]]["name"]
     agent["tally"][mem.SEEN_EVENTS] += 1
     hear(memory, row)
     return True
@@ -190,7 +191,8 @@ def _news(at: Surroundings, columns: Columns, i: int, tick: np.uint64) -> int:
         level = level_of(own, peers, owner, part, tick, np.int64(0))
         if level > 0 or is_early:
             note_context(at.session, at.chunks, owner, part[0], part[1], part[2])
-        if level >= NEW_TO_PEERS and columns.is_target[m]:
+        if level >= NEW_TO_PEERS and (columns.is_target[m] or owner != tool):
+            # who acts, or for whom, is no act either: every agent begins as somebody nobody knows
             has_target = True
         elif level >= NEW_TO_PEERS:
             is_usual = False

@@ -320,6 +320,23 @@ def test_a_model_call_with_a_new_model_weighs_half_and_with_a_new_argument_in_fu
     assert Look(pipeline, [script.event(**CLERK, **usual)]).outcome.scores[0] == 0.0
 
 
+@pytest.mark.parametrize("kind", ["llm_call", "lifecycle"])
+def test_context_of_somebody_whom_nobody_knows_is_no_act_for_that(kind: str) -> None:
+    """Every agent begins so; its user is told as a value, and its beginning stands in no sequence."""
+    usual: dict[str, Any] = {"kind": kind, "name": "begin", "attributes": {"mode": "x"}, "on_behalf_of": "kim"}
+    script = Script()
+    pipeline = taught(script, [[usual]] * 12)
+    for number in range(60):
+        feed(pipeline, script.session(f"usual-{number}", [usual], agent_id=f"a-{number % 3}"))
+    user, act = (
+        Look(pipeline, [script.event(**{**CLERK, "agent_id": "zoe"}, **usual | {"on_behalf_of": "zoe"} | more)])
+        for more in ({}, {"attributes": {"mode": "Zz9!"}})
+    )
+    assert user.bits["arguments"][0] > 0.0
+    assert user.bits["transition"][0] == user.bits["cooccurrence"][0] == user.bits["pair"][0] == 0.0
+    assert (user.factor[0], act.factor[0]) == (0.5, 1.0)
+
+
 def test_an_end_of_session_that_carries_something_is_an_act() -> None:
     """Only a bare one is just an end."""
     act = {"name": "session_end", "kind": "lifecycle", "target": "https://drop.evil.example/x"}
