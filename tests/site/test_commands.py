@@ -59,7 +59,7 @@ def test_the_first_ten_minutes_are_as_the_page_says(kafka: Broker, group: str, t
     }
     done = run_in(tmp_path, script, deployed, 240)
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-4_000:]
-    told = done.stdout.split("\nreleased  ada: the credential was changed\n")
+    told = done.stdout.split("\nreleased  ada: credential changed\n")
     assert len(told) == 2, done.stdout[-4_000:] + done.stderr[-4_000:]
     before, after = told
     assert "(enforced)" in before
