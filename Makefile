@@ -23,7 +23,7 @@ COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --genera
   --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit rest lint bench redteam mutants chaos lock clean install notebooks
+.PHONY: help demo test unit rest lint bench redteam mutants chaos lock clean install notebooks site
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -64,6 +64,9 @@ chaos: $(STAMP) ## make every fault of the fault table, write how it ended into 
 	@$(BIN)/detector kernels
 	REQUIRE_KAFKA=1 $(BIN)/python -m benchmarks chaos
 
+site: $(VENV)/.docs ## docs/ as a site in build/site; fails on a broken link, or on a load from elsewhere
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build
+
 notebooks: $(STAMP)
 	@mkdir -p $(JUPYTEXT_OUT)
 	@for source in $(NOTEBOOKS); do \
@@ -83,11 +86,17 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/detector kernels
 	@touch $(STAMP)
 
-lock: $(STAMP) ## resolve pyproject.toml again into the three locks
+$(VENV)/.docs: $(STAMP) requirements-docs.lock
+	@echo "installing from requirements-docs.lock, hashes checked"
+	@$(PIP) install --quiet --require-hashes --no-deps --only-binary :all: -r requirements-docs.lock
+	@touch $@
+
+lock: $(STAMP) ## resolve pyproject.toml again into the four locks
 	$(COMPILE) $(EXTRAS) --output-file requirements.lock pyproject.toml
 	sed -i "/^$(WITHOUT_WHEEL)==/,/# via/d" requirements.lock
 	$(COMPILE) --build-deps-for wheel --constraint requirements.lock --output-file requirements-worker.lock pyproject.toml
 	$(COMPILE) --constraint requirements.lock --output-file requirements-edge.lock requirements-edge.in
+	$(COMPILE) --constraint requirements.lock --output-file requirements-docs.lock requirements-docs.in
 
 clean: ## remove what make made: .venv, caches, build
 	rm -rf $(VENV) build dist .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

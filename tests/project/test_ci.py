@@ -69,7 +69,7 @@ def test_the_workflow_may_only_read_and_pins_what_it_uses() -> None:
 def test_ci_runs_lint_and_the_test_command_of_the_readme_each_once() -> None:
     """In this order, cheap before dear; `test` is the unit tests and then all others."""
     targets = [match for _, command in PARTS for match in re.findall(r"\bmake --no-print-directory (\w+)", command)]
-    assert targets == ["install", "lint", "test"]
+    assert targets == ["install", "lint", "site", "test"]
     assert [word for line in _recipe("test") for word in re.findall(r"directory (\w+)", line)] == ["unit", "rest"]
 
 

@@ -18,7 +18,7 @@ CHAPTERS = ["index.md", "data-path.md", "glossary.md", "threat-model.md", "opera
 def _shell_lines(path: Path) -> list[str]:
     """Return the lines of the shell blocks, continuations joined, comments and prompts off."""
     blocks = re.findall(r"^```(?:sh|console|bash)\n(.*?)^```", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
-    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").replace("$(", ";").splitlines()]
     return [line.removeprefix("$ ").strip() for line in lines if line.strip()]
 
 
@@ -108,7 +108,7 @@ def test_nothing_of_a_developers_machine_is_in_the_tree() -> None:
 def test_every_source_a_page_names_is_there(page: Path) -> None:
     """A reader who is told a file finds it."""
     named = re.findall(
-        r"\b(?:detector|tests|benchmarks|models)/[\w./-]*\.(?:py|toml)\b", page.read_text(encoding="utf-8")
+        r"(?<![\w/])(?:detector|tests|benchmarks|models)/[\w./-]*\.(?:py|toml)\b", page.read_text(encoding="utf-8")
     )
     missing = sorted(name for name in set(named) if not (ROOT / name).exists())
     assert not missing, missing

@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from tests.project.sources import ROOT
 
-LOCKS = ["requirements.lock", "requirements-worker.lock", "requirements-edge.lock"]
+LOCKS = ["requirements.lock", "requirements-worker.lock", "requirements-edge.lock", "requirements-docs.lock"]
 
 
 def _pins(name: str) -> dict[str, Version]:
@@ -71,6 +71,16 @@ def test_the_edge_is_built_from_the_same_versions_and_none_of_the_learning_libra
     assert asked <= {canonicalize_name(Requirement(line).name) for line in known}
     assert asked <= set(edge)
     assert not {"numpy", "numba", "river", "scikit-learn", "faust-streaming", "aiokafka"} & set(edge)
+
+
+def test_the_site_is_built_beside_the_same_versions() -> None:
+    """It goes into the same environment: what both locks name is the same; what is asked for is there, in bounds."""
+    whole, site = _pins("requirements.lock"), _pins("requirements-docs.lock")
+    assert {name: whole[name] for name in site if name in whole} == {name: site[name] for name in site if name in whole}
+    lines = (ROOT / "requirements-docs.in").read_text(encoding="utf-8").splitlines()
+    asked = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    assert asked
+    assert all(one.specifier.contains(site[canonicalize_name(one.name)]) for one in asked)
 
 
 def test_nothing_in_the_lock_must_be_built_from_source() -> None:
