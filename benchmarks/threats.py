@@ -60,7 +60,7 @@ ANSWERS: Final[dict[str, str]] = {
     "fifth of a list": "the last item looked at is the rest of the list",
     "an ignored name": "texts under ignored names count as one value, by names and sizes",
     "odd things first": "each further cause of an incident is told",
-    "30 decoys an hour": "newcomers hold a hundredth of the reference, and have ceilings of their own",
+    "30 decoys an hour": "newcomers hold a twentieth of the reference, and have ceilings of their own",
     "1,000 dull a day": "**in part**: agents that stay for days are known, and share in the reference",
     "5,000 at once": "one storm; the bar falls for a while",
     "dates 2099": "nobody is ahead of the broker's time",

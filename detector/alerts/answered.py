@@ -6,7 +6,7 @@ whatever it is about, and is shown again at each doubling, so that one wrong ans
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -28,8 +28,8 @@ class RuleAnswer:
 
     Parameters
     ----------
-    uid : str
-        The finding it was given on.
+    uid, agent : str, int
+        The finding it was given on, and that one's agent.
     until : float or None
         Event time at which it is over, epoch seconds; None if it stays.
     hidden : int
@@ -39,6 +39,7 @@ class RuleAnswer:
     """
 
     uid: str
+    agent: int
     until: float | None = None
     hidden: int = 0
     session: int = 0
@@ -97,29 +98,37 @@ class RuleAnswers:
                 return True
         return False
 
-    def take(self, uid: str, causes: Iterable[str], owners: Owners, ruling: Ruling) -> bool:
+    def take(self, uid: str, causes: Sequence[str], owners: Owners, ruling: Ruling) -> bool:
         """Let a verdict on a finding take effect, the last one on it taken back; return whether that changed any.
+
+        A cause that another finding's dismissal keeps quiet stays that one's.
 
         Parameters
         ----------
         uid : str
             The finding.
-        causes : iterable of str
-            Its causes; those of scores are passed over.
+        causes : sequence of str
+            Its causes, none if it is not remembered; those of scores are passed over.
         owners : (int, int)
             Names of its agent and that one's peer group.
         ruling : Ruling
             What was said; `confirm` and `undo` leave nothing quiet.
         """
-        before = {key: answer.until for key, answer in self.answers.items() if answer.uid == uid}
+        agent = owners[0]
+        told = {key: answer for key, answer in self.answers.items() if (answer.uid, answer.agent) == (uid, agent)}
         wanted = dict(_kept_quiet(causes, owners, ruling))
-        if wanted == before:
+        if ruling.said == "confirm":
+            # it may be another session's finding that showed it again
+            told |= {key: self.answers[key] for cause in causes if (key := (cause, agent)) in self.answers}
+        if ruling.said != "disable":
+            wanted = {key: until for key, until in wanted.items() if key in told or key not in self.answers}
+        if wanted == {key: answer.until for key, answer in told.items()}:
             return False
-        for key in before:
+        for key in told:
             del self.answers[key]
         for key, until in wanted.items():
             self.answers.pop(key, None)
-            self.answers[key] = RuleAnswer(uid, until)
+            self.answers[key] = RuleAnswer(uid, agent, until)
         while len(self.answers) > MOST_ANSWERS:
             del self.answers[next(iter(self.answers))]
         return True
@@ -136,7 +145,7 @@ class RuleAnswers:
 
 
 def _kept_quiet(
-    causes: Iterable[str], owners: Owners, ruling: Ruling
+    causes: Sequence[str], owners: Owners, ruling: Ruling
 ) -> Iterator[tuple[tuple[str, int], float | None]]:
     """Yield what a verdict keeps quiet, for whom, and until when."""
     agent, group = owners

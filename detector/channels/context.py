@@ -72,10 +72,10 @@ class Context(NamedTuple):
     state : ndarray of uint8
         UNJUDGED, JUDGED or REPEATED.
     slot, agent, group : ndarray of int32
-        Where session, agent and peer group are kept; -1 for a repeated event.
+        Where session, agent and peer group are kept; session and group are -1 for a repeated event.
     peers : ndarray of uint64
         Name of the peer group an event is held against, 0 for strangers: its row may be another's by the end of the
-        batch. A repeated event has none.
+        batch. Of a repeated event it says nothing.
     origin : ndarray of uint8
         NO_ORIGIN, OTHER_ORIGIN or TOOL_ORIGIN.
     is_reused : ndarray of bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
@@ -11,7 +11,7 @@ from detector.errors import SetupError
 from detector.schema.command import subject_of
 
 MOST_SUBJECTS: Final = 32
-"""Names that one call is judged under, as many as the gate sends."""
+"""Names that one call is judged under, as many as the gate sends; of more any may be the caller's: it is denied."""
 MOST_TEXT: Final = 1_152
 HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~:-]+")
 
@@ -55,7 +55,8 @@ class NamePlace(NamedTuple):
         """Return the names that stand there; nothing if none do.
 
         A header may have been sent twice, by the gateway and by the agent, and gateways join the two with a comma: the
-        whole value and each part are names, so that what is added takes nothing away.
+        whole value and each part are names, so that what is added takes nothing away; a call under more names than are
+        judged is denied.
         """
         if self.kind == "principal":
             return [told.principal]
@@ -116,11 +117,24 @@ class Trust:
     unnamed: Unnamed = "deny"
 
     def subjects(self, told: CallTold) -> tuple[str, ...]:
-        """Return the subjects a caller may be, at most 32, those of the first places first; empty if it has no name."""
-        tenants = (*self.tenants, *_filled(self.tenants_from, told))
-        made = (subject_of(tenant, name) for name in _filled(self.agents, told) for tenant in tenants)
-        return tuple(dict.fromkeys(made))[:MOST_SUBJECTS]
+        """Return the subjects a caller may be, those of the first places first; empty if it has no name.
+
+        Of more than :data:`MOST_SUBJECTS` one more is returned and the others are not made: nobody can be cleared then.
+        """
+        tenants = _distinct((*self.tenants, *_filled(self.tenants_from, told)))
+        names = _distinct(_filled(self.agents, told))
+        return tuple(_distinct(subject_of(tenant, name) for name in names for tenant in tenants))
 
 
-def _filled(places: Iterable[NamePlace], told: CallTold) -> list[str]:
-    return [name[:MOST_TEXT] for place in places for name in place.names(told) if name]
+def _filled(places: Iterable[NamePlace], told: CallTold) -> Iterator[str]:
+    return (name[:MOST_TEXT] for place in places for name in place.names(told) if name)
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Return each name once, at most one more than are judged."""
+    found: dict[str, None] = {}
+    for name in names:
+        found[name] = None
+        if len(found) > MOST_SUBJECTS:
+            break
+    return list(found)

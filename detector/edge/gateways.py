@@ -10,7 +10,7 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
 from detector.edge import wire
-from detector.edge.callers import CallTold, Trust
+from detector.edge.callers import MOST_SUBJECTS, CallTold, Trust
 from detector.edge.calls import AGENTGATEWAY, ENVOY, HookCall
 from detector.edge.mcp import McpCalls, calls_of_message, calls_of_params
 from detector.edge.point import EnforcementPoint
@@ -84,7 +84,7 @@ class Gateways:
         if not asked.calls.calls:
             return verdict
         subjects = self._trust.subjects(asked.told)
-        if not subjects and self._trust.unnamed == "deny":
+        if len(subjects) > MOST_SUBJECTS or (not subjects and self._trust.unnamed == "deny"):
             return self._point.refuse(asked.calls.calls[0], "unnamed")
         for call in asked.calls.calls:
             verdict = self._point.judge(subjects, call)

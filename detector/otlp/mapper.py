@@ -14,11 +14,11 @@ from detector.otlp.events import content_of, make_event, time_s_of
 from detector.otlp.facts import Subject
 from detector.otlp.item import Item
 from detector.otlp.plans import RulePlan, Shape
-from detector.otlp.sequences import Sequences
+from detector.otlp.sequences import FollowedBy, Sequences
 from detector.otlp.tables import Table
 from detector.otlp.traces import Node, Traces
 from detector.otlp.values import text, whole
-from detector.otlp.who import node_of, own_name, service_of
+from detector.otlp.who import find, node_of, own_name, service_of
 from detector.schema.event import NEVER_CAME, Event
 
 MAX_IDS: Final = 65_536
@@ -145,7 +145,7 @@ class Mapper:
         elif shape.seq is not None and subject.session is not None:
             number = whole(shape.seq(subject))
             if number is not None:
-                self.sequences.see((shape.source.name, subject.session), number, lambda: time_s_of(subject))
+                self.sequences.see(_followed_by(shape, subject), number, lambda: time_s_of(subject))
         plan = next((one for one in shape.plans if one.holds is None or one.holds(subject)), None)
         source = shape.source
         if plan is None:
@@ -183,9 +183,15 @@ class Mapper:
         if len(self._ids) > MAX_IDS:
             self._ids.popitem(last=False)
         if event.seq is not None and subject.session is not None:
-            lost = self.sequences.tell((source.name, subject.session))
+            lost = self.sequences.tell(_followed_by(shape, subject))
             event = replace(event, attributes={**event.attributes, NEVER_CAME: lost}) if lost else event
         return RecordVerdict(source.name, subject.name, event, MAPPED, plan.title)
+
+
+def _followed_by(shape: Shape, subject: Subject) -> FollowedBy:
+    """Return what the numbers of a record are followed by."""
+    agent, tenant = find(shape, subject, ()).agent_id, text(subject.item.resource.get("tenant")) or ""
+    return shape.source.name, f"{tenant}/{agent}", subject.session or ""
 
 
 def _renamed(event: Event, content: bytes) -> Event:

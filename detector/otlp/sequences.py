@@ -23,6 +23,10 @@ MOST_SHARE: Final = 0.25
 records, as with a topic without keys that two bridges read: nothing is claimed of any session then; it is counted."""
 
 
+FollowedBy = tuple[str, str, str]
+"""Source, agent with its tenant, session."""
+
+
 class Followed(Struct, eq=False):
     """A session that is followed: its next number, holes with the time they were seen at, what is not told yet."""
 
@@ -42,17 +46,17 @@ class Sequences:
     """
 
     def __init__(self) -> None:
-        self._followed: OrderedDict[tuple[str, str], Followed] = OrderedDict()
+        self._followed: OrderedDict[FollowedBy, Followed] = OrderedDict()
         self._lossy = 0
         self.counts: Counter[str] = Counter()
 
-    def see(self, session: tuple[str, str], number: int, time_s: Callable[[], float]) -> None:
+    def see(self, session: FollowedBy, number: int, time_s: Callable[[], float]) -> None:
         """Note the number of a record, whatever becomes of it.
 
         Parameters
         ----------
-        session : (str, str)
-            Source and session.
+        session : (str, str, str)
+            Source, agent and session: who knows the session of another agent makes and hides nothing of its.
         number : int
             The record's number.
         time_s : callable
@@ -71,7 +75,7 @@ class Sequences:
         if followed.holes:
             self._give_up(followed, time_s())
 
-    def tell(self, session: tuple[str, str]) -> int:
+    def tell(self, session: FollowedBy) -> int:
         """Return how many numbers of a session were given up since they were told last."""
         followed = self._followed.get(session)
         if followed is None or not followed.untold:
@@ -82,7 +86,7 @@ class Sequences:
             return 0
         return lost
 
-    def _begin(self, session: tuple[str, str], number: int) -> None:
+    def _begin(self, session: FollowedBy, number: int) -> None:
         self._followed[session] = Followed(number + 1)
         if len(self._followed) > MAX_FOLLOWED:
             self._lossy -= self._followed.popitem(last=False)[1].has_lost

@@ -69,11 +69,11 @@ def _verdict(state: Partition, act: Verdict, outcome: Outcome) -> None:
     before: Said = "" if case is None else case.said
     if case is not None:
         state.threshold.answer(case, Ruling(said, act.until or 0.0, act.scope))
-    if alert is not None:
-        state.rule_answers.take(
-            act.finding_uid, alert.causes, (agent, _group_of(state, agent)), Ruling(said, act.until or 0.0, act.scope)
-        )
-    if alert is None and case is None:
+    causes = () if alert is None else alert.causes
+    is_answered = state.rule_answers.take(
+        act.finding_uid, causes, (agent, _group_of(state, agent)), Ruling(said, act.until or 0.0, act.scope)
+    )
+    if alert is None and case is None and not is_answered:
         outcome.counts["verdicts_unmatched"] += 1
         return
     state.verdicts[said] += 1

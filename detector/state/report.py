@@ -219,12 +219,15 @@ def _tell(state: Partition, batch: Batch, i: int, step: Lead | Passed) -> Alert 
     work = state.work
     session, agent = (int(work.columns.ident[i, column]) for column in (SESSION, AGENT))
     owners = (agent, int(work.context.peers[i]))
+    rule, _, cause = step.cause.removeprefix(OF_RULES).partition("/")
+    is_of_session, owner = ENTRIES[rule].once == "session", (int(work.context.agent[i]), agent)
+    # asked first, as where rules look: what was told before the batch is dropped there
+    if not is_of_session and state.rule_memory.is_told(rule, owner, cause, float(work.clock[i])):
+        return None
     if state.rule_answers.is_quiet(step.cause, session, owners, float(work.clock[i])):
         return None
-    rule, _, cause = step.cause.removeprefix(OF_RULES).partition("/")
-    if ENTRIES[rule].once == "session":
+    if is_of_session:
         return _take(state, batch, i, step)
-    owner = (int(work.context.agent[i]), agent)
     if not state.rule_memory.is_news(rule, owner, cause, float(work.clock[i])):
         return None
     unheard = len(state.incidents.unheard)

@@ -19,7 +19,7 @@ from detector.schema.topics import TopicNames
 
 ENV_PREFIX = "DETECTOR_"
 FILE_VARIABLE = "DETECTOR_CONFIG"
-OTHERS = ("CONFIG", "BROKER", "CACHE", "DATA", "AGENTS", "GATEWAYS")
+OTHERS = ("CONFIG", "BROKER", "CACHE", "DATA", "AGENTS", "GATEWAYS", "KIT_LIBRARIES")
 """Variables of the product that are no settings of a worker: the file of settings; the demo's broker and its downloads;
 the recorded streams of tests, benchmarks and notebooks; the commands of real coding agents for a test."""
 SERVICE_LINK = re.compile(r"([A-Z0-9_]+_)?(SERVICE_(HOST|PORT)|PORT)(_.*)?")

@@ -53,6 +53,30 @@ def test_what_is_disabled_for_the_group_of_a_stranger_is_disabled_for_it_alone()
     assert not answers.is_quiet(CAUSE, 1, (ADA + 1, 0), 1.0)
 
 
+def test_a_confirmation_of_the_session_that_was_shown_again_ends_the_quiet() -> None:
+    """It is another finding than the one that was dismissed."""
+    answers = said("dismiss")
+    assert answers.take("f4", [CAUSE], (ADA, PEERS), Ruling("confirm"))
+    assert not answers.is_quiet(CAUSE, 1, (ADA, PEERS), 0.0)
+
+
+def test_what_two_dismissals_keep_quiet_is_the_first_ones() -> None:
+    """Undoing the second takes nothing away."""
+    answers = said("dismiss")
+    assert not answers.take("f2", [CAUSE], (ADA, PEERS), Ruling("dismiss"))
+    assert not answers.take("f2", [CAUSE], (ADA, PEERS), Ruling("undo"))
+    assert answers.is_quiet(CAUSE, 1, (ADA, PEERS), 0.0)
+
+
+@pytest.mark.parametrize("scope", ["agent", "group", "everyone"])
+def test_an_answer_is_undone_though_its_finding_is_remembered_no_more_and_by_its_agents_name_alone(scope: str) -> None:
+    """Its causes are not known any more; another agent's name undoes nothing."""
+    answers = said("disable", until=9.0, scope=scope)
+    assert not answers.take("f1", [], (ADA + 1, PEERS), Ruling("undo"))
+    assert answers.take("f1", [], (ADA, PEERS), Ruling("undo"))
+    assert answers.answers == {}
+
+
 @pytest.mark.parametrize("last", ["confirm", "undo"])
 def test_a_confirmation_and_an_undo_leave_nothing_quiet_and_said_again_nothing_changes(last: str) -> None:
     """What another finding's verdict keeps quiet stays so."""

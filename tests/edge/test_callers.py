@@ -40,11 +40,14 @@ def test_a_call_is_asked_under_every_tenant_that_is_set_or_told() -> None:
     assert trust.subjects(told) == ("acme/agent/ci-7", "red%2Fblue/agent/ci-7")
 
 
-def test_however_many_names_are_sent_the_first_places_are_kept() -> None:
-    """An agent that can add to a trusted header cannot push out the certificate's name, nor fill memory."""
+def test_of_however_many_names_one_more_is_made_than_are_judged() -> None:
+    """An agent that can add to a trusted header is denied for it, and fills neither memory nor time."""
     trust = Trust(agents=(place_of("principal"), place_of("header:x-agent")))
     told = CallTold("ci-7", {"x-agent": [",".join(f"n{number}" for number in range(10_000))]})
     found = trust.subjects(told)
-    assert len(found) == MOST_SUBJECTS
+    assert len(found) == MOST_SUBJECTS + 1
     assert found[0] == "default/agent/ci-7"
     assert max(map(len, found)) < 2_000
+    many = CallTold(headers={"x-agent": [",".join(f"n{k}" for k in range(20_000))], "x-team": [",".join("ab" * 9_999)]})
+    teams = Trust(agents=trust.agents, tenants_from=(place_of("header:x-team"),))
+    assert len(teams.subjects(many)) == MOST_SUBJECTS + 1

@@ -162,6 +162,8 @@ def test_every_trusted_place_counts_and_a_header_sent_twice_takes_nothing_away(c
     for value in (AGENT, f"other, {AGENT}", f"{AGENT},other"):
         assert called.check(tool("a"), agent="other", x_agent_id=value.encode()).status.code == 7
     assert called.check(tool("a"), agent=AGENT, x_agent_id=b"other").status.code == 7
+    pushed = ",".join([*(f"n{number}" for number in range(40)), AGENT]).encode()
+    assert called.check(tool("a"), agent="other", x_agent_id=pushed).status.code == 7
     assert called.check(tool("a"), agent="other", x_forwarded_for=AGENT.encode()).status.code == 0, (
         "not a trusted place"
     )

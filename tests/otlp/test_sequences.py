@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.otlp.sequences import FEW, GRACE_S, MAX_FOLLOWED, Sequences
+from detector.otlp.sequences import FEW, GRACE_S, MAX_FOLLOWED, FollowedBy, Sequences
 
-ONE = ("claude-code", "s-1")
+ONE = ("claude-code", "a", "s-1")
 
 
-def seen(sequences: Sequences, numbers: list[int], start_s: float = 0.0, session: tuple[str, str] = ONE) -> int:
+def seen(sequences: Sequences, numbers: list[int], start_s: float = 0.0, session: FollowedBy = ONE) -> int:
     """Return what was told after each of some numbers, a second apart, in all."""
     told = 0
     for at, number in enumerate(numbers):
@@ -46,7 +46,7 @@ def test_who_loses_in_every_session_is_the_way_here_and_nobody_is_blamed() -> No
     """A topic without keys and two bridges: each sees half of every session; it is counted."""
     sequences, told = Sequences(), 0
     for number in range(100):
-        session = ("claude-code", f"s-{number}")
+        session = ("claude-code", "a", f"s-{number}")
         told += seen(sequences, [0, 2, 4], session=session) + seen(sequences, [6, 8], 1_000.0, session)
     assert told <= 3 * FEW
     assert sequences.counts["withheld"] >= 90 * 2
@@ -56,5 +56,13 @@ def test_sessions_that_are_followed_are_bounded_and_forgotten_ones_counted() -> 
     """The ones seen last stay."""
     sequences = Sequences()
     for number in range(MAX_FOLLOWED + 10):
-        sequences.see(("claude-code", f"s-{number}"), 0, lambda: 0.0)
+        sequences.see(("claude-code", "a", f"s-{number}"), 0, lambda: 0.0)
     assert sequences.counts["forgotten"] == 10
+
+
+def test_who_knows_the_session_of_another_agent_makes_and_hides_nothing_of_its() -> None:
+    """Numbers are followed by agent: a jump under the same session is the liar's own."""
+    sequences = Sequences()
+    assert seen(sequences, [0, 1]) == 0
+    assert seen(sequences, [0, 10**9], session=("claude-code", "liar", "s-1")) == 0
+    assert seen(sequences, [2, 3], start_s=1_000.0) == 0

@@ -11,7 +11,7 @@ from detector.pipeline import Pipeline
 from detector.schema.alert import Alert
 from detector.schema.control import Control
 from tests.rules.told import PROFILE, causes, found_in
-from tests.streams import Script
+from tests.streams import Script, records_of
 
 HOOK: dict[str, Any] = {
     "name": "hook", "kind": "policy", "outcome": "error", "attributes": {"hook_name": "PreToolUse:Bash"},
@@ -79,3 +79,28 @@ def test_what_is_kept_quiet_is_in_the_snapshot() -> None:
     after.__dict__.update(script.__dict__)
     assert told(pipeline, script, "s-1", HOOK) == told(again, after, "s-1", HOOK) == []
     assert pipeline.snapshot(full=True) == again.snapshot(full=True)
+
+
+def test_what_is_hidden_and_shown_again_does_not_depend_on_how_events_are_cut() -> None:
+    """A rule told once a day and an agent, dismissed: the same alerts and the same bytes, one by one or at once."""
+    runs = []
+    for size in (1, 7, 1_000):
+        script = Script()
+        pipeline = Pipeline(PROFILE)
+        bodies: list[dict[str, Any]] = [{"name": "mcp__crm__a", "tool_hash": h} for h in ("x", "y")]
+        first = told(pipeline, script, "s-0", *bodies)
+        assert first[0].detection == "rule.tool_redefined"
+        say(pipeline, first[0], "dismiss")
+        values = []
+        for number in range(1, 60):
+            script.now += 20_000.0
+            values += [
+                script.event(**{**body, "agent_id": "a-1", "session_id": f"s-{number}"}) for body in (*bodies, *bodies)
+            ]
+        sent = records_of(values)
+        batches = [pipeline.process(sent[k : k + size]) for k in range(0, len(sent), size)]
+        found = [alert for outcome in batches for alert in outcome.alerts]
+        gauges = pipeline.gauges()
+        runs.append(([one.finding_uid for one in found], gauges["rules_quieted"], pipeline.snapshot(full=True)))
+    assert runs[0] == runs[1] == runs[2]
+    assert runs[0][0]

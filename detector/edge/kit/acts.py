@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from detector.edge.kit.keyed import Redactor
@@ -42,7 +43,7 @@ def described(arguments: object, redactor: Redactor, provenance: Provenance | No
     holders = [named] if isinstance(named, str) else list(_holders(named, 0))
     place = next((found for one in holders if (found := target_of(one)) is not None), None)
     target = next((found for one in holders if (found := redactor.target(one)) is not None), None)
-    flat = named if isinstance(named, str) else dict(list(_flat(named, "", 0))[:MOST_FLAT])
+    flat = named if isinstance(named, str) else dict(islice(_flat(named, "", 0), MOST_FLAT))
     fields = {"target": target, "bytes_in": size_of(arguments), "attributes": redactor.attributes(flat, place)}
     if provenance is None:
         return fields, 0

@@ -146,7 +146,11 @@ class Redactor:
     def _host(self, host: str) -> str:
         """Return a host whose labels are short: a long one may carry something out."""
         name, _, port = host.lower().partition(":")
-        labels = [one if _LABEL.fullmatch(one) else self.digest(one) for one in name.split(".")[:MOST_SEGMENTS]]
+        named = name.split(".")
+        # a domain is told by its end: what stands before the last labels is one digest
+        before, named = ".".join(named[:-MOST_SEGMENTS]), named[-MOST_SEGMENTS:]
+        labels = [one if _LABEL.fullmatch(one) else self.digest(one) for one in named]
+        labels = [self.digest(before), *labels] if before else labels
         return ".".join(labels) + (f":{port}" if port.isascii() and port.isdecimal() else "")
 
     def _address(self, place: str) -> str | None:

@@ -9,14 +9,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
-import structlog
-
+from detector.edge.kit.said import kit_log
 from detector.errors import SetupError
 from detector.schema.topics import TopicNames
 
 MOST_WAITING: Final = 10_000
 """Events that wait; more are dropped and counted."""
 _FLUSH_S: Final = 5.0
+PARTITIONER: Final = "murmur2_random"
+"""As every Java client, and Faust, place an agent."""
 
 Sink = Callable[[bytes, bytes], None]
 """Takes an event's agent id and its JSON; may raise, may block: it is called on a thread of its own."""
@@ -73,7 +74,9 @@ class KafkaEvents:
             from confluent_kafka import KafkaException, Producer
 
             try:
-                made = cast("KafkaProducer", Producer({"acks": "all", "linger.ms": 50, **settings}))
+                made = cast(
+                    "KafkaProducer", Producer({"acks": "all", "linger.ms": 50, "partitioner": PARTITIONER, **settings})
+                )
             except KafkaException as exc:
                 raise SetupError(f"settings of the producer must be those of confluent-kafka, got {exc}") from exc
         else:
@@ -145,7 +148,7 @@ class Outbox:
                     return True
             self.dropped += 1
             if self.dropped == 1:
-                structlog.get_logger().warning("kit_event_dropped", waiting=self._queue.qsize())
+                kit_log().warning("kit_event_dropped", waiting=self._queue.qsize())
         return False
 
     def close(self, timeout_s: float = _FLUSH_S) -> bool:
@@ -179,4 +182,4 @@ class Outbox:
     def _fault(self, exc: Exception) -> None:
         self.failed += 1
         if self.failed == 1:  # an exception's text may hold content: its type is enough
-            structlog.get_logger().warning("kit_sink_failed", error=type(exc).__name__)
+            kit_log().warning("kit_sink_failed", error=type(exc).__name__)

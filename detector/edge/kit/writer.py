@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-import structlog
 
 from detector.clock import Clock
 from detector.edge.kit.keyed import Redactor
 from detector.edge.kit.outbox import Outbox, Sink
+from detector.edge.kit.said import kit_log
 from detector.errors import SetupError
 from detector.otlp.values import MAX_ATTRIBUTE, text
 from detector.schema.event import Event, Kind, StrictEvent
@@ -109,7 +109,7 @@ class EventWriter:
             self._counts["faults"] += 1
             is_first = self._counts["faults"] == 1
         if is_first:
-            structlog.get_logger().warning("kit_fault", error=type(exc).__name__)
+            kit_log().warning("kit_fault", error=type(exc).__name__)
 
     @contextmanager
     def guard(self) -> Iterator[None]:

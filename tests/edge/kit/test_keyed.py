@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -125,3 +126,11 @@ def test_no_secret_stays_in_clear_wherever_it_stands(secret: str) -> None:
         {"path": f"/srv/{secret}"}, {"name": secret}, {"to": f"{secret}@x.example"}, {"other": secret},
     ):  # fmt: skip
         assert secret not in f"{MAKE.target(arguments)} {MAKE.attributes(arguments, None)}"
+
+
+def test_a_domain_is_told_by_its_end_however_many_labels_stand_before_it() -> None:
+    """A trusted host written in front of another's is neither the same place nor hidden."""
+    places = [
+        MAKE.target({"url": f"https://api.example.com.a.b.c.d.e.{end}/x"}) or "" for end in ("evil.com", "other.org")
+    ]
+    assert [urlsplit(one).netloc.rpartition(".e.")[2] for one in places] == ["evil.com", "other.org"]
