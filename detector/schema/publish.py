@@ -17,6 +17,7 @@ from detector.schema.alert import Alert
 from detector.schema.command import PolicyLogEntry, PolicyState
 from detector.schema.event import Event
 from detector.schema.feedback import feedback_adapter
+from detector.schema.registry import RegistryEntry
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 FOLDER: Final = Path(__file__).resolve().parent.parent.parent / "docs" / "schema"
@@ -38,6 +39,7 @@ def schemas() -> dict[str, Schema]:
         "policy-log.json": _titled(_model(PolicyLogEntry), "Decision with its cause (agent.policy.log)"),
         "ack.json": _titled(_model(PolicyAck), "Acknowledgement of an enforcement point (agent.policy.acks)"),
         "feedback.json": _titled(feedback_adapter.json_schema(), "Verdict or release (agent.feedback)"),
+        "registry.json": _titled(_model(RegistryEntry), "Entry of an agent, whole (agent.registry)"),
     }
 
 

@@ -41,6 +41,11 @@ class TopicNames:
         return f"{self.prefix}agent.feedback"
 
     @property
+    def registry(self) -> str:
+        """Inventory: the whole entry of each agent, keyed by agent, compacted."""
+        return f"{self.prefix}agent.registry"
+
+    @property
     def alerts(self) -> str:
         """OCSF findings, keyed by agent."""
         return f"{self.prefix}agent.alerts"
