@@ -16,7 +16,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar, get_args
 
 import msgspec
 import numpy as np
@@ -29,10 +29,11 @@ from detector.otlp.read import read
 from detector.rules import RULES, SHIPPED, Acts, Rule, RuleMemory, find
 from detector.rules.telemetry import session_cut
 from detector.rules.tools import new_mcp_server, server_of
-from detector.schema.event import Event
+from detector.schema.event import Event, Kind, Outcome
 from detector.schema.past import SESSION_END
 
 BATCH: Final = 512
+_KINDS, _OUTCOMES = get_args(Kind), get_args(Outcome)
 T = TypeVar("T")
 ROUNDS: Final = 9
 
@@ -68,7 +69,9 @@ class Replayed:
         clock = np.maximum.accumulate([self._now, *(event.ts.timestamp() for event in events)])[1:]
         self._now = float(clock[-1])
         rows = np.array([self._rows.setdefault((one.tenant, one.agent_id), len(self._rows)) for one in events])
-        return Acts(events, clock, rows, rows, np.ones(len(events), bool))
+        kinds = np.array([_KINDS.index(one.kind) for one in events], np.uint8)
+        outcomes = np.array([_OUTCOMES.index(one.outcome) for one in events], np.uint8)
+        return Acts(events, clock, rows, rows, kinds, outcomes, np.ones(len(events), bool))
 
 
 def pieces(values: Sequence[T]) -> list[Sequence[T]]:
@@ -88,8 +91,10 @@ def _has(event: Event, rule: str, needs: Sequence[str]) -> bool:
 def _value(event: Event, path: str) -> Any:  # noqa: ANN401 - of any field
     first, _, rest = path.partition(".")
     held = getattr(event, first)
-    if first == "attributes":
+    if first == "attributes" and rest:
         return held.get(rest)
+    if isinstance(held, dict):
+        return held or None
     return getattr(held, rest, None) if rest else held
 
 

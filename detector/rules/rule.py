@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from detector.rules.memory import RuleMemory, RuleNotes
+from detector.rules.places import Places
 from detector.schema.alert import Severity
 from detector.schema.event import Event
 
@@ -36,6 +37,8 @@ class RuleEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     once: Literal["session", "agent"] = "session"
     asi: tuple[str, ...] = ()
     atlas: tuple[str, ...] = ()
+    saf_t: tuple[str, ...] = ()
+    promise: int = 1_000
 
 
 class Hit(NamedTuple):
@@ -61,6 +64,8 @@ class RuleScene(NamedTuple):
         Whose memory it is.
     memory : RuleMemory
         Of all rules.
+    places : Places
+        Where in the batch to look.
     """
 
     events: Sequence[Event]
@@ -69,6 +74,7 @@ class RuleScene(NamedTuple):
     names: Sequence[int]
     rule: str
     memory: RuleMemory
+    places: Places
 
     def notes(self, event: int) -> RuleNotes:
         """Return what this rule keeps of an event's agent, to be changed; empty if it kept nothing."""

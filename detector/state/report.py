@@ -137,7 +137,10 @@ def _hits(state: Partition, batch: Batch) -> Iterator[tuple[int, Finding]]:
         return
     may_alert = np.maximum(work.columns.ts[:events], work.clock[:events]) >= state.settings.rules.trusted_until
     may_alert &= work.context.state[:events] != REPEATED
-    acts = Acts(batch.events, work.clock, work.context.agent, work.columns.ident[:, AGENT], may_alert)
+    acts = Acts(
+        batch.events, work.clock, work.context.agent, work.columns.ident[:, AGENT],
+        work.columns.kind, work.columns.outcome, may_alert,
+    )  # fmt: skip
     for entry, hit in find(state.rules, acts, state.rule_memory):
         yield hit.event, found_by_rule(batch.spot(hit.event), entry, hit)
 
