@@ -43,7 +43,6 @@ def no_progress(scene: RuleScene) -> Iterator[Hit]:
             yield Hit(i, short(event.name), {"count": str(count)})
 
 
-
 def _plain(attributes: dict[str, Any]) -> str:
     """Return attributes as one text, but for what is told of how a call went."""
     told = {name: value for name, value in attributes.items() if not name.startswith(("error", "exit", "otlp."))}

@@ -38,6 +38,7 @@ from detector.schema.event import Event
 from detector.schema.finding import Finding
 from detector.schema.record import Record
 from detector.state.known import known_at
+from detector.state.paced import ClosedSessions, lead_of_rule, within_promise
 from detector.state.partition import Partition
 from detector.state.seen import seen_at
 from detector.steps.decisions import NEAR, Ended, Passed
@@ -153,15 +154,20 @@ def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], out
     """
     incidents, clock = state.incidents, state.work.clock
     folded = incidents.folded
-    found: list[Placed] = [(i, 1, k, _by_rule(state, batch, i, it)) for k, (i, it) in enumerate(_hits(state, batch))]
+    found: list[Placed] = [
+        (i, 1, k, lead_of_rule(state, batch.spot(i), i, it)) for k, (i, it) in enumerate(_hits(state, batch))
+    ]
     found += [(step.event, 2, 0, step) for step in passed if isinstance(step, Passed)]
     found += _ends(state, passed, found)
     found += [(i, -1, 0, hour) for i, hour in incidents.ceilings.turns(clock)]
+    closed = ClosedSessions(state)
     for place, _, _, step in sorted(found, key=lambda placed: placed[:3]):
+        closed.up_to(place)
         if isinstance(step, int):
             outcome.say(incidents.move_to(step))
         else:
             outcome.say(_close(state, step) if isinstance(step, Ended) else _tell(state, batch, place, step))
+    closed.up_to(len(clock))
     if not len(clock):
         outcome.say(incidents.end_storm(_last(state)))
     outcome.counts["findings_folded"] += incidents.folded - folded
@@ -187,12 +193,6 @@ def _ends(state: Partition, passed: Sequence[Passed | Ended], findings: Sequence
         for row, name in enumerate(work.closes.name[:rows].tolist())
         if name in watched
     ]
-
-
-def _by_rule(state: Partition, batch: Batch, i: int, found: Finding) -> Lead:
-    """Return what a rule found as a lead."""
-    strength = found.evidence.strength
-    return Lead(found.cause, strength, found.severity, batch.spot(i), known_at(state, i), 0, lambda: found)
 
 
 def _by_score(state: Partition, batch: Batch, passed: Passed) -> Lead:
@@ -229,14 +229,17 @@ def _tell(state: Partition, batch: Batch, i: int, step: Lead | Passed) -> Alert 
         return None
     if state.rule_answers.is_quiet(step.cause, session, owners, float(work.clock[i])):
         return None
-    if is_of_session:
-        return _take(state, batch, i, step)
-    if not state.rule_memory.is_news(rule, owner, cause, float(work.clock[i])):
+    if not is_of_session and not state.rule_memory.is_news(rule, owner, cause, float(work.clock[i])):
+        return None
+    if (told := within_promise(state, rule, step)) is None:
         return None
     unheard = len(state.incidents.unheard)
-    alert = _take(state, batch, i, step)
-    if len(state.incidents.unheard) > unheard:
+    alert = _take(state, batch, i, told)
+    is_unheard = len(state.incidents.unheard) > unheard
+    if is_unheard and not is_of_session:
         state.rule_memory.unsay(rule, owner, cause)
+    if alert is None or is_unheard:
+        state.rule_pace.give_back(rule, established=step.known.is_established)
     return alert
 
 
