@@ -31,7 +31,8 @@ def find(rules: Sequence[Rule], acts: Acts, memory: RuleMemory) -> Iterator[tupl
     A rule looks at repeated events and trusted history too, and remembers them; it only does not speak of them.
     """
     count = len(acts.events)
-    clock, rows, names = (memoryview(column[:count]) for column in (acts.clock, acts.rows, acts.names))
+    # views give plain numbers, one by one: notes hold no numpy, and most places are never asked for
+    clock, rows, names = (column[:count].data for column in (acts.clock, acts.rows, acts.names))
     places = Places(acts.events, acts.kinds[:count], acts.outcomes[:count])
     for entry, look in rules:
         for hit in look(RuleScene(acts.events, clock, rows, names, entry.name, memory, places)):

@@ -1,15 +1,18 @@
-"""Findings by rule against what the rule promised: those beyond are folded, and the last one told says so."""
+"""Findings by rule, against what the rule promised: those beyond are folded, and the last one told says so."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from detector.alerts.findings import Spot
+from detector.alerts.findings import Spot, found_by_rule
 from detector.alerts.leads import Lead
-from detector.rules import ENTRIES
+from detector.channels.context import REPEATED
+from detector.intake.columns import AGENT
+from detector.rules import ENTRIES, Acts, Hit, RuleEntry, find
 from detector.rules.pace import Told
+from detector.schema.event import Event
 from detector.schema.finding import Finding
 from detector.state.known import known_at
 from detector.state.partition import Partition
@@ -41,8 +44,25 @@ class ClosedSessions:
             pace.turn(float(clock[event]))
 
 
-def lead_of_rule(state: Partition, spot: Spot, i: int, found: Finding) -> Lead:
+def hits_of(state: Partition, events: Sequence[Event]) -> Iterator[tuple[RuleEntry, Hit]]:
+    """Yield what the profile's rules find in a batch; repeated events and trusted history are passed over.
+
+    Rules alert from the first event on: the budget of the scores is not theirs. Their memory is changed.
+    """
+    work, count = state.work, len(events)
+    if not state.rules or not count:
+        return
+    may_alert = np.maximum(work.columns.ts[:count], work.clock[:count]) >= state.settings.rules.trusted_until
+    may_alert &= work.context.state[:count] != REPEATED
+    columns = work.columns
+    agents = columns.ident[:, AGENT]
+    acts = Acts(events, work.clock, work.context.agent, agents, columns.kind, columns.outcome, may_alert)
+    yield from find(state.rules, acts, state.rule_memory)
+
+
+def lead_of_rule(state: Partition, spot: Spot, entry: RuleEntry, hit: Hit) -> Lead:
     """Return what a rule found as a lead."""
+    found, i = found_by_rule(spot, entry, hit), hit.event
     return Lead(found.cause, found.evidence.strength, found.severity, spot, known_at(state, i), 0, lambda: found)
 
 

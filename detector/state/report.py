@@ -15,7 +15,6 @@ from detector.alerts.findings import (
     Spot,
     cause_of,
     evidence_of,
-    found_by_rule,
     found_by_score,
     least,
     severity_of,
@@ -31,14 +30,14 @@ from detector.intake.names import targets_of
 from detector.intake.receipts import hold_to_receipt
 from detector.intake.text import place_of
 from detector.memory.layout import NOW, STRANGERS
-from detector.rules import ENTRIES, Acts, find
+from detector.rules import ENTRIES
 from detector.schema.alert import Alert
 from detector.schema.decode import Decoded, Refusal
 from detector.schema.event import Event
 from detector.schema.finding import Finding
 from detector.schema.record import Record
 from detector.state.known import known_at
-from detector.state.paced import ClosedSessions, lead_of_rule, within_promise
+from detector.state.paced import ClosedSessions, hits_of, lead_of_rule, within_promise
 from detector.state.partition import Partition
 from detector.state.seen import seen_at
 from detector.steps.decisions import NEAR, Ended, Passed
@@ -128,24 +127,6 @@ def settle_lines(decoded: Decoded, found: Sequence[np.ndarray], outcome: Outcome
     outcome.counts["unknown_fields"] += decoded.unknown.total()
 
 
-def _hits(state: Partition, batch: Batch) -> Iterator[tuple[int, Finding]]:
-    """Yield what the profile's rules find, with the event's place; repeated events and trusted history are passed over.
-
-    Rules alert from the first event on: the budget of the scores is not theirs. Their memory is changed.
-    """
-    work, events = state.work, len(batch.events)
-    if not state.rules or not events:
-        return
-    may_alert = np.maximum(work.columns.ts[:events], work.clock[:events]) >= state.settings.rules.trusted_until
-    may_alert &= work.context.state[:events] != REPEATED
-    acts = Acts(
-        batch.events, work.clock, work.context.agent, work.columns.ident[:, AGENT],
-        work.columns.kind, work.columns.outcome, may_alert,
-    )  # fmt: skip
-    for entry, hit in find(state.rules, acts, state.rule_memory):
-        yield hit.event, found_by_rule(batch.spot(hit.event), entry, hit)
-
-
 def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], outcome: Outcome) -> None:
     """Add a batch's alerts and counts to an outcome, in input order; changes the incidents.
 
@@ -155,7 +136,8 @@ def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], out
     incidents, clock = state.incidents, state.work.clock
     folded = incidents.folded
     found: list[Placed] = [
-        (i, 1, k, lead_of_rule(state, batch.spot(i), i, it)) for k, (i, it) in enumerate(_hits(state, batch))
+        (hit.event, 1, k, lead_of_rule(state, batch.spot(hit.event), entry, hit))
+        for k, (entry, hit) in enumerate(hits_of(state, batch.events))
     ]
     found += [(step.event, 2, 0, step) for step in passed if isinstance(step, Passed)]
     found += _ends(state, passed, found)
