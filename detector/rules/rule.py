@@ -13,7 +13,7 @@ import msgspec
 from detector.rules.memory import RuleMemory, RuleNotes
 from detector.rules.places import Places
 from detector.schema.alert import Severity
-from detector.schema.event import Event
+from detector.schema.event import Event, Kind, Outcome
 
 MOST_LETTERS: Final = 64
 """Letters that stand in a cause of what a sender wrote; of a longer text a digest says which it was."""
@@ -38,6 +38,8 @@ class RuleEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     asi: tuple[str, ...] = ()
     atlas: tuple[str, ...] = ()
     saf_t: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
     promise: int = 1_000
 
 
