@@ -13,7 +13,7 @@ LEAST_A_DAY: Final = 20
 NEWCOMERS, ESTABLISHED = "newcomers", "established"
 
 
-class Told(Enum):
+class Telling(Enum):
     """What becomes of a finding: it is told, told as the one that says that the rule folds, or folded."""
 
     TOLD = 0
@@ -52,14 +52,14 @@ class RulePace:
         """Return how many findings a rule may tell today that promised one in so many sessions."""
         return max(LEAST_A_DAY, max(self.before, self.sessions) // promise)
 
-    def take(self, rule: str, promise: int, *, established: bool) -> Told:
+    def take(self, rule: str, promise: int, *, established: bool) -> Telling:
         """Return what becomes of a finding of a rule, which is counted as told if it is."""
         key = f"{rule}/{ESTABLISHED if established else NEWCOMERS}"
         told, most = self.told.get(key, 0), self.most(promise)
         if told > most:
-            return Told.FOLDED
+            return Telling.FOLDED
         self.told[key] = told + 1
-        return Told.TOLD if told < most else Told.LAST
+        return Telling.TOLD if told < most else Telling.LAST
 
     def give_back(self, rule: str, *, established: bool) -> None:
         """Take a finding back that nobody heard."""

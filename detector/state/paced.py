@@ -11,7 +11,7 @@ from detector.alerts.leads import Lead
 from detector.channels.context import REPEATED
 from detector.intake.columns import AGENT
 from detector.rules import ENTRIES, Acts, Hit, RuleEntry, find
-from detector.rules.pace import Told
+from detector.rules.pace import Telling
 from detector.schema.event import Event
 from detector.schema.finding import Finding
 from detector.state.known import known_at
@@ -70,10 +70,10 @@ def within_promise(state: Partition, rule: str, lead: Lead) -> Lead | None:
     """Return what may be told of a finding by rule: it, it as the one that says that the rule folds, or nothing."""
     promise = ENTRIES[rule].promise
     told = state.rule_pace.take(rule, promise, established=lead.known.is_established)
-    if told is Told.FOLDED:
+    if told is Telling.FOLDED:
         state.rule_memory.counts["rule_hits_over_promise"] += 1
         return None
-    if told is Told.TOLD:
+    if told is Telling.TOLD:
         return lead
     most = state.rule_pace.most(promise)
     return lead._replace(find=lambda: _last(lead.find(), rule, most, promise))

@@ -15,7 +15,7 @@ from detector.schema.event import BRIDGED, Event
 
 SHOWN, ABSENT = "yes", "-"
 PIECES: Final = {"secret_harvest": "/", "shell_attack": " "}
-"""What a text must have for rules of texts to have anything to read: a path or an address, a command of several words."""
+"""What a text must have for rules of texts to read anything: a path or an address, a command of several words."""
 
 
 def recorded(folder: Path) -> Iterator[Event]:

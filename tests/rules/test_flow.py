@@ -37,7 +37,7 @@ def test_private_data_sent_where_a_tool_said_after_a_read_outside_alerts_and_nam
 @pytest.mark.parametrize(
     "private",
     [
-        {"name": "read_file", "target": "/home/dev/.ssh/id_rsa"}, {"name": "get_password"},
+        {"name": "read_file", "target": "/srv/dev/.ssh/id_rsa"}, {"name": "get_password"},
         {"name": "mcp__hr__readSalary"}, {"name": "query", "data_class": "restricted"},
         {"name": "run", "attributes": {"command": "cat ~/.aws/credentials"}},
     ],

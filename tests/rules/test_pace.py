@@ -6,7 +6,7 @@ from typing import Any
 
 from detector.checks.determinism import faults_of_cuts, faults_of_resuming
 from detector.pipeline import Pipeline
-from detector.rules.pace import DAY_S, LEAST_A_DAY, RulePace, Told
+from detector.rules.pace import DAY_S, LEAST_A_DAY, RulePace, Telling
 from detector.schema.alert import Alert
 from tests.rules.told import found_in
 from tests.streams import Script, feed, makers, quick, records_of
@@ -59,9 +59,9 @@ def test_made_up_agents_spend_nothing_of_an_established_ones() -> None:
     pace = RulePace()
     pace.turn(0.0)
     told = [pace.take("r", 1_000, established=False) for _ in range(100)]
-    assert told == [Told.TOLD] * LEAST_A_DAY + [Told.LAST] + [Told.FOLDED] * (99 - LEAST_A_DAY)
-    assert pace.take("r", 1_000, established=True) is Told.TOLD
-    assert pace.take("other", 1_000, established=False) is Told.TOLD
+    assert told == [Telling.TOLD] * LEAST_A_DAY + [Telling.LAST] + [Telling.FOLDED] * (99 - LEAST_A_DAY)
+    assert pace.take("r", 1_000, established=True) is Telling.TOLD
+    assert pace.take("other", 1_000, established=False) is Telling.TOLD
 
 
 def test_a_large_fleet_may_be_told_more_by_what_closed_the_day_before_and_a_gap_forgets_it() -> None:
@@ -80,7 +80,7 @@ def test_what_nobody_heard_is_given_back() -> None:
     pace = RulePace()
     pace.turn(0.0)
     for _ in range(100):
-        assert pace.take("r", 1_000, established=True) is Told.TOLD
+        assert pace.take("r", 1_000, established=True) is Telling.TOLD
         pace.give_back("r", established=True)
 
 

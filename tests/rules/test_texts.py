@@ -15,7 +15,7 @@ from tests.rules.told import found_in as told_in
 from tests.streams import Script, feed, quick
 
 HARVEST, SHELL = {"enabled": ("secret_harvest",)}, {"enabled": ("shell_attack",)}
-STORES = ("/home/dev/.env", "/home/dev/.ssh/id_rsa", "/home/dev/.aws/credentials")
+STORES = ("/srv/dev/.env", "/srv/dev/.ssh/id_rsa", "/srv/dev/.aws/credentials")
 
 
 def read(target: str) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def test_three_kinds_of_stores_in_one_session_alert_and_are_named() -> None:
         [{**read(one), "session_id": f"s-{n}"} for n, one in enumerate(STORES)],
         [{**read(one), "agent_id": f"a-{n}"} for n, one in enumerate(STORES)],
         [{**read(one), "kind": "llm_call"} for one in STORES],
-        [read("/home/dev/.ssh/id_rsa.pub"), read("/srv/.environment"), read("docs/aws/credentials.md"),
+        [read("/srv/dev/.ssh/id_rsa.pub"), read("/srv/.environment"), read("docs/aws/credentials.md"),
         read("a.envelope")],
     ],
 )  # fmt: skip
