@@ -32,7 +32,16 @@ FIELDS: Final = (
         "bytes_out",
     ),
     *("cost_usd", "model", "agent_version", "tenant", "on_behalf_of", "instance_id", "parent_agent_id", "trace_id"),
-    *("seq", "tool_hash", "peer_agent_id", "zone", "arg_origin", "credential.expires_at", "grant.expires_at"),
+    *(
+        "seq",
+        "tool_hash",
+        "prompt_hash",
+        "peer_agent_id",
+        "zone",
+        "arg_origin",
+        "credential.expires_at",
+        "grant.expires_at",
+    ),
 )
 """Native fields that are looked for, but for those that no event is without."""
 OF_ATTRIBUTE: Final = "attributes."

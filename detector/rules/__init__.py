@@ -1,12 +1,19 @@
 """Detections by rule, from the first event on: they read events and say what they found. The table of all is here."""
 
+from detector.rules.acts import approval_pressed, irreversible_burst, self_approved
+from detector.rules.delegation import delegation_burst, principal_changed
 from detector.rules.denials import denied_elsewhere
 from detector.rules.find import Acts, find
+from detector.rules.flow import memory_tainted, toxic_flow
+from detector.rules.loops import no_progress, token_burn
 from detector.rules.memory import RuleMemory
+from detector.rules.models import model_substituted, prompt_changed
+from detector.rules.probing import access_probing, enumeration
 from detector.rules.protections import hook_failed, permission_bypass, sandbox_off
 from detector.rules.rule import ENTRIES, SHIPPED, Hit, Rule, RuleEntry, RuleScene
 from detector.rules.telemetry import session_cut, telemetry_gap
 from detector.rules.terms import credential_expired, grant_expired
+from detector.rules.texts import secret_harvest, shell_attack
 from detector.rules.tools import new_mcp_server, tool_redefined
 
 RULES = {
@@ -22,6 +29,21 @@ RULES = {
         tool_redefined,
         new_mcp_server,
         denied_elsewhere,
+        toxic_flow,
+        access_probing,
+        enumeration,
+        no_progress,
+        token_burn,
+        secret_harvest,
+        shell_attack,
+        irreversible_burst,
+        approval_pressed,
+        self_approved,
+        principal_changed,
+        delegation_burst,
+        memory_tainted,
+        model_substituted,
+        prompt_changed,
     )
 }
 """Every rule by name; an entry of the catalogue without its function here, or the other way round, fails a test."""

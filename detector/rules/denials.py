@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from detector.rules.places import in_order
 from detector.rules.rule import Hit, RuleScene, short
 
 WITHIN_S: Final = 3_600.0
@@ -17,14 +18,18 @@ _ACTS: Final = frozenset({"tool_call", "data_access", "network", "message"})
 def denied_elsewhere(scene: RuleScene) -> Iterator[Hit]:
     """Yield the calls that went through with a target denied to another tool of the agent; one cause a target."""
     noted = scene.memory.rows(scene.rule)
-    for i, event in enumerate(scene.events):
-        if event.target is None:
+    denied = scene.places.acts_that("denied")
+    if not denied and not noted:
+        return
+    for i in in_order(denied, scene.places.acts_that("ok")):
+        event = scene.events[i]
+        if event.target is None or event.kind not in _ACTS:
             continue
-        if event.outcome == "denied" and event.kind in _ACTS:
+        if event.outcome == "denied":
             kept, call, now = scene.notes(i).kept, [short(event.target), short(event.name)], scene.clock[i]
-            denied = [one for one in kept.get("denied", []) if one[:2] != call and now - one[2] < WITHIN_S]
-            kept["denied"] = [*denied, [*call, now]][-MOST_DENIED:]
-        elif scene.rows[i] in noted and event.outcome == "ok" and event.kind in _ACTS:
+            others = [one for one in kept.get("denied", []) if one[:2] != call and now - one[2] < WITHIN_S]
+            kept["denied"] = [*others, [*call, now]][-MOST_DENIED:]
+        elif scene.rows[i] in noted:
             target = short(event.target)
             other = _denied(scene, i, target, short(event.name))
             if other is not None:

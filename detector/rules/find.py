@@ -8,17 +8,20 @@ from typing import NamedTuple
 import numpy as np
 
 from detector.rules.memory import RuleMemory
+from detector.rules.places import Places
 from detector.rules.rule import Hit, Rule, RuleEntry, RuleScene
 from detector.schema.event import Event
 
 
 class Acts(NamedTuple):
-    """A batch as rules see it: events; of each the watermark, its agent's row and name, whether it may alert."""
+    """A batch as rules see it: events; of each the watermark, its agent's row and name, kind, outcome, may it alert."""
 
     events: Sequence[Event]
     clock: np.ndarray
     rows: np.ndarray
     names: np.ndarray
+    kinds: np.ndarray
+    outcomes: np.ndarray
     may_alert: np.ndarray
 
 
@@ -28,9 +31,11 @@ def find(rules: Sequence[Rule], acts: Acts, memory: RuleMemory) -> Iterator[tupl
     A rule looks at repeated events and trusted history too, and remembers them; it only does not speak of them.
     """
     count = len(acts.events)
-    clock, rows, names = (column[:count].tolist() for column in (acts.clock, acts.rows, acts.names))
+    # views give plain numbers, one by one: notes hold no numpy, and most places are never asked for
+    clock, rows, names = (column[:count].data for column in (acts.clock, acts.rows, acts.names))
+    places = Places(acts.events, acts.kinds[:count], acts.outcomes[:count])
     for entry, look in rules:
-        for hit in look(RuleScene(acts.events, clock, rows, names, entry.name, memory)):
+        for hit in look(RuleScene(acts.events, clock, rows, names, entry.name, memory, places)):
             i = hit.event
             if not acts.may_alert[i]:
                 continue

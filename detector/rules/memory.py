@@ -7,7 +7,7 @@ newcomers first, and a flood of made-up agents pushes out no established one's n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -63,7 +63,7 @@ class RuleMemory:
         self.touched.add(row // BLOCK)
         return notes
 
-    def rows(self, rule: str) -> Container[int]:
+    def rows(self, rule: str) -> Collection[int]:
         """Return the rows of which a rule has notes: to pass over all others."""
         return self._notes.setdefault(rule, {})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from detector.rules.places import in_order
 from detector.rules.rule import Hit, RuleScene, short
 
 BYPASSED: Final = frozenset({"bypasspermissions", "yolo"})
@@ -27,8 +28,9 @@ def _word(value: object) -> str:
 
 def permission_bypass(scene: RuleScene) -> Iterator[Hit]:
     """Yield the switches, within a session, to a mode in which nobody is asked; one cause a mode."""
-    for i, event in enumerate(scene.events):
-        if event.kind == "policy" and "to_mode" in event.attributes:
+    for i in scene.places.of_kind("policy"):
+        event = scene.events[i]
+        if "to_mode" in event.attributes:
             mode, before = event.attributes["to_mode"], event.attributes.get("from_mode")
             if _word(mode) in BYPASSED and _word(before) not in BYPASSED:
                 yield Hit(i, _word(mode), {"mode": mode, "before": before or "another mode"})
@@ -36,11 +38,9 @@ def permission_bypass(scene: RuleScene) -> Iterator[Hit]:
 
 def sandbox_off(scene: RuleScene) -> Iterator[Hit]:
     """Yield the sessions that begin without a sandbox, and the calls that ask to run outside of it."""
-    for i, event in enumerate(scene.events):
-        attributes = event.attributes
-        if event.kind == "tool_call" and UNBOXED not in attributes and OUTCOME not in attributes:
-            continue
-        if attributes and (how := _opened(event.kind, attributes)) is not None:
+    for i in in_order(scene.places.of_kind("lifecycle"), scene.places.watched()):
+        event = scene.events[i]
+        if event.attributes and (how := _opened(event.kind, event.attributes)) is not None:
             yield Hit(i, how, {"how": how})
 
 
@@ -60,8 +60,9 @@ def _opened(kind: str, attributes: Mapping[str, Any]) -> str | None:
 
 def hook_failed(scene: RuleScene) -> Iterator[Hit]:
     """Yield the hooks that may refuse and did not answer: the call they were asked about went on; one cause a hook."""
-    for i, event in enumerate(scene.events):
-        if event.kind == "policy" and event.outcome == "error" and event.attributes:
+    for i in scene.places.of_kind("policy"):
+        event = scene.events[i]
+        if event.outcome == "error" and event.attributes:
             name = event.attributes.get("hook_name")
             moment = event.attributes.get("hook_event") or (name.split(":")[0] if isinstance(name, str) else None)
             if isinstance(moment, str) and _word(moment) in REFUSING:

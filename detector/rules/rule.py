@@ -11,8 +11,9 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from detector.rules.memory import RuleMemory, RuleNotes
+from detector.rules.places import Places
 from detector.schema.alert import Severity
-from detector.schema.event import Event
+from detector.schema.event import Event, Kind, Outcome
 
 MOST_LETTERS: Final = 64
 """Letters that stand in a cause of what a sender wrote; of a longer text a digest says which it was."""
@@ -36,6 +37,10 @@ class RuleEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     once: Literal["session", "agent"] = "session"
     asi: tuple[str, ...] = ()
     atlas: tuple[str, ...] = ()
+    saf_t: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    promise: int = 1_000
 
 
 class Hit(NamedTuple):
@@ -61,6 +66,8 @@ class RuleScene(NamedTuple):
         Whose memory it is.
     memory : RuleMemory
         Of all rules.
+    places : Places
+        Where in the batch to look.
     """
 
     events: Sequence[Event]
@@ -69,6 +76,7 @@ class RuleScene(NamedTuple):
     names: Sequence[int]
     rule: str
     memory: RuleMemory
+    places: Places
 
     def notes(self, event: int) -> RuleNotes:
         """Return what this rule keeps of an event's agent, to be changed; empty if it kept nothing."""

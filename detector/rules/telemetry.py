@@ -27,7 +27,8 @@ MOST_OPEN: Final = 16
 
 def telemetry_gap(scene: RuleScene) -> Iterator[Hit]:
     """Yield the events at which numbers before them are given up: counted here, or by who saw all records."""
-    for i, event in enumerate(scene.events):
+    for i in scene.places.having("seq"):
+        event = scene.events[i]
         if event.seq is None:
             continue
         if BRIDGED in event.attributes:
@@ -74,8 +75,9 @@ def _given_up(holes: list[list[Any]], now: float) -> list[list[Any]]:
 
 def session_cut(scene: RuleScene) -> Iterator[Hit]:
     """Yield the events at which a session of an agent that ends its sessions has gone a day without an end."""
-    for i, event in enumerate(scene.events):
-        if event.kind != "lifecycle" or event.session_id is None:
+    for i in scene.places.of_kind("lifecycle"):
+        event = scene.events[i]
+        if event.session_id is None:
             continue
         known, is_end = scene.known(i), event.name == SESSION_END
         if not is_end and (known is None or known.kept["ended"] < LEAST_ENDED):

@@ -18,7 +18,8 @@ References
 
 def credential_expired(scene: RuleScene) -> Iterator[Hit]:
     """Yield the events whose credential had expired; one cause a credential."""
-    for i, event in enumerate(scene.events):
+    for i in scene.places.having("credential"):
+        event = scene.events[i]
         if event.credential is not None:
             late = _late(event.ts, event.credential.expires_at)
             if late is not None:
@@ -27,7 +28,8 @@ def credential_expired(scene: RuleScene) -> Iterator[Hit]:
 
 def grant_expired(scene: RuleScene) -> Iterator[Hit]:
     """Yield the events under a grant that had ended; one cause a grant."""
-    for i, event in enumerate(scene.events):
+    for i in scene.places.having("grant"):
+        event = scene.events[i]
         if event.grant is not None:
             late = _late(event.ts, event.grant.expires_at)
             if late is not None:

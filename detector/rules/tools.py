@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from detector.rules.places import in_order
 from detector.rules.rule import Hit, RuleScene, short
 from detector.schema.event import Event
 
@@ -19,10 +20,9 @@ _MCP: Final = "mcp__"
 
 def tool_redefined(scene: RuleScene) -> Iterator[Hit]:
     """Yield the calls of a tool whose definition is not the one this agent first used it under; one cause a tool."""
-    for i, event in enumerate(scene.events):
-        if event.tool_hash is None:
-            continue
-        tool, definition = short(event.name), [short(event.tool_hash), short(event.agent_version or "")]
+    for i in scene.places.having("tool_hash"):
+        event = scene.events[i]
+        tool, definition = short(event.name), [short(event.tool_hash or ""), short(event.agent_version or "")]
         known = scene.known(i)
         before = None if known is None else known.kept.get(tool)
         if before == definition:
@@ -38,8 +38,9 @@ def tool_redefined(scene: RuleScene) -> Iterator[Hit]:
 
 def new_mcp_server(scene: RuleScene) -> Iterator[Hit]:
     """Yield the uses of an MCP server that this agent, set up for a day, never used; one cause a server."""
-    for i, event in enumerate(scene.events):
-        if (server := server_of(event)) is None:
+    places = scene.places
+    for i in in_order(places.named("server"), places.watched(), places.of_kind("lifecycle")):
+        if (server := server_of(scene.events[i])) is None:
             continue
         known = scene.known(i)
         if known is not None and server in known.kept["servers"]:

@@ -28,7 +28,8 @@ from detector.memory.roster import (
     RETURNED,
 )
 from detector.profile.model import Profile
-from detector.rules import RULES, Rule, RuleMemory
+from detector.rules import ENTRIES, RULES, Rule, RuleMemory
+from detector.rules.pace import RulePace
 from detector.schema.past import Past
 from detector.scorers.artifacts import half_space_structure
 from detector.scorers.half_space import allocate as allocate_masses
@@ -78,6 +79,7 @@ class Partition:
         self.threshold: Threshold = BudgetThreshold(self.settings.threshold)
         self.rules: tuple[Rule, ...] = tuple(RULES[name] for name in profile.rules.enabled)
         self.rule_memory = RuleMemory()
+        self.rule_pace = RulePace()
         shares = self.settings.threshold
         self.incidents = Incidents(
             Policy(profile.id, shares.alerts, shares.quarantine, profile.features.ignored_attributes),
@@ -180,6 +182,7 @@ class Partition:
             "rules_quieted": float(self.rule_answers.hidden),
             "rules_answered": float(len(self.rule_answers.answers)),
             "rules_told_again": float(self.rule_answers.expired),
+            "rules_folding": float(len(self.rule_pace.folding({name: one.promise for name, one in ENTRIES.items()}))),
             **{f"verdicts_{kind}": float(count) for kind, count in sorted(self.verdicts.items())},
         }
 

@@ -15,7 +15,6 @@ from detector.alerts.findings import (
     Spot,
     cause_of,
     evidence_of,
-    found_by_rule,
     found_by_score,
     least,
     severity_of,
@@ -31,13 +30,14 @@ from detector.intake.names import targets_of
 from detector.intake.receipts import hold_to_receipt
 from detector.intake.text import place_of
 from detector.memory.layout import NOW, STRANGERS
-from detector.rules import ENTRIES, Acts, find
+from detector.rules import ENTRIES
 from detector.schema.alert import Alert
 from detector.schema.decode import Decoded, Refusal
 from detector.schema.event import Event
 from detector.schema.finding import Finding
 from detector.schema.record import Record
 from detector.state.known import known_at
+from detector.state.paced import ClosedSessions, hits_of, lead_of_rule, within_promise
 from detector.state.partition import Partition
 from detector.state.seen import seen_at
 from detector.steps.decisions import NEAR, Ended, Passed
@@ -127,21 +127,6 @@ def settle_lines(decoded: Decoded, found: Sequence[np.ndarray], outcome: Outcome
     outcome.counts["unknown_fields"] += decoded.unknown.total()
 
 
-def _hits(state: Partition, batch: Batch) -> Iterator[tuple[int, Finding]]:
-    """Yield what the profile's rules find, with the event's place; repeated events and trusted history are passed over.
-
-    Rules alert from the first event on: the budget of the scores is not theirs. Their memory is changed.
-    """
-    work, events = state.work, len(batch.events)
-    if not state.rules or not events:
-        return
-    may_alert = np.maximum(work.columns.ts[:events], work.clock[:events]) >= state.settings.rules.trusted_until
-    may_alert &= work.context.state[:events] != REPEATED
-    acts = Acts(batch.events, work.clock, work.context.agent, work.columns.ident[:, AGENT], may_alert)
-    for entry, hit in find(state.rules, acts, state.rule_memory):
-        yield hit.event, found_by_rule(batch.spot(hit.event), entry, hit)
-
-
 def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], outcome: Outcome) -> None:
     """Add a batch's alerts and counts to an outcome, in input order; changes the incidents.
 
@@ -150,15 +135,21 @@ def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], out
     """
     incidents, clock = state.incidents, state.work.clock
     folded = incidents.folded
-    found: list[Placed] = [(i, 1, k, _by_rule(state, batch, i, it)) for k, (i, it) in enumerate(_hits(state, batch))]
+    found: list[Placed] = [
+        (hit.event, 1, k, lead_of_rule(state, batch.spot(hit.event), entry, hit))
+        for k, (entry, hit) in enumerate(hits_of(state, batch.events))
+    ]
     found += [(step.event, 2, 0, step) for step in passed if isinstance(step, Passed)]
     found += _ends(state, passed, found)
     found += [(i, -1, 0, hour) for i, hour in incidents.ceilings.turns(clock)]
+    closed = ClosedSessions(state)
     for place, _, _, step in sorted(found, key=lambda placed: placed[:3]):
+        closed.up_to(place)
         if isinstance(step, int):
             outcome.say(incidents.move_to(step))
         else:
             outcome.say(_close(state, step) if isinstance(step, Ended) else _tell(state, batch, place, step))
+    closed.up_to(len(clock))
     if not len(clock):
         outcome.say(incidents.end_storm(_last(state)))
     outcome.counts["findings_folded"] += incidents.folded - folded
@@ -184,12 +175,6 @@ def _ends(state: Partition, passed: Sequence[Passed | Ended], findings: Sequence
         for row, name in enumerate(work.closes.name[:rows].tolist())
         if name in watched
     ]
-
-
-def _by_rule(state: Partition, batch: Batch, i: int, found: Finding) -> Lead:
-    """Return what a rule found as a lead."""
-    strength = found.evidence.strength
-    return Lead(found.cause, strength, found.severity, batch.spot(i), known_at(state, i), 0, lambda: found)
 
 
 def _by_score(state: Partition, batch: Batch, passed: Passed) -> Lead:
@@ -226,14 +211,17 @@ def _tell(state: Partition, batch: Batch, i: int, step: Lead | Passed) -> Alert 
         return None
     if state.rule_answers.is_quiet(step.cause, session, owners, float(work.clock[i])):
         return None
-    if is_of_session:
-        return _take(state, batch, i, step)
-    if not state.rule_memory.is_news(rule, owner, cause, float(work.clock[i])):
+    if not is_of_session and not state.rule_memory.is_news(rule, owner, cause, float(work.clock[i])):
+        return None
+    if (told := within_promise(state, rule, step)) is None:
         return None
     unheard = len(state.incidents.unheard)
-    alert = _take(state, batch, i, step)
-    if len(state.incidents.unheard) > unheard:
+    alert = _take(state, batch, i, told)
+    is_unheard = len(state.incidents.unheard) > unheard
+    if is_unheard and not is_of_session:
         state.rule_memory.unsay(rule, owner, cause)
+    if alert is None or is_unheard:
+        state.rule_pace.give_back(rule, established=step.known.is_established)
     return alert
 
 

@@ -92,6 +92,7 @@ def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
     state.threshold.cases.restore(unpack("cases", held["cases"])[1])
     state.verdicts.update(facts["verdicts"])
     state.rule_answers.restore(facts["rule_answers"])
+    state.rule_pace.restore(facts["rule_pace"])
     last = facts["last_time"]
     state.past = Past(None if last is None else datetime.fromisoformat(last), unpack("past", held["past"])[1]["agents"])
     _restore_incidents(state, held)

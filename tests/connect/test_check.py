@@ -207,7 +207,10 @@ RECORDED = {
     "copilot-cli/otlp/1_default_traces.json": {"bytes_out", "seq"},
 }
 """Recorded sample -> what is missing in it, but for what no program sends."""
-NEVER = {"tool_hash", "arg_origin", "credential.expires_at", "grant.expires_at"}
+NEVER = {
+    *("tool_hash", "arg_origin", "credential.expires_at", "grant.expires_at"),
+    *("prompt_hash", "on_behalf_of", "peer_agent_id"),
+}
 
 
 @pytest.mark.data

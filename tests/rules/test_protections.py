@@ -10,7 +10,7 @@ from detector.pipeline import Pipeline
 from detector.rules import ENTRIES
 from detector.rules.memory import AGAIN_S, MOST_TOLD
 from tests.otlp.samples import samples
-from tests.rules import page
+from tests.rules import coverage, page
 from tests.rules.told import PROFILE, causes, found_in, of_one, recorded
 from tests.streams import Script, feed, quick
 
@@ -207,3 +207,12 @@ def test_entries_say_what_they_read_and_what_is_harmless() -> None:
 def test_the_page_of_rules_has_the_table_of_the_catalogue() -> None:
     """Made by a command; a rule that is added, changed or switched is told there."""
     assert page.written() == page.table(), "python -m tests.rules.page"
+    assert page.written(page.IDS) == page.ids(), "python -m tests.rules.page"
+
+
+@pytest.mark.data
+def test_the_page_of_rules_says_which_recorded_source_has_what_a_rule_reads() -> None:
+    """Made of the recordings; of a rule that no recording has the fields of the page says so."""
+    made = coverage.table(samples("agent-telemetry").parent)
+    assert page.written(page.COVERAGE) == made, "DETECTOR_DATA=... python -m tests.rules.page"
+    assert coverage.SHOWN in made

@@ -36,6 +36,12 @@ def causes(alerts: Sequence[Alert]) -> list[str]:
     return list(dict.fromkeys(cause for alert in alerts for cause in alert.causes))
 
 
+def news(pipeline: Pipeline, *events: bytes) -> list[str]:
+    """Return the causes by rules that events open incidents with."""
+    found = [alert for alert in found_in(pipeline, *events) if alert.activity == "create"]
+    return [cause for cause in causes(found) if cause.startswith("rule.")]
+
+
 def recorded(path: Path, change: Mapping[str, Mapping[str, Any]] | None = None) -> list[bytes]:
     """Return a recording as native events; `change`: attributes by the name of the record that shall have them."""
     document = recorded_document(path)

@@ -1,0 +1,68 @@
+"""Acts that cannot be taken back, and acts that were refused until they were not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from detector.rules.counting import digest_of, distinct
+from detector.rules.places import in_order
+from detector.rules.rule import Hit, RuleScene, short
+
+LEAST_UNDONE: Final = 10
+"""Different things deleted, paid, revoked or published within :data:`UNDONE_S` that are told."""
+UNDONE_S: Final = 300.0
+"""Seconds of the partition's time: a person who cleans up by hand takes longer."""
+LEAST_REFUSED: Final = 3
+"""Times a call is denied in a session before its going through is told."""
+PRESSED_S: Final = 600.0
+"""Seconds of the partition's time within which this is pressing, and no change of policy."""
+MOST_REFUSED: Final = 16
+"""Denied calls of an agent that are remembered, the last ones."""
+APPROVERS: Final = ("approved_by", "approver", "approval.by", "approval.approver")
+"""Attributes of a decision (kind ``policy``) that name who approved."""
+
+
+def irreversible_burst(scene: RuleScene) -> Iterator[Hit]:
+    """Yield the acts that nothing takes back, one after many others in minutes; one cause a tool."""
+    for i in scene.places.named("irreversible"):
+        event = scene.events[i]
+        if event.outcome != "ok" or event.kind == "memory":
+            continue
+        thing = digest_of(event.name, event.target, event.event_id if event.target is None else "")
+        count = distinct(scene.notes(i).kept, "undone", thing, scene.clock[i], (LEAST_UNDONE, UNDONE_S))
+        if count:
+            yield Hit(i, short(event.name), {"count": str(count)})
+
+
+def approval_pressed(scene: RuleScene) -> Iterator[Hit]:
+    """Yield the calls that went through after the same session was denied them time after time; one cause a call."""
+    noted = scene.memory.rows(scene.rule)
+    denied = scene.places.acts_that("denied")
+    if not denied and not noted:
+        return
+    going = [i for i in scene.places.acts_that("ok") if denied or scene.rows[i] in noted]
+    for i in in_order(denied, going):
+        event, now = scene.events[i], scene.clock[i]
+        known = scene.known(i)
+        if event.outcome == "ok" and known is None:
+            continue
+        call = digest_of(event.session_id, event.name, event.target)
+        if event.outcome == "denied":
+            kept = scene.notes(i).kept
+            times = [at for at in kept.pop(call, []) if now - at < PRESSED_S]
+            kept[call] = [*times, now][-LEAST_REFUSED:]
+            while len(kept) > MOST_REFUSED:
+                del kept[next(iter(kept))]
+        elif known is not None and call in known.kept:
+            times = [at for at in scene.notes(i).kept.pop(call) if now - at < PRESSED_S]
+            if len(times) >= LEAST_REFUSED:
+                yield Hit(i, short(event.name), {"count": str(len(times))})
+
+
+def self_approved(scene: RuleScene) -> Iterator[Hit]:
+    """Yield the acts that the agent itself approved, by what the event says; one cause an agent."""
+    for i in scene.places.of_kind("policy"):
+        event = scene.events[i]
+        if event.outcome == "ok" and any(event.attributes.get(name) == event.agent_id for name in APPROVERS):
+            yield Hit(i, "self", {})

@@ -1,0 +1,62 @@
+"""What an agent is made of: another model than was asked for, a prompt that changed without a version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from detector.rules.rule import Hit, RuleScene, short
+
+MOST_PROMPTS: Final = 16
+"""Acts of an agent whose prompt is held, by name; of more the first ones."""
+REQUESTED: Final = ("requested_model", "gen_ai.request.model", "request.model")
+"""Attributes that name the model that was asked for."""
+
+
+def model_substituted(scene: RuleScene) -> Iterator[Hit]:
+    """Yield the model calls that another model answered than was asked for; one cause a pair of them."""
+    for i in scene.places.having("model"):
+        event = scene.events[i]
+        if event.kind != "llm_call" or event.model is None or not event.attributes:
+            continue
+        for name in REQUESTED:
+            asked = event.attributes.get(name)
+            if isinstance(asked, str) and asked and not is_version_of(event.model, asked):
+                yield Hit(i, f"{short(asked)}/{short(event.model)}", {"asked": short(asked), "model": event.model})
+                break
+
+
+def is_version_of(model: str, asked: str) -> bool:
+    """Tell whether a model is what was asked for: it, a dated version of it, or it behind a provider's name.
+
+    Examples
+    --------
+    >>> is_version_of("gpt-4o-2024-08-06", "openai/gpt-4o"), is_version_of("gpt-4o-mini", "gpt-4o")
+    (True, False)
+    """
+    got, wanted = (one.lower().rpartition("/")[2] for one in (model, asked))
+    if got == wanted:
+        return True
+    longer, shorter = (got, wanted) if len(got) > len(wanted) else (wanted, got)
+    rest = longer.removeprefix(shorter)
+    if rest == longer or rest[0] not in "-:@":
+        return False
+    return all(part.isdigit() or part == "latest" for part in rest[1:].split("-"))
+
+
+def prompt_changed(scene: RuleScene) -> Iterator[Hit]:
+    """Yield the acts under another prompt than this agent's version had for them; one cause a name of an act."""
+    for i in scene.places.having("prompt_hash"):
+        event = scene.events[i]
+        act, prompt = short(event.name), [short(event.prompt_hash or ""), short(event.agent_version or "")]
+        known = scene.known(i)
+        before = None if known is None else known.kept.get(act)
+        if before == prompt:
+            continue
+        kept = scene.notes(i).kept
+        if before is None and len(kept) >= MOST_PROMPTS:
+            scene.memory.counts["rule_notes_full"] += 1
+            continue
+        kept[act] = prompt
+        if before is not None and before[0] != prompt[0] and before[1] == prompt[1]:
+            yield Hit(i, act, {"before": before[0][:16], "now": prompt[0][:16]})
