@@ -21,6 +21,13 @@ class _AlertPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class UsualValue(_AlertPart):
+    """A value that is usual where another one was seen: its text, capped and escaped; sessions that taught it."""
+
+    value: str
+    sessions: int = Field(ge=1)
+
+
 class Contribution(_AlertPart):
     """What one channel added to the score, observed against expected.
 
@@ -38,6 +45,10 @@ class Contribution(_AlertPart):
         Who knew it: the agent's own history, its peers, the fleet, a model or a rule.
     n : int
         Observations behind the expectation.
+    usual : tuple of UsualValue
+        Of a value that stands out: the values learned most often in its place, the agent's own if it has any, else its
+        peers', the most frequent first; `usual_of` says whose they are. Empty where none came back so far, and in
+        records from before the fields.
     """
 
     channel: str
@@ -47,6 +58,8 @@ class Contribution(_AlertPart):
     expected: str
     voice: Voice
     n: int = Field(ge=0)
+    usual: tuple[UsualValue, ...] = Field(default=(), description="Values learned most often there, with sessions.")
+    usual_of: Literal["own", "peers"] | None = Field(default=None, description="Whose usual values they are.")
 
 
 class Argument(_AlertPart):

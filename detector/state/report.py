@@ -40,6 +40,7 @@ from detector.schema.record import Record
 from detector.state.known import known_at
 from detector.state.partition import Partition
 from detector.state.seen import seen_at
+from detector.state.texts import keep_texts
 from detector.steps.decisions import NEAR, Ended, Passed
 from detector.steps.workspace import AT_CROWD, AT_SIZE, EVERYTHING, HISTOGRAMS
 
@@ -148,6 +149,7 @@ def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], out
     A close comes before the event it makes way for, a rule before the score of the same event; an hour begins before
     the event that enters it, and with it a storm that is over closes.
     """
+    keep_texts(state, batch.events)
     incidents, clock = state.incidents, state.work.clock
     folded = incidents.folded
     found: list[Placed] = [(i, 1, k, _by_rule(state, batch, i, it)) for k, (i, it) in enumerate(_hits(state, batch))]
@@ -164,6 +166,7 @@ def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], out
     outcome.counts["findings_folded"] += incidents.folded - folded
     outcome.unheard, incidents.unheard = outcome.unheard + incidents.unheard, []
     _count(state, len(batch.events), outcome.counts)
+    state.texts.prune(state.memory.usual)
 
 
 def _last(state: Partition) -> float:
