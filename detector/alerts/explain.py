@@ -10,8 +10,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
-from detector.channels.catalogue import MODELS, NAMES, ChannelEntry, Subject, position, spoken_of
 from detector.alerts.amounts import amount, usual_range
+from detector.channels.catalogue import MODELS, NAMES, ChannelEntry, Subject, position, spoken_of
 from detector.channels.context import (
     COUNT,
     DEVIATION,
@@ -139,6 +139,8 @@ def contributions_of(seen: Seen, ignored: tuple[str, ...]) -> tuple[Contribution
         entry = spoken_of(name)
         bits = float(seen.bits[position(name)]) if name in NAMES else 0.0
         found[entry.name] = _contribution(entry, values[name], bits, seen, subjects)
+        # the same list twice in one sentence says nothing more
+        subjects[entry.subject] = subjects[entry.subject]._replace(usual=NOTHING_USUAL)
     return tuple(found.values())[:LEAD]
 
 
@@ -156,7 +158,7 @@ def _contribution(
 ) -> Contribution:
     facts = subjects[entry.subject]
     words = {**subjects["event"].words, **facts.words, "bits": bits}
-    voice = _voice(entry, facts)
+    voice = _voice(entry, facts, seen)
     known = seen.known.own_sessions if voice == "own" else seen.known.peer_sessions
     usual = facts.usual if entry.subject in ("target", "argument") else NOTHING_USUAL
     return Contribution(
@@ -177,14 +179,15 @@ def _in_words(usual: UsualThere, tool: str) -> str:
     return f"{', '.join(listed)} with {tool}"
 
 
-def _voice(entry: ChannelEntry, facts: WordFacts) -> Voice:
-    """Return who knew what is usual; a model speaks for itself."""
+def _voice(entry: ChannelEntry, facts: WordFacts, seen: Seen) -> Voice:
+    """Return who knew what is usual; a model speaks for itself, and nobody's own history is of no session."""
     if entry in MODELS:
         voice: Voice = "forest" if entry.name == "forest" else "half_space"
         return voice
     if entry.knower == "level":
         return "own" if facts.level is not None and facts.level <= OWN_LEVELS else "peers"
-    return "peers" if entry.knower == "own" and not facts.is_own else entry.knower
+    is_own = facts.is_own and (facts.n is not None or seen.known.own_sessions > 0)
+    return "peers" if entry.knower == "own" and not is_own else entry.knower
 
 
 def _round(x: float) -> float:
@@ -219,7 +222,7 @@ def _number_facts(seen: Seen, numbers: list[tuple[str, float]], which: int) -> W
     usual = usual_range(value, row, is_size=which == OF_SIZE)
     words = {
         "name": name, "deviation": float(row[DEVIATION]), "amount": amount(name, value),
-        "low": amount(name, usual.low), "middle": amount(name, usual.middle), "high": amount(name, usual.high),
+        **{place: amount(name, float(f"{edge:.3g}")) for place, edge in usual._asdict().items()},
     }  # fmt: skip
     return WordFacts(words, n=int(row[COUNT]), is_own=bool(row[IS_OWN]))
 

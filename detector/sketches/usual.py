@@ -5,8 +5,8 @@ the number of sessions that taught each; a value takes the rarest one's slot onc
 only: which of them may be shown as text stands in `told`, and the texts with the partition.
 
 Four places share a bucket. One that is touched gains life, one more that finds no room takes life from the weakest,
-and takes its row once that has none: a flood of invented places costs a place as many of them as it was touched, at
-most :data:`MOST_LIFE`. Constants: ``docs/science.md``, *Usual values*.
+and takes its row once that has none: a flood of invented places costs a bucket at most one that was touched more often
+than they are, and that one only after :data:`MOST_LIFE` of them at most. Constants: ``docs/science.md``, *Usual values*.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SLOTS = 4
 MOST_LIFE = 64
 """Touches a place lives on without another one."""
 WANTED = 1 << 16
-"""Counters of values that are told nowhere yet: one load tells of nearly every other value that it is not among them."""
+"""Counters of values whose text is wanted: one load tells of nearly every other value that it is not among them."""
 PLACES_A_SHARD = 64
 TAKEN, EVICTED, TURNED_AWAY = range(3)
 """Columns of the tally: places in use; those that lost their row; how often one found none."""

@@ -145,5 +145,5 @@ def _teach(state: Partition, case: AlertedSession, *, is_safe: bool) -> None:
         else:
             unlearn_value(own, peers, names)
             for owner in (case.agent, case.group):
-                forget_usual(memory.usual, place_key(np.uint64(owner), *names[:2]), names[2])
+                forget_usual(memory.usual, np.uint64(place_key(np.uint64(owner), *names[:2])), names[2])
     state.mark_taught(agent, group)
