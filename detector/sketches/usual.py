@@ -6,7 +6,9 @@ only: which of them may be shown as text stands in `told`, and the texts with th
 
 Four places share a bucket. One that is touched gains life, one more that finds no room takes life from the weakest,
 and takes its row once that has none: a flood of invented places costs a bucket at most one that was touched more often
-than they are, and that one only after :data:`MOST_LIFE` of them at most. Constants: ``docs/science.md``, *Usual values*.
+than they are, and that one only after as many of them as it was touched, at most :data:`MOST_LIFE`.
+
+Constants: ``docs/science.md``, *Usual values*.
 """
 
 from __future__ import annotations

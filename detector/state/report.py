@@ -263,8 +263,9 @@ def _place(state: Partition, session: int, alert: Alert, passed: Passed) -> Aler
     """Return a new finding by score with the incident it belongs to; the storm's own is nobody's session."""
     if session not in state.incidents.open or state.incidents.open[session].finding_uid != alert.finding_uid:
         return alert
-    incident = state.threshold.cases.name(passed.case, alert.finding_uid, alert.time)
-    return state.incidents.place(session, incident, passed.basis)
+    cases = state.threshold.cases
+    incident = cases.name(passed.case, alert.finding_uid, alert.time)
+    return state.incidents.place(session, incident, passed.basis, cases.earlier(passed.case))
 
 
 def _close(state: Partition, ended: Ended) -> Alert | None:

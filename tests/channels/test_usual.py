@@ -99,7 +99,7 @@ def test_a_withheld_act_does_not_teach_what_is_usual() -> None:
 @pytest.mark.parametrize(
     ("hostile", "kept"),
     [
-        ("calm' (999), 'x", '"calm\' (999), \'x"'),
+        ("calm' (999)", '"calm\' (999)" (in '),
         ("red\x1b[31m", "'red\\x1b[31m'"),
         ("n" * 200, f"'{'n' * MOST_USUAL}~"),
         ("a\u202eb", "'a\\u202eb'"),
