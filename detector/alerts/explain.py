@@ -6,15 +6,25 @@ The words are data: they stand with their channel in ``channels/catalogue.toml``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
+from detector.alerts.amounts import amount, usual_range
 from detector.channels.catalogue import MODELS, NAMES, ChannelEntry, Subject, position, spoken_of
-from detector.channels.context import COUNT, DEVIATION, MEAN, OF_ARGUMENT, OF_ATTRIBUTE, OF_SIZE, OF_TARGET
+from detector.channels.context import (
+    COUNT,
+    DEVIATION,
+    IS_OWN,
+    OF_ARGUMENT,
+    OF_ATTRIBUTE,
+    OF_SIZE,
+    OF_TARGET,
+)
 from detector.intake.names import Part, numbers_of, parts_of
-from detector.schema.alert import Contribution, Voice
+from detector.schema.alert import Contribution, UsualValue, Voice
 from detector.schema.event import Event
+from detector.schema.shown import shown
 
 LEAD: Final = 5
 """Most contributions an alert carries."""
@@ -30,6 +40,10 @@ LEVELS: Final = (
     "a new value in a place its peers know only from another tool",
     "like nothing this agent or its peers have used",
 )
+MOST_USUAL: Final = 3
+"""Usual values that are told beside one that stands out."""
+MOST_TEXT: Final = 64
+"""Letters of a usual value in a field of its own: it was cut before, to fewer."""
 OWN_LEVELS: Final = 1
 """Up to this level the agent's own history is what the value was held against."""
 _LEADING: Final = 2
@@ -54,12 +68,26 @@ class Known(NamedTuple):
     level: float | None = None
 
 
+class UsualThere(NamedTuple):
+    """Values that are usual where another one was seen: whose they are, and texts with the sessions that taught them.
+
+    The texts are capped, and otherwise as they arrived.
+    """
+
+    whose: Literal["own", "peers"] | None
+    values: tuple[tuple[str, int], ...]
+
+
+NOTHING_USUAL: Final = UsualThere(None, ())
+
+
 class Seen(NamedTuple):
     """One event as the kernels saw it: row i of every array, and the weights that applied.
 
     `logs`, `weights` and `ready` are of the channels and, behind them, of the models, in the catalogue's order; `bits`
     of the channels. `part`: indices within the event of the most novel target part and argument; -1 for none.
-    `number`: the same of the largest size and attribute. `measured`: deviation, log2 mean and count of these two.
+    `number`: the same of the largest size and attribute. `measured`: deviation, log2 mean and count of these two, and
+    whether the mean is the agent's own. `usual`: what is usual in place of these two parts.
     """
 
     event: Event
@@ -73,14 +101,20 @@ class Seen(NamedTuple):
     number: tuple[int, int]
     measured: np.ndarray
     known: Known
+    usual: tuple[UsualThere, UsualThere] = (NOTHING_USUAL, NOTHING_USUAL)
 
 
 class WordFacts(NamedTuple):
-    """What words are filled with: placeholders, and on how many observations the expectation rests."""
+    """What words are filled with: placeholders, and on how many observations the expectation rests.
+
+    `is_own`: whether it is the agent's own, of a number; `usual`: what is usual there, with texts.
+    """
 
     words: dict[str, Any]
     n: int | None = None
     level: int | None = None
+    is_own: bool = True
+    usual: UsualThere = NOTHING_USUAL
 
 
 def contributions_of(seen: Seen, ignored: tuple[str, ...]) -> tuple[Contribution, ...]:
@@ -105,6 +139,8 @@ def contributions_of(seen: Seen, ignored: tuple[str, ...]) -> tuple[Contribution
         entry = spoken_of(name)
         bits = float(seen.bits[position(name)]) if name in NAMES else 0.0
         found[entry.name] = _contribution(entry, values[name], bits, seen, subjects)
+        # the same list twice in one sentence says nothing more
+        subjects[entry.subject] = subjects[entry.subject]._replace(usual=NOTHING_USUAL)
     return tuple(found.values())[:LEAD]
 
 
@@ -122,22 +158,36 @@ def _contribution(
 ) -> Contribution:
     facts = subjects[entry.subject]
     words = {**subjects["event"].words, **facts.words, "bits": bits}
-    voice = _voice(entry, facts)
+    voice = _voice(entry, facts, seen)
     known = seen.known.own_sessions if voice == "own" else seen.known.peer_sessions
+    usual = facts.usual if entry.subject in ("target", "argument") else NOTHING_USUAL
     return Contribution(
         channel=entry.name, value=_round(value), bits=_round(bits), observed=entry.observed.format(**words),
-        expected=entry.expected.format(**words), voice=voice, n=known if facts.n is None else facts.n,
+        expected=_in_words(usual, seen.event.name) or entry.expected.format(**words), voice=voice,
+        n=known if facts.n is None else facts.n, usual_of=usual.whose,
+        usual=tuple(UsualValue(value=shown(text, MOST_TEXT), sessions=n) for text, n in usual.values[:MOST_USUAL]),
     )  # fmt: skip
 
 
-def _voice(entry: ChannelEntry, facts: WordFacts) -> Voice:
-    """Return who knew what is usual; a model speaks for itself."""
+def _in_words(usual: UsualThere, tool: str) -> str:
+    """Return which values are usual, with the sessions that taught them, the most frequent first; empty if none is."""
+    if not usual.values:
+        return ""
+    (first, n), *more = usual.values[:MOST_USUAL]
+    who = "this agent" if usual.whose == "own" else "its peers"
+    listed = [f"{first!r} (in {n} sessions of {who})", *(f"{text!r} ({count})" for text, count in more)]
+    return f"{', '.join(listed)} with {tool}"
+
+
+def _voice(entry: ChannelEntry, facts: WordFacts, seen: Seen) -> Voice:
+    """Return who knew what is usual; a model speaks for itself, and nobody's own history is of no session."""
     if entry in MODELS:
         voice: Voice = "forest" if entry.name == "forest" else "half_space"
         return voice
     if entry.knower == "level":
         return "own" if facts.level is not None and facts.level <= OWN_LEVELS else "peers"
-    return entry.knower
+    is_own = facts.is_own and (facts.n is not None or seen.known.own_sessions > 0)
+    return "peers" if entry.knower == "own" and not is_own else entry.knower
 
 
 def _round(x: float) -> float:
@@ -161,17 +211,20 @@ def _part_facts(seen: Seen, parts: list[Part], which: int) -> WordFacts:
     place, level = seen.part[which], seen.level[which]
     part = parts[place] if 0 <= place < len(parts) else Part("target", seen.event.target or "", None)
     origin = f", value from {part.origin}" if part.origin else ""
-    return WordFacts({"name": part.name, "value": part.value, "level": LEVELS[level], "origin": origin}, level=level)
+    words = {"name": part.name, "value": part.value, "level": LEVELS[level], "origin": origin}
+    return WordFacts(words, level=level, usual=seen.usual[which])
 
 
 def _number_facts(seen: Seen, numbers: list[tuple[str, float]], which: int) -> WordFacts:
     place = seen.number[which]
     name, value = numbers[place] if 0 <= place < len(numbers) else ("number", 0.0)
     row = seen.measured[which]
-    mean = float(row[MEAN])
-    usual = 2.0 ** abs(mean) - 1.0
-    words = {"name": name, "value": value, "deviation": float(row[DEVIATION]), "usual": -usual if mean < 0 else usual}
-    return WordFacts(words, n=int(row[COUNT]))
+    usual = usual_range(value, row, is_size=which == OF_SIZE)
+    words = {
+        "name": name, "deviation": float(row[DEVIATION]), "amount": amount(name, value),
+        **{place: amount(name, float(f"{edge:.3g}")) for place, edge in usual._asdict().items()},
+    }  # fmt: skip
+    return WordFacts(words, n=int(row[COUNT]), is_own=bool(row[IS_OWN]))
 
 
 def normal_if(contributions: tuple[Contribution, ...], tool: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from detector.alerts.ceilings import CeilingSettings, HourlyCeilings
@@ -12,11 +13,16 @@ from detector.alerts.explain import Known
 from detector.alerts.findings import LEARNING, RISK_OF_SEVERITY, Policy, is_told, least, risk_of, severity_of, worse
 from detector.alerts.leads import DEFAULT_TENANT, Lead
 from detector.alerts.storm import Storm, begun
-from detector.schema.alert import Alert, Basis, VerdictNote, finding_uid
+from detector.schema.alert import Alert, Basis, EarlierSession, VerdictNote, finding_uid
 from detector.schema.finding import Finding
+from detector.schema.shown import shown
 
 MOST_CAUSES: Final = 16
 """Causes of one incident; of more are told, in the last one's place, the 1st, 2nd, 4th, 8th ..., and what is worse."""
+MOST_EARLIER: Final = 8
+"""Earlier sessions of an incident that an alert names: the newest; how many more there were says their count."""
+MOST_ID: Final = 64
+"""Letters of an id there."""
 MOST_CLOSED: Final = 256
 """Closed incidents that a verdict still reaches; the oldest leave first."""
 
@@ -74,6 +80,7 @@ def updated(alert: Alert, finding: Finding, newer: Alert) -> Alert:
             "verdict": alert.verdict,
             "incident_uid": alert.incident_uid,
             "incident_sessions": alert.incident_sessions,
+            "incident_earlier": alert.incident_earlier,
             "basis": alert.basis,
             "learning": alert.learning and newer.learning,
         }
@@ -178,12 +185,28 @@ class Incidents:
             return None
         return alert
 
-    def place(self, session: int, incident: tuple[str, int], basis: Basis) -> Alert:
-        """Return the alert of an open session, told to which incident it belongs, how manyeth of it, and why."""
+    def place(self, session: int, incident: tuple[str, int], basis: Basis, earlier: Sequence[str] = ()) -> Alert:
+        """Return the alert of an open session, told to which incident it belongs, how manyeth of it, and why.
+
+        `earlier`: findings of the incident before it, the newest first.
+        """
         uid, sessions = incident
-        placed = {"incident_uid": uid, "incident_sessions": sessions, "basis": basis}
+        named = self._sessions_of(earlier, self.open[session].tenant)
+        placed = {"incident_uid": uid, "incident_sessions": sessions, "basis": basis, "incident_earlier": named}
         self.open[session] = self.open[session].model_copy(update=placed)
         return self.open[session]
+
+    def _sessions_of(self, uids: Sequence[str], tenant: str) -> tuple[EarlierSession, ...]:
+        """Return the sessions of findings that are remembered here, those of other tenants left out."""
+        held = self.recent | {alert.finding_uid: alert for alert in self.open.values()} if uids else {}
+        found = (held[uid] for uid in uids if uid in held and held[uid].tenant == tenant)
+        return tuple(
+            EarlierSession(
+                finding_uid=one.finding_uid, agent_id=shown(one.agent_id, MOST_ID),
+                session_id=None if one.session_id is None else shown(one.session_id, MOST_ID),
+            )
+            for one in itertools.islice(found, MOST_EARLIER)
+        )  # fmt: skip
 
     def witness(self, session: int, lead: Lead) -> Alert | None:
         """Return the incident with an act near the level named; None if it has none, or nothing new is to be said.

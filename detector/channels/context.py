@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from detector.channels.catalogue import MEASURES, NAMES
-from detector.intake.columns import BATCH
+from detector.intake.columns import BATCH, MAX_PARTS
 from detector.memory.layout import Chunks
+from detector.sketches.usual import SLOTS
 
 UNJUDGED, JUDGED, REPEATED = 0, 1, 2
 """States of an event: context only (or a lifecycle event), scored, an event that was there before."""
@@ -23,7 +24,7 @@ OF_TARGET, OF_ARGUMENT = range(2)
 """Columns of ``level``."""
 OF_SIZE, OF_ATTRIBUTE = range(2)
 """Rows of ``number``."""
-DEVIATION, MEAN, COUNT = range(3)
+DEVIATION, MEAN, COUNT, IS_OWN = range(4)
 """Columns of ``number``."""
 OWN_SESSIONS, PEER_SESSIONS, FLEET_AGENTS, EVENTS_BEFORE, IS_ESTABLISHED = range(5)
 """Columns of ``known``."""
@@ -92,11 +93,19 @@ class Context(NamedTuple):
         Part with the most novel target, part with the most novel argument, largest size, largest attribute; -1: none.
     level : ndarray of uint8, shape (n, 2)
         Novelty levels of the two parts.
-    number : ndarray of float64, shape (n, 2, 3)
-        Of the two numbers: deviation, the mean it was held against (log2), observations behind that mean.
+    number : ndarray of float64, shape (n, 2, 4)
+        Of the two numbers: deviation, the mean it was held against (log2), observations behind that mean, whether that
+        mean is the agent's own.
     known : ndarray of int64, shape (n, 5)
         Closed sessions of the agent, sessions its peers learned from, established agents, events of the session before,
         whether this agent is established. The third and the last hold for every event, the others for looked-at ones.
+    usual : ndarray of uint64, shape (n, 2, 4)
+    usual_count : ndarray of int64, shape (n, 2, 4)
+    usual_of : ndarray of uint8, shape (n, 2)
+        Usual values of the place of the two parts, with the sessions that taught them, 0 for none, and whose they are;
+        noted where the event is odd.
+    told, told_count : ndarray of int32, shape (n * 32, 2); ndarray of int64, shape (1,)
+        Events and parts whose text is to be kept, since somebody last took them; how many rows are used.
     """
 
     state: np.ndarray
@@ -115,6 +124,11 @@ class Context(NamedTuple):
     level: np.ndarray
     number: np.ndarray
     known: np.ndarray
+    usual: np.ndarray
+    usual_count: np.ndarray
+    usual_of: np.ndarray
+    told: np.ndarray
+    told_count: np.ndarray
 
 
 def allocate_context(events: int = BATCH) -> Context:
@@ -134,8 +148,13 @@ def allocate_context(events: int = BATCH) -> Context:
         measures=np.zeros((events, len(MEASURES))),
         which=np.zeros((events, 4), np.int32),
         level=np.zeros((events, 2), np.uint8),
-        number=np.zeros((events, 2, 3)),
+        number=np.zeros((events, 2, 4)),
         known=np.zeros((events, 5), np.int64),
+        usual=np.zeros((events, 2, SLOTS), np.uint64),
+        usual_count=np.zeros((events, 2, SLOTS), np.int64),
+        usual_of=np.zeros((events, 2), np.uint8),
+        told=np.zeros((events * MAX_PARTS, 2), np.int32),
+        told_count=np.zeros(1, np.int64),
     )
 
 

@@ -16,6 +16,7 @@ from detector.channels.context import (
     COUNT,
     DEVIATION,
     GAP_SIZE,
+    IS_OWN,
     MEAN,
     OF_ATTRIBUTE,
     OF_SIZE,
@@ -37,11 +38,15 @@ _READ = np.uint64(0x13198A2E03707344)
 
 
 class Deviation(NamedTuple):
-    """A deviation, the mean it was held against, and the observations behind it: a count of 0 says *not ready*."""
+    """A deviation, the mean it was held against, and the observations behind it: a count of 0 says *not ready*.
+
+    `is_own`: 1 if the mean is the agent's own, 0 if it is its peers'.
+    """
 
     size: float
     mean: float
     count: float
+    is_own: float
 
 
 @njit(cache=True)
@@ -68,12 +73,12 @@ def deviation_of(agent: np.void, group: np.void, key: np.uint64, x: float) -> De
     moments = agent["number_moments"]
     cell = find_cell(agent["number_tags"], key)
     if is_ready(moments, cell):
-        return Deviation(deviation(moments, cell, x), np.float64(moments[cell, 1]), np.float64(moments[cell, 0]))
+        return Deviation(deviation(moments, cell, x), np.float64(moments[cell, 1]), np.float64(moments[cell, 0]), 1.0)
     moments = group["number_moments"]
     cell = find_cell(group["number_tags"], key)
     if is_ready(moments, cell):
-        return Deviation(deviation(moments, cell, x), np.float64(moments[cell, 1]), np.float64(moments[cell, 0]))
-    return Deviation(0.0, 0.0, 0.0)
+        return Deviation(deviation(moments, cell, x), np.float64(moments[cell, 1]), np.float64(moments[cell, 0]), 0.0)
+    return Deviation(0.0, 0.0, 0.0, 0.0)
 
 
 @njit(cache=True, inline="always")
@@ -94,6 +99,7 @@ def _find_deviations(at: Surroundings, columns: Columns, out: Context, i: int) -
             number[row, DEVIATION] = found.size
             number[row, MEAN] = found.mean
             number[row, COUNT] = found.count
+            number[row, IS_OWN] = found.is_own
 
 
 @njit(cache=True)

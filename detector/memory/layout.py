@@ -18,6 +18,7 @@ from detector.sketches.index import Index, allocate_index
 from detector.sketches.levels import COLUMNS
 from detector.sketches.survival import BINS, allocate_survival
 from detector.sketches.tails import NARROW, WIDE
+from detector.sketches.usual import Usual, allocate_usual
 
 FLEET, STRANGERS = range(2)
 """Rows of the groups that no group owns: the fleet's, and the one of groups beyond the cap."""
@@ -192,6 +193,8 @@ class Memory(NamedTuple):
         The watermark, epoch seconds, 0 before any event; whether it is confirmed; a mark of the agent that set it.
     roster : Roster
         In which order agents leave, which rows are free, tombstones.
+    usual : Usual
+        Which values were learned most often, for the words of alerts.
     """
 
     agents: np.ndarray
@@ -209,6 +212,7 @@ class Memory(NamedTuple):
     sampled: np.ndarray
     clock: np.ndarray
     roster: Roster
+    usual: Usual
 
 
 def blank_agents(rows: int, sizes: Sizes) -> np.ndarray:
@@ -250,6 +254,7 @@ def allocate_memory(sizes: Sizes) -> Memory:
         sampled=np.zeros(1, np.int64),
         clock=np.zeros(3),
         roster=allocate_roster(sizes.agents, sizes.groups, sizes.held_s),
+        usual=allocate_usual(),
     )
 
 

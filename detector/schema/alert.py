@@ -21,6 +21,13 @@ class _AlertPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class UsualValue(_AlertPart):
+    """A value that is usual where another one was seen: its text, capped and escaped; sessions that taught it."""
+
+    value: str
+    sessions: int = Field(ge=1)
+
+
 class Contribution(_AlertPart):
     """What one channel added to the score, observed against expected.
 
@@ -38,6 +45,10 @@ class Contribution(_AlertPart):
         Who knew it: the agent's own history, its peers, the fleet, a model or a rule.
     n : int
         Observations behind the expectation.
+    usual : tuple of UsualValue
+        Of a value that stands out: the values learned most often in its place, the agent's own if it has any, else its
+        peers', the most frequent first; `usual_of` says whose they are. Empty where none came back so far, and in
+        records from before the fields.
     """
 
     channel: str
@@ -47,6 +58,8 @@ class Contribution(_AlertPart):
     expected: str
     voice: Voice
     n: int = Field(ge=0)
+    usual: tuple[UsualValue, ...] = Field(default=(), description="Values learned most often there, with sessions.")
+    usual_of: Literal["own", "peers"] | None = Field(default=None, description="Whose usual values they are.")
 
 
 class Argument(_AlertPart):
@@ -85,6 +98,14 @@ class Evidence(_AlertPart):
     arguments_left: int = Field(default=0, ge=0, description="Arguments that are not shown.")
 
 
+class EarlierSession(_AlertPart):
+    """A session that was in an incident before: its finding, agent and session id, capped and escaped."""
+
+    finding_uid: str
+    agent_id: str
+    session_id: str | None
+
+
 class VerdictNote(_AlertPart):
     """What a named person said of a finding, and when (seconds since the epoch)."""
 
@@ -104,7 +125,8 @@ class Alert(_AlertPart):
     said last.
     `incident_uid` is the finding that opened the incident this one belongs to: sessions of one cause within a week are
     one, whoever's they are; `incident_sessions` counts them up to this one. Empty and 1 in records from before the
-    fields. `basis` says why its session alerted: its rarity, a confirmed cause, or a value of a confirmed attack.
+    fields. `incident_earlier` names the newest of those before it, if they are remembered and of the same tenant.
+    `basis` says why its session alerted: its rarity, a confirmed cause, or a value of a confirmed attack.
     `learning`: the sessions it was held against, or the time since the first event, are too few to keep what the budget
     promises; such a finding by score is medium at most, and asks for no response.
     `established`: this agent was seen on several days before, or history about it is trusted; the response stage gives
@@ -149,6 +171,9 @@ class Alert(_AlertPart):
         default="", description="Finding that opened the incident: sessions of one cause within a week are one."
     )
     incident_sessions: int = Field(default=1, ge=1, description="Sessions of the incident up to this one.")
+    incident_earlier: tuple[EarlierSession, ...] = Field(
+        default=(), description="The newest sessions of the incident before this one, of the same tenant."
+    )
     basis: Basis = Field(
         default="score", description="Why its session alerted: rarity, a confirmed cause, a confirmed attack's value."
     )

@@ -8,6 +8,13 @@ from typing import Final
 _DIGITS: Final = 8
 
 
+def cut(text: str, most: int) -> str:
+    """Return a text no longer than it may be, as it arrived: of a longer one a digest says which it was."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}~{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:_DIGITS]}"
+
+
 def shown(text: str, most: int) -> str:
     r"""Return a text of which nothing moves a cursor, turns a line around or hides, no longer than it may be.
 
@@ -30,8 +37,7 @@ def shown(text: str, most: int) -> str:
     >>> print(shown("red\x1b[31m", 64))
     red\x1b[31m
     """
-    if len(text) > most:
-        text = f"{text[:most]}~{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:_DIGITS]}"
+    text = cut(text, most)
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

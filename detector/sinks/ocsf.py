@@ -227,7 +227,7 @@ def _analyses(alert: Alert) -> list[Body]:
         {
             "analysis_targets": [{"name": alert.agent_id, "type": "AI Agent"}],
             "anomalies": [_anomaly(part, part.observed, 1) for part in alert.contributions],
-            "baselines": [_anomaly(part, part.expected, part.n) for part in alert.contributions],
+            "baselines": [_baseline(part) for part in alert.contributions],
         }
     ]
 
@@ -238,6 +238,26 @@ def _anomaly(part: Contribution, value: str, count: int) -> Body:
         "observation_type": part.voice,
         "observations": [{"value": value, "count": count}],
     }
+
+
+def _baseline(part: Contribution) -> Body:
+    """Return what was expected, then each value that is usual there with the sessions that taught it."""
+    body = _anomaly(part, part.expected, part.n)
+    body["observations"] += [{"value": one.value, "count": one.sessions} for one in part.usual]
+    return body
+
+
+def _contribution(part: Contribution) -> Body:
+    """Return what the words do not hold."""
+    return present(
+        channel=part.channel,
+        voice=part.voice,
+        value=part.value,
+        bits=part.bits,
+        n=part.n,
+        usual=[{"value": one.value, "sessions": one.sessions} for one in part.usual] or None,
+        usual_of=part.usual_of,
+    )
 
 
 def _unmapped(alert: Alert, observables_left: int) -> Body:
@@ -259,10 +279,8 @@ def _unmapped(alert: Alert, observables_left: int) -> Body:
             recent_sessions=alert.recent_sessions,
             normal_if=alert.normal_if,
             observables_left=observables_left or None,
-            contributions=[
-                {"channel": part.channel, "voice": part.voice, "value": part.value, "bits": part.bits, "n": part.n}
-                for part in alert.contributions
-            ],
+            incident_earlier=[one.model_dump(mode="json") for one in alert.incident_earlier] or None,
+            contributions=[_contribution(part) for part in alert.contributions],
         ),
     }
 

@@ -67,7 +67,7 @@ def seen_and_expected(alert: Alert) -> str:
     parts = [_capital(how_rare(alert)) + _behind(alert)]
     parts += [f"{part.channel}: {_reason(part)}" for part in alert.contributions]
     if alert.incident_sessions > 1:
-        parts.append(f"session {alert.incident_sessions} of incident {alert.incident_uid}")
+        parts.append(f"session {alert.incident_sessions} of incident {alert.incident_uid}{_before(alert)}")
     if alert.folded:
         parts.append(f"{alert.folded} more causes are not listed")
     return "; ".join(parts)
@@ -135,6 +135,15 @@ def _behind(alert: Alert) -> str:
     if alert.score is None or not (alert.own_sessions or alert.peer_sessions):
         return ""
     return f", judged on {alert.own_sessions} sessions of its own and {alert.peer_sessions} of its peers"
+
+
+def _before(alert: Alert) -> str:
+    """Return which sessions were in the incident before, the newest first, and how many more."""
+    if not alert.incident_earlier:
+        return ""
+    named = [f"{one.session_id or 'without id'} of {one.agent_id}" for one in alert.incident_earlier]
+    more = alert.incident_sessions - 1 - len(named)
+    return ", after " + ", ".join(named) + (f" and {more} more" if more > 0 else "")
 
 
 def _capital(text: str) -> str:

@@ -21,6 +21,7 @@ from detector.schema.feedback import Verdict, VerdictKind, feedback_adapter
 from detector.sketches.index import find_row
 from detector.sketches.keys import tick_of
 from detector.sketches.rolling import forget_value
+from detector.sketches.usual import forget_usual, place_key
 from detector.state.partition import Partition
 from detector.state.report import Outcome
 from detector.steps.cases import AlertedSession, Ruling, Said
@@ -143,4 +144,6 @@ def _teach(state: Partition, case: AlertedSession, *, is_safe: bool) -> None:
             teach_value(own, peers, names, tick)
         else:
             unlearn_value(own, peers, names)
+            for owner in (case.agent, case.group):
+                forget_usual(memory.usual, np.uint64(place_key(np.uint64(owner), *names[:2])), names[2])
     state.mark_taught(agent, group)

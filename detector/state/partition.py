@@ -37,8 +37,11 @@ from detector.scorers.half_space import grow as grow_masses
 from detector.sketches.index import find_row
 from detector.sketches.rolling import upper_quantile
 from detector.sketches.survival import allocate_survival
+from detector.sketches.usual import EVICTED as PLACES_EVICTED
+from detector.sketches.usual import TAKEN
 from detector.state.refit import Refit
 from detector.state.settings import Settings, ceilings_of, settings_of
+from detector.state.texts import UsualTexts
 from detector.state.turnover import Turnover
 from detector.steps.combine import Models
 from detector.steps.decisions import Threshold
@@ -88,6 +91,7 @@ class Partition:
         self.rule_answers = RuleAnswers()
         self.verdicts: Counter[str] = Counter()
         self.past = Past()
+        self.texts = UsualTexts()
         self.touched_blocks: set[int] = set()
         self.touched_groups: set[int] = {FLEET, STRANGERS}
         self.touched_graves: set[int] = set()
@@ -189,7 +193,7 @@ class Partition:
     def _remembered(self) -> dict[str, float]:
         """Return how many agents, peer groups and tombstones there are, and how many of them left."""
         roster, groups = self.memory.roster, int(self.memory.used[USED_GROUPS]) - STRANGERS - 1
-        tally = roster.tally
+        tally, usual = roster.tally, self.memory.usual.tally
         return {
             "agents": float(tally[LIVE]),
             "agents_established": float(tally[KNOWN_WELL]),
@@ -199,4 +203,6 @@ class Partition:
             "tombstones": float(roster.buried.sum() - tally[RETURNED] - tally[LOST]),
             "groups": float(groups - tally[FREE_GROUPS]),
             "groups_evicted": float(tally[GROUPS_EVICTED]),
+            "usual_places": float(usual[TAKEN]),
+            "usual_places_evicted": float(usual[PLACES_EVICTED]),
         }

@@ -40,6 +40,7 @@ from detector.state.known import known_at
 from detector.state.paced import ClosedSessions, hits_of, lead_of_rule, within_promise
 from detector.state.partition import Partition
 from detector.state.seen import seen_at
+from detector.state.texts import keep_texts
 from detector.steps.decisions import NEAR, Ended, Passed
 from detector.steps.workspace import AT_CROWD, AT_SIZE, EVERYTHING, HISTOGRAMS
 
@@ -133,6 +134,7 @@ def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], out
     A close comes before the event it makes way for, a rule before the score of the same event; an hour begins before
     the event that enters it, and with it a storm that is over closes.
     """
+    keep_texts(state, batch.events)
     incidents, clock = state.incidents, state.work.clock
     folded = incidents.folded
     found: list[Placed] = [
@@ -155,6 +157,7 @@ def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], out
     outcome.counts["findings_folded"] += incidents.folded - folded
     outcome.unheard, incidents.unheard = outcome.unheard + incidents.unheard, []
     _count(state, len(batch.events), outcome.counts)
+    state.texts.prune(state.memory.usual)
 
 
 def _last(state: Partition) -> float:
@@ -248,8 +251,9 @@ def _place(state: Partition, session: int, alert: Alert, passed: Passed) -> Aler
     """Return a new finding by score with the incident it belongs to; the storm's own is nobody's session."""
     if session not in state.incidents.open or state.incidents.open[session].finding_uid != alert.finding_uid:
         return alert
-    incident = state.threshold.cases.name(passed.case, alert.finding_uid, alert.time)
-    return state.incidents.place(session, incident, passed.basis)
+    cases = state.threshold.cases
+    incident = cases.name(passed.case, alert.finding_uid, alert.time)
+    return state.incidents.place(session, incident, passed.basis, cases.earlier(passed.case))
 
 
 def _close(state: Partition, ended: Ended) -> Alert | None:

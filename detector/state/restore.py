@@ -35,6 +35,7 @@ from detector.sketches.index import allocate_index, rebuild_index
 from detector.state.partition import REWRITTEN, Partition
 from detector.state.roster import restore_roster
 from detector.state.shards import join, unpack
+from detector.state.texts import restore_usual
 from detector.steps.judge import SessionStanding
 
 
@@ -55,6 +56,7 @@ def restore_partition(state: Partition, shards: Mapping[str, bytes]) -> None:
         _restore_core(state, held)
         _restore_rows(state, held)
         restore_roster(state, held)
+        restore_usual(state, held)
         notes = [unpack(name, held[name])[1] for name in sorted(held) if name.startswith("rules/")]
         state.rule_memory.restore(notes, state.profile.rules.enabled)
         _restore_sessions(state, held)
@@ -88,6 +90,8 @@ def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
     standing.totals[...] = arrays["totals"]
     for name, array in standing.reference._asdict().items():
         array[...] = arrays[f"reference_{name}"]
+    if "usual_tally" in arrays:  # a snapshot from before the table has none
+        memory.usual.tally[...] = arrays["usual_tally"]
     state.threshold.restore(facts["threshold"])
     state.threshold.cases.restore(unpack("cases", held["cases"])[1])
     state.verdicts.update(facts["verdicts"])

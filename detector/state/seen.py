@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detector.alerts.explain import Seen
+from detector.alerts.explain import NOTHING_USUAL, Seen, UsualThere
 from detector.channels.context import (
     ARGUMENT_PART,
     ATTRIBUTE_NUMBER,
@@ -14,6 +14,7 @@ from detector.channels.context import (
     SIZE_NUMBER,
     TARGET_PART,
 )
+from detector.channels.usual import NOBODY, OWN
 from detector.schema.event import Event
 from detector.state.known import known_at
 from detector.state.partition import Partition
@@ -40,4 +41,15 @@ def seen_at(state: Partition, event: Event, i: int) -> Seen:
         number=(int(which[SIZE_NUMBER]) - numbers, int(which[ATTRIBUTE_NUMBER]) - numbers),
         measured=context.number[i],
         known=known_at(state, i),
+        usual=(_usual_at(state, i, OF_TARGET), _usual_at(state, i, OF_ARGUMENT)),
     )
+
+
+def _usual_at(state: Partition, i: int, side: int) -> UsualThere:
+    """Return the usual values beside the oddest target or argument of an event, the most frequent first."""
+    context = state.work.context
+    if context.usual_of[i, side] == NOBODY:
+        return NOTHING_USUAL
+    pairs = zip(context.usual[i, side].tolist(), context.usual_count[i, side].tolist(), strict=True)
+    told = sorted(((count, state.texts.known[value]) for value, count in pairs if count), key=lambda one: -one[0])
+    return UsualThere("own" if context.usual_of[i, side] == OWN else "peers", tuple((text, n) for n, text in told))

@@ -36,6 +36,7 @@ from detector.scorers.codec import to_bytes
 from detector.sketches.hashing import digest_of
 from detector.state.partition import Partition
 from detector.state.shards import divide, pack
+from detector.state.texts import usual_shards
 
 MOST_BYTES = 900_000
 """No shard is larger: a record of a state topic is at most a megabyte."""
@@ -61,6 +62,7 @@ def snapshot_partition(state: Partition, *, full: bool) -> dict[str, bytes]:
         shards[f"groups/{row:04}/b"] = pack(rest)
     graves = _grave_blocks(memory, state.touched_graves, full=full)
     shards |= {f"graves/{block:04}": _grave_block(memory, block) for block in graves}
+    shards |= usual_shards(state, full=full)
     shards |= _rewritten(state)
     shards |= {f"rules/{block:06}": pack({}, facts) for block, facts in state.rule_memory.shards(full=full).items()}
     shards["core"] = _core(state)
@@ -144,6 +146,7 @@ def _core(state: Partition) -> bytes:
         "totals": standing.totals,
         **{f"reference_{name}": array for name, array in standing.reference._asdict().items()},
         "tally": _tally(memory),
+        "usual_tally": memory.usual.tally,
         "buried": memory.roster.buried,
         "free": free_rows(memory),
         "free_groups": memory.roster.free_groups[: int(memory.roster.tally[FREE_GROUPS])],

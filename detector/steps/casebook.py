@@ -184,6 +184,23 @@ class Casebook:
         known.sessions, known.last = known.sessions + 1, max(known.last, at)
         return known.uid, known.sessions
 
+    def earlier(self, number: int) -> list[str]:
+        """Return the findings of the sessions that were in a case's incident before it, the newest first.
+
+        As far as their cases are remembered: at most :data:`MOST_CASES` of closed sessions.
+        """
+        case = self.cases.get(number)
+        opener = self.causes[case.cause].uid if case is not None and case.cause in self.causes else ""
+        found: list[str] = []
+        if case is None or not case.cause or opener == case.uid:
+            return found
+        for one in reversed(self.cases.values()):
+            if one.cause == case.cause and one.uid and one is not case:
+                found.append(one.uid)
+            if one.uid == opener:
+                break
+        return found
+
     def end(self, session: int, entry: int, score: float) -> AlertedSession | None:
         """Return the case of a session that closed, None if it never alerted."""
         case = self.open.pop(session, None)

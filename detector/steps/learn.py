@@ -44,6 +44,7 @@ from detector.sketches.keys import KNOWN, PROMOTED, add_count, count_known, hold
 from detector.sketches.numbers import note_number
 from detector.sketches.survival import note_bin
 from detector.sketches.tails import move_mass, note_known, note_new
+from detector.sketches.usual import Usual, note_usual, place_key
 from detector.steps.workspace import EVERYTHING, HISTOGRAMS, KEYS_PER_ROW, MARK, USED, Scratch
 
 _ONE = np.uint64(1)
@@ -101,15 +102,25 @@ def _count_part(own: np.ndarray, peers: np.ndarray, scratch: Scratch, row: np.nd
 
 
 @njit(cache=True)
-def _learn_value(cells: np.ndarray, key: np.uint64, failed: int, tick: np.uint64) -> None:
-    """Learn a value's key; of a call that failed, where it is not there already, for calls that fail alone."""
-    learn_key(cells, known.as_failed(key) if failed and not holds(cells, key) else key, tick)
+def _learn_value(cells: np.ndarray, key: np.uint64, failed: int, tick: np.uint64) -> int:
+    """Return how often a known value was learned, 0 on probation; learns its key.
+
+    Of a call that failed it is learned, where it is not there already, for calls that fail alone.
+    """
+    if failed and not holds(cells, key):
+        learn_key(cells, known.as_failed(key), tick)
+        return 0
+    what, count = learn_key(cells, key, tick)
+    if what == KNOWN:
+        return count + 1
+    return count if what == PROMOTED else 0
 
 
 @njit(cache=True)
 def _learn_part(
-    fleet: np.void, group: np.void, agent: np.void, scratch: Scratch, row: np.ndarray, lesson: int, tick: np.uint64
-) -> None:
+    usual: Usual, fleet: np.void, group: np.void, agent: np.void, scratch: Scratch, row: np.ndarray, lesson: int,
+    tick: np.uint64,
+) -> None:  # fmt: skip
     """Learn a part's keys and the levels it stood on, each once a session."""
     part = part_of(row)
     own, peers, levels = agent["keys"], group["keys"], group["levels"]
@@ -119,8 +130,11 @@ def _learn_part(
     tool, name, value = row[0], row[1], row[2]
     exact = known.value_key(tool, name, value)
     if _is_first(scratch, known.as_failed(exact) if part.failed else exact):
-        _learn_value(own, exact, part.failed, tick)
-        _learn_value(peers, exact, part.failed, tick)
+        counts = _learn_value(own, exact, part.failed, tick), _learn_value(peers, exact, part.failed, tick)
+        if counts[0] > 0:
+            note_usual(usual, place_key(agent["name"], tool, name), value, counts[0])
+        if counts[1] > 0 and group["name"] != 0:  # strangers are of many tenants
+            note_usual(usual, place_key(group["name"], tool, name), value, counts[1])
         for key in (
             known.any_tool_key(name, value),
             known.place_key(tool, name, part.place),
@@ -258,7 +272,7 @@ def learn(memory: Memory, rules: KernelRules, scratch: Scratch, slot: int, lesso
         left -= 1
         kind = kind_of(row)
         if kind == PART:
-            _learn_part(fleet, group, agent, scratch, row, lesson, tick)
+            _learn_part(memory.usual, fleet, group, agent, scratch, row, lesson, tick)
         elif kind == QUANTITY:
             _learn_quantity(group, agent, row)
         elif kind == CONTEXT:

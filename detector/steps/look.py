@@ -44,6 +44,7 @@ from detector.channels.sequence import (
     measure_sequence,
     read_key,
 )
+from detector.channels.usual import look_for_usual
 from detector.channels.values import NEW_TO_PEERS, measure_values, tool_of
 from detector.intake.columns import (
     AGENT,
@@ -260,6 +261,7 @@ def _look_closely(memory: Memory, rules: KernelRules, scratch: Scratch, columns:
         session["count"][mem.EVENTS] += 1
     if is_act:
         _look_at_action(at, rules, memory.survival, columns, i, out, scratch, tick, news == NEW_ACT)
+    look_for_usual(memory.usual, at, columns, i, out)
 
 
 @njit(cache=True, inline="always")

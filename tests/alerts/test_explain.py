@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from detector.alerts.explain import Known, Seen, contributions_of
+from detector.alerts.explain import NOTHING_USUAL, Known, Seen, UsualThere, contributions_of
 from detector.channels.catalogue import MODELS, NAMES
 from detector.schema.event import Event
 
@@ -26,7 +26,7 @@ def seen(logs: dict[str, float], *, ready: tuple[str, ...] | None = None, **fiel
         event=msgspec.convert(raw, Event), bits=np.zeros(len(NAMES)),
         logs=np.array([logs.get(name, 0.0) for name in names]), weights=np.ones(WIDTH),
         ready=np.array([name in (logs if ready is None else ready) for name in names]), factor=1.0, part=(0, 1),
-        level=(5, 5), number=(-1, 0), measured=np.array([[0.0, 0.0, 0.0], [9.0, -3.0, 12.0]]),
+        level=(5, 5), number=(-1, 0), measured=np.array([[0.0, 0.0, 0.0, 0.0], [9.0, -3.0, 12.0, 1.0]]),
         known=Known(7, 70, 3, 2, is_established=True),
     )  # fmt: skip
     return base._replace(**fields)
@@ -62,6 +62,31 @@ def test_up_to_what_its_peers_know_here_the_agent_itself_is_the_measure(level: i
 def test_a_usual_amount_below_zero_is_told_below_zero() -> None:
     """A balance of -7, and not of 7; the count behind it is told."""
     (one,) = contributions_of(seen({"volume": 3.0}), ())
-    assert one.expected == "balance of about -7 with pay"
+    assert one.expected == "balance of -23.4 to -1.62 with pay, mostly about -7"
     assert one.observed.startswith("balance = 40, +9")
     assert one.n == 12
+
+
+@pytest.mark.parametrize(("is_own", "voice"), [(1.0, "own"), (0.0, "peers")])
+def test_whose_mean_an_amount_was_held_against_is_told(is_own: float, voice: str) -> None:
+    """The peers' where the agent has none of its own."""
+    measured = np.array([[0.0, 0.0, 0.0, 0.0], [9.0, -3.0, 12.0, is_own]])
+    (one,) = contributions_of(seen({"volume": 3.0}, measured=measured), ())
+    assert one.voice == voice
+
+
+def test_a_history_of_no_session_is_nobodys_own() -> None:
+    """What a newcomer's next tool was held against is its peers'."""
+    known = Known(0, 70, 3, 2, is_established=False)
+    (one,) = contributions_of(seen({"transition": 3.0}, known=known), ())
+    assert (one.voice, one.n) == ("peers", 70)
+
+
+def test_usual_values_are_told_once_though_two_channels_speak_of_the_target() -> None:
+    """The same list twice says nothing more."""
+    usual = (UsualThere("own", (("ledger.internal", 412), ("smtp.corp", 31))), NOTHING_USUAL)
+    first, second = contributions_of(seen({"novelty": 3.0, "pair": 2.0}, usual=usual), ())
+    assert first.expected == "'ledger.internal' (in 412 sessions of this agent), 'smtp.corp' (31) with pay"
+    assert [(one.value, one.sessions) for one in first.usual] == [("ledger.internal", 412), ("smtp.corp", 31)]
+    assert (second.usual, second.usual_of) == ((), None)
+    assert second.expected.startswith("pay on targets that its peers use it on")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.schema.alert import Alert
+from detector.schema.alert import Alert, EarlierSession
 from detector.sinks.ocsf import render
 from detector.sinks.words import how_rare, in_a_sentence, next_steps, seen_and_expected, shell_word
 
@@ -60,6 +60,17 @@ def test_a_message_says_what_how_sure_and_why(make_alert: MakeAlert) -> None:
         "The strangest of the last 240 sessions, judged on 40 sessions of its own and 60 of its peers; "
     )
     assert words.endswith(f"session 2 of incident {'f' * 32}; 3 more causes are not listed")
+
+
+def test_a_fold_names_its_newest_sessions_and_counts_the_others(make_alert: MakeAlert) -> None:
+    """Where to look, in the order to look."""
+    earlier = tuple(
+        EarlierSession(finding_uid=f"{k}" * 32, agent_id=f"a-{k}", session_id=f"s-{k}" if k else None) for k in (1, 0)
+    )
+    told = {"incident_uid": "f" * 32, "incident_earlier": earlier}
+    words = seen_and_expected(make_alert(**told, incident_sessions=5))
+    assert words.endswith(f"session 5 of incident {'f' * 32}, after s-1 of a-1, without id of a-0 and 2 more")
+    assert seen_and_expected(make_alert(**told, incident_sessions=3)).endswith(", without id of a-0")
 
 
 def test_a_message_of_nasty_names_is_one_printable_line(make_alert: MakeAlert) -> None:

@@ -77,6 +77,9 @@ def test_what_a_person_called_harmless_is_quiet_for_every_agent(kind: str) -> No
     assert [one.activity for one in told.alerts][:1] == ["create"]
     assert told.alerts[0].incident_uid not in ("", told.alerts[0].finding_uid)
     assert told.alerts[0].incident_sessions == 2
+    (before,) = told.alerts[0].incident_earlier
+    assert (before.finding_uid, before.agent_id, before.session_id) == (told.alerts[0].incident_uid, "a-1", "odd")
+    assert {one.incident_earlier for one in told.alerts} == {(before,)}
     pipeline, quiet = after([kind])
     assert quiet.alerts == []
     assert pipeline.gauges()["causes_quieted"] == len(ODD)
@@ -242,3 +245,35 @@ def test_a_restored_pipeline_remembers_incidents_verdicts_and_what_was_folded() 
     assert again.gauges()["verdicts_dismiss"] == 1.0
     closed: Outcome = again.finish()
     assert [one.verdict and one.verdict.by for one in closed.alerts] == ["kim"]
+
+
+def waves(tenants: Sequence[str]) -> list[Alert]:
+    """Return the first alerts of sessions that do the same odd things, one a tenant named, each of another agent."""
+    script = Script()
+    pipeline = trained(script)
+    feed(pipeline, ordinary(script, 20, first=400))
+    found: list[Alert] = []
+    for number, tenant in enumerate(tenants):
+        common = {
+            "agent_id": f"a-{number}",
+            "tenant": tenant,
+            "agent_type": "clerk" if tenant == "default" else "other",
+        }
+        found += feed(pipeline, script.session(f"odd-{number}", ODD, **common)).alerts[:1]
+    return found
+
+
+def test_an_incident_names_its_newest_sessions_and_counts_the_rest() -> None:
+    """Eight at most, the newest first; their number is all of them."""
+    last = waves(["default"] * 11)[-1]
+    assert [one.session_id for one in last.incident_earlier] == [f"odd-{number}" for number in range(9, 1, -1)]
+    assert last.incident_sessions == 11
+
+
+def test_an_incident_names_no_session_of_another_tenant() -> None:
+    """It counts them: an incident is whoever's its cause is."""
+    first, other, last = waves(["default", "other", "default"])
+    assert {first.incident_uid} == {other.incident_uid, last.incident_uid}
+    assert (other.incident_sessions, other.incident_earlier) == (2, ())
+    assert [one.session_id for one in last.incident_earlier] == ["odd-0"]
+    assert last.incident_sessions == 3

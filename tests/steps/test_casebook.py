@@ -42,6 +42,23 @@ def test_sessions_of_one_cause_within_a_week_of_each_other_are_one_incident() ->
     assert named(book, 7, 3 * INCIDENT_S + 2.0) == ("f6", 2)
 
 
+def test_an_incident_names_the_findings_before_the_newest_first() -> None:
+    """Neither those of an incident before, nor of another cause, nor a session that had no finding."""
+    book = Casebook()
+    named(book, 1, 0.0)
+    named(book, 2, 1.0)
+    named(book, 3, 3 * INCIDENT_S)
+    assert book.earlier(book.opened) == []
+    named(book, 4, 3 * INCIDENT_S, cause=98)
+    opened(book, 5)
+    named(book, 6, 3 * INCIDENT_S + 1.0)
+    named(book, 7, 3 * INCIDENT_S + 2.0)
+    assert book.earlier(book.opened) == ["f6", "f3"]
+    named(book, 8, 0.0, cause=0)
+    assert book.earlier(book.opened) == []
+    assert book.earlier(10_000) == []
+
+
 def test_a_time_far_from_the_incidents_begins_another_one() -> None:
     """An event dated back to long ago does not join, and what follows it there does."""
     book = Casebook()
