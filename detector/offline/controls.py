@@ -25,11 +25,15 @@ class _Exported(msgspec.Struct):
 
 
 class _Dated(msgspec.Struct):
-    """Whose a record is and from when; what a SIEM writes names no agent, and its `time` is in milliseconds."""
+    """Whose a record is and from when.
 
-    agent_id: str = ""
+    A SIEM's case names no agent, and its `time` is in milliseconds; a suppression may name none.
+    """
+
+    agent_id: str | None = None
     at: float | None = None
     time: float | None = None
+    kind: str = ""
 
     @property
     def since(self) -> float | None:
@@ -185,7 +189,8 @@ def _dated_of(line: bytes, path: Path, number: int) -> _Dated:
         dated = _dated.decode(line)
     except msgspec.DecodeError as error:
         raise SetupError(f"{message}, got {error}: correct it") from error
-    if dated.since is None or not (dated.agent_id or dated.time is not None):
+    is_for_all = dated.time is not None or dated.kind in ("suppression", "suppression_end")
+    if dated.since is None or not (dated.agent_id or is_for_all):
         raise SetupError(f"{message}, got one without: correct it")
     return dated
 

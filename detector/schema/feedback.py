@@ -1,4 +1,4 @@
-"""What people tell the detector: verdicts on alerts, cases that a SIEM closes, and releases from quarantine."""
+"""What people tell the detector: verdicts on alerts, cases that a SIEM closes, exceptions, releases."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError, model_validator
 
 from detector.schema.closing import IncidentFinding, is_closing
+from detector.schema.suppression import Suppression, SuppressionEnd
 
 VerdictKind = Literal["confirm", "dismiss", "safe", "disable", "undo", "confirm_safe"]
 """`confirm`: it was an attack. `dismiss`: it happened and is harmless. `safe`: it is normal, and may be learned.
@@ -71,9 +72,13 @@ def _kind_of(record: Any) -> str | None:  # noqa: ANN401 - any JSON, or one of t
 
 
 _Kinds = (
-    Annotated[Release, Tag("release")] | Annotated[Verdict, Tag("verdict")] | Annotated[IncidentFinding, Tag("closing")]
+    Annotated[Release, Tag("release")]
+    | Annotated[Verdict, Tag("verdict")]
+    | Annotated[IncidentFinding, Tag("closing")]
+    | Annotated[Suppression, Tag("suppression")]
+    | Annotated[SuppressionEnd, Tag("suppression_end")]
 )
-Feedback = Release | Verdict | IncidentFinding
+Feedback = Release | Verdict | IncidentFinding | Suppression | SuppressionEnd
 feedback_adapter: TypeAdapter[Feedback] = TypeAdapter(Annotated[_Kinds, Discriminator(_kind_of)])
 """Reads a record of `agent.feedback`: ``feedback_adapter.validate_json(value)``."""
 

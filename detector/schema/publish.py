@@ -37,7 +37,9 @@ def schemas() -> dict[str, Schema]:
         "command.json": _titled(_model(PolicyState), "Desired state of a subject (agent.policy)"),
         "policy-log.json": _titled(_model(PolicyLogEntry), "Decision with its cause (agent.policy.log)"),
         "ack.json": _titled(_model(PolicyAck), "Acknowledgement of an enforcement point (agent.policy.acks)"),
-        "feedback.json": _titled(feedback_adapter.json_schema(), "Verdict, release or closed case (agent.feedback)"),
+        "feedback.json": _titled(
+            feedback_adapter.json_schema(), "Verdict, release, case, suppression (agent.feedback)"
+        ),
     }
 
 

@@ -19,9 +19,11 @@ from detector.schema.closing import IncidentFinding
 from detector.schema.control import Control
 from detector.schema.decode import Refusal
 from detector.schema.feedback import Verdict, VerdictKind, fault_of, feedback_adapter
+from detector.schema.suppression import Suppression, SuppressionEnd
 from detector.sketches.index import find_row
 from detector.sketches.keys import tick_of
 from detector.sketches.rolling import forget_value
+from detector.state.exceptions import end, suppress
 from detector.state.partition import Partition
 from detector.state.report import Outcome
 from detector.steps.cases import AlertedSession, Ruling, Said
@@ -53,6 +55,11 @@ def apply_controls(state: Partition, records: Sequence[Control]) -> Outcome:
             _verdict(state, act, outcome)
         elif isinstance(act, IncidentFinding):
             _closing(state, act, outcome)
+        elif isinstance(act, SuppressionEnd):
+            end(state, act, outcome)
+        elif isinstance(act, Suppression):
+            if fault := suppress(state, act, outcome):
+                outcome.refusals.append((index, Refusal(BAD_CONTROL, fault, None, control.value)))
         else:
             outcome.counts["controls_ignored"] += 1
     return outcome

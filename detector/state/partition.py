@@ -42,6 +42,7 @@ from detector.state.turnover import Turnover
 from detector.steps.combine import Models
 from detector.steps.decisions import Threshold
 from detector.steps.judge import CLOSED_SESSIONS, SessionStanding, allocate_standing
+from detector.steps.suppressions import Suppressions
 from detector.steps.threshold import BudgetThreshold
 from detector.steps.workspace import Workspace, allocate_closes, allocate_judgements, allocate_workspace
 
@@ -75,7 +76,8 @@ class Partition:
         groups = len(self.memory.groups)
         self.models = Models(structure, allocate_masses(structure, groups), allocate_survival(1)[0])
         self.standing: SessionStanding = allocate_standing(profile.budget.window)
-        self.threshold: Threshold = BudgetThreshold(self.settings.threshold)
+        self.suppressions = Suppressions(self.settings.weights, self.settings.threshold.floor)
+        self.threshold: Threshold = BudgetThreshold(self.settings.threshold, self.suppressions)
         self.rules: tuple[Rule, ...] = tuple(RULES[name] for name in profile.rules.enabled)
         self.rule_memory = RuleMemory()
         shares = self.settings.threshold
@@ -177,6 +179,10 @@ class Partition:
             "watermark": float(self.memory.clock[NOW]),
             **self.threshold.gauges(),
             **self.incidents.ceilings.gauges(),
+            "suppressions": float(len(self.suppressions.held)),
+            "suppressions_over": float(self.suppressions.expired),
+            "suppressed_findings": float(self.suppressions.findings),
+            "suppressed_sessions": float(self.suppressions.sessions),
             "rules_quieted": float(self.rule_answers.hidden),
             "rules_answered": float(len(self.rule_answers.answers)),
             "rules_told_again": float(self.rule_answers.expired),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -37,6 +37,7 @@ from detector.schema.decode import Decoded, Refusal
 from detector.schema.event import Event
 from detector.schema.finding import Finding
 from detector.schema.record import Record
+from detector.state.hidden import of_rule, said_of
 from detector.state.known import known_at
 from detector.state.partition import Partition
 from detector.state.seen import seen_at
@@ -108,7 +109,7 @@ def batches_of(records: Sequence[Record], decoded: Decoded) -> Iterator[Batch]:
         yield Batch(records, decoded, start, decoded.events[start : start + BATCH])
 
 
-Placed = tuple[int, int, int, int | Lead | Passed | Ended]
+Placed = tuple[int, int, int, int | Lead | Passed | Ended | Callable[[], Alert]]
 """A step of an incident and its place: the event, then a new hour before closes, rules and scores, then its number."""
 
 
@@ -154,8 +155,11 @@ def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], out
     found += [(step.event, 2, 0, step) for step in passed if isinstance(step, Passed)]
     found += _ends(state, passed, found)
     found += [(i, -1, 0, hour) for i, hour in incidents.ceilings.turns(clock)]
+    found += said_of(state, batch)
     for place, _, _, step in sorted(found, key=lambda placed: placed[:3]):
-        if isinstance(step, int):
+        if callable(step):
+            outcome.say(step())
+        elif isinstance(step, int):
             outcome.say(incidents.move_to(step))
         else:
             outcome.say(_close(state, step) if isinstance(step, Ended) else _tell(state, batch, place, step))
@@ -226,6 +230,8 @@ def _tell(state: Partition, batch: Batch, i: int, step: Lead | Passed) -> Alert 
         return None
     if state.rule_answers.is_quiet(step.cause, session, owners, float(work.clock[i])):
         return None
+    if (hidden := of_rule(state, batch, i, step, rule)).is_hidden:
+        return hidden.told
     if is_of_session:
         return _take(state, batch, i, step)
     if not state.rule_memory.is_news(rule, owner, cause, float(work.clock[i])):

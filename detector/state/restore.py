@@ -90,6 +90,8 @@ def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
         array[...] = arrays[f"reference_{name}"]
     state.threshold.restore(facts["threshold"])
     state.threshold.cases.restore(unpack("cases", held["cases"])[1])
+    if "suppressed" in held:
+        state.suppressions.restore(unpack("suppressed", held["suppressed"])[1])
     state.verdicts.update(facts["verdicts"])
     state.rule_answers.restore(facts["rule_answers"])
     last = facts["last_time"]

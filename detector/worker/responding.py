@@ -21,7 +21,7 @@ from detector.response.chain import Link
 from detector.schema.alert import Alert
 from detector.schema.command import PolicyLogEntry, PolicyState
 from detector.schema.control import MAX_CONTROL_BYTES
-from detector.schema.feedback import Feedback, Release, Verdict, fault_of, feedback_adapter
+from detector.schema.feedback import Release, Verdict, fault_of, feedback_adapter
 from detector.schema.reading import read, read_link
 from detector.schema.topics import TopicNames
 from detector.worker.health import Health
@@ -203,12 +203,13 @@ class ResponseProcessor:
         letter = Output(self._parts.names.deadletter, message.key, message.value[:MAX_DEAD_LETTER_BYTES], headers)
         await self._publish(letter)
 
-    async def _cause(self, message: Message) -> Alert | Feedback | None:
+    async def _cause(self, message: Message) -> Alert | Release | Verdict | None:
         """Return what a record of the tenant's topic holds; None, and a dead letter, if nothing that we know."""
         is_feedback = message.headers.get(KIND) == KIND_FEEDBACK
         try:
             if is_feedback:
-                return feedback_adapter.validate_json(message.value, extra="ignore")
+                act = feedback_adapter.validate_json(message.value, extra="ignore")
+                return act if isinstance(act, Release | Verdict) else None
             alert, unknown = read(Alert, message.value)
         except ValidationError as exc:
             await self._refuse(message, "bad_feedback" if is_feedback else "bad_alert", _first_of(exc))
@@ -216,7 +217,7 @@ class ResponseProcessor:
         self._note(Alert, unknown)
         return alert
 
-    def _decide(self, stage: Stage, cause: Alert | Feedback, receipt: float | None) -> Decision | None:
+    def _decide(self, stage: Stage, cause: Alert | Release | Verdict, receipt: float | None) -> Decision | None:
         if isinstance(cause, Alert):
             return stage.on_alert(cause, receipt)
         # verdicts teach the budget in a later version; they are kept on the feedback topic until then

@@ -9,7 +9,7 @@ from typing import Any
 AT_MS = 1_772_442_000_000
 
 
-def case(uids: Sequence[str], verdict_id: int = 2, **changes: Any) -> bytes:
+def case(uids: Sequence[str], verdict_id: int | str = 2, **changes: Any) -> bytes:
     """Return a closed case that names findings: OCSF 1.8.0 Incident Finding; None takes a field away."""
     body: dict[str, Any] = {
         "activity_id": 3, "category_uid": 2, "class_uid": 2005, "type_uid": 200503, "severity_id": 3, "time": AT_MS,

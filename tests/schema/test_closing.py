@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -68,7 +70,7 @@ def test_an_open_case_may_leave_everything_open() -> None:
         ({"assignee": None, "assignee_group": {"name": "soc-1"}}, "soc-1"),
     ],
 )
-def test_a_verdict_has_a_name(changes: dict[str, object], by: str) -> None:
+def test_a_verdict_has_a_name(changes: dict[str, Any], by: str) -> None:
     """Of a person, or of the group that answers for the case."""
     assert read(case([OURS], **changes)).by == by
 
@@ -82,7 +84,7 @@ def test_a_verdict_has_a_name(changes: dict[str, object], by: str) -> None:
         ({"comment": "x" * 5_000}, "x" * (MOST_LETTERS - 1) + "…"),
     ],
 )
-def test_a_verdict_has_a_reason(changes: dict[str, object], reason: str) -> None:
+def test_a_verdict_has_a_reason(changes: dict[str, Any], reason: str) -> None:
     """Comment, description, message, or which case it was; a long one is cut."""
     assert read(case([OURS], **changes)).reason == reason
 
