@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,12 +47,13 @@ def end(state: Partition, act: SuppressionEnd, outcome: Outcome) -> None:
 
 def _held(state: Partition, act: Suppression) -> Suppressed:
     """Return a suppression with what it names as the columns have it."""
-    keyed = state.settings.keyed
+    keyed, floor, level = state.settings.keyed, state.settings.threshold.floor, state.level()
     return Suppressed(
         uid=act.id, owner=act.owner, reason=act.reason, scope=act.scope,
         tool=0 if act.tool is None else int(hash_text(act.tool, keyed.key)),
         target=0 if act.target is None else int(np.uint64(hash_text(act.target, keyed.key)) & PLACE),
         agent=0 if act.agent_id is None else agent_name(act.agent_id, act.tenant, keyed),
         group=0 if act.group is None else agent_name(act.group, act.tenant, keyed),
-        channel=act.channel or "", is_strong=act.strong or act.agent_id is not None, until=act.until,
+        channel=act.channel or "", level=max(level, floor) if math.isfinite(level) else floor,
+        is_strong=act.strong or act.agent_id is not None, until=act.until,
     )  # fmt: skip

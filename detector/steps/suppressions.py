@@ -43,6 +43,8 @@ class Suppressed:
         The same as hashes; 0 names nothing.
     channel : str
         A channel, or a rule; empty if it names none.
+    level : float
+        Score at which sessions alerted when it was said: what is left without the channel must be below.
     is_strong : bool
         Whether acts past the share for quarantine are hidden too.
     until : float or None
@@ -70,6 +72,7 @@ class Suppressed:
     agent: int = 0
     group: int = 0
     channel: str = ""
+    level: float = 0.0
     is_strong: bool = False
     until: float | None = None
     partition: int = 0
@@ -152,9 +155,7 @@ class Suppressions:
     Parameters
     ----------
     weights : EvidenceWeights
-        What channels weigh: a channel hides an act only if nothing that alerts is left without it.
-    floor : float
-        Evidence below which nothing alerts.
+        What channels weigh: one that names a channel hides an act only if what is left without it would not alert.
 
     Attributes
     ----------
@@ -170,8 +171,8 @@ class Suppressions:
         Whether anything changed since somebody set it back.
     """
 
-    def __init__(self, weights: EvidenceWeights, floor: float) -> None:
-        self._weights, self._floor = weights, floor
+    def __init__(self, weights: EvidenceWeights) -> None:
+        self._weights = weights
         self._clock = np.empty(0)
         self.held: dict[str, Suppressed] = {}
         self.now = -math.inf
@@ -223,14 +224,14 @@ class Suppressions:
         """Tell whether an act of the batch is not told; count it with the first suppression that applies to it.
 
         What a rule found is hidden only by one that names the rule: a tool's name says nothing of a credential. One
-        that names a channel hides what is below the floor without it, so that a large number hides no new target.
+        that names a channel hides what would not alert without it, so that a large number hides no new target.
         """
         for one in self.held.values():
             if (one.until is not None and self._clock[i] >= one.until) or not one.names(act):
                 continue
             if (act.rule and one.channel != act.rule) or (act.is_strong and not one.is_strong):
                 continue
-            if not act.rule and one.channel and score * self._rest(one.channel, i, work) >= self._floor:
+            if not act.rule and one.channel and score * self._rest(one.channel, i, work) >= one.level:
                 continue
             before, self.has_changed = one.sessions, True
             is_hidden, is_worth = one.count(act)

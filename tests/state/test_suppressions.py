@@ -147,15 +147,21 @@ def test_what_is_past_the_share_for_quarantine_is_told_unless_somebody_says_so()
         assert bool(findings(did(pipeline, script, [WILD]))) is is_told
 
 
-def test_a_channel_hides_only_what_is_nothing_without_it() -> None:
-    """A huge size is hidden as a size; with a target and a tool nobody knows it is told."""
-    big = {"name": "read", "kind": "data_access", "target": "/docs/team/file-1", "bytes_out": 4e9}
+def test_a_channel_hides_only_what_would_not_alert_without_it() -> None:
+    """A huge read and a long call are hidden as such; with a target and a tool nobody knows they are told."""
+    steps = [
+        {"name": "search", "target": "index-1", "attributes": {"query": "q1"}},
+        {"name": "read", "kind": "data_access", "target": "/docs/team/file-1", "bytes_out": 4e9},
+        {"name": "write", "target": "/docs/team/file-2", "duration_ms": 9e7},
+    ]
     script = Script()
-    leading = findings(did(begun(script), script, [big]))[0].contributions[0].channel
-    script = Script()
-    pipeline = begun(script, suppression(script, channel=leading, strong=True))
-    assert findings(did(pipeline, script, [big])) == []
-    assert tools(did(pipeline, script, [{**HARM, "bytes_out": 4e9}])) == {"exfiltrate"}
+    assert findings(did(begun(script), script, steps))[0].contributions[0].channel == "read_size"
+    for channel, is_told in (("read_size", False), ("pair", True), ("hook_failed", True)):
+        script = Script()
+        pipeline = begun(script)
+        assert pipeline.control([suppression(script, channel=channel, strong=True)]).refusals == []
+        assert bool(findings(did(pipeline, script, steps))) is is_told
+        assert "exfiltrate" in tools(did(pipeline, script, [*steps, {**HARM, "duration_ms": 9e7}]))
 
 
 def test_what_people_called_an_attack_is_told_whoever_suppresses_it() -> None:
@@ -182,7 +188,8 @@ def test_nothing_is_learned_and_scores_stay_as_they_are() -> None:
 def test_it_is_over_at_its_time_and_that_is_told() -> None:
     """Before the first event past the end, in a record and in the counts; the act is told again."""
     script = Script()
-    pipeline = begun(script, suppression(script, tool="wild_tool", strong=True, days=0.5))
+    pipeline = begun(script)
+    pipeline.control([suppression(script, tool="wild_tool", strong=True, days=0.5)])
     assert findings(did(pipeline, script, [WILD])) == []
     script.now += 0.6 * DAY_S
     alerts = did(pipeline, script, [WILD])
@@ -197,7 +204,8 @@ def test_it_is_over_at_its_time_and_that_is_told() -> None:
 def test_one_that_hid_nothing_is_over_aloud_too() -> None:
     """Whoever answers for it sees that it was of no use."""
     script = Script()
-    pipeline = begun(script, suppression(script, tool="wild_tool", days=0.1))
+    pipeline = begun(script)
+    pipeline.control([suppression(script, tool="wild_tool", days=0.1)])
     script.now += 0.2 * DAY_S
     (over,) = told(feed(pipeline, ordinary(script, 1, first=800)).alerts)
     assert (over.activity, over.events) == ("close", 0)
@@ -274,7 +282,7 @@ def test_a_rule_is_hidden_only_by_its_own_name() -> None:
         alerts = did(pipeline, script, [hook])
         by_rule = [alert for alert in findings(alerts) if alert.detection == "rule.hook_failed"]
         assert bool(by_rule) is is_told, scope
-        assert bool(told(alerts)) is not is_told, scope
+        assert is_told or [one.events for one in told(alerts)] == [1], scope
 
 
 def stream(script: Script) -> list[bytes]:
@@ -295,11 +303,6 @@ def test_what_is_hidden_and_told_does_not_depend_on_how_events_are_cut() -> None
     runs = []
     for size, restarts in ((1, False), (7, True), (1_000, False)):
         script = Script()
-        controls = [
-            suppression(script, "a" * 32, tool="wild_tool", strong=True, days=None, agent_id="a-1", everyone=False),
-            suppression(script, "b" * 32, tool="wild_tool", strong=True, days=3.02),
-            suppression(script, "d" * 32, channel="hook_failed", days=3.05),
-        ]
         rules = {"enabled": ("hook_failed",)}
         pipeline = trained(script, rules=rules)
         start = script.now
