@@ -9,9 +9,9 @@ from detector.alerts.leads import DEFAULT_TENANT
 from detector.alerts.storm import SENSOR
 from detector.schema.alert import Activity, Alert, Contribution, finding_uid
 from detector.schema.shown import shown
+from detector.schema.suppression import DETECTION
 from detector.steps.suppressions import Suppressed
 
-DETECTION: Final = "sensor.suppressed"
 MOST_LETTERS: Final = 128
 """Letters of a text that are shown: of a scope, of a name, of a reason."""
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from confluent_kafka import Producer
 from pydantic import ValidationError
 
-from detector.desk.reading import KAFKA_WAIT_S, FeedbackReader, to_the_end
-from detector.errors import DeliveryError
+from detector.desk.reading import FeedbackReader, to_the_end
+from detector.desk.writing import Addressed, write_all
 from detector.schema.closing import IncidentFinding
 from detector.schema.control import MAX_CONTROL_BYTES
 from detector.schema.feedback import fault_of, feedback_adapter
@@ -67,7 +66,7 @@ class ClosingClient:
         uids = {uid for _, _, act in read if isinstance(act, IncidentFinding) for uid in act.findings}
         owners = self._owners(uids) if uids else {}
         found: list[Closed] = []
-        wanted: list[tuple[str, bytes]] = []
+        wanted: list[Addressed] = []
         for number, line, act in read:
             if isinstance(act, str):
                 found.append(Closed(number, why_not=act))
@@ -76,8 +75,9 @@ class ClosingClient:
             missing = tuple(uid for uid in act.findings if uid not in owners)
             why_not = "" if agents else f"no alert on {self._names.alerts} has a finding that it names"
             found.append(Closed(number, agents, missing, why_not))
-            wanted += [(agent, line) for agent in agents]
-        self._produce(wanted)
+            wanted += [Addressed(line.strip(), agent) for agent in agents]
+        if wanted:
+            write_all(self._kafka, self._names.feedback, wanted, "a closed case")
         return found
 
     def _owners(self, uids: set[str]) -> dict[str, str]:
@@ -93,23 +93,6 @@ class ClosingClient:
                 if alert.finding_uid in uids:
                     owners[alert.finding_uid] = alert.agent_id
         return owners
-
-    def _produce(self, wanted: list[tuple[str, bytes]]) -> None:
-        faults: list[str] = []
-
-        def heard(error: Any, _: Any) -> None:  # noqa: ANN401 - untyped C classes
-            if error is not None:
-                faults.append(error.str())
-
-        # as Java's producers place keys, so that it lies beside the agent's events; librdkafka's default does not
-        own = {"message.timeout.ms": int(KAFKA_WAIT_S * 1_000), "partitioner": "murmur2_random"}
-        producer = Producer({**own, **self._kafka, "acks": "all"})
-        for agent, line in wanted:
-            producer.produce(self._names.feedback, key=agent.encode(), value=line.strip(), on_delivery=heard)
-        left = producer.flush(KAFKA_WAIT_S + 5.0)
-        if left or faults:
-            fault = faults[0] if faults else "no acknowledgement"
-            raise DeliveryError(f"cases must reach Kafka, got {fault}; write them again", 5.0)
 
 
 def _read(line: bytes) -> IncidentFinding | str:

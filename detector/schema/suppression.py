@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MOST_DAYS: Final = 90.0
 """Days that a suppression may stand before somebody has to say it again."""
+DETECTION: Final = "sensor.suppressed"
+"""What the records of a suppression's counts are found by."""
 _DAY_S: Final = 86_400.0
 PLACES: Final = ("tool", "target", "agent_id", "group", "channel")
 """What a scope can name."""

@@ -51,8 +51,7 @@ def _counted(state: Partition, batch: Batch, i: int, one: Suppressed) -> Alert:
     one.partition = batch.spot(i).record.partition
     if one.uid in state.suppressions.held:
         state.suppressions.held[one.uid].partition = one.partition
-    activity = "create" if one.counter == 1 else "update"
-    return told(one, activity, float(state.work.clock[i]), state.profile.id)
+    return told(one, "create" if one.counter == 1 else "update", float(state.work.clock[i]), state.profile.id)
 
 
 def _over(state: Partition, batch: Batch, i: int, one: Suppressed) -> Alert:

@@ -135,6 +135,11 @@ COMPONENTS = (
         ],
     ),
     Component(
+        "analyst",
+        "`detector suppress` and `detector suppressions`: this besides, and what they need of the above",
+        lambda names: topic_rights(names.feedback, "Read"),
+    ),
+    Component(
         "auditor",
         "`detector journal`; it needs the workers' DETECTOR_STATE_KEY",
         lambda names: topic_rights(names.state, "Read"),

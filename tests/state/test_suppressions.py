@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from detector.alerts.suppressed import DETECTION
 from detector.pipeline import Pipeline
 from detector.schema.alert import Alert
 from detector.schema.control import Control
+from detector.schema.suppression import DETECTION
 from detector.simulate.fleet import DAY_S
 from detector.steps.suppressions import MOST_SUPPRESSIONS
 from tests.state.test_controls import verdict
@@ -19,6 +19,9 @@ from tests.streams import Script, feed, ordinary, quick, records_of, trained
 
 WILD: dict[str, Any] = {"name": "wild_tool", "target": "https://odd.example/zzzz", "attributes": {"query": "Zz!1@@"}}
 HARM: dict[str, Any] = {"name": "exfiltrate", "target": "https://evil.example", "attributes": {"to": "Zz9!thief"}}
+HOOK: dict[str, Any] = {
+    "name": "hook", "kind": "policy", "outcome": "error", "attributes": {"hook_name": "PreToolUse:Bash"},
+}  # fmt: skip
 UID = "c" * 32
 
 
@@ -149,7 +152,7 @@ def test_what_is_past_the_share_for_quarantine_is_told_unless_somebody_says_so()
 
 def test_a_channel_hides_only_what_would_not_alert_without_it() -> None:
     """A huge read and a long call are hidden as such; with a target and a tool nobody knows they are told."""
-    steps = [
+    steps: list[dict[str, Any]] = [
         {"name": "search", "target": "index-1", "attributes": {"query": "q1"}},
         {"name": "read", "kind": "data_access", "target": "/docs/team/file-1", "bytes_out": 4e9},
         {"name": "write", "target": "/docs/team/file-2", "duration_ms": 9e7},
@@ -176,9 +179,9 @@ def test_what_people_called_an_attack_is_told_whoever_suppresses_it() -> None:
 def test_nothing_is_learned_and_scores_stay_as_they_are() -> None:
     """The suppressed session and those behind it score as if nobody had said anything."""
     runs = []
-    for scope in ({"tool": "wild_tool", "strong": True}, {"tool": "other_tool", "strong": True}):
+    for tool in ("wild_tool", "other_tool"):
         script = Script()
-        pipeline = begun(script, suppression(script, **scope))
+        pipeline = begun(script, suppression(script, tool=tool, strong=True))
         values = [*script.session("odd", [WILD], agent_id="a-1"), *ordinary(script, 10, first=700)]
         values += script.session("again", [WILD], agent_id="a-2")
         runs.append(feed(pipeline, values).scores.tolist())
@@ -273,13 +276,12 @@ def test_what_can_apply_to_nothing_is_refused(scope: dict[str, Any], says: str) 
 
 def test_a_rule_is_hidden_only_by_its_own_name() -> None:
     """A tool's name says nothing of a hook that failed; the rule's does, for whom it says."""
-    hook = {"name": "hook", "kind": "policy", "outcome": "error", "attributes": {"hook_name": "PreToolUse:Bash"}}
     for scope, is_told in (({"tool": "hook", "strong": True}, True), ({"agent_id": "a-1", "tool": "hook"}, True),
                            ({"channel": "hook_failed"}, False), ({"channel": "hook_failed", "agent_id": "a-1"}, False),
                            ({"channel": "hook_failed", "agent_id": "a-2"}, True)):  # fmt: skip
         script = Script()
         pipeline = begun(script, suppression(script, **scope), rules={"enabled": ("hook_failed",)})
-        alerts = did(pipeline, script, [hook])
+        alerts = did(pipeline, script, [HOOK])
         by_rule = [alert for alert in findings(alerts) if alert.detection == "rule.hook_failed"]
         assert bool(by_rule) is is_told, scope
         assert is_told or [one.events for one in told(alerts)] == [1], scope
@@ -292,7 +294,7 @@ def stream(script: Script) -> list[bytes]:
         odd = [
             script.event(**{**WILD, "agent_id": f"a-{k % 2}", "session_id": f"w-{number}-{k % 2}"}) for k in range(4)
         ]
-        hook = {"name": "hook", "kind": "policy", "outcome": "error", "attributes": {"hook_name": "x"}}
+        hook: dict[str, Any] = {**HOOK, "attributes": {"hook_name": "x"}}
         values += [*odd, *ordinary(script, 2, first=900 + 2 * number), script.event(**{**hook, "agent_id": "a-1"})]
         values += script.session(f"h-{number}", [HARM], agent_id="a-2")
     return values
