@@ -36,13 +36,13 @@ _CAPTIONS: Final = {
 }  # fmt: skip
 
 
-class _Part(BaseModel):
+class _CasePart(BaseModel):
     """What is read of an object; OCSF has more, which is left out."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
-class Assignee(_Part):
+class Assignee(_CasePart):
     """A person, or a group of them: the first of these that is there names it."""
 
     name: str | None = None
@@ -54,13 +54,13 @@ class Assignee(_Part):
         return next((text for one in (self.name, self.email_addr, self.uid) if (text := (one or "").strip())), "")
 
 
-class ActingUser(_Part):
+class ActingUser(_CasePart):
     """OCSF's `actor`, as far as it says which person acted."""
 
     user: Assignee | None = None
 
 
-class CaseMetadata(_Part):
+class CaseMetadata(_CasePart):
     """What is read of OCSF's `metadata`: the version, whose case it is, and its id."""
 
     version: str = ""
@@ -68,13 +68,13 @@ class CaseMetadata(_Part):
     tenant_uid: str | None = None
 
 
-class FindingInfo(_Part):
+class FindingInfo(_CasePart):
     """One finding of the case; those of other products are passed over."""
 
     uid: str | None = None
 
 
-class IncidentFinding(_Part):
+class IncidentFinding(_CasePart):
     """One state of a case in a SIEM: OCSF 1.x Incident Finding.
 
     It is a verdict if the case is resolved or closed (`status_id` 4 or 5; `activity_id` 3 where no status is said).

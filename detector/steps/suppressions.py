@@ -85,12 +85,12 @@ class Suppressed:
     counter: int = 0
     recent: dict[int, bool] = field(default_factory=dict)
 
-    def names(self, act: Act) -> bool:
+    def names(self, act: TellableAct) -> bool:
         """Tell whether an act is by the tool, on the target, of the agent and of the group that it names."""
         pairs = zip((self.tool, self.target, self.agent, self.group), act.what, strict=True)
         return all(wanted in (0, found) for wanted, found in pairs)
 
-    def count(self, act: Act) -> tuple[bool, bool]:
+    def count(self, act: TellableAct) -> tuple[bool, bool]:
         """Count an act that it applies to; return whether it is hidden, and whether the counts are worth a record.
 
         They are at the 1st, 2nd, 4th, 8th ... session, and where an act is ten times rarer than any told of.
@@ -117,7 +117,7 @@ class Suppressed:
         return {**asdict(self), "recent": [[session, shown] for session, shown in self.recent.items()]}
 
 
-class Act(NamedTuple):
+class TellableAct(NamedTuple):
     """What is looked at of an act that would be told.
 
     Parameters
@@ -142,11 +142,11 @@ class Act(NamedTuple):
     rule: str = ""
 
 
-def act_at(work: Workspace, i: int, strength: float, *, is_strong: bool = False, rule: str = "") -> Act:
+def act_at(work: Workspace, i: int, strength: float, *, is_strong: bool = False, rule: str = "") -> TellableAct:
     """Return what is looked at of an act of the batch."""
     ident = work.columns.ident[i]
     what = (int(ident[CALL]), int(ident[WHOLE_TARGET]), int(ident[AGENT]), int(work.context.peers[i]))
-    return Act(what, int(ident[SESSION]), float(work.columns.ts[i]), strength, is_strong, rule)
+    return TellableAct(what, int(ident[SESSION]), float(work.columns.ts[i]), strength, is_strong, rule)
 
 
 class Suppressions:
@@ -220,7 +220,7 @@ class Suppressions:
         del self.held[one.uid]
         self.expired, self.has_changed = self.expired + 1, True
 
-    def hides(self, i: int, act: Act, work: Workspace, score: float = 0.0) -> bool:
+    def hides(self, i: int, act: TellableAct, work: Workspace, score: float = 0.0) -> bool:
         """Tell whether an act of the batch is not told; count it with the first suppression that applies to it.
 
         What a rule found is hidden only by one that names the rule: a tool's name says nothing of a credential. One

@@ -21,7 +21,7 @@ _MARK: Final = DETECTION.encode()
 
 
 @dataclass(slots=True)
-class Standing:
+class ShownSuppression:
     """One suppression, its end if a person ended it, and the last record about it of each partition."""
 
     act: Suppression
@@ -58,9 +58,9 @@ class Standing:
         return self.end is not None or closed or (self.act.until is not None and now >= self.act.until)
 
 
-def standing_of(feedback: Iterable[StoredRecord], alerts: Iterable[StoredRecord]) -> list[Standing]:
+def standing_of(feedback: Iterable[StoredRecord], alerts: Iterable[StoredRecord]) -> list[ShownSuppression]:
     """Return the suppressions of the feedback topic with what the alerts say of them, the oldest first."""
-    found: dict[str, Standing] = {}
+    found: dict[str, ShownSuppression] = {}
     for record in feedback:
         if b"suppression" in record.value:
             _say(found, record)
@@ -75,14 +75,14 @@ def standing_of(feedback: Iterable[StoredRecord], alerts: Iterable[StoredRecord]
     return sorted(found.values(), key=lambda one: one.act.at)
 
 
-def _say(found: dict[str, Standing], record: StoredRecord) -> None:
+def _say(found: dict[str, ShownSuppression], record: StoredRecord) -> None:
     """Note a suppression, or the end of one."""
     try:
         act = feedback_adapter.validate_json(record.value)
     except ValidationError:
         return  # the worker has made a dead letter of it
     if isinstance(act, Suppression):
-        found.setdefault(act.id, Standing(act)).partitions.add(record.partition)
+        found.setdefault(act.id, ShownSuppression(act)).partitions.add(record.partition)
         while len(found) > MOST_KNOWN:
             del found[next(iter(found))]
     elif isinstance(act, SuppressionEnd) and act.id in found:
@@ -100,7 +100,7 @@ def _told(record: StoredRecord) -> Alert | None:
     return alert if alert.detection == DETECTION else None
 
 
-def suppression_lines(found: Iterable[Standing], now: float) -> Iterator[str]:
+def suppression_lines(found: Iterable[ShownSuppression], now: float) -> Iterator[str]:
     """Yield suppressions as they are read in a terminal."""
     for one in found:
         act = one.act
@@ -120,7 +120,7 @@ def suppression_lines(found: Iterable[Standing], now: float) -> Iterator[str]:
             yield f"  ended    {moment(one.end.at)} by {shown(one.end.by)}: {shown(one.end.reason, MOST_TEXT)}"
 
 
-def suppression_body(one: Standing, now: float) -> dict[str, Any]:
+def suppression_body(one: ShownSuppression, now: float) -> dict[str, Any]:
     """Return one suppression as plain JSON values."""
     return {
         "id": one.act.id,

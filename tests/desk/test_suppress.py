@@ -87,10 +87,8 @@ def test_the_command_says_its_id_or_why_not(broker: str) -> None:
     (uid,) = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("id ")]
     done = CliRunner().invoke(app, ["end", uid, "--by", "ada", "--reason", "over", *where])
     assert done.stdout == "written   cli.agent.feedback, partitions 0, 1, 2, 3\n"
-    for words, says in (
-        (["--tool", "x"], "is for everyone, and must say so"),
-        (["--agent", "a"], "until must be there"),
-    ):
+    unbounded = {"--tool": "is for everyone, and must say so", "--agent": "until must be there"}
+    for option, says in unbounded.items():
         done = CliRunner().invoke(app, ["add", *who, option, "a", *where])
         assert isinstance(done.exception, SetupError)
         assert says in str(done.exception)
