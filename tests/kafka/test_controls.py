@@ -6,6 +6,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Awaitable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,10 @@ def _verdict(deployed: Deployment, uid: str, agent: str, kind: str = "dismiss", 
 def judge(deployed: Deployment, alert: Alert, kind: str = "dismiss") -> str:
     """Give a verdict on a finding from the command line; return what it said."""
     return _verdict(deployed, alert.finding_uid, alert.agent_id, kind, alert.tenant)
+
+
+def _in_a_week() -> str:
+    return f"{datetime.now(UTC) + timedelta(days=7):%Y-%m-%dT%H:%M:%S}"
 
 
 def _metric(port: int, line: str) -> bool:
@@ -127,9 +132,13 @@ def test_after_kill_9_between_journal_and_batch_a_replay_gives_the_same_bytes(
     (tmp_path / "cases").write_bytes(case([other], 1))
     done = _detector(deployed, "closing", str(tmp_path / "cases"))
     assert (done.returncode, done.stderr) == (0, "")
+    # and an exception for everyone, which stands in every partition and in its state
+    scope = ("--tool", "no such tool", "--everyone", "--owner", "kim", "--reason", "r", "--until", _in_a_week())
+    done = _detector(deployed, "suppress", "add", *scope)
+    assert (done.returncode, done.stderr) == (0, "")
     third = deployed.start()
     deployed.until_done()
-    deployed.until(lambda: _journaled(deployed) == 3, "the entries that followed")
+    deployed.until(lambda: _journaled(deployed) == 3 + deployed.partitions, "the entries that followed")
     deployed.until(lambda: {one.verdict.verdict for one in with_verdict(deployed) if one.verdict} >= ALL, "verdicts")
     assert deployed.stop(third) == 0, deployed.logs()
 

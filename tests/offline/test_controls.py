@@ -105,8 +105,10 @@ def test_without_a_journal_a_control_waits_for_its_own_time(tmp_path: Path, size
 def test_what_names_no_agent_is_given_to_every_partition(tmp_path: Path, size: int) -> None:
     """A case of a SIEM names findings, and each partition knows its own; its time is in milliseconds."""
     record = case(["f" * 32], time=(BEGIN + 20.0) * 1_000)
-    _, made = _run(_file(tmp_path / "c", [record]), None, partitions=3, size=size)
-    assert [[control.value for _, control in pipeline.controls] for pipeline in made] == [[record]] * 3
+    scope = {"kind": "suppression", "id": "c" * 32, "at": BEGIN + 30.0, "tool": "x", "everyone": True}
+    everyones = json.dumps(scope).encode()
+    _, made = _run(_file(tmp_path / "c", [everyones, record]), None, partitions=3, size=size)
+    assert [[control.value for _, control in pipeline.controls] for pipeline in made] == [[record, everyones]] * 3
 
 
 def test_what_is_no_event_places_no_control(tmp_path: Path) -> None:

@@ -13,7 +13,11 @@ from detector.schema.alert import Alert
 from detector.schema.control import Control
 from detector.schema.suppression import DETECTION
 from detector.simulate.fleet import DAY_S
+from detector.sinks.ocsf import encode
+from detector.sinks.ocsf_read import decode
+from detector.sinks.renderings import RENDERINGS
 from detector.steps.suppressions import MOST_SUPPRESSIONS
+from tests.response.scenes import stage_of
 from tests.state.test_controls import verdict
 from tests.streams import Script, feed, ordinary, quick, records_of, trained
 
@@ -243,6 +247,18 @@ def test_counts_are_told_at_doublings_and_their_strongest_act_with_them() -> Non
     mixed = [script.event(**{**WILD, "agent_id": "a-1", "session_id": f"mixed-{k % 2}"}) for k in range(6)]
     feed(pipeline, mixed)
     assert (pipeline.gauges()["suppressed_sessions"], pipeline.gauges()["suppressed_findings"]) == (11.0, 15.0)
+
+
+def test_what_is_told_of_it_asks_for_no_response_and_is_read_everywhere() -> None:
+    """It comes back whole from the topic, in every rendering, and nobody is contained for it."""
+    script = Script()
+    pipeline = begun(script, suppression(script, tool="wild_tool", strong=True))
+    (one,) = told(did(pipeline, script, [WILD]))
+    decision = stage_of().on_alert(one, one.time)
+    assert (decision.command, decision.entry.decision) == (None, "skipped")
+    assert decode(encode(one)) == one
+    for rendering in RENDERINGS.values():
+        assert one.title in json.dumps(rendering.render(one))
 
 
 def test_a_full_partition_refuses_a_further_one_and_keeps_those_it_has() -> None:
