@@ -47,6 +47,11 @@ COMMANDS: dict[str, CommandEntry] = {
     "siem": CommandEntry("detector.desk.commands", "Send alerts from Kafka to a SIEM, as OCSF or ECS."),
     "release": CommandEntry("detector.desk.commands", "Lift an agent's quarantine, with a name and a reason."),
     "verdict": CommandEntry("detector.desk.commands", "Say what a finding was: an attack, harmless, or safe to learn."),
+    "closing": CommandEntry("detector.desk.commands", "Hand over cases that a SIEM closed, as verdicts."),
+    "suppress": CommandEntry(
+        "detector.desk.suppress", "Say what is not to be told for a time, and who answers for it.", is_group=True
+    ),
+    "suppressions": CommandEntry("detector.views.commands", "Show suppressions, and what each of them hid."),
     "journal": CommandEntry("detector.desk.commands", "Write where verdicts took effect to files, for a replay."),
     "replay": CommandEntry("detector.offline.commands", "Score recorded events without a broker."),
     "evaluate": CommandEntry("detector.offline.commands", "Measure detection on a labelled stream."),

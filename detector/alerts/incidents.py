@@ -246,6 +246,10 @@ class Incidents:
         self._remember(alert)
         return alert
 
+    def find(self, uid: str) -> Alert | None:
+        """Return the present state of a finding, None if none is remembered."""
+        return self.recent.get(uid) or next((one for one in self.open.values() if one.finding_uid == uid), None)
+
     def judge(self, uid: str, agent_id: str, note: VerdictNote) -> Alert | None:
         """Return the incident with a person's verdict on it, None if no such finding of this agent is remembered."""
         for session, alert in self.open.items():

@@ -1,4 +1,4 @@
-"""Commands for people and their tools: siem, release, verdict, journal; heavy imports happen inside."""
+"""Commands for people and their tools: siem, release, verdict, closing, journal; heavy imports happen inside."""
 
 from __future__ import annotations
 
@@ -190,6 +190,43 @@ def verdict(
     typer.echo(f"next      the worker that holds partition {written.partition} shows it on the incident: look for a")
     typer.echo(f"          new record of finding {finding} on {settings.topics.alerts}; a finding that no worker")
     typer.echo("          remembers is counted as verdicts_unmatched in detector_counts_total")
+
+
+@app.command("closing")
+def closing(
+    cases: Annotated[
+        Path | None, typer.Argument(help="File with one OCSF Incident Finding a line; standard input without one.")
+    ] = None,
+    bootstrap: Bootstrap = None,
+    topic_prefix: Prefix = None,
+) -> None:
+    """Hand over cases that a SIEM closed: what they were closed as is a verdict on every finding they name.
+
+    For a SIEM's action script. Each line is an OCSF Incident Finding (class 2005) that is resolved or closed; it is
+    written to agent.feedback once for each agent whose finding it names, looked up among the alerts, beside that
+    agent's events. What each verdict_id amounts to stands in docs/verdicts.md. Exit status: 0 all was written; 1 a line
+    is no such case, or names a finding that no alert has: it is said on standard error, the rest is written; 2 a
+    setting is wrong or Kafka cannot be asked.
+    """
+    import sys
+
+    from detector.desk.closing import ClosingClient
+    from detector.schema.shown import shown
+    from detector.worker.clients import confluent_options
+    from detector.worker.settings import load_settings
+
+    settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix})
+    lines = (sys.stdin.buffer.read() if cases is None else cases.read_bytes()).splitlines()
+    found = ClosingClient(confluent_options(settings), settings.topics).write(lines)
+    for one in found:
+        if one.why_not:
+            typer.echo(f"refused   line {one.number}: {shown(one.why_not, 400)}", err=True)
+            continue
+        typer.echo(f"written   line {one.number}, beside {', '.join(shown(agent, 64) for agent in one.agents)}")
+        for uid in one.missing:
+            typer.echo(f"missing   line {one.number}: no alert has finding {uid}", err=True)
+    if any(one.why_not or one.missing for one in found):
+        raise typer.Exit(1)
 
 
 @app.command("journal")

@@ -25,8 +25,20 @@ class _Exported(msgspec.Struct):
 
 
 class _Dated(msgspec.Struct):
-    agent_id: str
-    at: float
+    """Whose a record is and from when.
+
+    A SIEM's case names no agent, and its `time` is in milliseconds; a suppression may name none.
+    """
+
+    agent_id: str | None = None
+    at: float | None = None
+    time: float | None = None
+    kind: str = ""
+
+    @property
+    def since(self) -> float | None:
+        """When it was said, epoch seconds."""
+        return self.time / 1_000.0 if self.at is None and self.time is not None else self.at
 
 
 class _Timed(msgspec.Struct, gc=False):
@@ -120,7 +132,9 @@ def read_plan(controls: Path | None, journal: Path | None, partitions: int) -> P
         return None
     waiting: list[list[_Waiting]] = [[] for _ in range(partitions)]
     for number, one in enumerate(given, start=1):
-        waiting[one.partition].append(_Waiting(_dated_of(one.control.value, controls, number).at, one.control))
+        waiting[one.partition].append(
+            _Waiting(_dated_of(one.control.value, controls, number).since or 0.0, one.control)
+        )
     return Plan([sorted(each, key=lambda one: one.place) for each in waiting], by_offset=False)
 
 
@@ -132,12 +146,15 @@ def _read_controls(path: Path, partitions: int) -> list[Placed]:
             one = _exported.decode(line)
         except msgspec.DecodeError:
             # a record as it stood on the topic: Kafka's partitioner places it, lines count as offsets
-            partition = partition_of(_dated_of(line, path, number).agent_id, partitions)
-            found.append(Placed(partition, Control(counts[partition], line)))
+            agent = _dated_of(line, path, number).agent_id
+            # what names no agent is for every partition: each knows its own findings
+            for partition in [partition_of(agent, partitions)] if agent else range(partitions):
+                found.append(Placed(partition, Control(counts[partition], line)))
+                counts[partition] += 1
         else:
             partition = _within(one.partition, partitions, path, number)
             found.append(Placed(partition, Control(one.offset, one.value.encode())))
-        counts[partition] += 1
+            counts[partition] += 1
     return found
 
 
@@ -167,11 +184,15 @@ def _journaled(given: Sequence[Placed], path: Path, partitions: int) -> Plan:
 
 
 def _dated_of(line: bytes, path: Path, number: int) -> _Dated:
+    message = f"line {number} of {path} must be a feedback record with agent_id and at"
     try:
-        return _dated.decode(line)
+        dated = _dated.decode(line)
     except msgspec.DecodeError as error:
-        message = f"line {number} of {path} must be a feedback record with agent_id and at, got {error}: correct it"
-        raise SetupError(message) from error
+        raise SetupError(f"{message}, got {error}: correct it") from error
+    is_for_all = dated.time is not None or dated.kind in ("suppression", "suppression_end")
+    if dated.since is None or not (dated.agent_id or is_for_all):
+        raise SetupError(f"{message}, got one without: correct it")
+    return dated
 
 
 def _within(partition: int, partitions: int, path: Path, number: int) -> int:

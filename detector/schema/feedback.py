@@ -1,11 +1,14 @@
-"""What people tell the detector: verdicts on alerts, and releases from quarantine."""
+"""What people tell the detector: verdicts on alerts, cases that a SIEM closes, exceptions, releases."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError, model_validator
+
+from detector.schema.closing import IncidentFinding, is_closing
+from detector.schema.suppression import Suppression, SuppressionEnd
 
 VerdictKind = Literal["confirm", "dismiss", "safe", "disable", "undo", "confirm_safe"]
 """`confirm`: it was an attack. `dismiss`: it happened and is harmless. `safe`: it is normal, and may be learned.
@@ -61,9 +64,31 @@ class Verdict(_Act):
         return self
 
 
-Feedback = Annotated[Release | Verdict, Field(discriminator="kind")]
-feedback_adapter: TypeAdapter[Release | Verdict] = TypeAdapter(Feedback)
+def _kind_of(record: Any) -> str | None:  # noqa: ANN401 - any JSON, or one of the models
+    if is_closing(record):
+        return "closing"
+    kind = record.get("kind") if isinstance(record, dict) else getattr(record, "kind", None)
+    return kind if isinstance(kind, str) else None
+
+
+_Kinds = (
+    Annotated[Release, Tag("release")]
+    | Annotated[Verdict, Tag("verdict")]
+    | Annotated[IncidentFinding, Tag("closing")]
+    | Annotated[Suppression, Tag("suppression")]
+    | Annotated[SuppressionEnd, Tag("suppression_end")]
+)
+Feedback = Release | Verdict | IncidentFinding | Suppression | SuppressionEnd
+feedback_adapter: TypeAdapter[Feedback] = TypeAdapter(Annotated[_Kinds, Discriminator(_kind_of)])
 """Reads a record of `agent.feedback`: ``feedback_adapter.validate_json(value)``."""
+
+
+def fault_of(error: ValidationError) -> str:
+    """Return what is wrong with a record of feedback and where, without a value of it."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    place = ".".join(str(step) for step in first["loc"][1:])
+    fault = first["msg"].removeprefix("Value error, ")
+    return f"{place}: {fault}" if place else fault
 
 
 def feedback_id(agent_id: str, by: str, reason: str, at: float) -> str:

@@ -38,7 +38,9 @@ def schemas() -> dict[str, Schema]:
         "command.json": _titled(_model(PolicyState), "Desired state of a subject (agent.policy)"),
         "policy-log.json": _titled(_model(PolicyLogEntry), "Decision with its cause (agent.policy.log)"),
         "ack.json": _titled(_model(PolicyAck), "Acknowledgement of an enforcement point (agent.policy.acks)"),
-        "feedback.json": _titled(feedback_adapter.json_schema(), "Verdict or release (agent.feedback)"),
+        "feedback.json": _titled(
+            feedback_adapter.json_schema(), "Verdict, release, case, suppression (agent.feedback)"
+        ),
         "registry.json": _titled(_model(RegistryEntry), "Entry of an agent, whole (agent.registry)"),
     }
 

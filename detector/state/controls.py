@@ -7,21 +7,24 @@ control at the same event.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from pydantic import ValidationError
 
 from detector.intake.columns import agent_name
 from detector.memory.layout import FUSED, NOW
-from detector.schema.alert import VerdictNote
+from detector.schema.alert import Alert, VerdictNote
+from detector.schema.closing import IncidentFinding
 from detector.schema.control import Control
 from detector.schema.decode import Refusal
-from detector.schema.feedback import Verdict, VerdictKind, feedback_adapter
+from detector.schema.feedback import Verdict, VerdictKind, fault_of, feedback_adapter
+from detector.schema.suppression import Suppression, SuppressionEnd
 from detector.sketches.index import find_row
 from detector.sketches.keys import tick_of
 from detector.sketches.rolling import forget_value
 from detector.sketches.usual import forget_usual, place_key
+from detector.state.exceptions import end, suppress
 from detector.state.partition import Partition
 from detector.state.report import Outcome
 from detector.steps.cases import AlertedSession, Ruling, Said
@@ -46,34 +49,86 @@ def apply_controls(state: Partition, records: Sequence[Control]) -> Outcome:
         try:
             act = feedback_adapter.validate_json(control.value)
         except ValidationError as error:
-            fault = error.errors(include_input=False, include_url=False)[0]["msg"]
-            refusal = Refusal(BAD_CONTROL, f"feedback must fit its schema: {fault}", None, control.value)
+            refusal = Refusal(BAD_CONTROL, f"feedback must fit its schema: {fault_of(error)}", None, control.value)
             outcome.refusals.append((index, refusal))
             continue
         if isinstance(act, Verdict):
             _verdict(state, act, outcome)
+        elif isinstance(act, IncidentFinding):
+            _closing(state, act, outcome)
+        elif isinstance(act, SuppressionEnd):
+            end(state, act, outcome)
+        elif isinstance(act, Suppression):
+            if fault := suppress(state, act, outcome):
+                outcome.refusals.append((index, Refusal(BAD_CONTROL, fault, None, control.value)))
         else:
             outcome.counts["controls_ignored"] += 1
     return outcome
 
 
 def _verdict(state: Partition, act: Verdict, outcome: Outcome) -> None:
+    """Let a person's verdict take effect on the finding it names."""
+    said = SAID[act.verdict]
+    note = VerdictNote(verdict=said, by=act.by, reason=act.reason, at=act.at)
+    agent = agent_name(act.agent_id, act.tenant, state.settings.keyed)
+    _judge(
+        state, _About(act.finding_uid, act.agent_id, agent), note, Ruling(said, act.until or 0.0, act.scope), outcome
+    )
+
+
+def _closing(state: Partition, act: IncidentFinding, outcome: Outcome) -> None:
+    """Let a case that a SIEM closed take effect on each finding of ours that it names; one still open says nothing.
+
+    The SIEM does not know the findings' agents: they are known by their ids. What stands already, said by the same
+    person for the same reason, or later, is not said again, however often the SIEM sends the case.
+    """
+    if not act.is_closed:
+        outcome.counts["closings_open"] += 1
+        return
+    note = VerdictNote(verdict=act.verdict, by=act.by, reason=act.reason, at=act.at)
+    for uid in act.findings:
+        alert, case = state.incidents.find(uid), state.threshold.cases.find(uid)
+        if (alert is None and case is None) or (alert is not None and act.tenant not in (None, alert.tenant)):
+            outcome.counts["verdicts_unmatched"] += 1
+        elif _stands(note, alert, case):
+            outcome.counts["closings_repeated"] += 1
+        else:
+            agent = 0 if case is None else case.agent
+            if alert is not None:
+                agent = agent_name(alert.agent_id, alert.tenant, state.settings.keyed)
+            about = _About(uid, "" if alert is None else alert.agent_id, agent)
+            _judge(state, about, note, Ruling(act.verdict), outcome)
+
+
+def _stands(note: VerdictNote, alert: Alert | None, case: AlertedSession | None) -> bool:
+    """Tell whether a verdict stands already, of the same person for the same reason, or a later one does."""
+    if alert is None:
+        return case is not None and case.said == note.verdict
+    said = alert.verdict
+    return said is not None and (said.at > note.at or said.model_copy(update={"at": note.at}) == note)
+
+
+class _About(NamedTuple):
+    """What is judged: a finding, the agent's id (empty where only the case is remembered), and the agent's name."""
+
+    uid: str
+    agent_id: str
+    agent: int
+
+
+def _judge(state: Partition, about: _About, note: VerdictNote, ruling: Ruling, outcome: Outcome) -> None:
     """Show a person's verdict on its incident, and let it take effect on what follows.
 
     A finding of which only the case is remembered shows nothing any more, and takes effect all the same.
     """
-    said = SAID[act.verdict]
-    note = VerdictNote(verdict=said, by=act.by, reason=act.reason, at=act.at)
-    alert = state.incidents.judge(act.finding_uid, act.agent_id, note)
-    agent = agent_name(act.agent_id, act.tenant, state.settings.keyed)
-    case = state.threshold.find(act.finding_uid, agent)
+    said, agent = ruling.said, about.agent
+    alert = state.incidents.judge(about.uid, about.agent_id, note)
+    case = state.threshold.find(about.uid, agent)
     before: Said = "" if case is None else case.said
     if case is not None:
-        state.threshold.answer(case, Ruling(said, act.until or 0.0, act.scope))
+        state.threshold.answer(case, ruling)
     causes = () if alert is None else alert.causes
-    is_answered = state.rule_answers.take(
-        act.finding_uid, causes, (agent, _group_of(state, agent)), Ruling(said, act.until or 0.0, act.scope)
-    )
+    is_answered = state.rule_answers.take(about.uid, causes, (agent, _group_of(state, agent)), ruling)
     if alert is None and case is None and not is_answered:
         outcome.counts["verdicts_unmatched"] += 1
         return

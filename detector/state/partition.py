@@ -46,6 +46,7 @@ from detector.state.turnover import Turnover
 from detector.steps.combine import Models
 from detector.steps.decisions import Threshold
 from detector.steps.judge import CLOSED_SESSIONS, SessionStanding, allocate_standing
+from detector.steps.suppressions import Suppressions
 from detector.steps.threshold import BudgetThreshold
 from detector.steps.workspace import Workspace, allocate_closes, allocate_judgements, allocate_workspace
 
@@ -79,7 +80,8 @@ class Partition:
         groups = len(self.memory.groups)
         self.models = Models(structure, allocate_masses(structure, groups), allocate_survival(1)[0])
         self.standing: SessionStanding = allocate_standing(profile.budget.window)
-        self.threshold: Threshold = BudgetThreshold(self.settings.threshold)
+        self.suppressions = Suppressions(self.settings.weights)
+        self.threshold: Threshold = BudgetThreshold(self.settings.threshold, self.suppressions)
         self.rules: tuple[Rule, ...] = tuple(RULES[name] for name in profile.rules.enabled)
         self.rule_memory = RuleMemory()
         self.rule_pace = RulePace()
@@ -169,26 +171,33 @@ class Partition:
         sessions promised and spent, forests fitted, the watermark, incidents opened in its hour,
         those folded by the ceilings, and the ceiling, and how many verdicts of each kind were taken.
         """
-        judge, rolling = self.settings.judge, self.standing.rolling
-        is_ready = rolling.used[FUSED, 0] >= judge.least
-        share = self.settings.threshold.alerts
-        threshold = upper_quantile(rolling, FUSED, share, judge.tail) if is_ready else float("inf")
         return {
             **self._remembered(),
             "sessions_open": float(self.memory.ends[OPEN]),
             "incidents_open": float(len(self.incidents.open)),
-            "threshold": float(threshold),
+            "threshold": self.level(),
             "sessions_closed": float(self.standing.totals[CLOSED_SESSIONS]),
             "forest_fits": float(self.refit.fits),
             "watermark": float(self.memory.clock[NOW]),
             **self.threshold.gauges(),
             **self.incidents.ceilings.gauges(),
+            "suppressions": float(len(self.suppressions.held)),
+            "suppressions_over": float(self.suppressions.expired),
+            "suppressed_findings": float(self.suppressions.findings),
+            "suppressed_sessions": float(self.suppressions.sessions),
             "rules_quieted": float(self.rule_answers.hidden),
             "rules_answered": float(len(self.rule_answers.answers)),
             "rules_told_again": float(self.rule_answers.expired),
             "rules_folding": float(len(self.rule_pace.folding({name: one.promise for name, one in ENTRIES.items()}))),
             **{f"verdicts_{kind}": float(count) for kind, count in sorted(self.verdicts.items())},
         }
+
+    def level(self) -> float:
+        """Return the score at which a session alerts, infinite until enough have closed."""
+        judge, rolling = self.settings.judge, self.standing.rolling
+        if rolling.used[FUSED, 0] < judge.least:
+            return float("inf")
+        return float(upper_quantile(rolling, FUSED, self.settings.threshold.alerts, judge.tail))
 
     def _remembered(self) -> dict[str, float]:
         """Return how many agents, peer groups and tombstones there are, and how many of them left."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -36,6 +36,7 @@ from detector.schema.decode import Decoded, Refusal
 from detector.schema.event import Event
 from detector.schema.finding import Finding
 from detector.schema.record import Record
+from detector.state.hidden import of_rule, said_of
 from detector.state.known import known_at
 from detector.state.paced import ClosedSessions, hits_of, lead_of_rule, within_promise
 from detector.state.partition import Partition
@@ -109,7 +110,7 @@ def batches_of(records: Sequence[Record], decoded: Decoded) -> Iterator[Batch]:
         yield Batch(records, decoded, start, decoded.events[start : start + BATCH])
 
 
-Placed = tuple[int, int, int, int | Lead | Passed | Ended]
+Placed = tuple[int, int, int, int | Lead | Passed | Ended | Callable[[], Alert]]
 """A step of an incident and its place: the event, then a new hour before closes, rules and scores, then its number."""
 
 
@@ -144,10 +145,13 @@ def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], out
     found += [(step.event, 2, 0, step) for step in passed if isinstance(step, Passed)]
     found += _ends(state, passed, found)
     found += [(i, -1, 0, hour) for i, hour in incidents.ceilings.turns(clock)]
+    found += said_of(state, batch)
     closed = ClosedSessions(state)
     for place, _, _, step in sorted(found, key=lambda placed: placed[:3]):
         closed.up_to(place)
-        if isinstance(step, int):
+        if callable(step):
+            outcome.say(step())
+        elif isinstance(step, int):
             outcome.say(incidents.move_to(step))
         else:
             outcome.say(_close(state, step) if isinstance(step, Ended) else _tell(state, batch, place, step))
@@ -198,25 +202,31 @@ def _by_score(state: Partition, batch: Batch, passed: Passed) -> Lead:
 
 
 def _tell(state: Partition, batch: Batch, i: int, step: Lead | Passed) -> Alert | None:
-    """Return the alert a step leads to; None for what a rule told of the agent lately, or a person keeps quiet.
+    """Return the alert a step leads to.
 
     Here, in input order, and not where rules look: what a full hour folds into a storm is told when there is room.
     """
-    if not isinstance(step, Lead) or not step.cause.startswith(OF_RULES):
-        return _take(state, batch, i, step)
-    work = state.work
+    if isinstance(step, Lead) and step.cause.startswith(OF_RULES):
+        return _tell_rule(state, batch, i, step)
+    return _take(state, batch, i, step)
+
+
+def _tell_rule(state: Partition, batch: Batch, i: int, lead: Lead) -> Alert | None:
+    """Return the alert of a rule; None for what it told of the agent lately, a person keeps quiet, or it folds."""
+    work, at = state.work, float(state.work.clock[i])
     session, agent = (int(work.columns.ident[i, column]) for column in (SESSION, AGENT))
-    owners = (agent, int(work.context.peers[i]))
-    rule, _, cause = step.cause.removeprefix(OF_RULES).partition("/")
+    rule, _, cause = lead.cause.removeprefix(OF_RULES).partition("/")
     is_of_session, owner = ENTRIES[rule].once == "session", (int(work.context.agent[i]), agent)
     # asked first, as where rules look: what was told before the batch is dropped there
-    if not is_of_session and state.rule_memory.is_told(rule, owner, cause, float(work.clock[i])):
+    if not is_of_session and state.rule_memory.is_told(rule, owner, cause, at):
         return None
-    if state.rule_answers.is_quiet(step.cause, session, owners, float(work.clock[i])):
+    if state.rule_answers.is_quiet(lead.cause, session, (agent, int(work.context.peers[i])), at):
         return None
-    if not is_of_session and not state.rule_memory.is_news(rule, owner, cause, float(work.clock[i])):
+    if (hidden := of_rule(state, batch, i, lead, rule)).is_hidden:
+        return hidden.told
+    if not is_of_session and not state.rule_memory.is_news(rule, owner, cause, at):
         return None
-    if (told := within_promise(state, rule, step)) is None:
+    if (told := within_promise(state, rule, lead)) is None:
         return None
     unheard = len(state.incidents.unheard)
     alert = _take(state, batch, i, told)
@@ -224,7 +234,7 @@ def _tell(state: Partition, batch: Batch, i: int, step: Lead | Passed) -> Alert 
     if is_unheard and not is_of_session:
         state.rule_memory.unsay(rule, owner, cause)
     if alert is None or is_unheard:
-        state.rule_pace.give_back(rule, established=step.known.is_established)
+        state.rule_pace.give_back(rule, established=lead.known.is_established)
     return alert
 
 

@@ -94,6 +94,8 @@ def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
         memory.usual.tally[...] = arrays["usual_tally"]
     state.threshold.restore(facts["threshold"])
     state.threshold.cases.restore(unpack("cases", held["cases"])[1])
+    if "suppressed" in held:
+        state.suppressions.restore(unpack("suppressed", held["suppressed"])[1])
     state.verdicts.update(facts["verdicts"])
     state.rule_answers.restore(facts["rule_answers"])
     state.rule_pace.restore(facts["rule_pace"])

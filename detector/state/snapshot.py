@@ -75,6 +75,9 @@ def snapshot_partition(state: Partition, *, full: bool) -> dict[str, bytes]:
     if full or state.threshold.cases.has_changed:
         shards["cases"] = pack({}, state.threshold.cases.facts())
         state.threshold.cases.has_changed = False
+    if state.suppressions.was_used and (full or state.suppressions.has_changed):
+        shards["suppressed"] = pack({}, state.suppressions.facts())
+        state.suppressions.has_changed = False
     if full or state.forest_written != state.refit.served:
         shards["forest"] = b"" if state.refit.forest is None else to_bytes(state.refit.forest)
         state.forest_written = state.refit.served

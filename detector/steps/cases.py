@@ -10,14 +10,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
+from detector.channels.context import ARGUMENT_PART, OF_ARGUMENT, OF_TARGET, TARGET_PART
+from detector.intake.columns import TOOL_NAME
 from detector.schema.alert import Basis
 from detector.schema.feedback import Scope
 from detector.steps.reference import TURNED_AWAY
+from detector.steps.workspace import Workspace
 
 Moved = Literal["", "in", "out", "barred"]
 Said = Literal["", "confirm", "dismiss", "safe", "disable", "undo"]
 MOST_CASE_CAUSES: Final = 16
 """Causes of one case that a verdict is about."""
+NEW_TO_PEERS: Final = 2
+"""Level from which on a value of a confirmed act becomes an indicator: its peers do not use it with this tool."""
 MOST_PARTS: Final = 8
 """Values of one case that may become indicators."""
 
@@ -146,3 +151,15 @@ class Ruling(NamedTuple):
     said: Said
     until: float = 0.0
     scope: Scope = "agent"
+
+
+def note_parts(case: AlertedSession, i: int, work: Workspace) -> None:
+    """Remember what of an act is new to its peers: its most novel target and argument, if they are."""
+    columns, context = work.columns, work.context
+    for which, of in ((TARGET_PART, OF_TARGET), (ARGUMENT_PART, OF_ARGUMENT)):
+        at = int(context.which[i, which])
+        if at < 0 or context.level[i, of] < NEW_TO_PEERS or len(case.parts) >= MOST_PARTS:
+            continue
+        part = NewPart(int(columns.ident[i, TOOL_NAME]), *(int(x) for x in columns.part[at]))
+        if part not in case.parts:
+            case.parts.append(part)

@@ -19,16 +19,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from detector.channels.context import ARGUMENT_PART, JUDGED, OF_ARGUMENT, OF_TARGET, TARGET_PART
+from detector.channels.context import JUDGED
 from detector.channels.known import value_key
 from detector.errors import StateError
-from detector.intake.columns import AGENT, SESSION, TOOL_NAME
+from detector.intake.columns import AGENT, SESSION
 from detector.schema.alert import Basis
 from detector.steps.account import Account
 from detector.steps.casebook import Casebook
-from detector.steps.cases import MOST_CASE_CAUSES, MOST_PARTS, AlertedSession, NewPart, Ruling
+from detector.steps.cases import MOST_CASE_CAUSES, AlertedSession, Ruling, note_parts
 from detector.steps.causes import causes_of, uses_any
 from detector.steps.decisions import ALERT, NEAR, QUARANTINE, Ended, Passed
+from detector.steps.suppressions import Suppressions, act_at
 from detector.steps.workspace import Workspace
 
 NAMED = 10.0
@@ -37,8 +38,6 @@ NAMED = 10.0
 
 INDICATOR_SHARE = 0.5
 """An act with a value of a confirmed attack alerts where it is stranger than this share of the sessions."""
-NEW_TO_PEERS = 2
-"""Level from which on a value of a confirmed act becomes an indicator: its peers do not use it with this tool."""
 
 
 class BudgetSettings(NamedTuple):
@@ -68,6 +67,8 @@ class BudgetThreshold:
     ----------
     settings : BudgetSettings
         Shares, floor, and the event time before which nothing alerts.
+    suppressions : Suppressions, optional
+        What is not told for a time; its counts are changed.
 
     Attributes
     ----------
@@ -85,8 +86,9 @@ class BudgetThreshold:
 
     NAME = "budget"
 
-    def __init__(self, settings: BudgetSettings) -> None:
+    def __init__(self, settings: BudgetSettings, suppressions: Suppressions | None = None) -> None:
         self.settings = settings
+        self.suppressions = suppressions
         self.account = Account()
         self.cases = Casebook()
         self.closed = 0
@@ -98,6 +100,8 @@ class BudgetThreshold:
         """Return each event past a level and what ended after one; changes what is remembered of open sessions."""
         closes, sessions = work.closes, work.columns.ident[:, SESSION]
         rows = int(closes.count[0])
+        if self.suppressions is not None:
+            self.suppressions.enter(work.clock[:events])
         learning = self._learns(events, work)
         near, over = self._odd(events, rows, work)
         told = self._told(events, work)
@@ -180,17 +184,26 @@ class BudgetThreshold:
         is_told = is_past or told is not None
         if is_told and self.cases.disabled:
             is_told = not self.cases.is_disabled(cause, names, float(work.clock[i]))
-        if not is_told or self.cases.is_quiet(cause, score, session):
-            return Passed(i, session, NEAR, case.over, case.basis) if case else None
         level = QUARANTINE if rarity >= -math.log10(self.settings.quarantine) else ALERT
+        is_told = is_told and not self.cases.is_quiet(cause, score, session)
+        # what people called an attack is told, whoever suppresses its tool or target
+        if not is_told or (told is None and self._is_suppressed(i, level, work)):
+            return Passed(i, session, NEAR, case.over, case.basis) if case else None
         if case is None:
             case = self._begin(names, cause, basis, score)
         case.level, case.over = max(level, case.level), case.over + 1
         if cause in case.causes or len(case.causes) < MOST_CASE_CAUSES:
             case.causes[cause] = max(score, case.causes.get(cause, score))
-        _note_parts(case, i, work)
+        note_parts(case, i, work)
         line = self.account.level(self.settings.alerts)
         return Passed(i, session, level, case.over, basis, case.number, alerts_from=line)
+
+    def _is_suppressed(self, i: int, level: int, work: Workspace) -> bool:
+        """Tell whether an act that would be told is not, because somebody answers for it."""
+        if self.suppressions is None or not self.suppressions.held:
+            return False
+        act = act_at(work, i, float(work.judgements.rarity[i]), is_strong=level == QUARANTINE)
+        return self.suppressions.hides(i, act, work, float(work.judgements.score[i]))
 
     def _begin(self, names: tuple[int, int, int], cause: int, basis: Basis, score: float) -> AlertedSession:
         """Return the case of a session that alerts; of a cause a person has called harmless it is charged at once."""
@@ -282,15 +295,3 @@ class BudgetThreshold:
             "false_share": self.account.false_share, "causes_quieted": float(self.cases.quieted),
             "causes_disabled": float(len(self.cases.disabled)), "causes_told_again": float(self.cases.expired),
         }  # fmt: skip
-
-
-def _note_parts(case: AlertedSession, i: int, work: Workspace) -> None:
-    """Remember what of an act is new to its peers: its most novel target and argument, if they are."""
-    columns, context = work.columns, work.context
-    for which, of in ((TARGET_PART, OF_TARGET), (ARGUMENT_PART, OF_ARGUMENT)):
-        at = int(context.which[i, which])
-        if at < 0 or context.level[i, of] < NEW_TO_PEERS or len(case.parts) >= MOST_PARTS:
-            continue
-        part = NewPart(int(columns.ident[i, TOOL_NAME]), *(int(x) for x in columns.part[at]))
-        if part not in case.parts:
-            case.parts.append(part)

@@ -141,6 +141,39 @@ def deadletters(
         typer.echo(line)
 
 
+@app.command("suppressions")
+def suppressions(
+    as_json: AsJson = False,
+    every: Annotated[bool, typer.Option("--all", help="Also those that are over.")] = False,
+    bootstrap: Bootstrap = None,
+    topic_prefix: Prefix = None,
+) -> None:
+    """Show suppressions: scope, owner, reason, until when, and what each of them hid.
+
+    From agent.feedback and agent.alerts, read from their beginning. Counts are those that workers told last: at the
+    1st, 2nd, 4th, 8th session, where an act was ten times rarer than any before, and at the end. The exact ones are
+    gauges of the workers. With --json one line for each.
+
+    Exit status: 0 read, also if there are none; 2 a setting is wrong or Kafka cannot be asked.
+    """
+    from detector.clock import system_clock
+    from detector.views.reading import TopicReader
+    from detector.views.suppressions import standing_of, suppression_body, suppression_lines
+    from detector.views.watch import json_line
+    from detector.worker.clients import confluent_options
+    from detector.worker.settings import load_settings
+
+    settings = load_settings({"bootstrap": bootstrap, "topic_prefix": topic_prefix})
+    kafka, now = confluent_options(settings), system_clock()
+    with TopicReader(kafka, settings.topics.feedback) as said, TopicReader(kafka, settings.topics.alerts) as told:
+        known = standing_of(said.to_the_end(), told.to_the_end())
+    found = [one for one in known if every or not one.is_over(now)]
+    for line in (json_line(suppression_body(one, now)) for one in found) if as_json else suppression_lines(found, now):
+        typer.echo(line)
+    if not as_json:
+        _aside(f"{len(found)} shown, {len(known) - len(found)} over (--all)")
+
+
 def _same_deployment(bootstrap: str | None, topic_prefix: str | None) -> str:
     """Return the options by which a line that is pasted reaches the brokers that were asked."""
     from detector.views.shown import quoted

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 from faust.types import TP
 
+from detector.schema.closing import CLASS_UID
 from detector.schema.control import Control, JournalEntry
 from detector.schema.record import Record
 from detector.schema.topics import TopicNames
@@ -29,12 +30,13 @@ log = structlog.get_logger("detector.controls")
 
 AGAIN_S = 0.5
 """How long a control waits that found its ring full, or a broker that did not accept the fence."""
-KINDS = frozenset({"verdict", "release"})
+KINDS = frozenset({"verdict", "release", "closing", "suppression", "suppression_end"})
 """Kinds of feedback that have a series of their own; all others are counted as ``other``."""
 
 
 class _Kind(msgspec.Struct):
-    kind: str = "other"
+    kind: str = ""
+    class_uid: int = 0
 
 
 _kind = msgspec.json.Decoder(_Kind)
@@ -245,9 +247,10 @@ def both(responding: _Feedback, controls: Controls) -> Callable[[Message], Await
 
 def _kind_of(value: bytes) -> str:
     try:
-        kind = _kind.decode(value).kind
+        told = _kind.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return "other"
+    kind = told.kind or ("closing" if told.class_uid == CLASS_UID else "other")
     return kind if kind in KINDS else "other"
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import structlog
+
 from detector.schema.alert import Alert
 from detector.schema.decode import Refusal
 from detector.schema.record import Record
+from detector.schema.suppression import DETECTION
 from detector.schema.topics import TopicNames
 from detector.sinks.ocsf import encode
+
+log = structlog.get_logger("detector.alerts")
 
 MAX_DEAD_LETTER_BYTES = 64 * 1_024
 """A refused record of a megabyte must not become an output the broker refuses."""
@@ -56,6 +61,8 @@ def outputs_of(
 ) -> list[Output]:
     """Return everything a micro-batch writes, in a fixed order: alerts as they arose, then dead letters.
 
+    A suppression that is over is said in the log as well: from there on what it hid is told.
+
     Parameters
     ----------
     alerts : sequence of Alert
@@ -67,6 +74,10 @@ def outputs_of(
     names : TopicNames
         Names of the deployment.
     """
+    for one in alerts:
+        if one.detection == DETECTION and one.activity == "close":
+            hid = {"acts": one.events, "sessions": one.events_over}
+            log.warning("suppression is over", id=one.event_id, what=one.title, partition=one.partition, **hid)
     outputs = [output for alert in alerts for output in alert_outputs(alert, names)]
     outputs += [dead_letter(records[index], refusal, names) for index, refusal in refusals]
     return outputs

@@ -21,7 +21,7 @@ from detector.response.chain import Link
 from detector.schema.alert import Alert
 from detector.schema.command import PolicyLogEntry, PolicyState
 from detector.schema.control import MAX_CONTROL_BYTES
-from detector.schema.feedback import Feedback, Release, feedback_adapter
+from detector.schema.feedback import Release, Verdict, fault_of, feedback_adapter
 from detector.schema.reading import read, read_link
 from detector.schema.topics import TopicNames
 from detector.worker.health import Health
@@ -176,7 +176,10 @@ class ResponseProcessor:
             await self._publish(self._output(record))
 
     async def on_feedback(self, message: Message) -> bool:
-        """Pass a human act on to the tenant's owner; what is none becomes a dead letter, and False is returned."""
+        """Pass a human act on to the tenant's owner; what is none becomes a dead letter, and False is returned.
+
+        What concerns scoring alone, as a case that a SIEM closed, is an act and is not passed on.
+        """
         if len(message.value) > MAX_CONTROL_BYTES:
             fault = f"size of feedback must be at most {MAX_CONTROL_BYTES} bytes, got {len(message.value)}"
             await self._refuse(message, "bad_feedback", fault)
@@ -184,8 +187,10 @@ class ResponseProcessor:
         try:
             act = feedback_adapter.validate_json(message.value)
         except ValidationError as exc:
-            await self._refuse(message, "bad_feedback", _first_of(exc))
+            await self._refuse(message, "bad_feedback", fault_of(exc))
             return False
+        if not isinstance(act, Release | Verdict):
+            return True
         names = self._parts.names
         await self._publish(Output(names.by_tenant, act.tenant.encode(), message.value, [(KIND, KIND_FEEDBACK)]))
         return True
@@ -198,12 +203,13 @@ class ResponseProcessor:
         letter = Output(self._parts.names.deadletter, message.key, message.value[:MAX_DEAD_LETTER_BYTES], headers)
         await self._publish(letter)
 
-    async def _cause(self, message: Message) -> Alert | Feedback | None:
+    async def _cause(self, message: Message) -> Alert | Release | Verdict | None:
         """Return what a record of the tenant's topic holds; None, and a dead letter, if nothing that we know."""
         is_feedback = message.headers.get(KIND) == KIND_FEEDBACK
         try:
             if is_feedback:
-                return feedback_adapter.validate_json(message.value, extra="ignore")
+                act = feedback_adapter.validate_json(message.value, extra="ignore")
+                return act if isinstance(act, Release | Verdict) else None
             alert, unknown = read(Alert, message.value)
         except ValidationError as exc:
             await self._refuse(message, "bad_feedback" if is_feedback else "bad_alert", _first_of(exc))
@@ -211,7 +217,7 @@ class ResponseProcessor:
         self._note(Alert, unknown)
         return alert
 
-    def _decide(self, stage: Stage, cause: Alert | Feedback, receipt: float | None) -> Decision | None:
+    def _decide(self, stage: Stage, cause: Alert | Release | Verdict, receipt: float | None) -> Decision | None:
         if isinstance(cause, Alert):
             return stage.on_alert(cause, receipt)
         # verdicts teach the budget in a later version; they are kept on the feedback topic until then

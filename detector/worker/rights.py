@@ -109,6 +109,12 @@ COMPONENTS = (
         lambda names: [*topic_rights(names.alerts, "Read"), Right("group", f"{names.group}.siem", "Read")],
     ),
     Component(
+        "closer",
+        "`detector closing`; a SIEM that writes closed cases itself needs Write alone. It decides what alerts, as an "
+        "analyst does",
+        lambda names: [*topic_rights(names.feedback, "Write"), *topic_rights(names.alerts, "Read")],
+    ),
+    Component(
         "analyst",
         "`detector release` and `detector verdict`",
         lambda names: [
@@ -127,6 +133,11 @@ COMPONENTS = (
             *topic_rights(names.events, "Describe"),
             Right("group", names.group, "Describe"),
         ],
+    ),
+    Component(
+        "analyst",
+        "`detector suppress` and `detector suppressions`: this besides, and what they need of the above",
+        lambda names: topic_rights(names.feedback, "Read"),
     ),
     Component(
         "auditor",

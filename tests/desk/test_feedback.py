@@ -20,7 +20,7 @@ from detector.response.ladder import Levels
 from detector.response.settings import ResponseSettings
 from detector.response.stage import ResponseStage
 from detector.schema.command import Breaker, Constraints, Issuer, PolicyState, Reason
-from detector.schema.feedback import Release, feedback_adapter
+from detector.schema.feedback import Release, Verdict, feedback_adapter
 from detector.schema.topics import TopicNames
 from detector.sinks.ocsf import encode
 from tests.sinks.alerts import make
@@ -164,6 +164,7 @@ def test_a_verdict_lies_beside_the_events_of_its_agent(kafka: dict[str, Any]) ->
     consumer.close()
     assert record is not None
     act = feedback_adapter.validate_json(record.value() or b"")
+    assert isinstance(act, Verdict)
     assert (record.key(), act.kind, act.by, act.tenant, act.at) == (b"agent-0", "verdict", "kim", "acme", 1_500.0)
 
 

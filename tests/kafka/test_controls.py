@@ -6,6 +6,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Awaitable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from detector.worker.factory import ProfilePipelines
 from detector.worker.settings import WorkerSettings
 from detector.worker.topics import create_topics, topic_specs
 from tests.kafka.harness import Deployment, Read, deployment, published, stream, values
+from tests.schema.cases import case
 
 pytestmark = [pytest.mark.kafka, pytest.mark.data, pytest.mark.timeout(240)]
 
@@ -31,7 +33,7 @@ EVENTS, DURABLE, DONE = 12_000, 7_000, 9_000
 """Events of the stream: all, those in a checkpoint before the crash, and those scored before it; each part alerts."""
 
 
-BOTH = {"confirm", "safe"}
+ALL = {"confirm", "safe", "dismiss"}
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,10 @@ def _verdict(deployed: Deployment, uid: str, agent: str, kind: str = "dismiss", 
 def judge(deployed: Deployment, alert: Alert, kind: str = "dismiss") -> str:
     """Give a verdict on a finding from the command line; return what it said."""
     return _verdict(deployed, alert.finding_uid, alert.agent_id, kind, alert.tenant)
+
+
+def _in_a_week() -> str:
+    return f"{datetime.now(UTC) + timedelta(days=7):%Y-%m-%dT%H:%M:%S}"
 
 
 def _metric(port: int, line: str) -> bool:
@@ -102,7 +108,7 @@ def _soc(deployed: Deployment) -> list[Read]:
 def test_after_kill_9_between_journal_and_batch_a_replay_gives_the_same_bytes(
     deployed: Deployment, events: list[tuple[bytes, bytes]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Alerts and state in the end are those of `replay --controls --journal`, byte for byte."""
+    """Alerts and state in the end are those of `replay --controls --journal`, byte for byte, a case of a SIEM too."""
     first = deployed.start()
     deployed.produce(events[:DURABLE])
     deployed.until_done()
@@ -118,14 +124,25 @@ def test_after_kill_9_between_journal_and_batch_a_replay_gives_the_same_bytes(
     second.wait()
     # one verdict more while nobody is there, on an incident of the checkpoint
     deployed.produce(events[DONE:])
-    judge(deployed, published(deployed)[0], "safe")
+    first_told = published(deployed)[0]
+    judge(deployed, first_told, "safe")
+    # and a case that was closed in the SIEM, on a finding that nobody spoke of
+    said = {first_told.finding_uid, *(one.finding_uid for one in with_verdict(deployed))}
+    other = next(one.finding_uid for one in reversed(published(deployed)) if one.finding_uid not in said)
+    (tmp_path / "cases").write_bytes(case([other], 1))
+    done = _detector(deployed, "closing", str(tmp_path / "cases"))
+    assert (done.returncode, done.stderr) == (0, "")
+    # and an exception for everyone, which stands in every partition and in its state
+    scope = ("--tool", "no such tool", "--everyone", "--owner", "kim", "--reason", "r", "--until", _in_a_week())
+    done = _detector(deployed, "suppress", "add", *scope)
+    assert (done.returncode, done.stderr) == (0, "")
     third = deployed.start()
     deployed.until_done()
-    deployed.until(lambda: _journaled(deployed) == 2, "the second entry")
-    deployed.until(lambda: {one.verdict.verdict for one in with_verdict(deployed) if one.verdict} >= BOTH, "verdicts")
+    deployed.until(lambda: _journaled(deployed) == 3 + deployed.partitions, "the entries that followed")
+    deployed.until(lambda: {one.verdict.verdict for one in with_verdict(deployed) if one.verdict} >= ALL, "verdicts")
     assert deployed.stop(third) == 0, deployed.logs()
 
-    assert_equal_to_journaled_replay(deployed, events, monkeypatch, tmp_path, verdicts=2)
+    assert_equal_to_journaled_replay(deployed, events, monkeypatch, tmp_path, verdicts=3)
 
 
 def assert_equal_to_journaled_replay(

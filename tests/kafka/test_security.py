@@ -49,6 +49,7 @@ authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 allow.everyone.if.no.acl.found=false
 super.users=User:ANONYMOUS
 """
+CASES = Path(__file__).with_name("closed-case.ndjson")
 MODULE = "org.apache.kafka.common.security.plain.PlainLoginModule"
 
 
@@ -302,6 +303,7 @@ def test_the_doctor_finds_what_is_amiss_with_topics_and_state(
     [
         ("analyst", ("verdict", "f" * 32, "dismiss", "--agent", "a", "--by", "kim", "--reason", "r"), "written"),
         ("analyst", ("release", "a", "--by", "kim", "--reason", "r"), "no command names it"),
+        ("closer", ("closing", str(CASES)), "no alert on"),
         ("auditor", ("journal", "--out", "audit"), "must hold a group's state"),
         ("deployer", ("topics",), "made"),
     ],

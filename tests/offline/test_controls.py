@@ -16,6 +16,7 @@ from detector.profile.load import load_profile
 from detector.schema.control import digest_of
 from detector.schema.feedback import Verdict
 from tests.offline.stand_in import StandInPipeline, event
+from tests.schema.cases import case
 
 PROFILE = load_profile()
 AGENTS = [f"agent-{number}" for number in range(8)]
@@ -98,6 +99,16 @@ def test_without_a_journal_a_control_waits_for_its_own_time(tmp_path: Path, size
     out, (pipeline,) = _run(_file(tmp_path / "c", acts), None, size=size)
     assert _places(pipeline) == [0, 20, 21, 80]
     assert out.counts["controls_without_their_events"] == 0
+
+
+@pytest.mark.parametrize("size", [1, 512])
+def test_what_names_no_agent_is_given_to_every_partition(tmp_path: Path, size: int) -> None:
+    """A case of a SIEM names findings, and each partition knows its own; its time is in milliseconds."""
+    record = case(["f" * 32], time=(BEGIN + 20.0) * 1_000)
+    scope = {"kind": "suppression", "id": "c" * 32, "at": BEGIN + 30.0, "tool": "x", "everyone": True}
+    everyones = json.dumps(scope).encode()
+    _, made = _run(_file(tmp_path / "c", [everyones, record]), None, partitions=3, size=size)
+    assert [[control.value for _, control in pipeline.controls] for pipeline in made] == [[record, everyones]] * 3
 
 
 def test_what_is_no_event_places_no_control(tmp_path: Path) -> None:

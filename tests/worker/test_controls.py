@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from detector.schema.control import MAX_CONTROL_BYTES
 from detector.schema.feedback import Release, Verdict
 from detector.schema.topics import TopicNames
-from detector.worker import journal
+from detector.worker import controls, journal
 from detector.worker.checkpoint import CheckpointStore, Remembered, key_of
 from detector.worker.controls import both
 from detector.worker.health import Health
@@ -26,6 +26,7 @@ from detector.worker.ports import Bounds
 from detector.worker.responding import Message, RespondingParts, ResponseProcessor, Stage
 from detector.worker.scoring import ScoringParts, ScoringStage
 from detector.worker.transport import MicroBatch
+from tests.schema.cases import case
 from tests.worker.fakes import FakeEngine, FakePipelines, event_bytes, fetched, settled
 
 NAMES = TopicNames(group="g")
@@ -559,3 +560,18 @@ def test_the_number_after_an_entry_that_claims_none_is_the_first() -> None:
     """A stub is passed over; it neither takes a number nor makes a hole."""
     assert journal.next_number({}) == 0
     assert journal.next_number({journal.PREFIX + b"0": b"stub"}) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (_verdict().value, "verdict"),
+        (case(["f" * 32]), "closing"),
+        (b'{"class_uid":2004}', "other"),
+        (b'{"kind":"x"}', "other"),
+        (b"{", "other"),
+    ],
+)
+def test_controls_are_counted_by_kind(value: bytes, kind: str) -> None:
+    """Kinds are ours: what a record says otherwise makes no series of its own."""
+    assert controls._kind_of(value) == kind

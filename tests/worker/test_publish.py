@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from structlog.testing import capture_logs
+
 from detector.schema.decode import Refusal
 from detector.schema.record import Record
+from detector.schema.suppression import DETECTION
 from detector.schema.topics import TopicNames
 from detector.worker.publish import MAX_DEAD_LETTER_BYTES, dead_letter, outputs_of
+from tests.sinks.alerts import make
 
 NAMES = TopicNames("p.", "g")
 
@@ -43,3 +47,13 @@ def test_a_dead_letter_is_capped() -> None:
 def test_a_quiet_batch_writes_nothing() -> None:
     """Most batches do."""
     assert outputs_of([], [], [Record(b"{}")], NAMES) == []
+
+
+def test_the_log_says_that_a_suppression_is_over() -> None:
+    """What it hid is told from there on; its counts while it stands are records, and no lines."""
+    close = make("*", detection=DETECTION, activity="close", events=9, events_over=4, event_id="c" * 32)
+    others = [close.model_copy(update={"activity": "update"}), make("a", activity="close")]
+    with capture_logs() as lines:
+        assert len(outputs_of([*others, close], [], [], NAMES)) == 6
+    (line,) = lines
+    assert (line["event"], line["id"], line["acts"], line["sessions"]) == ("suppression is over", "c" * 32, 9, 4)

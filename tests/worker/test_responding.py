@@ -22,6 +22,7 @@ from detector.worker.health import Health
 from detector.worker.metrics import WorkerMetrics
 from detector.worker.responding import LOG_TAIL, Message, RespondingParts, ResponseProcessor
 from detector.worker.run import stage_maker
+from tests.schema.cases import case
 from tests.worker.fakes import FakeEngine, FetchedRecord, Sent, event_bytes, fake_alert
 
 NAMES = TopicNames(group="g")
@@ -169,6 +170,21 @@ def test_feedback_that_is_none_becomes_a_dead_letter() -> None:
         b'{"kind":"pardon"}',
         b"bad_feedback",
     )
+
+
+def test_a_case_that_a_siem_closed_is_an_act_and_not_the_response_stages() -> None:
+    """Scoring takes it; one that decides nothing is a dead letter with the reason, and no act."""
+    acts: list[bool] = []
+
+    async def scene(processor: ResponseProcessor) -> None:
+        for verdict_id in (2, 10):
+            message = Message(b"a", case(["f" * 32], verdict_id), {}, "agent.feedback/0/9")
+            acts.append(await processor.on_feedback(message))
+
+    (sent,) = _run(scene)
+    assert acts == [True, False]
+    assert sent.topic == "agent.deadletter"
+    assert b"got 10 (Duplicate), which decides nothing" in dict(sent.headers)["detail"]
 
 
 def _many(count: int) -> list[Message]:
