@@ -118,10 +118,10 @@ promise_text = data.mark_text(angle=270, align="left", dx=4, dy=-8, color=THRESH
 across = data.mark_rule(color=FOUND).encode(price("spent_low:Q"), recall("found:Q"), alt.X2("spent_high:Q"))
 upright = data.mark_rule(color=FOUND).encode(price("spent:Q"), recall("found_low:Q"), y2=alt.Y2("found_high:Q"))
 points = data.mark_point(color=FOUND, size=70, opacity=1).encode(price("spent:Q"), recall("found:Q"))
-names = data.mark_text(color=FOUND, align="left", dx=6, dy=-9, fontSize=12).encode(
-    price("spent:Q"), recall("found:Q"), alt.Text("name:N")
-)
-ticks = data.mark_tick(color=ALLOWED, thickness=3, size=18, orient="horizontal").encode(
+beside = data.encode(price("spent:Q"), recall("found:Q"), alt.Text("name:N"))
+place = {"align": "left", "dx": 7, "dy": -10, "fontSize": 12}
+names = beside.mark_text(stroke="white", strokeWidth=4, **place) + beside.mark_text(color=FOUND, **place)
+ticks = data.mark_tick(color=ALLOWED, thickness=3, size=18, orient="horizontal", opacity=1).encode(
     price("spent:Q"), recall("allowed:Q")
 )
 (curve + promise + promise_text + across + upright + points + names + ticks).properties(
@@ -136,21 +136,22 @@ ticks = data.mark_tick(color=ALLOWED, thickness=3, size=18, orient="horizontal")
 # %% [markdown]
 # ## Where the line stood
 # Every live session by its score, which is the evidence of its strangest event, and the line from which sessions
-# alerted, for each budget. What stands above a line at its time alerted under that budget. The score axis is
-# logarithmic: evidence spans two orders of magnitude, and most sessions lie at the bottom.
+# alerted, for each budget; sessions are those of the run at the shipped budget. The score axis is logarithmic: evidence
+# spans two orders of magnitude.
 
 # %%
 sessions = pd.DataFrame(rows).query("is_live and score > 0").assign(
     label=lambda one: one.is_attack.map({True: "attack", False: "harmless"})
 )
 some = pd.concat([part.sample(min(len(part), 1_200), random_state=0) for _, part in sessions.groupby("label")])
+some = some.sort_values("label", ascending=False)  # attacks are drawn last, and lie on top
 course = pd.DataFrame(lines).dropna()
 evidence = alt.Scale(type="log", domain=[max(some.score.min(), 0.05), some.score.max() * 1.1], nice=False)
 dots = (
     alt.Chart(some[["start", "score", "label"]])
     .mark_point(size=22, opacity=0.75)
     .encode(
-        alt.X("start:T", title=None, axis=alt.Axis(format="%d %b", tickCount=8)),
+        alt.X("start:T", title=None, axis=alt.Axis(format="%d %b", tickCount={"interval": "day", "step": 1})),
         alt.Y("score:Q", scale=evidence, title="score (evidence, log)"),
         alt.Color("label:N", scale=alt.Scale(**KINDS), title=None),
     )
@@ -158,13 +159,16 @@ dots = (
 levels = alt.Chart(course).mark_line(color=THRESHOLD, strokeWidth=1.5).encode(
     x="at:T", y=alt.Y("threshold:Q", scale=evidence), detail="budget:N"
 )
-ends = course.sort_values("at").groupby("budget").tail(1)
+ends = course.sort_values("at").groupby("budget").tail(1).sort_values("threshold")
+apart = (evidence.domain[1] / evidence.domain[0]) ** 0.045  # labels keep a line's height from each other
+for above, below in zip(ends.index[1:], ends.index[:-1]):
+    ends.loc[above, "threshold"] = max(ends.threshold[above], apart * ends.threshold[below])
 marks = alt.Chart(ends).mark_text(align="left", dx=6, color=THRESHOLD, fontSize=11).encode(
     x="at:T", y=alt.Y("threshold:Q", scale=evidence), text="budget:N"
 )
 (dots + levels + marks).properties(width=620, height=320, title=alt.Title(
     "Live sessions, and the line for each budget",
-    subtitle=f"{len(some):,} of {len(sessions):,} sessions drawn, all attacks among them",
+    subtitle=f"{len(some):,} of {len(sessions):,} sessions with a judged act, {some.is_attack.sum()} of them attacks",
 ))
 
 # %% [markdown]
@@ -179,29 +183,44 @@ parts = pd.DataFrame(spending_of(reports[base.budget.alerts]))
 parts.round(4)
 
 # %%
-parts["name"] = [part if level == "all" else f"{level}: {part}" for level, part in zip(parts.level, parts.part)]
-parts["name"] = parts.name.str.replace("peer group: ", "")
-order = list(parts.name)
+kind = parts.level.map({"all": "", "peer group": "", "worst agent": "worst agent: "})
+parts["name"] = kind + parts.part + " (" + parts.harmless.astype(str) + ", " + parts.attacks.astype(str) + ")"
 for column in ("spent", "spent_low", "spent_high"):
     parts[column] = parts[column].clip(lower=least)
-who = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(grid=True))
-cost = alt.Chart(parts)
+high = 30 * len(parts)
+
+
+def who(*, named):
+    axis = alt.Axis(grid=True, labels=named, ticks=named, labelLimit=320)
+    return alt.Y("name:N", scale=alt.Scale(domain=list(parts.name)), title=None, axis=axis)
+
+
+def share_found(field):
+    return alt.X(field, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=3), title="attacks found")
+
+
+def cost(field):
+    return price(field, "harmless sessions alerted (log)").axis(format="~%", values=[0.001, 0.01, 0.1])
+
+
+spent_of, found_of = alt.Chart(parts), alt.Chart(parts[parts.attacks > 0])
 left = (
-    alt.Chart(parts.head(1)).mark_rule(strokeDash=[5, 4], color=THRESHOLD).encode(price("promised:Q"))
-    + cost.mark_rule(color=SPENT, strokeWidth=2).encode(price("spent_low:Q", "harmless alerted (log)"), who, alt.X2("spent_high:Q"))
-    + cost.mark_point(color=SPENT, size=80, opacity=1).encode(price("spent:Q", "harmless alerted (log)"), who)
-).properties(width=290, height=34 * len(parts), title=alt.Title("Spent", subtitle="dashed: promised"))
-gain = alt.Chart(parts[parts.attacks > 0])
-share_found = {"scale": alt.Scale(domain=[0, 1]), "axis": alt.Axis(format="%", tickCount=5), "title": "attacks found"}
-nameless = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(grid=True, labels=False, ticks=False))
+    alt.Chart(parts.head(1)).mark_rule(strokeDash=[5, 4], color=THRESHOLD).encode(cost("promised:Q"))
+    + spent_of.mark_rule(color=SPENT, strokeWidth=2).encode(cost("spent_low:Q"), who(named=True), alt.X2("spent_high:Q"))
+    + spent_of.mark_point(color=SPENT, size=80, opacity=1).encode(cost("spent:Q"), who(named=True))
+).properties(width=270, height=high, title=alt.Title("Spent", subtitle="dashed: promised"))
 right = (
-    gain.mark_rule(color=FOUND, strokeWidth=2).encode(alt.X("found_low:Q", **share_found), nameless, alt.X2("found_high:Q"))
-    + gain.mark_point(color=FOUND, size=80, opacity=1).encode(alt.X("found:Q", **share_found), nameless)
-    + gain.mark_tick(color=ALLOWED, thickness=3, size=18).encode(alt.X("allowed:Q", **share_found), nameless)
-).properties(
-    width=240, height=34 * len(parts), title=alt.Title("Found", subtitle="tick: allowed at the same price")
+    found_of.mark_rule(color=FOUND, strokeWidth=2).encode(
+        share_found("found_low:Q"), who(named=False), alt.X2("found_high:Q")
+    )
+    + found_of.mark_point(color=FOUND, size=80, opacity=1).encode(share_found("found:Q"), who(named=False))
+    + found_of.mark_tick(color=ALLOWED, thickness=3, size=18, opacity=1).encode(
+        share_found("allowed:Q"), who(named=False)
+    )
+).properties(width=230, height=high, title=alt.Title("Found", subtitle="tick: allowed at the same price"))
+alt.hconcat(left, right, spacing=30).resolve_scale(y="independent").properties(
+    title=alt.Title("Who pays, and what for (harmless, attacks)", offset=12)
 )
-(left | right).resolve_scale(y="independent")
 
 # %% [markdown]
 # ## If somebody answers
