@@ -39,7 +39,7 @@ from detector.offline.watched import WatchedCore
 from detector.profile.load import load_profile
 from detector.profile.versions import new_version
 
-alt.renderers.enable("png", scale_factor=2)  # drawn here, without a browser or a network
+alt.renderers.enable("png", ppi=144)  # drawn here, without a browser or a network
 alt.theme.register("detector", enable=True)(theme)
 
 stream = open_stream("agentdyn_noisy")
@@ -128,7 +128,7 @@ ticks = data.mark_tick(color=ALLOWED, thickness=3, size=18, orient="horizontal",
     width=620,
     height=330,
     title=alt.Title(
-        "Found, at the price that was paid, for four budgets",
+        f"Found, at the price that was paid, for {len(shares)} budgets",
         subtitle="point: the detector; tick: what the ranking allows at that price; dashed: what was promised",
     ),
 )

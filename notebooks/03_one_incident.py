@@ -36,7 +36,7 @@ from detector.offline.study import events_of, open_stream
 from detector.profile.load import load_profile
 from detector.sinks.ocsf import render
 
-alt.renderers.enable("png", scale_factor=2)  # drawn here, without a browser or a network
+alt.renderers.enable("png", ppi=144)  # drawn here, without a browser or a network
 alt.theme.register("detector", enable=True)(theme)
 pd.set_option("display.max_colwidth", None)
 
