@@ -77,13 +77,31 @@ x = alt.Scale(domain=[0, float(binned.right.max())], nice=False)
 
 def panel(kind, colour):
     part = binned[binned.kind == kind]
-    bars = alt.Chart(part).mark_bar(color=colour).encode(
-        alt.X("left:Q", scale=x, title="session score (evidence)" if kind == "harmless" else None),
-        alt.X2("right:Q"),
-        alt.Y("sessions:Q", scale=alt.Scale(type="symlog"), axis=alt.Axis(tickCount=4), title="sessions (log)"),
-        alt.Y2(datum=0),
+    bars = (
+        alt.Chart(part)
+        .mark_bar(color=colour)
+        .encode(
+            alt.X(
+                "left:Q",
+                scale=x,
+                axis=alt.Axis(tickCount=10),
+                title="session score (evidence)" if kind == "harmless" else None,
+            ),
+            alt.X2("right:Q"),
+            alt.Y(
+                "sessions:Q",
+                scale=alt.Scale(type="symlog"),
+                axis=alt.Axis(values=[0, 1, 3, 10, 30, 100, 300, 1_000]),
+                title="sessions (log)",
+            ),
+            alt.Y2(datum=0),
+        )
     )
-    rules = alt.Chart(ends).mark_rule(color=THRESHOLD, strokeDash=[5, 4], strokeWidth=1.5).encode(x=alt.X("score:Q", scale=x))
+    rules = (
+        alt.Chart(ends)
+        .mark_rule(color=THRESHOLD, strokeDash=[5, 4], strokeWidth=1.5)
+        .encode(x=alt.X("score:Q", scale=x))
+    )
     return (bars + rules).properties(width=560, height=120, title=f"{part.sessions.sum():,} live sessions: {kind}")
 
 
@@ -120,11 +138,15 @@ alt.Chart(top).mark_bar(height=13).encode(
 ).properties(width=420, height=20 * len(top), title=f"What {alert.agent_id} usually calls")
 
 # %%
-powers = pd.Series([max(gap, 0.01) for gap in gaps_of(before.to_dict("records"))]).map(lambda gap: round(5 * math.log10(gap)))
+powers = pd.Series([max(gap, 0.01) for gap in gaps_of(before.to_dict("records"))]).map(
+    lambda gap: round(5 * math.log10(gap))
+)
 pace = powers.value_counts().rename_axis("power").reset_index(name="events")
 pace["left"], pace["right"] = 10 ** ((pace.power - 0.5) / 5), 10 ** ((pace.power + 0.5) / 5)
 names = {0.01: "10 ms", 0.1: "100 ms", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 86400: "1 day"}
-spans = alt.Axis(values=list(names), labelExpr="".join(f"datum.value == {k} ? '{v}' : " for k, v in names.items()) + "''")
+spans = alt.Axis(
+    values=list(names), labelExpr="".join(f"datum.value == {k} ? '{v}' : " for k, v in names.items()) + "''"
+)
 alt.Chart(pace).mark_bar().encode(
     alt.X("left:Q", scale=alt.Scale(type="log", nice=False), axis=spans, title="time to the next event (log)"),
     alt.X2("right:Q"),
@@ -150,7 +172,9 @@ alt.Chart(why).mark_bar(height=18).encode(
     alt.X("value:Q", title="added to the evidence", axis=alt.Axis(tickCount=5)),
     alt.Y("channel:N", sort="-x", title=None),
     alt.Color("voice:N", title=None, scale=alt.Scale(domain=present, range=[VOICES[one] for one in present])),
-).properties(width=420, height=34 * len(why), title=alt.Title("Why", subtitle="colour: who says what would have been usual"))
+).properties(
+    width=420, height=34 * len(why), title=alt.Title("Why", subtitle="colour: who says what would have been usual")
+)
 
 # %% [markdown]
 # Each piece of evidence names the record it stands in, so that an analyst can read the very bytes. In a replay,

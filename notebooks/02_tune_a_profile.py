@@ -140,8 +140,10 @@ ticks = data.mark_tick(color=ALLOWED, thickness=3, size=18, orient="horizontal",
 # spans two orders of magnitude.
 
 # %%
-sessions = pd.DataFrame(rows).query("is_live and score > 0").assign(
-    label=lambda one: one.is_attack.map({True: "attack", False: "harmless"})
+sessions = (
+    pd.DataFrame(rows)
+    .query("is_live and score > 0")
+    .assign(label=lambda one: one.is_attack.map({True: "attack", False: "harmless"}))
 )
 some = pd.concat([part.sample(min(len(part), 1_200), random_state=0) for _, part in sessions.groupby("label")])
 some = some.sort_values("label", ascending=False)  # attacks are drawn last, and lie on top
@@ -156,20 +158,28 @@ dots = (
         alt.Color("label:N", scale=alt.Scale(**KINDS), title=None),
     )
 )
-levels = alt.Chart(course).mark_line(color=THRESHOLD, strokeWidth=1.5).encode(
-    x="at:T", y=alt.Y("threshold:Q", scale=evidence), detail="budget:N"
+levels = (
+    alt.Chart(course)
+    .mark_line(color=THRESHOLD, strokeWidth=1.5)
+    .encode(x="at:T", y=alt.Y("threshold:Q", scale=evidence), detail="budget:N")
 )
 ends = course.sort_values("at").groupby("budget").tail(1).sort_values("threshold")
 apart = (evidence.domain[1] / evidence.domain[0]) ** 0.045  # labels keep a line's height from each other
 for above, below in zip(ends.index[1:], ends.index[:-1]):
     ends.loc[above, "threshold"] = max(ends.threshold[above], apart * ends.threshold[below])
-marks = alt.Chart(ends).mark_text(align="left", dx=6, color=THRESHOLD, fontSize=11).encode(
-    x="at:T", y=alt.Y("threshold:Q", scale=evidence), text="budget:N"
+marks = (
+    alt.Chart(ends)
+    .mark_text(align="left", dx=6, color=THRESHOLD, fontSize=11)
+    .encode(x="at:T", y=alt.Y("threshold:Q", scale=evidence), text="budget:N")
 )
-(dots + levels + marks).properties(width=620, height=320, title=alt.Title(
-    "Live sessions, and the line for each budget",
-    subtitle=f"{len(some):,} of {len(sessions):,} sessions with a judged act, {some.is_attack.sum()} of them attacks",
-))
+(dots + levels + marks).properties(
+    width=620,
+    height=320,
+    title=alt.Title(
+        "Live sessions, and the line for each budget",
+        subtitle=f"{len(some):,} of {len(sessions):,} sessions with a judged act, {some.is_attack.sum()} of them attacks",
+    ),
+)
 
 # %% [markdown]
 # ## Who pays
@@ -206,7 +216,9 @@ def cost(field):
 spent_of, found_of = alt.Chart(parts), alt.Chart(parts[parts.attacks > 0])
 left = (
     alt.Chart(parts.head(1)).mark_rule(strokeDash=[5, 4], color=THRESHOLD).encode(cost("promised:Q"))
-    + spent_of.mark_rule(color=SPENT, strokeWidth=2).encode(cost("spent_low:Q"), who(named=True), alt.X2("spent_high:Q"))
+    + spent_of.mark_rule(color=SPENT, strokeWidth=2).encode(
+        cost("spent_low:Q"), who(named=True), alt.X2("spent_high:Q")
+    )
     + spent_of.mark_point(color=SPENT, size=80, opacity=1).encode(cost("spent:Q"), who(named=True))
 ).properties(width=270, height=high, title=alt.Title("Spent", subtitle="dashed: promised"))
 right = (
@@ -233,7 +245,9 @@ core = WatchedCore(base, trusted_until=stream.live_start)
 answered = score_with_analyst(core, stream.lines, desk)
 told = judge_sessions(answered, stream.sessions, Question(base.budget.alerts, Resampling(200)))
 both = pd.DataFrame([spending_of(one)[0] for one in (reports[base.budget.alerts], told)], index=["nobody", "60 %"])
-print({name: value for name, value in desk.facts().items() if name in ("incidents", "confirm", "dismiss", "unanswered")})
+print(
+    {name: value for name, value in desk.facts().items() if name in ("incidents", "confirm", "dismiss", "unanswered")}
+)
 both[["promised", "spent", "spent_low", "spent_high", "found", "found_low", "found_high", "allowed"]].round(4)
 
 # %% [markdown]

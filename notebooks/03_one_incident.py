@@ -82,13 +82,21 @@ acts["act"] = acts.ts.dt.strftime("%H:%M:%S  ") + acts.name + ("  " + acts.targe
 acts["of"] = acts.event_id.isin(named).map({True: "named in the alert", False: "not named"})
 line = pd.DataFrame({"from": [stopped.branch().gauges["threshold"]]})
 
-bars = alt.Chart(acts[["act", "evidence", "of"]]).mark_bar(height=13).encode(
-    alt.X("evidence:Q", title="evidence of the act"),
-    alt.Y("act:N", sort=list(acts.act), title=None, axis=alt.Axis(labelLimit=420)),
-    alt.Color("of:N", scale=alt.Scale(domain=["named in the alert", "not named"], range=[ATTACK, HARMLESS]), title=None),
+bars = (
+    alt.Chart(acts[["act", "evidence", "of"]])
+    .mark_bar(height=13)
+    .encode(
+        alt.X("evidence:Q", title="evidence of the act"),
+        alt.Y("act:N", sort=list(acts.act), title=None, axis=alt.Axis(labelLimit=420)),
+        alt.Color(
+            "of:N", scale=alt.Scale(domain=["named in the alert", "not named"], range=[ATTACK, HARMLESS]), title=None
+        ),
+    )
 )
 level = alt.Chart(line).mark_rule(strokeDash=[5, 4], color=THRESHOLD, strokeWidth=1.5).encode(x="from:Q")
-(bars + level).properties(width=400, height=20 * acts.act.nunique(), title=f"Session {alert.session_id} of {alert.agent_id}")
+(bars + level).properties(
+    width=400, height=20 * acts.act.nunique(), title=f"Session {alert.session_id} of {alert.agent_id}"
+)
 
 # %% [markdown]
 # ## Why
@@ -106,7 +114,9 @@ alt.Chart(why).mark_bar(height=18).encode(
     alt.X("value:Q", title="added to the evidence", axis=alt.Axis(tickCount=5)),
     alt.Y("channel:N", sort="-x", title=None),
     alt.Color("voice:N", title=None, scale=alt.Scale(domain=present, range=[VOICES[one] for one in present])),
-).properties(width=400, height=34 * len(why), title=alt.Title("Why", subtitle="colour: who says what would have been usual"))
+).properties(
+    width=400, height=34 * len(why), title=alt.Title("Why", subtitle="colour: who says what would have been usual")
+)
 
 # %% [markdown]
 # ## What to search for, and what to do
@@ -164,15 +174,17 @@ def contained(branch):
 at_once = []
 for name, verdicts in said.items():
     branch = stopped.branch(verdicts)
-    at_once.append({
-        "verdict": name,
-        "told again as": ", ".join(one.verdict.verdict for one in branch.answers) or "-",
-        "contained": contained(branch),
-        "level": branch.level,
-        "balance": branch.gauges["balance"],
-        "false share": branch.gauges["false_share"],
-        "evidence at the promised share": branch.gauges["threshold"],
-    })
+    at_once.append(
+        {
+            "verdict": name,
+            "told again as": ", ".join(one.verdict.verdict for one in branch.answers) or "-",
+            "contained": contained(branch),
+            "level": branch.level,
+            "balance": branch.gauges["balance"],
+            "false share": branch.gauges["false_share"],
+            "evidence at the promised share": branch.gauges["threshold"],
+        }
+    )
 pd.DataFrame(at_once).set_index("verdict").round(3)
 
 # %% [markdown]
@@ -206,10 +218,12 @@ cells = alt.Chart(heard[["verdict", "in the hands of", "decision", "score", "bas
 boxes = cells.mark_rect(stroke="white", strokeWidth=3).encode(
     alt.Color("decision:N", scale=alt.Scale(domain=["alert", "quiet"], range=[ATTACK, QUIET]), title=None)
 )
-texts = cells.transform_calculate(
-    text="format(datum.score, '.1f') + (datum.basis && datum.basis != 'score' ? ' by ' + datum.basis : '')"
-).mark_text(fontSize=12).encode(
-    text="text:N", color=alt.condition("datum.decision == 'alert'", alt.value("white"), alt.value("black"))
+texts = (
+    cells.transform_calculate(
+        text="format(datum.score, '.1f') + (datum.basis && datum.basis != 'score' ? ' by ' + datum.basis : '')"
+    )
+    .mark_text(fontSize=12)
+    .encode(text="text:N", color=alt.condition("datum.decision == 'alert'", alt.value("white"), alt.value("black")))
 )
 (boxes + texts).properties(
     width=150 * len(hands), height=30 * len(every), title=alt.Title("The same session once more: decision and score")
@@ -234,7 +248,9 @@ for name, verdicts in said.items():
 course = pd.DataFrame(course)
 course["decision"] = course.is_told.map({True: "alert", False: "quiet"})
 counted = course.groupby("verdict", sort=False).agg(
-    alerts=("is_told", "sum"), first_score=("score", "first"), last_score=("score", "last"),
+    alerts=("is_told", "sum"),
+    first_score=("score", "first"),
+    last_score=("score", "last"),
     by_basis=("basis", lambda one: dict(one.dropna().value_counts())),
 )
 counted.round(2)
@@ -254,10 +270,12 @@ spots = base_of.mark_point(size=34, opacity=1).encode(
 )
 (stairs + spots).properties(width=205, height=130).facet(
     facet=alt.Facet("heading:N", sort=list(headings.values()), title=None), columns=3
-).properties(title=alt.Title(
-    "The same session every hour, after each verdict",
-    subtitle="dashed: the score from which a session alerts for its rarity",
-))
+).properties(
+    title=alt.Title(
+        f"The same session {TIMES} times, an hour apart, after each verdict",
+        subtitle="dashed: the score from which a session alerts for its rarity",
+    )
+)
 
 # %% [markdown]
 # What was promised, held against what was seen.
@@ -295,23 +313,27 @@ def of_kind(names):
 elsewhere = []
 for name, one in courses.items():
     gap = difference(courses["nobody"], one)
-    elsewhere.append({
-        "verdict": name,
-        "events": gap.events,
-        "scored otherwise": gap.rescored,
-        "by at most": gap.largest,
-        "alerted": of_kind(tuple(one.alerted)),
-        "hidden": of_kind(gap.hidden),
-        "added": of_kind(gap.added),
-    })
+    elsewhere.append(
+        {
+            "verdict": name,
+            "events": gap.events,
+            "scored otherwise": gap.rescored,
+            "by at most": gap.largest,
+            "alerted": of_kind(tuple(one.alerted)),
+            "hidden": of_kind(gap.hidden),
+            "added": of_kind(gap.added),
+        }
+    )
 pd.DataFrame(elsewhere).set_index("verdict").round(3)
 
 # %%
-alerted = pd.DataFrame([
-    {"verdict": name, "label": "attack" if session in attacks else "harmless", "session": session}
-    for name, one in courses.items()
-    for session in one.alerted
-])
+alerted = pd.DataFrame(
+    [
+        {"verdict": name, "label": "attack" if session in attacks else "harmless", "session": session}
+        for name, one in courses.items()
+        for session in one.alerted
+    ]
+)
 alt.Chart(alerted).mark_bar(height=16).encode(
     alt.X("count()", title="sessions that alerted", axis=alt.Axis(tickMinStep=1)),
     alt.Y("verdict:N", sort=list(said), scale=alt.Scale(domain=list(said)), title=None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,6 +46,7 @@ class Recurrence:
         if not self._own:
             raise SetupError(f"session of a recurrence must be one of the stream, got {session_id}: take another")
         self.agent_id = facts_of(self._own[0]).agent_id
+        self._name = re.compile(rf"(?<![A-Za-z0-9]){re.escape(self.agent_id)}(?![A-Za-z0-9])")
         last = {one.agent_id: line for line, one in zip(lines, facts, strict=True) if one.agent_id}
         self._known: dict[str, dict[str, Any]] = {agent: msgspec.json.decode(line) for agent, line in last.items()}
         mine = self._group(self.agent_id)
@@ -66,8 +68,8 @@ class Recurrence:
         number : int
             Of the repetition: no two with the same.
         agent_id : str, optional
-            In whose hands; its own agent's if left out. Whatever bears the one's id then bears the other's, its
-            credential for one: what is repeated is the act, and not a theft of names.
+            In whose hands; its own agent's if left out. Whatever bears the one's id as a whole word then bears
+            the other's, its credential for one: what is repeated is the act, and not a theft of names.
 
         Raises
         ------
@@ -82,7 +84,7 @@ class Recurrence:
                 for place, line in enumerate(self._own)]  # fmt: skip
 
     def _copied(self, line: bytes, session: str, event: str, agent: str, by_s: float) -> bytes:
-        body: dict[str, Any] = _renamed(msgspec.json.decode(line), self.agent_id, agent)
+        body: dict[str, Any] = _renamed(msgspec.json.decode(line), self._name, agent)
         if agent != self.agent_id:
             body = {name: value for name, value in body.items() if name not in _IDENTITY}
             body |= {name: self._known[agent][name] for name in _IDENTITY if name in self._known[agent]}
@@ -92,10 +94,10 @@ class Recurrence:
         return msgspec.json.encode(shifted(body, by_s))
 
 
-def _renamed(value: Any, old: str, new: str) -> Any:  # noqa: ANN401 - whatever an event holds
-    """Return a value in which strings have one name in the place of another."""
+def _renamed(value: Any, whole: re.Pattern[str], new: str) -> Any:  # noqa: ANN401 - whatever an event holds
+    """Return a value in which strings have another name wherever one stands as a whole word."""
     if isinstance(value, str):
-        return value.replace(old, new)
+        return whole.sub(lambda _: new, value)
     if isinstance(value, dict):
-        return {name: _renamed(part, old, new) for name, part in value.items()}
-    return [_renamed(part, old, new) for part in value] if isinstance(value, list) else value
+        return {name: _renamed(part, whole, new) for name, part in value.items()}
+    return [_renamed(part, whole, new) for part in value] if isinstance(value, list) else value
