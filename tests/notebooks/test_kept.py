@@ -12,7 +12,10 @@ from tests.notebooks.kept import PICTURE, faults_of, sources
 
 SOURCE = Path("01_tour.py")
 DRAWN = {"output_type": "execute_result", "data": {PICTURE: "iVBO"}}
-PAGE = '<html><body><img src="data:image/png;base64,iVBO"></body></html>'
+PAGE = (
+    '<html><head><style>a { background: url("data:image/png;base64,AAAA") }</style></head>'
+    '<body><img alt="x" src="data:image/png;base64,iVBO"></body></html>'
+)
 
 
 def _cell(count: int | None, *outputs: dict[str, Any]) -> dict[str, Any]:
