@@ -82,8 +82,8 @@ assert (bought.found > bought.spent).all(), "alerts should be better than chance
 # ## Found against the ceiling
 # A vermilion point is what the detector found at the price it really paid, with intervals both ways. The black tick
 # above or below it is the ceiling at just that price, of the same run; the grey curve is the ceiling at every price, of
-# the run at the shipped budget. From point up to tick: what the threshold lost by having to follow the stream without labels. The dashed
-# lines are the promises: a point on its own line spent just what was promised, one to its left less.
+# the run at the shipped budget. From point up to tick: what the threshold lost by having to follow the stream without
+# labels. The dashed lines are the promises: a point on its own line spent just what was promised, one to its left less.
 
 # %%
 least = 0.5 / bought.harmless.max()  # half a session: the left edge of the log axis stands for none at all
@@ -177,7 +177,7 @@ marks = (
     height=320,
     title=alt.Title(
         "Live sessions, and the line for each budget",
-        subtitle=f"{len(some):,} of {len(sessions):,} sessions with a judged act, {some.is_attack.sum()} of them attacks",
+        subtitle=f"{len(some):,} of {len(sessions):,} with a score above 0, {some.is_attack.sum()} of them attacks",
     ),
 )
 

@@ -69,8 +69,8 @@ print(f"stopped after {stopped.lines:,} events, at {now:%d %B %H:%M} UTC")
 #
 # ## What happened
 # The session act by act, in order. A bar is the evidence of its act, before it is held against other sessions; acts
-# that the alert names are vermilion; of several of one cause it names the strongest. The dashed line is the evidence from
-# which a session alerted when this one was over.
+# that the alert names are vermilion; of several of one cause it names the strongest. The dashed line is the evidence
+# from which a session alerted when this one was over.
 
 # %%
 evidence = dict(zip(scored.events, scored.scores.tolist()))
@@ -146,8 +146,8 @@ pd.DataFrame(
 # What changes at once: the record of the finding goes out again with the verdict on it, containment may be lifted or
 # made firm, and the account of false alarms moves. `level` is the score from which a session alerts for its rarity
 # alone. The first verdict that a partition ever hears opens its account, with a reserve, and an alert that is undone
-# costs what one costs that nobody answers: so `dismiss, undo` is not quite *nobody*, and where a level matters it is the
-# copy to compare `dismiss`, `safe` and `disable` with.
+# costs what one costs that nobody answers: so `dismiss, undo` is not quite *nobody*, and where a level matters it is
+# the copy to compare `dismiss`, `safe` and `disable` with.
 
 # %%
 HOUR = 3_600.0
@@ -232,8 +232,8 @@ texts = (
 # %% [markdown]
 # ## If it goes on
 # An attack that nobody stops happens again. Here the agent repeats the session every hour for two days. Where nobody
-# answers, what happens every hour is in the end no longer rare, and falls below the line. A confirmed cause alerts below
-# it too, by its cause or by a value that only the attack used. A dismissed cause is quiet, but its 4th, 8th, 16th ...
+# answers, what happens every hour is in the end no longer rare, and falls below the line. A confirmed cause alerts
+# below it too, by its cause or by a value that only the attack used. A dismissed cause is quiet, but its 4th, 8th, 16th ...
 # session is shown all the same, so that a wrong verdict cannot hide an attack for ever; a safe one also scores lower,
 # because its values were taught; a disabled one is back when its time is over.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from typer.testing import CliRunner
@@ -16,6 +16,7 @@ from detector.offline.fork import Stopped, command_line, stop_at
 from detector.offline.recurrence import Recurrence
 from detector.offline.study import Stream, made_up_stream
 from detector.profile.load import load_profile
+from detector.schema.feedback import Scope
 
 HOUR = 3_600.0
 
@@ -143,7 +144,7 @@ def test_what_is_no_session_is_refused(stopped: Stopped, lines: list[bytes], sai
 
 @pytest.mark.parametrize("kind", ["confirm", "disable"])
 def test_the_command_gives_the_verdict_it_stands_for(
-    stopped: Stopped, monkeypatch: pytest.MonkeyPatch, kind: str
+    stopped: Stopped, monkeypatch: pytest.MonkeyPatch, kind: Literal["confirm", "disable"]
 ) -> None:
     """A shell takes it apart as it was put together; the reason is somebody's text."""
     asked: list[feedback.VerdictRequest] = []
@@ -156,7 +157,8 @@ def test_the_command_gives_the_verdict_it_stands_for(
     whose = (stopped.alert.agent_id, stopped.alert.tenant)
     monkeypatch.setattr(feedback.FeedbackClient, "whose", lambda _, uid: whose)
     until = stopped.at + HOUR if kind == "disable" else None
-    given = stopped.verdict(kind, "it's $(odd); `so`", until=until, scope="agent" if until is None else "group")  # type: ignore[arg-type]  # a parameter
+    scope: Scope = "agent" if until is None else "group"
+    given = stopped.verdict(kind, "it's $(odd); `so`", until=until, scope=scope)
     words = shlex.split(command_line(given))
     assert words[0] == "detector"
     ran = CliRunner().invoke(commands.app, words[1:])
