@@ -233,9 +233,9 @@ texts = (
 # ## If it goes on
 # An attack that nobody stops happens again. Here the agent repeats the session every hour for two days. Where nobody
 # answers, what happens every hour is in the end no longer rare, and falls below the line. A confirmed cause alerts
-# below it too, by its cause or by a value that only the attack used. A dismissed cause is quiet, but its 4th, 8th, 16th ...
-# session is shown all the same, so that a wrong verdict cannot hide an attack for ever; a safe one also scores lower,
-# because its values were taught; a disabled one is back when its time is over.
+# below it too, by its cause or by a value that only the attack used. A dismissed cause is quiet, but its 4th, 8th,
+# 16th ... session is shown all the same, so that a wrong verdict cannot hide an attack for ever; a safe one also
+# scores lower, because its values were taught; a disabled one is back when its time is over.
 
 # %%
 TIMES = 48
