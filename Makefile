@@ -67,12 +67,15 @@ chaos: $(STAMP) ## make every fault of the fault table, write how it ended into 
 site: $(VENV)/.docs ## docs/ as a site in build/site; fails on a broken link, or on a load from elsewhere
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build
 
-notebooks: $(STAMP)
-	@mkdir -p $(JUPYTEXT_OUT)
+notebooks: $(STAMP) ## execute every notebook, and keep each as a page: build/notebooks/*.html
+	@mkdir -p $(JUPYTEXT_OUT) && rm -f $(JUPYTEXT_OUT)/*.ipynb $(JUPYTEXT_OUT)/*.html
 	@for source in $(NOTEBOOKS); do \
 	  $(BIN)/jupytext --quiet --to ipynb --output $(JUPYTEXT_OUT)/$$(basename $$source .py).ipynb $$source || exit 1; \
 	done
-	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 -p no:cacheprovider -q $(JUPYTEXT_OUT)
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 --overwrite -p no:cacheprovider -q $(JUPYTEXT_OUT)
+	@$(BIN)/python -m nbconvert --log-level=ERROR --to html --TemplateExporter.extra_template_basedirs=notebooks \
+	  --template page $(JUPYTEXT_OUT)/*.ipynb
+	$(BIN)/python -m tests.notebooks.kept $(JUPYTEXT_OUT)
 
 install: $(STAMP) ## make .venv from the lock, compile the kernels, and nothing else
 

@@ -20,15 +20,19 @@
 # stands in.
 
 # %%
+import math
+
 import altair as alt
 import pandas as pd
 
-from detector.offline.core import Core
+from detector.offline.palette import ATTACK, HARMLESS, THRESHOLD, VOICES, theme
 from detector.offline.scored import score_stream
 from detector.offline.study import events_of, gaps_of, open_stream, sessions_of
+from detector.offline.watched import WatchedCore
 from detector.profile.load import load_profile
 
-alt.renderers.enable("png")  # drawn here, without a browser or a network
+alt.renderers.enable("png", ppi=144)  # drawn here, without a browser or a network
+alt.theme.register("detector", enable=True)(theme)
 pd.set_option("display.max_colwidth", None)
 
 stream = open_stream("agentdyn")
@@ -45,7 +49,7 @@ print(
 # after scoring.
 
 # %%
-core = Core(profile, seed=0, trusted_until=stream.live_start)
+core = WatchedCore(profile, seed=0, trusted_until=stream.live_start)
 scored = score_stream(core, stream.lines)
 rows = sessions_of(stream, scored)
 sessions = pd.DataFrame(rows)
@@ -59,15 +63,49 @@ print(f"{len(core.refusals)} refused; {len(now):,} live sessions, {now.is_attack
 # ## How sessions score
 # The score of a session is its strangest event's evidence. Harmless sessions pile up on the left; the tail is
 # what a budget is spent on. There is no point where the two part cleanly, which is why the detector promises a
-# *share* and not a truth.
+# *share* and not a truth. The dashed lines are the lowest and the highest evidence from which sessions alerted in the
+# live part: the threshold follows the stream.
 
 # %%
-shown = pd.concat([part.sample(min(len(part), 1_500), random_state=0) for _, part in now.groupby("kind")])
-alt.Chart(shown[["score", "kind"]]).mark_bar(opacity=0.7).encode(
-    alt.X("score:Q", bin=alt.Bin(maxbins=40), title="session score"),
-    alt.Y("count()", stack=None, scale=alt.Scale(type="symlog"), title="sessions"),
-    alt.Color("kind:N", title=None),
-).properties(width=560, height=220, title="Live sessions by score")
+lines = pd.DataFrame([row for row in core.course if row["at"] >= live]).dropna()
+ends = pd.DataFrame({"score": [lines.threshold.min(), lines.threshold.max()]})
+width = max(now.score.max() / 40, 1e-9)  # counted here: a stream may hold more sessions than a chart takes rows
+binned = now.assign(left=(now.score // width) * width).groupby(["kind", "left"]).size().rename("sessions").reset_index()
+binned["right"] = binned.left + width
+x = alt.Scale(domain=[0, float(binned.right.max())], nice=False)
+
+
+def panel(kind, colour):
+    part = binned[binned.kind == kind]
+    bars = (
+        alt.Chart(part)
+        .mark_bar(color=colour)
+        .encode(
+            alt.X(
+                "left:Q",
+                scale=x,
+                axis=alt.Axis(tickCount=10),
+                title="session score (evidence)" if kind == "harmless" else None,
+            ),
+            alt.X2("right:Q"),
+            alt.Y(
+                "sessions:Q",
+                scale=alt.Scale(type="symlog"),
+                axis=alt.Axis(values=[0, 1, 3, 10, 30, 100, 300, 1_000]),
+                title="sessions (log)",
+            ),
+            alt.Y2(datum=0),
+        )
+    )
+    rules = (
+        alt.Chart(ends)
+        .mark_rule(color=THRESHOLD, strokeDash=[5, 4], strokeWidth=1.5)
+        .encode(x=alt.X("score:Q", scale=x))
+    )
+    return (bars + rules).properties(width=560, height=120, title=f"{part.sessions.sum():,} live sessions: {kind}")
+
+
+alt.vconcat(panel("attack", ATTACK), panel("harmless", HARMLESS))
 
 # %%
 typical = now.groupby("kind").score.median()
@@ -94,15 +132,26 @@ print(
 # %%
 calls = before[before.kind.isin(["tool_call", "data_access", "message", "network"])]
 top = calls.name.value_counts().head(12).rename_axis("tool").reset_index(name="calls")
-alt.Chart(top).mark_bar().encode(alt.X("calls:Q"), alt.Y("tool:N", sort="-x", title=None)).properties(
-    width=420, height=240, title=f"What {alert.agent_id} usually calls"
-)
+alt.Chart(top).mark_bar(height=13).encode(
+    alt.X("calls:Q", scale=alt.Scale(type="symlog"), title="calls (log)", axis=alt.Axis(tickCount=5)),
+    alt.Y("tool:N", sort="-x", title=None),
+).properties(width=420, height=20 * len(top), title=f"What {alert.agent_id} usually calls")
 
 # %%
-gaps = pd.DataFrame({"seconds": [max(gap, 0.01) for gap in gaps_of(before.to_dict("records"))]})
-alt.Chart(gaps.sample(min(len(gaps), 4_000), random_state=0)).mark_bar().encode(
-    alt.X("seconds:Q", bin=alt.Bin(maxbins=40), title="seconds to the next event"),
-    alt.Y("count()", scale=alt.Scale(type="symlog"), title="events"),
+powers = pd.Series([max(gap, 0.01) for gap in gaps_of(before.to_dict("records"))]).map(
+    lambda gap: round(5 * math.log10(gap))
+)
+pace = powers.value_counts().rename_axis("power").reset_index(name="events")
+pace["left"], pace["right"] = 10 ** ((pace.power - 0.5) / 5), 10 ** ((pace.power + 0.5) / 5)
+names = {0.01: "10 ms", 0.1: "100 ms", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 86400: "1 day"}
+spans = alt.Axis(
+    values=list(names), labelExpr="".join(f"datum.value == {k} ? '{v}' : " for k, v in names.items()) + "''"
+)
+alt.Chart(pace).mark_bar().encode(
+    alt.X("left:Q", scale=alt.Scale(type="log", nice=False), axis=spans, title="time to the next event (log)"),
+    alt.X2("right:Q"),
+    alt.Y("events:Q", scale=alt.Scale(type="symlog"), title="events (log)"),
+    alt.Y2(datum=0),
 ).properties(width=420, height=200, title="Its pace")
 
 # %% [markdown]
@@ -118,12 +167,14 @@ why = pd.DataFrame([one.model_dump() for one in alert.contributions])
 why[["channel", "value", "observed", "expected", "voice", "n"]]
 
 # %%
-alt.Chart(why).mark_bar().encode(
-    alt.X("value:Q", title="added to the score"),
+present = [voice for voice in VOICES if voice in set(why.voice)]
+alt.Chart(why).mark_bar(height=18).encode(
+    alt.X("value:Q", title="added to the evidence", axis=alt.Axis(tickCount=5)),
     alt.Y("channel:N", sort="-x", title=None),
-    alt.Color("voice:N", title="who says so"),
-    tooltip=["observed", "expected", "n"],
-).properties(width=420, height=180, title="Why")
+    alt.Color("voice:N", title=None, scale=alt.Scale(domain=present, range=[VOICES[one] for one in present])),
+).properties(
+    width=420, height=34 * len(why), title=alt.Title("Why", subtitle="colour: who says what would have been usual")
+)
 
 # %% [markdown]
 # Each piece of evidence names the record it stands in, so that an analyst can read the very bytes. In a replay,
@@ -144,4 +195,12 @@ harmless, attacks = now[~now.is_attack], now[now.is_attack]
 print(f"promised {profile.budget.alerts:.1%} of sessions, spent {now.is_alerted.mean():.1%} in all")
 print(f"{harmless.is_alerted.sum()} of {len(harmless):,} harmless sessions alerted")
 print(f"{attacks.is_alerted.sum()} of {len(attacks):,} attacks alerted")
-attacks.groupby("attack_type").is_alerted.agg(found="sum", of="count", share="mean").round(2)
+by_kind = attacks.groupby("attack_type").is_alerted.agg(found="sum", of="count", share="mean").reset_index()
+by_kind.round(2)
+
+# %%
+by_kind["name"] = by_kind.attack_type + " (" + by_kind.found.astype(str) + " of " + by_kind.of.astype(str) + ")"
+alt.Chart(by_kind).mark_bar(color=ATTACK, height=14).encode(
+    alt.X("share:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5), title="attacks found"),
+    alt.Y("name:N", sort=alt.EncodingSortField("share", order="descending"), title=None, axis=alt.Axis(labelLimit=360)),
+).properties(width=360, height=22 * len(by_kind), title="Found, by kind of attack")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, NamedTuple, TypeAlias
@@ -134,6 +134,15 @@ class Ranking:
             out.setdefault("ranking_recall_at_same_rate", None)
         return out
 
+    def recalls(self, shares: Sequence[float]) -> list[float]:
+        """Return what a line through the scores finds that alarms such a share of what is harmless, for each share.
+
+        Both kinds must be there.
+        """
+        bad, good = self._labels[self._order].astype(np.float64), (~self._labels[self._order]).astype(np.float64)
+        group_bad, group_good = np.add.reduceat(bad, self._starts), np.add.reduceat(good, self._starts)
+        return [_recall(group_bad, group_good, share * good.sum()) / float(bad.sum()) for share in shares]
+
     def _alarms(self, alarmed: NDArray[np.bool_], opened: NDArray[np.bool_], bad: Floats, good: Floats) -> Measures:
         """Return what the alarms cost and found."""
         n_bad, n_good, judged = float(bad.sum()), float(good.sum()), float((good * self._judged).sum())
@@ -196,6 +205,23 @@ def wilson(part: float, whole: float, level: float = 0.95) -> tuple[float, float
     middle = share + spread / 2.0
     half = z * math.sqrt(share * (1.0 - share) / whole + spread / (4.0 * whole))
     return max(middle - half, 0.0) / (1.0 + spread), min((middle + half) / (1.0 + spread), 1.0)
+
+
+def chance_of(part: int, whole: int, share: float) -> float:
+    """Return how likely at least so many of a whole are, where each is one with a probability of `share` by itself.
+
+    Examples
+    --------
+    >>> chance_of(0, 10, 0.5), chance_of(10, 10, 0.5)
+    (1.0, 0.0009765625)
+    """
+    if part <= 0:
+        return 1.0
+    if not 0.0 < share < 1.0:
+        return float(share >= 1.0)
+    ways = (math.lgamma(whole + 1) - math.lgamma(k + 1) - math.lgamma(whole - k + 1) for k in range(part, whole + 1))
+    terms = (way + k * math.log(share) + (whole - k) * math.log1p(-share) for k, way in enumerate(ways, start=part))
+    return min(math.fsum(math.exp(term) for term in terms), 1.0)
 
 
 def roc_auc(scores: Floats, labels: NDArray[np.bool_]) -> float | None:

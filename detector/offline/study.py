@@ -15,6 +15,7 @@ import numpy as np
 
 from detector.errors import SetupError
 from detector.offline.labels import SessionLabel, read_meta, read_sessions, session_of
+from detector.offline.metrics import Ranking, Sample
 from detector.offline.scored import Scored
 from detector.offline.sources import lines_of, read_origins, with_origins
 from detector.simulate.fleet import DAY_S, MONDAY, Fleet
@@ -146,7 +147,8 @@ def recall_by_budget(rows: Sequence[dict[str, Any]], shares: Sequence[float]) ->
     """Return, for each budget, the share of live attacks a threshold at that budget would find.
 
     The threshold stands where `share` of the harmless live sessions lie above it: what ranking allows, with labels. The
-    detector sets its own without them; compare ``is_alerted``.
+    detector sets its own without them; compare ``is_alerted``. Where it would cut a tie of scores it takes a part of
+    the tie, as ``ranking_recall_at_same_rate`` does (:mod:`detector.offline.metrics`).
 
     Parameters
     ----------
@@ -161,15 +163,18 @@ def recall_by_budget(rows: Sequence[dict[str, Any]], shares: Sequence[float]) ->
         There is no harmless or no bad session among the live ones.
     """
     live = [(row["score"] if row["score"] is not None else -np.inf, row["is_attack"]) for row in rows if row["is_live"]]
-    good = np.sort([score for score, is_attack in live if not is_attack])
-    bad = np.array([score for score, is_attack in live if is_attack])
-    if not len(good) or not len(bad):
-        raise SetupError(f"live sessions must be of both kinds, got {len(good)} harmless, {len(bad)} bad: other stream")
-    found = []
-    for share in shares:
-        threshold = good[max(len(good) - 1 - int(share * len(good)), 0)]
-        found.append({"budget": share, "threshold": float(threshold), "recall": float((bad > threshold).mean())})
-    return found
+    scores, bad = np.array([score for score, _ in live]), np.array([is_attack for _, is_attack in live], dtype=bool)
+    good = np.sort(scores[~bad]) if live else scores
+    if not len(good) or not bad.any():
+        raise SetupError(
+            f"live sessions must be of both kinds, got {len(good)} harmless, {bad.sum()} bad: other stream"
+        )
+    found = Ranking(Sample(scores, bad)).recalls(shares)
+    lines = [float(good[max(len(good) - 1 - int(share * len(good)), 0)]) for share in shares]
+    return [
+        {"budget": share, "threshold": line, "recall": recall}
+        for share, line, recall in zip(shares, lines, found, strict=True)
+    ]
 
 
 def gaps_of(rows: Sequence[dict[str, Any]]) -> list[float]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.offline.metrics import Ranking, Resampling, Sample, filled, roc_auc, summary, wilson
+from detector.offline.metrics import Ranking, Resampling, Sample, chance_of, filled, roc_auc, summary, wilson
 
 
 def _sample(scores: list[float], labels: list[int]) -> Sample:
@@ -205,3 +207,25 @@ def test_wilson_intervals_are_those_of_the_book(part: int, whole: int, want: tup
     """And none at all of nothing."""
     assert wilson(part, whole) == pytest.approx(want, abs=5e-5)
     assert wilson(0, 0) is None
+
+
+@given(rows=coarse, share=st.floats(0.0, 1.0))
+def test_a_recall_at_any_share_follows_the_definition(rows: list[tuple[int, bool]], share: float) -> None:
+    """A curve of a picture and a figure of a table are one and the same."""
+    sample = _sample([float(score) for score, _ in rows], [int(label) for _, label in rows])
+    (found,) = Ranking(sample).recalls([share])
+    assert found == pytest.approx(_recall_by_definition(sample.scores, sample.labels, share))
+
+
+@given(whole=st.integers(1, 30), share=st.floats(0.001, 0.999), part=st.integers(0, 31))
+def test_a_chance_is_the_sum_of_its_ways(whole: int, share: float, part: int) -> None:
+    """By the definition, way by way; more than there are never come."""
+    ways = (math.comb(whole, k) * share**k * (1.0 - share) ** (whole - k) for k in range(part, whole + 1))
+    assert chance_of(part, whole, share) == pytest.approx(sum(ways), abs=1e-12)
+
+
+@pytest.mark.parametrize(("share", "chance"), [(0.0, 0.0), (1.0, 1.0)])
+def test_what_never_or_always_happens_has_no_chance(share: float, chance: float) -> None:
+    """A promise of none: one alarm is already impossible."""
+    assert chance_of(1, 5, share) == chance
+    assert chance_of(0, 5, share) == 1.0

@@ -112,3 +112,18 @@ def test_what_a_change_must_pass_is_a_strict_script() -> None:
     assert "REQUIRE_KAFKA=1" in text
     assert "REQUIRE_RSYSLOG=1" in text
     assert subprocess.run(["bash", "-n", str(script)], check=False).returncode == 0
+
+
+@pytest.mark.integration
+def test_every_notebook_is_executed_and_kept(checkout: Path) -> None:
+    """Each that is written is run, made a page of, and looked at; `make test` does it too."""
+    shutil.copytree(ROOT / "notebooks", checkout / "notebooks")
+    (checkout / ".venv").mkdir()
+    (checkout / ".venv" / ".installed").touch()
+    plan = _make(checkout, "--dry-run", "notebooks").stdout
+    written = sorted(path.name for path in (ROOT / "notebooks").glob("*.py"))
+    assert written
+    assert all(f"notebooks/{name}" in plan for name in written)
+    steps = ("jupytext", "--nbmake", "--overwrite", "nbconvert", "tests.notebooks.kept")
+    assert [plan.index(step) for step in steps] == sorted(plan.index(step) for step in steps)
+    assert "make --no-print-directory notebooks" in _make(checkout, "--dry-run", "rest").stdout
