@@ -27,12 +27,12 @@ WORK_BEGINS_S, WORK_S = 8 * 3_600.0, 8 * 3_600.0
 
 
 class RecordedSession(NamedTuple):
-    """One session: its request, the times of its first and last record in epoch seconds, and its id's attribute."""
+    """One session: its request, the times of its first and last record in epoch seconds, and its id."""
 
     request: ExportLogsServiceRequest
     begins: float
     ends: float
-    named_by: str
+    name: str
 
 
 class RecordedFleet(NamedTuple):
@@ -68,7 +68,7 @@ def read_recording(path: Path, named_by: str) -> list[RecordedSession]:
                     _place(into, resource, scope).log_records.append(record)
     if not found:
         raise SetupError(f"recording of the demo must hold sessions, got none in {path}")
-    sessions = [RecordedSession(one, *_span(one), named_by) for one in found.values()]
+    sessions = [RecordedSession(one, *_span(one), name) for name, one in found.items()]
     return sorted(sessions, key=lambda one: one.begins)
 
 
@@ -99,24 +99,29 @@ def moved(session: RecordedSession, at: float, person: str, name: str) -> Export
         for attribute in resource.resource.attributes:
             if attribute.key == PERSON:
                 attribute.value.string_value = person
-            elif attribute.key == session.named_by:
-                attribute.value.string_value = own
+        _rename(resource.resource.attributes, session.name, own)
         for scope in resource.scope_logs:
             for record in scope.log_records:
-                _move(record, by, session.named_by, own)
+                _move(record, by)
+                _rename(record.attributes, session.name, own)
     return made
 
 
-def _move(record: Any, by: float, named_by: str, own: str) -> None:  # noqa: ANN401 - a message of protobuf
+def _rename(attributes: Any, before: str, after: str) -> None:  # noqa: ANN401 - what protobuf makes at run time
+    """Give the session another id wherever it stands, in ids that are made of it as well."""
+    for attribute in attributes:
+        if before in attribute.value.string_value:
+            attribute.value.string_value = attribute.value.string_value.replace(before, after)
+
+
+def _move(record: Any, by: float) -> None:  # noqa: ANN401 - the same
     shift = round(by * 1_000_000_000)
     if record.time_unix_nano:
         record.time_unix_nano += shift
     if record.observed_time_unix_nano:
         record.observed_time_unix_nano += shift
     for attribute in record.attributes:
-        if attribute.key == named_by:
-            attribute.value.string_value = own
-        elif attribute.key == TIME:
+        if attribute.key == TIME:
             at = _seconds(attribute.value.string_value) + by
             attribute.value.string_value = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
