@@ -17,7 +17,7 @@ from detector.edge.connect import plan_of
 from detector.otlp.explain import explain
 from tests.edge.test_connect import VALUES
 
-EACH = pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS.keys())
+EACH = pytest.mark.parametrize("program", PROGRAMS.values(), ids=list(PROGRAMS))
 ODD = odd_act("http://127.0.0.1:1")
 
 

@@ -21,7 +21,7 @@ UNTIL = 1_795_965_091.0
 SMALL = RecordedFleet(("ada", "grace"), days=2, sessions=2)
 
 
-EACH = pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS.keys())
+EACH = pytest.mark.parametrize("program", PROGRAMS.values(), ids=list(PROGRAMS))
 
 
 def _sessions(program: Program) -> list[RecordedSession]:

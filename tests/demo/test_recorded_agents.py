@@ -71,7 +71,7 @@ def replayed(program: Program, *, has_history: bool = True) -> Replayed:
     return Replayed(facts, [json.loads(line) for line in lines], alerts, states)
 
 
-@pytest.fixture(scope="module", params=PROGRAMS.values(), ids=PROGRAMS.keys())
+@pytest.fixture(scope="module", params=PROGRAMS.values(), ids=list(PROGRAMS))
 def program(request: pytest.FixtureRequest) -> Program:
     """Return each program."""
     found = request.param
