@@ -77,7 +77,7 @@ CHAPTERS: dict[str, tuple[str, Callable[[], str]]] = {
     ),
     "agents": (
         "A real agent, denied",
-        lambda: f"{(agents.__doc__ or '').strip()}\n\n{agents.table(agents.measure())}",
+        lambda: f"{(agents.__doc__ or '').strip()}\n\n{agents.tables(agents.measure())}",
     ),
     "redteam": ("Attacks on the detector", lambda: f"{(redteam.__doc__ or '').strip()}\n\n{redteam.table()}"),
     "rules": ("Rules", lambda: f"{(rules.__doc__ or '').strip()}\n\n{rules.section()}"),

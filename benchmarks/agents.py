@@ -1,31 +1,41 @@
-"""A real agent, from an odd act to its next call denied: Codex CLI, an OpenTelemetry Collector and Kafka, unmodified.
+"""A real agent, from an odd act to its next call denied: its program, an OpenTelemetry Collector and Kafka, unmodified.
 
-`make demo DEMO_ARGS="--agents codex"`, several times with other errands; from the end of the odd act by Codex's own
-clock, on one machine. Telemetry waits for Codex's exporter and for the Collector's batch (`timeout: 1s` in the printed
-settings) before it is on Kafka: nearly all of the time to the alert is theirs. The agent goes on with an everyday call
-each half second, so that much of alert to denial is the agent's own pace; `in force` is ours alone.
+`make demo DEMO_ARGS="--agents codex"`, and with `gemini-cli`, several times with other errands; from the end of the odd
+act by the agent's own clock, on one machine. Telemetry waits for the program's exporter (Gemini CLI's sends each five
+seconds, so a run waits for anything up to that) and for the Collector's batch (`timeout: 1s` in the printed settings)
+before it is on Kafka: nearly all of the time to the alert is theirs. The agent goes on with an everyday call half a
+second after the last, so that much of alert to denial is the agent's own pace; `in force` is ours alone. Gemini CLI
+says which tool was called and not with what: its odd act is the same command, and what shows is that an agent which
+never opens a shell does.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from detector.demo.agents import AgentsOptions, scene
+from detector.demo.agents import PROGRAMS, AgentsOptions, scene
 from detector.demo.agents_summary import STEPS, AgentsSummary
 
 SEEDS = range(1, 6)
 
 
-def measure() -> list[AgentsSummary]:
-    """Return the summaries of several runs."""
-    found = []
-    for seed in SEEDS:
-        with scene(AgentsOptions(seed=seed), print) as one:
-            found.append(one.play())
+def measure() -> dict[str, list[AgentsSummary]]:
+    """Return the summaries of several runs of each program, by its name."""
+    found: dict[str, list[AgentsSummary]] = {}
+    for name, program in PROGRAMS.items():
+        runs = found[program.name] = []
+        for seed in SEEDS:
+            with scene(AgentsOptions(name, seed=seed), print) as one:
+                runs.append(one.play())
     return found
+
+
+def tables(found: Mapping[str, Sequence[AgentsSummary]]) -> str:
+    """Return a table for each program."""
+    return "\n\n".join(f"### {name}\n\n{table(runs)}" for name, runs in found.items())
 
 
 def table(found: Sequence[AgentsSummary]) -> str:

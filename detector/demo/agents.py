@@ -1,10 +1,10 @@
-"""The demo with a real agent: Codex CLI and a Collector, unmodified, from a connected telemetry to a denied call.
+"""The demo with a real agent: its program and a Collector, unmodified, from a connected telemetry to a denied call.
 
-1. A broker, and the settings that `detector connect codex` prints, put where it says. 2. Collector, bridge, edge.
-3. The history of a fleet: recorded sessions of the same program, laid out over the last days, which the operator
-vouches for (``--trusted-until``). 4. A worker that enforces. 5. Ordinary sessions: nothing may alert. 6. A session
-with one odd act in it, which goes on with everyday calls until one is denied. 7. A person's release, and a session
-that works again. Everything but the model is real; it answers on loopback by a script.
+1. A broker, and the settings that `detector connect` prints for the program, put where it says. 2. Collector, bridge
+and edge. 3. The history of a fleet: recorded sessions of the same program, laid out over the last days, which the
+operator vouches for (``--trusted-until``). 4. A worker that enforces. 5. Ordinary sessions: nothing may alert. 6. A
+session with one odd act in it, which goes on with everyday calls until one is denied. 7. A person's release, and a
+session that works again. Everything but the model is real; it answers on loopback by a script.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ from typing import Final
 from rich.console import Console
 
 from detector.demo.agents_summary import AgentsSummary, Told, summary_table
-from detector.demo.errands import WAITING, errand, odd_act
+from detector.demo.codex import CODEX
+from detector.demo.dialects import Call
+from detector.demo.errands import odd_act
 from detector.demo.facts import Watch, figures, is_ready
+from detector.demo.gemini_cli import GEMINI_CLI
 from detector.demo.guarded import Guarded
 from detector.demo.machine import AgentMachine, machine_user, refuse_without_namespaces
 from detector.demo.recorded import RecordedFleet, history, read_recording
@@ -34,13 +37,14 @@ from detector.demo.scripted_model import Script, ScriptedModel, scripted_model
 from detector.errors import SetupError
 from detector.local.kafka import free_port
 from detector.local.ladder import Broker, open_broker
-from detector.local.programs import codex_command, collector_command
+from detector.local.programs import collector_command
 from detector.otlp.mapper import Mapper
 from detector.otlp.read import read
 from detector.schema.topics import TopicNames
 from detector.worker.topics import create_topics, delete_topics, otlp_specs, topic_specs
 from detector.worker.writer import KafkaWriter
 
+PROGRAMS: Final = {one.source: one for one in (CODEX, GEMINI_CLI)}
 TENANT: Final = "acme"
 PEERS: Final = ("ada", "grace", "linus", "edsger", "barbara", "dennis", "frances")
 FLEET: Final = RecordedFleet((machine_user(), *PEERS), days=8, sessions=3)
@@ -58,8 +62,9 @@ GATE: Final = Path(__file__).resolve().parents[2] / "detector_gate.py"
 
 @dataclass(frozen=True, slots=True)
 class AgentsOptions:
-    """What the user asked for."""
+    """What the user asked for; `program` is a name of PROGRAMS."""
 
+    program: str = CODEX.source
     seed: int = 1
     is_json: bool = False
     keep: Path | None = None
@@ -97,13 +102,14 @@ def scene(options: AgentsOptions, say: Callable[[str], None]) -> Iterator[AgentS
         folder = short if options.keep is None else options.keep
         folder.mkdir(parents=True, exist_ok=True)
         refuse_without_namespaces(short)
-        codex, collector = codex_command(say), collector_command(say)
+        program = PROGRAMS[options.program]
+        command, collector = program.command(say), collector_command(say)
         began = time.monotonic()
         broker = stack.enter_context(open_broker(say))
         if broker.rung == "embedded":
             raise SetupError("broker of the demo with agents must be a real Kafka, got the embedded one: see above")
-        machine = AgentMachine(short / "m", codex)
-        model = stack.enter_context(scripted_model())
+        machine = AgentMachine(short / "m", program, command)
+        model = stack.enter_context(scripted_model(program.dialect))
         one = AgentScene(options, Parts(broker, machine, model, folder), say)
         if broker.rung == "external":
             stack.callback(delete_topics, one.kafka, one.topics)
@@ -127,6 +133,7 @@ class AgentScene:
 
     def __init__(self, options: AgentsOptions, parts: Parts, say: Callable[[str], None]) -> None:
         self.options, self.parts, self.say = options, parts, say
+        self.program = parts.machine.program
         # on a broker that stays the topics are this run's own
         own = f"demo-{uuid.uuid4().hex[:8]}"
         self.names = TopicNames(f"{own}.", own) if parts.broker.rung == "external" else TopicNames()
@@ -149,7 +156,8 @@ class AgentScene:
         machine, otlp_port = self.parts.machine, _free_pair()
         where = ["--bootstrap", self.parts.broker.bootstrap, "--topic-prefix", self.names.prefix]
         machine.connect(GATE, "--tenant", TENANT, *where, "--endpoint", f"http://127.0.0.1:{otlp_port}")
-        self.say("connected: the files of `detector connect codex` stand where it says, for this agent alone")
+        source = self.program.source
+        self.say(f"connected: the files of `detector connect {source}` stand where it says, for this agent alone")
         quiet = self.parts.folder / "own-telemetry.yaml"  # its own metrics have a fixed port, which may be taken here
         quiet.write_text("service: {telemetry: {metrics: {level: none}}}\n", encoding="utf-8")
         configured = ["--config", str(machine.settings / "collector.yaml"), "--config", str(quiet)]
@@ -171,18 +179,32 @@ class AgentScene:
         watch = Watch(self.parts.broker.bootstrap, self.names)
         try:
             for number in range(ORDINARY):
-                self._session(f"ordinary-{number}", Script(errand(self.chance)), watch)
+                self._session(f"ordinary-{number}", Script(self._errand()), watch)
                 self.say(f"ordinary session {number + 1} has ended")
             odd = odd_act(self.parts.model.address)
-            script = Script([*errand(self.chance), odd], goes_on_with=WAITING, every_s=0.5)
+            script = Script([*self._errand(), odd], goes_on_with=self.program.work.waiting, every_s=0.5)
             self.say("a session with one odd act in it: it packs the keys of its home and sends them away")
             self._session("odd", script, watch)
-            told.odd(odd, script, self.parts.model.taken)
+            told.odd(odd, script, self.parts.model.taken, self.program)
             self._say_denied(told, script)
             self._release(told, watch)
         finally:
             watch.close()
         return told.summary(self.options.seed)
+
+    def ordinary(self, sessions: int, settled_s: float) -> None:
+        """Let the agent work ordinary sessions, as nobody's history; return when its telemetry is on its topic."""
+        watch = Watch(self.parts.broker.bootstrap, self.names)
+        try:
+            for number in range(sessions):
+                self._session(f"ordinary-{number}", Script(self._errand()), watch)
+                self.say(f"ordinary session {number + 1} of {sessions} has ended")
+            time.sleep(settled_s)  # the Collector's batch, of which nothing tells
+        finally:
+            watch.close()
+
+    def _errand(self) -> list[Call]:
+        return self.program.work.errand(self.chance)
 
     def _say_denied(self, told: Told, script: Script) -> None:
         if script.denied_at is None or "denied" not in told.at:
@@ -194,7 +216,7 @@ class AgentScene:
 
     def _history(self) -> tuple[int, int]:
         """Write and score the history; return its sessions and events."""
-        sessions = read_recording()
+        sessions = read_recording(self.program.recording, self.program.session_id)
         requests = list(history(sessions, FLEET, self.until, self.options.seed))
         mapper = Mapper()
         events = sum(one.event is not None for raw in requests for one in mapper.map(read(raw)))
@@ -220,7 +242,7 @@ class AgentScene:
         words = machine.words(model.base_url(name))
         alerts, commands = len(watch.facts.alerts), len(watch.facts.commands)
         end = time.monotonic() + SESSION_S
-        with Guarded(f"codex-{name}", words, self.parts.folder) as session:
+        with Guarded(f"{self.program.source}-{name}", words, self.parts.folder) as session:
             while session.is_running:
                 watch.listen(0.2)
                 for alert in list(watch.facts.alerts.values())[alerts:]:
@@ -229,17 +251,21 @@ class AgentScene:
                     self.say(f"  command  {one.agent_id} {one.state} {one.tier} ({one.mode})")
                 alerts, commands = len(watch.facts.alerts), len(watch.facts.commands)
                 if time.monotonic() > end:
-                    raise SetupError(f"session of Codex must end within {SESSION_S:.0f} s: {session.last_words()}")
+                    raise SetupError(
+                        f"session of {self.program.name} must end within {SESSION_S:.0f} s: {session.last_words()}"
+                    )
         if not script.asked:
-            raise SetupError(f"Codex must ask its model for something, got nothing: {session.last_words()}")
+            raise SetupError(
+                f"{self.program.name} must ask its model for something, got nothing: {session.last_words()}"
+            )
 
     def _release(self, told: Told, watch: Watch) -> None:
         """Release the agent as a person does, and let it work again."""
         if told.agent_id:
             told.released = self._released(told.agent_id)
-            after = Script(errand(self.chance))
+            after = Script(self._errand())
             self._session("after", after, watch)
-            told.works_after = after.denied_at is None and len(after.asked) == len(after.commands)
+            told.works_after = after.denied_at is None and len(after.asked) == len(after.calls)
 
     def _released(self, agent: str) -> bool:
         words = ["release", agent, "--by", "demo", "--reason", "the end of the story", "--tenant", TENANT]

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from rich.table import Table
 
+from detector.demo.dialects import Call
+from detector.demo.program import Program
 from detector.demo.scripted_model import Script
 from detector.schema.topics import TopicNames
 from detector.views.reading import TopicReader
@@ -93,15 +95,13 @@ class Told:
         self.at: dict[str, float] = {}
         self.released = self.works_after = False
 
-    def odd(self, command: str, script: Script, taken: int) -> None:
-        """Take up what became of the odd act `command`."""
+    def odd(self, call: Call, script: Script, taken: int, program: Program) -> None:
+        """Take up what became of the odd act `call`."""
         self.bytes_taken = taken
         asked = [one for one, _ in script.asked]
         denied = script.denied_at is not None
-        self.calls_between = len(asked) - 1 - asked.index(command) - denied if command in asked else 0
-        act = next(
-            (one for one in self._read(self._names.events) if command.startswith(one[1].get("target", "?"))), None
-        )
+        self.calls_between = len(asked) - 1 - asked.index(call) - denied if call in asked else 0
+        act = next((one for one in self._read(self._names.events) if program.is_act(one[1], call)), None)
         if act is None:
             return
         self.at["event"], event = act

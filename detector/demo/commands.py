@@ -17,8 +17,8 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     keep: Annotated[Path | None, typer.Option(help="Keep logs and summary in this folder.")] = None,
     agents: Annotated[
-        Literal["codex"] | None,
-        typer.Option(help="A real agent instead of a made-up fleet: Codex CLI through an OpenTelemetry Collector."),
+        Literal["codex", "gemini-cli"] | None,
+        typer.Option(help="A real agent instead of a made-up fleet, through a real OpenTelemetry Collector."),
     ] = None,
 ) -> None:
     """Watch a fleet, an attack, and the detector catching it.
@@ -30,8 +30,9 @@ def demo(
     Exit status 1 if an attack went unseen, the exfiltrating agent was not quarantined, alarms went over the budget, or
     time ran out; 2 if something could not be started.
 
-    With `--agents codex` the real program is connected, works, does one odd thing and is denied its next tool call. It
-    needs Node.js and Go, fetches what it runs once, and needs no account: a script on loopback is its model.
+    With `--agents` a real program, Codex CLI or Gemini CLI, is connected, works, does one odd thing and is denied its
+    next tool call. It needs Node.js and Go, fetches what it runs once, and needs no account: a script on loopback is
+    its model.
     """
     from detector.demo.run import DemoOptions, run_demo
 
@@ -39,7 +40,7 @@ def demo(
     if agents is not None:
         from detector.demo.agents import AgentsOptions, run_agents_demo
 
-        raise typer.Exit(run_agents_demo(AgentsOptions(seed=seed, is_json=as_json, keep=keep)))
+        raise typer.Exit(run_agents_demo(AgentsOptions(program=agents, seed=seed, is_json=as_json, keep=keep)))
     raise typer.Exit(run_demo(DemoOptions(seed=seed, has_view=view, is_json=as_json, keep=keep)))
 
 

@@ -17,6 +17,7 @@ from typing import Final
 
 from detector.demo.errands import PROJECT, SECRETS, lay_out
 from detector.demo.guarded import bare_environment
+from detector.demo.program import Program
 from detector.errors import SetupError
 
 WITHIN: Final = (
@@ -25,19 +26,20 @@ WITHIN: Final = (
 )
 """What is done in the namespace: settings over /etc, the socket's folder at /run, and a login shell, whose profile
 takes up the agents' names as it does on a machine of a fleet."""
-PLACES: Final = {"/etc/codex/": "etc/codex", "/etc/profile.d/": "etc/profile.d"}
 CHECK_S: Final = 20.0
 
 
 class AgentMachine:
-    """The files of a machine that runs Codex CLI, below one folder.
+    """The files of a machine that runs an agent's program, below one folder.
 
     Parameters
     ----------
     folder : Path
         Where they are laid out; of a short name, for the socket stands in it.
-    codex : sequence of str
-        Words that start Codex CLI.
+    program : Program
+        What runs there.
+    command : sequence of str
+        Words that start it.
 
     Attributes
     ----------
@@ -47,18 +49,18 @@ class AgentMachine:
         Where the edge listens; the agent sees it as ``/run/detector/edge.sock``.
     """
 
-    def __init__(self, folder: Path, codex: Sequence[str]) -> None:
-        self.folder, self._codex = folder, codex
+    def __init__(self, folder: Path, program: Program, command: Sequence[str]) -> None:
+        self.folder, self.program, self._command = folder, program, command
         self.settings, self.home, self.work = folder / "settings", folder / "home", folder / "work"
         self.socket = folder / "run" / "detector" / "edge.sock"
         self.gate = folder / "gate" / "detector_gate.py"
-        for one in (*PLACES.values(), "run/detector", "home", "gate"):
+        for one in (*program.places.values(), "run/detector", "home", "gate"):
             (folder / one).mkdir(parents=True)
         lay_out(PROJECT, self.work)
-        lay_out(SECRETS, self.home)
+        lay_out({**SECRETS, **program.home}, self.home)
 
     def connect(self, gate: Path, *options: str) -> str:
-        """Run `detector connect codex`, put its files and the gate where it says; return what it said.
+        """Run `detector connect` for the program, put its files and the gate where it says; return what it said.
 
         Raises
         ------
@@ -66,7 +68,7 @@ class AgentMachine:
             The command failed, or named a place this machine does not have.
         """
         shutil.copy(gate, self.gate)
-        words = ["connect", "codex", "--gate", str(self.gate), "--out", str(self.settings), *options]
+        words = ["connect", self.program.source, "--gate", str(self.gate), "--out", str(self.settings), *options]
         ran = subprocess.run(
             [sys.executable, "-m", "detector", *words],
             env=bare_environment(),
@@ -80,9 +82,11 @@ class AgentMachine:
         for line in ran.stdout.splitlines():
             if line.startswith("## ") and " -> /" in line:
                 name, place = line.split(". ", 1)[1].split(" -> ")
-                kept = next((own for begins, own in PLACES.items() if place == begins + name), None)
+                places = self.program.places
+                # behind it may stand where it goes on another system
+                kept = next((own for begins, own in places.items() if place.split(" ")[0] == begins + name), None)
                 if kept is None:
-                    raise SetupError(f"place of {name} must be below {', '.join(PLACES)}, got {place}")
+                    raise SetupError(f"place of {name} must be below {', '.join(places)}, got {place}")
                 shutil.copy(self.settings / name, self.folder / kept)
         return ran.stdout
 
@@ -91,14 +95,11 @@ class AgentMachine:
 
         The model's address is all that is set beside the printed files.
         """
-        provider = f'{{name="scripted",base_url="{base_url}",wire_api="responses",env_key="NO_KEY"}}'
-        chosen = ["-c", 'model="scripted"', "-c", 'model_provider="scripted"']
-        chosen += ["-c", f"model_providers.scripted={provider}"]
-        session = ["exec", "--skip-git-repo-check", "-s", "danger-full-access", *chosen, prompt]
+        options, own = self.program.session(base_url, prompt)
         places = [str(self.folder / "etc"), str(self.folder / "run"), str(self.work)]
-        only = {"HOME": str(self.home), "PATH": os.environ["PATH"], "TERM": "dumb", "NO_KEY": "none"}
+        only = {"HOME": str(self.home), "PATH": os.environ["PATH"], "TERM": "dumb", **own}
         alone = ["env", "-i", *(f"{name}={value}" for name, value in only.items())]
-        return [*alone, *namespace(), "sh", "-c", WITHIN, "sh", *places, *self._codex, *session]
+        return [*alone, *namespace(), "sh", "-c", WITHIN, "sh", *places, *self._command, *options]
 
 
 def machine_user() -> str:

@@ -19,8 +19,6 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from detector.errors import SetupError
 
-BASELINE: Final = Path(__file__).with_name("codex-baseline.otlp.gz")
-SESSION: Final = "conversation.id"
 TIME: Final = "event.timestamp"
 PERSON: Final = "enduser.id"
 DAY_S: Final = 86_400.0
@@ -29,11 +27,12 @@ WORK_BEGINS_S, WORK_S = 8 * 3_600.0, 8 * 3_600.0
 
 
 class RecordedSession(NamedTuple):
-    """One session: its export request, and the times of its first and last record, epoch seconds."""
+    """One session: its request, the times of its first and last record in epoch seconds, and its id."""
 
     request: ExportLogsServiceRequest
     begins: float
     ends: float
+    name: str
 
 
 class RecordedFleet(NamedTuple):
@@ -49,8 +48,8 @@ def written(values: Iterable[bytes], path: Path) -> None:
     path.write_bytes(gzip.compress(b"".join(values), mtime=0))
 
 
-def read_recording(path: Path = BASELINE) -> list[RecordedSession]:
-    """Return the sessions of a recording, in the order of their beginnings.
+def read_recording(path: Path, named_by: str) -> list[RecordedSession]:
+    """Return the sessions of a recording, in the order of their beginnings; `named_by` is the attribute of their ids.
 
     Raises
     ------
@@ -63,13 +62,13 @@ def read_recording(path: Path = BASELINE) -> list[RecordedSession]:
     for resource in whole.resource_logs:
         for scope in resource.scope_logs:
             for record in scope.log_records:
-                name = _attribute(record, SESSION)
+                name = _attribute(record, named_by)
                 if name and _attribute(record, TIME):
                     into = found.setdefault(name, ExportLogsServiceRequest())
                     _place(into, resource, scope).log_records.append(record)
     if not found:
         raise SetupError(f"recording of the demo must hold sessions, got none in {path}")
-    sessions = [RecordedSession(one, *_span(one)) for one in found.values()]
+    sessions = [RecordedSession(one, *_span(one), name) for name, one in found.items()]
     return sorted(sessions, key=lambda one: one.begins)
 
 
@@ -100,22 +99,29 @@ def moved(session: RecordedSession, at: float, person: str, name: str) -> Export
         for attribute in resource.resource.attributes:
             if attribute.key == PERSON:
                 attribute.value.string_value = person
+        _rename(resource.resource.attributes, session.name, own)
         for scope in resource.scope_logs:
             for record in scope.log_records:
-                _move(record, by, own)
+                _move(record, by)
+                _rename(record.attributes, session.name, own)
     return made
 
 
-def _move(record: Any, by: float, own: str) -> None:  # noqa: ANN401 - a message that protobuf makes at run time
+def _rename(attributes: Any, before: str, after: str) -> None:  # noqa: ANN401 - what protobuf makes at run time
+    """Give the session another id wherever it stands, in ids that are made of it as well."""
+    for attribute in attributes:
+        if before in attribute.value.string_value:
+            attribute.value.string_value = attribute.value.string_value.replace(before, after)
+
+
+def _move(record: Any, by: float) -> None:  # noqa: ANN401 - the same
     shift = round(by * 1_000_000_000)
     if record.time_unix_nano:
         record.time_unix_nano += shift
     if record.observed_time_unix_nano:
         record.observed_time_unix_nano += shift
     for attribute in record.attributes:
-        if attribute.key == SESSION:
-            attribute.value.string_value = own
-        elif attribute.key == TIME:
+        if attribute.key == TIME:
             at = _seconds(attribute.value.string_value) + by
             attribute.value.string_value = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 

@@ -1,4 +1,4 @@
-"""Programs nobody here wrote, pinned: Codex CLI from npm, a Collector built from Go modules; made once and kept.
+"""Programs nobody here wrote, pinned: coding agents from npm, a Collector built from Go modules; made once and kept.
 
 What is fetched is named by a file beside this module, and kept in the cache folder under that file's digest: another
 version is another folder, and a folder that is there is whole.
@@ -20,6 +20,7 @@ from detector.errors import SetupError
 from detector.local.cache import cache_dir, cache_lock
 
 CODEX: Final = Path(__file__).with_name("codex")
+GEMINI: Final = Path(__file__).with_name("gemini")
 COLLECTOR: Final = Path(__file__).with_name("collector")
 BUILDER: Final = "go.opentelemetry.io/collector/cmd/builder@v0.155.0"
 STEP_S: Final = 900.0
@@ -36,14 +37,30 @@ def codex_command(say: Say) -> list[str]:
     SetupError
         Node.js or npm is missing, or npm could not install what its lock names.
     """
+    return _from_npm(say, "Codex CLI", CODEX, "@openai/codex/bin/codex.js")
+
+
+def gemini_command(say: Say) -> list[str]:
+    """Return the words that start the pinned Gemini CLI; installed from npm into the cache folder once, about 100 MB.
+
+    Raises
+    ------
+    SetupError
+        Node.js or npm is missing, or npm could not install what its lock names.
+    """
+    return _from_npm(say, "Gemini CLI", GEMINI, "@google/gemini-cli/bundle/gemini.js")
+
+
+def _from_npm(say: Say, said: str, described: Path, program: str) -> list[str]:
+    """Return the words that start a program of npm that a folder beside this module pins."""
     node, npm = _program("node", "Node.js 20 or later"), _program("npm", "npm of Node.js")
-    with _kept("codex", CODEX) as (folder, is_new):
+    with _kept(described.name, described) as (folder, is_new):
         if is_new:
-            say("Codex CLI: installing the pinned version from npm, once")
-            for one in sorted(CODEX.iterdir()):
+            say(f"{said}: installing the pinned version from npm, once")
+            for one in sorted(described.iterdir()):
                 shutil.copy(one, folder)
             _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder)
-        return [node, str(_home(folder) / "node_modules" / "@openai" / "codex" / "bin" / "codex.js")]
+        return [node, str(_home(folder) / "node_modules" / program)]
 
 
 def collector_command(say: Say) -> list[str]:

@@ -17,7 +17,7 @@ from detector.channels.catalogue import CHANNELS
 from detector.connect.check import ADVICE, ALWAYS, FIELDS, MAPPED_AS, MOST_NAMED, NEEDS, OF_ATTRIBUTE, SourceCheck
 from detector.connect.recorded import take_file
 from detector.connect.shown import page_of
-from detector.demo.recorded import BASELINE
+from detector.demo.codex import CODEX
 from detector.edge.connect import SOURCES
 from detector.errors import SetupError
 from detector.otlp.explain import explain
@@ -178,7 +178,7 @@ def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
 def test_the_command_says_what_arrives_and_its_status_whether_anything_did(tmp_path: Path) -> None:
     """On the shipped recording of Codex, as a page and as JSON; of another source nothing is there."""
     runner = CliRunner()
-    words = ["connect", "codex", "--check", "--file", str(BASELINE)]
+    words = ["connect", "codex", "--check", "--file", str(CODEX.recording)]
     page = runner.invoke(cli.app, words)
     assert page.exit_code == 0, page.output
     assert "resource:enduser.id" in page.output
@@ -187,14 +187,16 @@ def test_the_command_says_what_arrives_and_its_status_whether_anything_did(tmp_p
     assert sum(told["events"].values()) == 444
     assert told["fields"]["target"] == {"events": 150, "of": 150}
     assert told["named_from"] == [{"name": "resource:enduser.id", "events": 444, "advice": ""}]
-    other = runner.invoke(cli.app, ["connect", "gemini-cli", "--file", str(BASELINE)])
+    other = runner.invoke(cli.app, ["connect", "gemini-cli", "--file", str(CODEX.recording)])
     assert other.exit_code == 1
     assert "codex" in other.output
 
 
 def test_a_check_writes_no_files_and_says_so(tmp_path: Path) -> None:
     """Who gives a folder as well wants something else than is done."""
-    done = CliRunner().invoke(cli.app, ["connect", "codex", "--check", "--file", str(BASELINE), "--out", str(tmp_path)])
+    done = CliRunner().invoke(
+        cli.app, ["connect", "codex", "--check", "--file", str(CODEX.recording), "--out", str(tmp_path)]
+    )
     assert isinstance(done.exception, SetupError)
     assert "--check" in str(done.exception)
 

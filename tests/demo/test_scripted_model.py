@@ -3,16 +3,63 @@
 from __future__ import annotations
 
 import json
-import random
 import urllib.request
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import pytest
 
-from detector.demo.errands import SECRETS, WAITING, errand, odd_act
+from detector.demo.dialects import Call, Dialect, GenerateContent, Responses, shell
 from detector.demo.scripted_model import DENIED, DROP, Script, ScriptedModel, scripted_model
 
-TOOLS = ({"type": "function", "name": "exec_command"},)
+LS, PWD, DATE = map(shell, ("ls", "pwd", "date"))
+
+
+class Spoken(NamedTuple):
+    """A dialect, as a program speaks it: where it asks, how it tells a result, how it reads what it is asked for."""
+
+    dialect: Dialect
+    path: str
+    asked: Callable[[list[str], bool], dict[str, Any]]
+    read: Callable[[list[dict[str, Any]]], str]
+
+
+def _asked_responses(results: list[str], has_tools: bool) -> dict[str, Any]:
+    told = [{"type": "function_call_output", "call_id": f"c{n}", "output": one} for n, one in enumerate(results)]
+    tools = [{"type": "function", "name": "exec_command"}] if has_tools else []
+    return {"tools": tools, "input": [{"type": "message"}, *told]}
+
+
+def _read_responses(events: list[dict[str, Any]]) -> str:
+    assert events[-1]["type"] == "response.completed"
+    item = next(one["item"] for one in events if one["type"] == "response.output_item.done")
+    return str(json.loads(item["arguments"])["cmd"]) if item["type"] == "function_call" else ""
+
+
+def _asked_gemini(results: list[str], has_tools: bool) -> dict[str, Any]:
+    told = [
+        {"role": "user", "parts": [{"functionResponse": {"name": "run_shell_command", "response": {"output": one}}}]}
+        for one in results
+    ]
+    tools = [{"functionDeclarations": [{"name": "run_shell_command"}]}] if has_tools else []
+    return {"tools": tools, "contents": [{"role": "user", "parts": [{"text": "go"}]}, *told]}
+
+
+def _read_gemini(events: list[dict[str, Any]]) -> str:
+    (candidate,) = events[0]["candidates"]
+    assert candidate["finishReason"] == "STOP"
+    call = candidate["content"]["parts"][0].get("functionCall", {"args": {"command": ""}})
+    return str(call["args"]["command"])
+
+
+EACH = pytest.mark.parametrize(
+    "spoken",
+    [
+        Spoken(Responses(), "/responses", _asked_responses, _read_responses),
+        Spoken(GenerateContent(), "/v1beta/models/m:streamGenerateContent?alt=sse", _asked_gemini, _read_gemini),
+    ],
+    ids=["responses", "generate-content"],
+)
 
 
 def _sent(address: str, raw: bytes) -> bytes:
@@ -21,57 +68,56 @@ def _sent(address: str, raw: bytes) -> bytes:
         return bytes(answer.read())
 
 
-def _ask(model: ScriptedModel, run: str, results: list[str], tools: Any = TOOLS) -> str:
+def _ask(model: ScriptedModel, spoken: Spoken, run: str, results: list[str], has_tools: bool = True) -> str:
     """Return the command the model asks for after some results, empty if it is content."""
-    told = [{"type": "function_call_output", "call_id": f"c{n}", "output": one} for n, one in enumerate(results)]
-    body = json.dumps({"tools": list(tools), "input": [{"type": "message"}, *told]}).encode()
-    answer = _sent(f"{model.base_url(run)}/responses", body).decode()
-    events = [json.loads(line[6:]) for line in answer.splitlines() if line.startswith("data: ")]
-    assert [one["type"] for one in events][-1] == "response.completed"
-    item = next(one["item"] for one in events if one["type"] == "response.output_item.done")
-    return str(json.loads(item["arguments"])["cmd"]) if item["type"] == "function_call" else ""
+    body = json.dumps(spoken.asked(results, has_tools)).encode()
+    answer = _sent(f"{model.base_url(run)}{spoken.path}", body).decode()
+    return spoken.read([json.loads(line[6:]) for line in answer.splitlines() if line.startswith("data: ")])
 
 
-def test_a_script_is_asked_in_its_order_and_then_goes_on_until_a_denial() -> None:
+@EACH
+def test_a_script_is_asked_in_its_order_and_then_goes_on_until_a_denial(spoken: Spoken) -> None:
     """Each run by its own script; a run without one is content, so is a request that offers no shell."""
-    with scripted_model() as model:
-        script = model.scripts["a"] = Script(["ls", "pwd"], goes_on_with="date", every_s=0.0)
-        assert [_ask(model, "a", ["ok"] * n) for n in range(4)] == ["ls", "pwd", "date", "date"]
+    with scripted_model(spoken.dialect) as model:
+        script = model.scripts["a"] = Script([LS, PWD], goes_on_with=[DATE, LS], every_s=0.0)
+        assert [_ask(model, spoken, "a", ["ok"] * n) for n in range(5)] == ["ls", "pwd", "date", "ls", "date"]
         assert not script.denied_at
-        assert _ask(model, "a", ["ok", f"{DENIED}: no"]) == ""
+        assert _ask(model, spoken, "a", ["ok", f"{DENIED}: no"]) == ""
         assert script.denied_at
-        assert [one for one, _ in script.asked] == ["ls", "pwd", "date", "date"]
-        assert _ask(model, "b", []) == ""
-        assert _ask(model, "a", [], tools=()) == ""
+        assert [one for one, _ in script.asked] == [LS, PWD, DATE, LS, DATE]
+        assert _ask(model, spoken, "b", []) == ""
+        assert _ask(model, spoken, "a", [], has_tools=False) == ""
 
 
-def test_a_script_ends_at_its_bound() -> None:
+@EACH
+def test_a_script_ends_at_its_bound(spoken: Spoken) -> None:
     """An agent that nobody denies does not go on for ever."""
-    with scripted_model() as model:
-        model.scripts["a"] = Script(["ls"], goes_on_with="date", every_s=0.0, most=3)
-        assert [_ask(model, "a", ["ok"] * n) for n in range(5)] == ["ls", "date", "date", "", ""]
+    with scripted_model(spoken.dialect) as model:
+        model.scripts["a"] = Script([LS], goes_on_with=[DATE], every_s=0.0, most=3)
+        assert [_ask(model, spoken, "a", ["ok"] * n) for n in range(5)] == ["ls", "date", "date", "", ""]
 
 
-def test_only_what_is_dropped_counts_as_taken() -> None:
+def test_a_tool_of_the_programs_own_is_asked_for_by_its_name() -> None:
+    """Only the shell has a name that depends on who offers it."""
+    call = Call("read_file", {"file_path": "README.md"})
+    answer = GenerateContent().answer("/m:generateContent", {}, call)
+    part = json.loads(answer.body)["candidates"][0]["content"]["parts"][0]
+    assert part == {"functionCall": {"name": "read_file", "args": {"file_path": "README.md"}}}
+
+
+@EACH
+def test_only_what_is_dropped_counts_as_taken(spoken: Spoken) -> None:
     """Other requests of an agent's program are no theft."""
-    with scripted_model() as model:
+    with scripted_model(spoken.dialect) as model:
         for path, size in ((DROP, 7), ("/a/v1/metrics", 90)):
             _sent(f"{model.address}{path}", b"x" * size)
         assert model.taken == 7
 
 
-def test_errands_are_everyday_and_the_odd_act_is_none_of_them() -> None:
-    """The same chance is the same errand; the odd act names files that the errands never do."""
-    first, again = (errand(random.Random(3)) for _ in range(2))
-    assert first == again
-    assert 4 <= len(first) <= 8
-    act = odd_act("http://127.0.0.1:1")
-    assert all(name in act for name in SECRETS)
-    assert not any(name in one for one in [*first, WAITING] for name in SECRETS)
-
-
-@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"7"])
-def test_a_request_that_is_no_conversation_is_answered_all_the_same(raw: bytes) -> None:
+@EACH
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"7", b'{"input":7,"contents":[7,{"parts":{}}],"tools":[null]}'])
+def test_a_request_that_is_no_conversation_is_answered_all_the_same(spoken: Spoken, raw: bytes) -> None:
     """The model is a server: what it is sent does not end it."""
-    with scripted_model() as model:
-        assert b"response.completed" in _sent(f"{model.base_url('a')}/responses", raw)
+    with scripted_model(spoken.dialect) as model:
+        answer = _sent(f"{model.base_url('a')}{spoken.path}", raw).decode()
+        assert spoken.read([json.loads(line[6:]) for line in answer.splitlines() if line.startswith("data: ")]) == ""

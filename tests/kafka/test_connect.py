@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from detector.demo.recorded import BASELINE
+from detector.demo.codex import CODEX
 from detector.otlp.explain import explain
 from detector.worker.topics import create_topics, otlp_specs
 from tests.kafka.harness import Deployment
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 
-RECORDED = gzip.decompress(BASELINE.read_bytes())
+RECORDED = gzip.decompress(CODEX.recording.read_bytes())
 CHECK = ("connect", "codex", "--check", "--json", "--gather", "1")
 
 

@@ -10,7 +10,16 @@ import pytest
 import yaml
 
 from detector.errors import SetupError
-from detector.local.programs import BUILDER, CODEX, COLLECTOR, Say, codex_command, collector_command
+from detector.local.programs import (
+    BUILDER,
+    CODEX,
+    COLLECTOR,
+    GEMINI,
+    Say,
+    codex_command,
+    collector_command,
+    gemini_command,
+)
 
 SILENT = "#!/bin/sh\nexit 0\n"
 
@@ -30,17 +39,22 @@ def _command(folder: Path, name: str, text: str) -> None:
     (folder / name).chmod(0o755)
 
 
-def test_versions_are_pinned_with_digests_and_no_address() -> None:
-    """The lock of npm has the integrity of each package; the Collector's parts and its builder are of one release."""
-    lock = json.loads((CODEX / "package-lock.json").read_text())
-    package = json.loads((CODEX / "package.json").read_text())
-    wanted = package["dependencies"]["@openai/codex"]
+@pytest.mark.parametrize(("folder", "named"), [(CODEX, "@openai/codex"), (GEMINI, "@google/gemini-cli")])
+def test_a_program_of_npm_is_pinned_with_digests_and_no_address(folder: Path, named: str) -> None:
+    """Its lock has one version and the integrity of each package, and asks whatever registry is configured."""
+    lock = json.loads((folder / "package-lock.json").read_text())
+    wanted = json.loads((folder / "package.json").read_text())["dependencies"][named]
     assert wanted[0].isdigit()
+    assert lock["packages"][f"node_modules/{named}"]["version"] == wanted
     for name, one in lock["packages"].items():
         if name:
-            assert one["version"].startswith(wanted)
+            assert one["version"][0].isdigit()
             assert one["integrity"].startswith("sha512-")
             assert "resolved" not in one
+
+
+def test_the_collector_is_of_one_release() -> None:
+    """Its parts and its builder."""
     built = yaml.safe_load((COLLECTOR / "builder.yaml").read_text())
     version = built["dist"]["version"]
     assert BUILDER.endswith(f"@v{version}")
@@ -48,7 +62,9 @@ def test_versions_are_pinned_with_digests_and_no_address() -> None:
     assert {one.rsplit(" v", 1)[1] for one in parts} == {version}
 
 
-@pytest.mark.parametrize(("command", "said"), [(codex_command, "Node.js"), (collector_command, "Go")])
+@pytest.mark.parametrize(
+    ("command", "said"), [(codex_command, "Node.js"), (gemini_command, "Node.js"), (collector_command, "Go")]
+)
 def test_a_missing_tool_is_named_with_what_it_is_for(
     command: Callable[[Say], list[str]], said: str, path: Path
 ) -> None:

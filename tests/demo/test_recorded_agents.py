@@ -1,7 +1,8 @@
-"""A recorded run of the real programs, again: what Codex sent and asked leads to the same command and the same denial.
+"""Recorded runs of the real programs, again: what they sent and asked leads to the same command and the same denial.
 
-Recorded with Codex CLI 0.169.0, the Collector 0.155.0 and Kafka 4.1.1 by ``python -m tests.demo.record_codex``. Here
-everything of theirs is read from files, and everything of ours runs, without Kafka and without a clock.
+Recorded with Codex CLI 0.169.0, Gemini CLI 0.61.0, the Collector 0.155.0 and Kafka 4.1.1 by
+``python -m tests.demo.record_agents``. Here everything of theirs is read from files, and everything of ours runs,
+without Kafka and without a clock.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from detector.bridge.stage import staged
-from detector.demo.agents import FLEET
+from detector.demo.agents import FLEET, PROGRAMS
+from detector.demo.program import Program
 from detector.demo.recorded import history, read_recording
 from detector.edge.metrics import EdgeMetrics
 from detector.edge.point import EnforcementPoint, HookRequest
@@ -36,30 +38,25 @@ NAMES = TopicNames()
 
 
 class Replayed(NamedTuple):
-    """What our side made of the recorded telemetry."""
+    """What was recorded of a program, and what our side made of the telemetry."""
 
+    facts: dict[str, Any]
+    hooks: list[dict[str, Any]]
     alerts: list[Alert]
     states: list[PolicyState]
-
-
-def _facts() -> dict[str, Any]:
-    return json.loads((FOLDER / "codex.json").read_text(encoding="utf-8"))
-
-
-def _hooks() -> list[dict[str, Any]]:
-    lines = (FOLDER / "codex-hooks.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
 
 
 def _is_denied(hook: dict[str, Any]) -> bool:
     return hook["status"] != 0 or '"deny"' in hook["stdout"]
 
 
-def replayed(*, has_history: bool = True) -> Replayed:
+def replayed(program: Program, *, has_history: bool = True) -> Replayed:
     """Return what becomes of the recorded live telemetry, behind the history the operator vouched for, or without."""
-    facts, profile = _facts(), load_profile()
-    before = list(history(read_recording(), FLEET, facts["until"], facts["seed"])) if has_history else []
-    live = gzip.decompress((FOLDER / "codex-live.otlp.gz").read_bytes())
+    facts = json.loads((FOLDER / f"{program.source}.json").read_text(encoding="utf-8"))
+    lines = (FOLDER / f"{program.source}-hooks.jsonl").read_text(encoding="utf-8").splitlines()
+    profile, sessions = load_profile(), read_recording(program.recording, program.session_id)
+    before = list(history(sessions, FLEET, facts["until"], facts["seed"])) if has_history else []
+    live = gzip.decompress((FOLDER / f"{program.source}-live.otlp.gz").read_bytes())
     mapper, pipeline = Mapper(), Pipeline(profile, trusted_until=facts["until"] if has_history else None)
     stage = ResponseStage(profile.response, profile.id, profile.levels, "enforce")
     alerts: list[Alert] = []
@@ -71,13 +68,21 @@ def replayed(*, has_history: bool = True) -> Replayed:
         for alert in outcome.alerts:
             alerts.append(alert)
             states += [one for one in stage.on_alert(alert).records if isinstance(one, PolicyState)]
-    return Replayed(alerts, states)
+    return Replayed(facts, [json.loads(line) for line in lines], alerts, states)
+
+
+@pytest.fixture(scope="module", params=PROGRAMS.values(), ids=list(PROGRAMS))
+def program(request: pytest.FixtureRequest) -> Program:
+    """Return each program."""
+    found = request.param
+    assert isinstance(found, Program)
+    return found
 
 
 @pytest.fixture(scope="module")
-def again() -> Replayed:
-    """Return the replay, made once."""
-    return replayed()
+def again(program: Program) -> Replayed:
+    """Return the replay, made once a program."""
+    return replayed(program)
 
 
 class Point:
@@ -104,7 +109,7 @@ class Point:
 
 def test_the_recorded_odd_act_alerts_and_nothing_else_does(again: Replayed) -> None:
     """One session of four, with the finding, the severity and the score that the live run had."""
-    told = _facts()["summary"]
+    told = again.facts["summary"]
     assert len({alert.finding_uid for alert in again.alerts}) == 1
     first = again.alerts[0]
     assert first.agent_id == told["agent_id"]
@@ -114,14 +119,14 @@ def test_the_recorded_odd_act_alerts_and_nothing_else_does(again: Replayed) -> N
     assert round(first.score, 2) == told["score"]
 
 
-def test_without_the_history_the_same_act_commands_nothing() -> None:
+def test_without_the_history_the_same_act_commands_nothing(program: Program) -> None:
     """The harmless twin of the learning phase: who is not vouched for is learning, and nobody is contained for it."""
-    assert replayed(has_history=False).states == []
+    assert replayed(program, has_history=False).states == []
 
 
 def test_the_recorded_call_is_denied_again_in_the_same_words(again: Replayed) -> None:
     """Before the command every recorded call passes; after it the recorded one is denied, command id and all."""
-    hooks, acks = _hooks(), _facts()["acks"]
+    hooks, acks = again.hooks, again.facts["acks"]
     denied = [hook for hook in hooks if _is_denied(hook)]
     before = hooks[: hooks.index(denied[0])]
     assert len(denied) == 1
@@ -136,21 +141,24 @@ def test_the_recorded_call_is_denied_again_in_the_same_words(again: Replayed) ->
 
 def test_the_point_acknowledges_what_the_recorded_one_did(again: Replayed) -> None:
     """Applied and denied, under the recorded command, with the recorded session and call."""
-    wanted = _facts()["acks"]
+    wanted = again.facts["acks"]
     scene = Point(wanted[0]["first_at"])
     scene.point.heard(*record(again.states[0]), written_at=wanted[0]["first_at"])
-    scene.ask(next(hook for hook in _hooks() if _is_denied(hook)))
+    scene.ask(next(hook for hook in again.hooks if _is_denied(hook)))
     same = ("command_id", "revision", "subject", "status", "tier", "product", "tool", "session_id", "call_id", "why")
     told = [one.model_dump(mode="json", by_alias=True) for one in scene.acks]
     assert [[ack[name] for name in same] for ack in told] == [[ack[name] for name in same] for ack in wanted]
 
 
-@pytest.mark.parametrize("name", ["codex.json", "codex-hooks.jsonl", "codex-live.otlp.gz"])
-def test_a_recording_holds_no_place_of_the_machine_it_was_made_on(name: str) -> None:
+@pytest.mark.parametrize("name", ["{}.json", "{}-hooks.jsonl", "{}-live.otlp.gz"])
+def test_a_recording_holds_no_place_of_the_machine_it_was_made_on(program: Program, name: str) -> None:
     """Paths of the run's folders are renamed; prompts and answers never stood in it."""
-    raw = (FOLDER / name).read_bytes()
+    raw = (FOLDER / name.format(program.source)).read_bytes()
     text = gzip.decompress(raw) if name.endswith(".gz") else raw
     assert b"/tmp/" not in text
-    assert b"id_ed25519" in text
     assert b"made up for this run" not in text
     assert b"return sum(bills)" not in text
+    if program.sees_commands or "hooks" in name:
+        assert b"id_ed25519" in text
+    else:
+        assert b"id_ed25519" not in text  # what its telemetry never says
