@@ -145,9 +145,8 @@ pd.DataFrame(
 #
 # What changes at once: the record of the finding goes out again with the verdict on it, containment may be lifted or
 # made firm, and the account of false alarms moves. `level` is the score from which a session alerts for its rarity
-# alone. The first verdict that a partition ever hears opens its account, with a reserve, and an alert that is undone
-# costs what one costs that nobody answers: so `dismiss, undo` is not quite *nobody*, and where a level matters it is
-# the copy to compare `dismiss`, `safe` and `disable` with.
+# alone. The first verdict that a partition hears opens its account, with a reserve; the only one taken back closes it,
+# and so do thirty alerts in a row that nobody answers.
 
 # %%
 HOUR = 3_600.0

@@ -27,6 +27,8 @@ MOST_SHARE: Final = 0.2
 """Share of sessions that may alert at most, whatever the balance says."""
 ANSWER_CLOSES: Final = 100
 """Closed sessions after which an alert that nobody answered is charged at the false share."""
+LAPSE: Final = 30
+"""Alerts in a row that nobody answered in time, after which the account is as it was before the first answer."""
 LOUD_CHARGES: Final = 6.0
 """False alarms of one agent that are charged, later ones weighing more: decoys of one agent do not burn the budget."""
 HALF_CLOSES: Final = 500
@@ -45,7 +47,10 @@ class Account:
     false, answered : float
         Dismissals and answers, later ones weighing more; born as one of one.
     has_begun : bool
-        Whether anybody ever answered: before that nothing is charged and nothing earned.
+        Whether anybody answers: before the first answer, without one that stands, and :data:`LAPSE` unanswered alerts
+        after the last nothing is charged and nothing earned.
+    answers, unanswered : int
+        Answers that stand; alerts that nobody answered in time since the last.
     closes : int
         Closed sessions since then.
     waiting : deque of (int, int)
@@ -59,6 +64,8 @@ class Account:
         self.false = 1.0
         self.answered = 1.0
         self.has_begun = False
+        self.answers = 0
+        self.unanswered = 0
         self.closes = 0
         self.waiting: deque[tuple[int, int]] = deque()
         self.charged: dict[int, tuple[float, int]] = {}
@@ -75,21 +82,41 @@ class Account:
     def loosest(self, share: float, closes: int) -> float:
         """Return a level that no event of a batch in which so many sessions close is held to less than."""
         most = min(self.balance + STEP * share * closes, LIMIT)
+        if self.has_begun and self.unanswered + len(self.waiting) >= LAPSE:
+            most = max(most, 0.0)  # it may end within the batch
         return -math.log10(min(share * math.exp(most), MOST_SHARE))
 
     def answer(self, *, is_false: bool) -> None:
         """Note that somebody answered an alert."""
         if not self.has_begun:
             self.has_begun, self.balance = True, START
+        self.answers, self.unanswered = self.answers + 1, 0
         self.false = FORGET * self.false + is_false
         self.answered = FORGET * self.answered + 1.0
 
     def take_back(self, *, is_false: bool) -> None:
         """Take an answer back, as if it were the last one; with none left the share is what it was born as."""
+        self.answers = max(self.answers - 1, 0)
         self.false, self.answered = self.false - is_false, self.answered - 1.0
         if self.answered <= 0.0:
             self.false, self.answered = 1.0, 1.0
         self.false = min(max(self.false, 0.0), self.answered)
+
+    def miss(self) -> None:
+        """Note that nobody answered an alert in time."""
+        self.unanswered += 1
+
+    def lapse(self) -> bool:
+        """Begin anew if no answer stands, or nobody has answered for long; return whether it did.
+
+        One verdict that is taken back, or a week of them long ago, must not narrow the level for good.
+        """
+        if not self.has_begun or (self.answers and self.unanswered < LAPSE):
+            return False
+        self.has_begun, self.balance, self.false, self.answered = False, 0.0, 1.0, 1.0
+        self.answers = self.unanswered = 0
+        self.charged.clear()
+        return True
 
     def wait(self, number: int) -> None:
         """Note that somebody may answer a case, for :data:`ANSWER_CLOSES`."""
@@ -126,6 +153,7 @@ class Account:
         """Return the state as plain facts."""
         return {
             "balance": self.balance, "false": self.false, "answered": self.answered, "has_begun": self.has_begun,
+            "answers": self.answers, "unanswered": self.unanswered,
             "closes": self.closes, "waiting": [list(one) for one in self.waiting],
             "charged": [[agent, *past] for agent, past in self.charged.items()],
         }  # fmt: skip
@@ -134,6 +162,7 @@ class Account:
         """Go on where the facts left off."""
         self.balance, self.has_begun = float(facts["balance"]), bool(facts["has_begun"])
         self.false, self.answered = float(facts["false"]), float(facts["answered"])
+        self.answers, self.unanswered = int(facts["answers"]), int(facts["unanswered"])
         self.closes = int(facts["closes"])
         self.waiting = deque((int(at), int(number)) for at, number in facts["waiting"])
         self.charged = {int(agent): (float(times), int(at)) for agent, times, at in facts["charged"]}

@@ -70,6 +70,11 @@ class Casebook:
         self.has_changed = True
         self._least = math.inf
 
+    def forgive(self, *, is_due: bool) -> None:
+        """Forget what cases were charged for, where the account has begun anew: it is nobody's debt any more."""
+        for case in self.cases.values() if is_due else ():
+            case.charged, self.has_changed = 0.0, True
+
     def find(self, uid: str) -> AlertedSession | None:
         """Return the case of a finding, None if none is remembered."""
         return next((case for case in reversed(self.cases.values()) if case.uid == uid), None)

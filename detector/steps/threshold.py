@@ -251,6 +251,7 @@ class BudgetThreshold:
             self.account.answer(is_false=bool(share))
         for one in self.cases.like(case):
             one.charged += self.account.charge(one.agent, share - one.charged)
+        self.cases.forgive(is_due=self.account.lapse())
         keys = [int(value_key(*(np.uint64(x) for x in part[:3]))) for part in case.parts]
         self.cases.take(case, answer, keys)
 
@@ -268,6 +269,8 @@ class BudgetThreshold:
         if known is None or not known.is_answered:
             case.charged = self.account.charge(case.agent, self.account.false_share)
             self.cases.has_changed = True
+            self.account.miss()
+            self.cases.forgive(is_due=self.account.lapse())
 
     def facts(self) -> dict[str, Any]:
         """Return the state as plain facts."""

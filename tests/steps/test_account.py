@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.steps.account import ANSWER_CLOSES, LIMIT, LOUD_CHARGES, MOST_CHARGED, MOST_SHARE, START, STEP, Account
+from detector.steps.account import (
+    ANSWER_CLOSES,
+    LAPSE,
+    LIMIT,
+    LOUD_CHARGES,
+    MOST_CHARGED,
+    MOST_SHARE,
+    START,
+    STEP,
+    Account,
+)
 
 SHARE = 0.01
 
@@ -86,6 +96,42 @@ def test_alerts_nobody_answers_are_overdue_in_their_order() -> None:
     assert due[ANSWER_CLOSES - 2] == [1]
 
 
+def test_an_account_without_an_answer_that_stands_is_as_it_was() -> None:
+    """The only verdict is taken back, and with it what it did to everybody's level."""
+    account = Account()
+    account.answer(is_false=True)
+    account.charge(7, 1.0)
+    assert not account.lapse()
+    account.take_back(is_false=True)
+    assert account.lapse()
+    account.close(SHARE, is_quiet=True)
+    assert account.facts() == {**Account().facts(), "closes": 1}
+
+
+def test_who_answered_once_and_never_again_narrows_the_level_no_longer() -> None:
+    """Thirty alerts in a row; one answer between them, and they count anew."""
+    account = begun()
+    for _ in range(LAPSE - 1):
+        account.miss()
+        assert not account.lapse()
+    account.answer(is_false=False)
+    for _ in range(LAPSE):
+        assert account.has_begun
+        account.miss()
+        account.lapse()
+    assert not account.has_begun
+    assert account.level(SHARE) == pytest.approx(2.0)
+
+
+def test_no_event_of_a_batch_is_held_to_less_than_the_loosest_level_where_the_account_may_end() -> None:
+    """A balance below 0 jumps back to 0 within the batch."""
+    account = begun()
+    for number in range(LAPSE):
+        account.wait(number)
+    account.charge(7, 3.0)
+    assert account.loosest(SHARE, 0) <= Account().level(SHARE)
+
+
 def test_who_was_charged_is_remembered_for_so_many_agents() -> None:
     """An inventor of agents does not fill memory."""
     account = begun()
@@ -103,6 +149,8 @@ def test_the_balance_stays_in_its_bounds_and_facts_bring_it_back(steps: list[boo
         if isinstance(step, bool):
             account.answer(is_false=step)
             account.close(1.0, is_quiet=step)
+            account.miss()
+            account.lapse()
         else:
             account.charge(k % 3, step)
         assert -LIMIT <= account.balance <= LIMIT
