@@ -68,7 +68,7 @@ class Replayed:
         clock = np.maximum.accumulate([self._now, *(event.ts.timestamp() for event in events)])[1:]
         self._now = float(clock[-1])
         rows = np.array([self._rows.setdefault((one.tenant, one.agent_id), len(self._rows)) for one in events])
-        return Acts(events, clock, rows, rows, np.ones(len(events), bool))
+        return Acts(events, clock, np.full(len(events), np.nan), rows, rows, np.ones(len(events), bool))
 
 
 def pieces(values: Sequence[T]) -> list[Sequence[T]]:

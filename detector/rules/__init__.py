@@ -1,6 +1,8 @@
 """Detections by rule, from the first event on: they read events and say what they found. The table of all is here."""
 
+from detector.rules.containments import Containments, StandingCommand
 from detector.rules.denials import denied_elsewhere
+from detector.rules.escape import escape
 from detector.rules.find import Acts, find
 from detector.rules.memory import RuleMemory
 from detector.rules.protections import hook_failed, permission_bypass, sandbox_off
@@ -22,8 +24,22 @@ RULES = {
         tool_redefined,
         new_mcp_server,
         denied_elsewhere,
+        escape,
     )
 }
 """Every rule by name; an entry of the catalogue without its function here, or the other way round, fails a test."""
 
-__all__ = ["ENTRIES", "RULES", "SHIPPED", "Acts", "Hit", "Rule", "RuleEntry", "RuleMemory", "RuleScene", "find"]
+__all__ = [
+    "ENTRIES",
+    "RULES",
+    "SHIPPED",
+    "Acts",
+    "Containments",
+    "Hit",
+    "Rule",
+    "RuleEntry",
+    "RuleMemory",
+    "RuleScene",
+    "StandingCommand",
+    "find",
+]

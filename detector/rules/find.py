@@ -13,10 +13,11 @@ from detector.schema.event import Event
 
 
 class Acts(NamedTuple):
-    """A batch as rules see it: events; of each the watermark, its agent's row and name, whether it may alert."""
+    """A batch as rules see it: events; of each watermark and receipt (or NaN), agent's row and name, may it alert."""
 
     events: Sequence[Event]
     clock: np.ndarray
+    receipt: np.ndarray
     rows: np.ndarray
     names: np.ndarray
     may_alert: np.ndarray
@@ -28,9 +29,10 @@ def find(rules: Sequence[Rule], acts: Acts, memory: RuleMemory) -> Iterator[tupl
     A rule looks at repeated events and trusted history too, and remembers them; it only does not speak of them.
     """
     count = len(acts.events)
+    heard = np.where(np.isnan(acts.receipt[:count]), acts.clock[:count], acts.receipt[:count]).tolist()
     clock, rows, names = (column[:count].tolist() for column in (acts.clock, acts.rows, acts.names))
     for entry, look in rules:
-        for hit in look(RuleScene(acts.events, clock, rows, names, entry.name, memory)):
+        for hit in look(RuleScene(acts.events, clock, heard, rows, names, entry.name, memory)):
             i = hit.event
             if not acts.may_alert[i]:
                 continue

@@ -55,6 +55,8 @@ class RuleScene(NamedTuple):
         A batch.
     clock : sequence of float
         The watermark at each event, epoch seconds.
+    heard : sequence of float
+        When the broker got each of them, epoch seconds; the watermark where only its sender says when.
     rows, names : sequence of int
         Of each event its agent's row in memory, and the hash of its name.
     rule : str
@@ -65,6 +67,7 @@ class RuleScene(NamedTuple):
 
     events: Sequence[Event]
     clock: Sequence[float]
+    heard: Sequence[float]
     rows: Sequence[int]
     names: Sequence[int]
     rule: str
@@ -82,8 +85,8 @@ class RuleScene(NamedTuple):
 Look = Callable[[RuleScene], Iterator[Hit]]
 """Yields a hit for each event that breaks the rule, in order; an event without the fields it needs is no hit.
 
-Below the events it may depend on nothing but its own notes of the event's agent: then it is the same however the
-events are cut into batches, and no agent can make or hide what is found of another.
+Below the events it may depend on nothing but its own notes of the event's agent, and what is told of it: then it is the
+same however the events are cut into batches, and no agent can make or hide what is found of another.
 """
 
 

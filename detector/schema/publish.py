@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from detector.schema.acks import PolicyAck
 from detector.schema.alert import Alert
 from detector.schema.command import PolicyLogEntry, PolicyState
+from detector.schema.containment import Containment
 from detector.schema.event import Event
 from detector.schema.feedback import feedback_adapter
 
@@ -38,6 +39,7 @@ def schemas() -> dict[str, Schema]:
         "policy-log.json": _titled(_model(PolicyLogEntry), "Decision with its cause (agent.policy.log)"),
         "ack.json": _titled(_model(PolicyAck), "Acknowledgement of an enforcement point (agent.policy.acks)"),
         "feedback.json": _titled(feedback_adapter.json_schema(), "Verdict or release (agent.feedback)"),
+        "containment.json": _titled(_model(Containment), "What a partition is told of a command (agent.feedback)"),
     }
 
 

@@ -15,9 +15,10 @@ from pydantic import ValidationError
 from detector.intake.columns import agent_name
 from detector.memory.layout import FUSED, NOW
 from detector.schema.alert import VerdictNote
+from detector.schema.containment import Containment, control_adapter
 from detector.schema.control import Control
 from detector.schema.decode import Refusal
-from detector.schema.feedback import Verdict, VerdictKind, feedback_adapter
+from detector.schema.feedback import Verdict, VerdictKind
 from detector.sketches.index import find_row
 from detector.sketches.keys import tick_of
 from detector.sketches.rolling import forget_value
@@ -43,7 +44,7 @@ def apply_controls(state: Partition, records: Sequence[Control]) -> Outcome:
     outcome = Outcome()
     for index, control in enumerate(records):
         try:
-            act = feedback_adapter.validate_json(control.value)
+            act = control_adapter.validate_json(control.value, extra="ignore")
         except ValidationError as error:
             fault = error.errors(include_input=False, include_url=False)[0]["msg"]
             refusal = Refusal(BAD_CONTROL, f"feedback must fit its schema: {fault}", None, control.value)
@@ -51,9 +52,17 @@ def apply_controls(state: Partition, records: Sequence[Control]) -> Outcome:
             continue
         if isinstance(act, Verdict):
             _verdict(state, act, outcome)
+        elif isinstance(act, Containment):
+            _contain(state, act, outcome)
         else:
             outcome.counts["controls_ignored"] += 1
     return outcome
+
+
+def _contain(state: Partition, told: Containment, outcome: Outcome) -> None:
+    """Remember what holds of an agent: acts that it forbids are escapes."""
+    is_news = state.rule_memory.contained.take(agent_name(told.agent_id, told.tenant, state.settings.keyed), told)
+    outcome.counts["containments_told" if is_news else "containments_known"] += 1
 
 
 def _verdict(state: Partition, act: Verdict, outcome: Outcome) -> None:

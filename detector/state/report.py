@@ -137,7 +137,8 @@ def _hits(state: Partition, batch: Batch) -> Iterator[tuple[int, Finding]]:
         return
     may_alert = np.maximum(work.columns.ts[:events], work.clock[:events]) >= state.settings.rules.trusted_until
     may_alert &= work.context.state[:events] != REPEATED
-    acts = Acts(batch.events, work.clock, work.context.agent, work.columns.ident[:, AGENT], may_alert)
+    names = work.columns.ident[:, AGENT]
+    acts = Acts(batch.events, work.clock, work.columns.receipt, work.context.agent, names, may_alert)
     for entry, hit in find(state.rules, acts, state.rule_memory):
         yield hit.event, found_by_rule(batch.spot(hit.event), entry, hit)
 

@@ -57,6 +57,8 @@ def restore_partition(state: Partition, shards: Mapping[str, bytes]) -> None:
         restore_roster(state, held)
         notes = [unpack(name, held[name])[1] for name in sorted(held) if name.startswith("rules/")]
         state.rule_memory.restore(notes, state.profile.rules.enabled)
+        if "contained" in held:
+            state.rule_memory.contained.restore(unpack("contained", held["contained"])[1]["commands"])
         _restore_sessions(state, held)
         state.groups_known = int(state.memory.used[USED_GROUPS])
     except (KeyError, ValueError, IndexError, TypeError, ArtifactError) as error:
