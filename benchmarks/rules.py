@@ -54,21 +54,29 @@ class Replayed:
         self._rows: dict[tuple[str | None, str], int] = {}
         self._now = 0.0
 
-    def hits(self, events: Sequence[Event]) -> Iterator[tuple[str, int]]:
-        """Yield the rule and the place of each finding in a batch."""
+    def hits(self, events: Sequence[Event]) -> Iterator[tuple[str, str]]:
+        """Yield the rule and the session of each finding in a batch."""
         acts = self.acts(events)
         for entry, hit in find(self._rules, acts, self.memory):
             i = hit.event
+            if hit.about is not None:
+                yield entry.name, hit.about.session_id or ""
+                continue
             owner, now = (int(acts.rows[i]), int(acts.names[i])), float(acts.clock[i])
             if entry.once == "session" or self.memory.is_news(entry.name, owner, hit.cause, now):
-                yield entry.name, i
+                yield entry.name, events[i].session_id or ""
 
     def acts(self, events: Sequence[Event]) -> Acts:
         """Return a batch as rules see it."""
         clock = np.maximum.accumulate([self._now, *(event.ts.timestamp() for event in events)])[1:]
         self._now = float(clock[-1])
         rows = np.array([self._rows.setdefault((one.tenant, one.agent_id), len(self._rows)) for one in events])
-        return Acts(events, clock, np.full(len(events), np.nan), rows, rows, np.ones(len(events), bool))
+        return Acts(events, clock, np.full(len(events), np.nan), rows, rows, np.ones(len(events), bool), nowhere)
+
+
+def nowhere(_: int) -> tuple[str, int, int, int]:
+    """Return where an event of a file stands."""
+    return "", 0, 0, 0
 
 
 def pieces(values: Sequence[T]) -> list[Sequence[T]]:
@@ -97,8 +105,8 @@ def spoken(events: Sequence[Event], is_attack: Callable[[str], bool]) -> dict[st
     """Return of each rule in how many sessions it spoke."""
     replayed, told, held = Replayed(list(RULES.values())), defaultdict(set), defaultdict(set)
     for batch in pieces(events):
-        for name, place in replayed.hits(batch):
-            told[name].add(batch[place].session_id or "")
+        for name, session in replayed.hits(batch):
+            told[name].add(session)
         for event in batch:
             for name, rule in RULES.items():
                 if _has(event, name, rule.entry.needs):

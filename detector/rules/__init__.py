@@ -5,8 +5,10 @@ from detector.rules.denials import denied_elsewhere
 from detector.rules.escape import escape
 from detector.rules.find import Acts, find
 from detector.rules.memory import RuleMemory
+from detector.rules.presence import LastAct
 from detector.rules.protections import hook_failed, permission_bypass, sandbox_off
 from detector.rules.rule import ENTRIES, SHIPPED, Hit, Rule, RuleEntry, RuleScene
+from detector.rules.silence import silent_agent
 from detector.rules.telemetry import session_cut, telemetry_gap
 from detector.rules.terms import credential_expired, grant_expired
 from detector.rules.tools import new_mcp_server, tool_redefined
@@ -25,6 +27,7 @@ RULES = {
         new_mcp_server,
         denied_elsewhere,
         escape,
+        silent_agent,
     )
 }
 """Every rule by name; an entry of the catalogue without its function here, or the other way round, fails a test."""
@@ -36,6 +39,7 @@ __all__ = [
     "Acts",
     "Containments",
     "Hit",
+    "LastAct",
     "Rule",
     "RuleEntry",
     "RuleMemory",

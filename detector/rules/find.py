@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,10 +22,14 @@ class Acts(NamedTuple):
     rows: np.ndarray
     names: np.ndarray
     may_alert: np.ndarray
+    place: Callable[[int], tuple[str, int, int, int]]
+    quiet_until: float = -math.inf
 
 
 def find(rules: Sequence[Rule], acts: Acts, memory: RuleMemory) -> Iterator[tuple[RuleEntry, Hit]]:
     """Yield what rules find, rule by rule, with the entry that says how to tell it; changes their memory.
+
+    A finding about an agent that is silent is told once by its rule, at whatever event; not before `quiet_until`.
 
     A rule looks at repeated events and trusted history too, and remembers them; it only does not speak of them.
     """
@@ -32,8 +37,12 @@ def find(rules: Sequence[Rule], acts: Acts, memory: RuleMemory) -> Iterator[tupl
     heard = np.where(np.isnan(acts.receipt[:count]), acts.clock[:count], acts.receipt[:count]).tolist()
     clock, rows, names = (column[:count].tolist() for column in (acts.clock, acts.rows, acts.names))
     for entry, look in rules:
-        for hit in look(RuleScene(acts.events, clock, heard, rows, names, entry.name, memory)):
+        for hit in look(RuleScene(acts.events, clock, heard, rows, names, entry.name, memory, acts.place)):
             i = hit.event
+            if hit.about is not None:
+                if clock[i] >= acts.quiet_until:
+                    yield entry, hit
+                continue
             if not acts.may_alert[i]:
                 continue
             if entry.once == "session" or not memory.is_told(entry.name, (rows[i], names[i]), hit.cause, clock[i]):

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from detector.rules.containments import Containments
+from detector.rules.presence import Presence
 
 MOST_TOLD: Final = 16
 """Causes a rule tells of one agent in :data:`AGAIN_S`; more are counted. Who makes up causes is told of 16 times."""
@@ -49,6 +50,8 @@ class RuleMemory:
         Blocks that changed since the last snapshot.
     contained : Containments
         What holds of the partition's agents; kept apart from their rows, which may become others'.
+    presence : Presence
+        Who reports when.
     counts : Counter of str
         What was folded or lost since somebody took them; no part of the state.
     """
@@ -57,6 +60,7 @@ class RuleMemory:
         self._notes: dict[str, dict[int, RuleNotes]] = {}
         self.touched: set[int] = set()
         self.contained = Containments()
+        self.presence = Presence()
         self.counts: Counter[str] = Counter()
 
     def of(self, rule: str, row: int, agent: int) -> RuleNotes:

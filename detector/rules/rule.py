@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from detector.rules.memory import RuleMemory, RuleNotes
+from detector.rules.presence import LastAct
 from detector.schema.alert import Severity
 from detector.schema.event import Event
 
@@ -39,11 +40,15 @@ class RuleEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Hit(NamedTuple):
-    """An event a rule fired on: its place in the batch, what tells this cause from others, the placeholders' values."""
+    """An event a rule fired on: its place in the batch, what tells this cause from others, the placeholders' values.
+
+    `about`: the act the finding stands at, of an agent that sends none any more; then `event` is only when it is told.
+    """
 
     event: int
     cause: str
     words: dict[str, Any]
+    about: LastAct | None = None
 
 
 class RuleScene(NamedTuple):
@@ -63,6 +68,8 @@ class RuleScene(NamedTuple):
         Whose memory it is.
     memory : RuleMemory
         Of all rules.
+    place : callable
+        Returns where an event stands: topic, partition, offset, line.
     """
 
     events: Sequence[Event]
@@ -72,6 +79,11 @@ class RuleScene(NamedTuple):
     names: Sequence[int]
     rule: str
     memory: RuleMemory
+    place: Callable[[int], tuple[str, int, int, int]]
+
+    def last_act(self, event: int, act: Event) -> LastAct:
+        """Return what is kept of an event, and where it stands."""
+        return LastAct.of(act, self.place(event))
 
     def notes(self, event: int) -> RuleNotes:
         """Return what this rule keeps of an event's agent, to be changed; empty if it kept nothing."""

@@ -70,6 +70,8 @@ def snapshot_partition(state: Partition, *, full: bool) -> dict[str, bytes]:
     if full or state.past.has_changed:
         shards["past"] = pack({}, {"agents": state.past.agents()})
         state.past.has_changed = False
+    presence = state.rule_memory.presence.shards(full=full)
+    shards |= {name: pack({}, facts) if any(facts.values()) else b"" for name, facts in presence.items()}
     contained = state.rule_memory.contained
     if contained.has_changed or (full and len(contained)):
         shards["contained"] = pack({}, {"commands": contained.facts()})
