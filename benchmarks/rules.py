@@ -27,6 +27,7 @@ from detector.offline.labels import read_sessions, truth_of
 from detector.otlp.mapper import Mapper
 from detector.otlp.read import read
 from detector.rules import RULES, SHIPPED, Acts, Rule, RuleMemory, find
+from detector.rules.escape import escape
 from detector.rules.telemetry import session_cut
 from detector.rules.tools import new_mcp_server, server_of
 from detector.schema.event import Event
@@ -88,6 +89,8 @@ def _has(event: Event, rule: str, needs: Sequence[str]) -> bool:
     """Tell whether an event has the fields a rule reads; of ``a|b`` either."""
     if rule == new_mcp_server.__name__:
         return server_of(event) is not None
+    if rule == escape.__name__:
+        return False  # it reads what holds of an agent, and no stream has a command
     if rule == session_cut.__name__:
         return event.name == SESSION_END
     return all(any(_value(event, path) is not None for path in one.split("|")) for one in needs)
