@@ -29,6 +29,7 @@ from detector.offline.labels import read_sessions, truth_of
 from detector.otlp.mapper import Mapper
 from detector.otlp.read import read
 from detector.rules import RULES, SHIPPED, Acts, Rule, RuleMemory, find
+from detector.rules.escape import escape
 from detector.rules.telemetry import session_cut
 from detector.rules.tools import new_mcp_server, server_of
 from detector.schema.event import Event, Kind, Outcome
@@ -57,14 +58,17 @@ class Replayed:
         self._rows: dict[tuple[str | None, str], int] = {}
         self._now = 0.0
 
-    def hits(self, events: Sequence[Event]) -> Iterator[tuple[str, int]]:
-        """Yield the rule and the place of each finding in a batch."""
+    def hits(self, events: Sequence[Event]) -> Iterator[tuple[str, str]]:
+        """Yield the rule and the session of each finding in a batch."""
         acts = self.acts(events)
         for entry, hit in find(self._rules, acts, self.memory):
             i = hit.event
+            if hit.about is not None:
+                yield entry.name, hit.about.session_id or ""
+                continue
             owner, now = (int(acts.rows[i]), int(acts.names[i])), float(acts.clock[i])
             if entry.once == "session" or self.memory.is_news(entry.name, owner, hit.cause, now):
-                yield entry.name, i
+                yield entry.name, events[i].session_id or ""
 
     def acts(self, events: Sequence[Event]) -> Acts:
         """Return a batch as rules see it."""
@@ -73,7 +77,13 @@ class Replayed:
         rows = np.array([self._rows.setdefault((one.tenant, one.agent_id), len(self._rows)) for one in events])
         kinds = np.array([_KINDS.index(one.kind) for one in events], np.uint8)
         outcomes = np.array([_OUTCOMES.index(one.outcome) for one in events], np.uint8)
-        return Acts(events, clock, rows, rows, kinds, outcomes, np.ones(len(events), bool))
+        nobody_says = np.full(len(events), np.nan)
+        return Acts(events, clock, nobody_says, rows, rows, kinds, outcomes, np.ones(len(events), bool), nowhere)
+
+
+def nowhere(_: int) -> tuple[str, int, int, int]:
+    """Return where an event of a file stands."""
+    return "", 0, 0, 0
 
 
 def pieces(values: Sequence[T]) -> list[Sequence[T]]:
@@ -85,6 +95,8 @@ def has_fields(event: Event, rule: str, needs: Sequence[str]) -> bool:
     """Tell whether an event has the fields a rule reads; of ``a|b`` either."""
     if rule == new_mcp_server.__name__:
         return server_of(event) is not None
+    if rule == escape.__name__:
+        return False  # it reads what holds of an agent, and no stream has a command
     if rule == session_cut.__name__:
         return event.name == SESSION_END
     return all(any(_value(event, path) is not None for path in one.split("|")) for one in needs)
@@ -104,8 +116,8 @@ def spoken(events: Sequence[Event], is_attack: Callable[[str], bool]) -> dict[st
     """Return of each rule in how many sessions it spoke."""
     replayed, told, held = Replayed(list(RULES.values())), defaultdict(set), defaultdict(set)
     for batch in pieces(events):
-        for name, place in replayed.hits(batch):
-            told[name].add(batch[place].session_id or "")
+        for name, session in replayed.hits(batch):
+            told[name].add(session)
         for event in batch:
             for name, rule in RULES.items():
                 if has_fields(event, name, rule.entry.needs):

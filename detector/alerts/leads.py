@@ -32,6 +32,8 @@ class Lead(NamedTuple):
         Events of its session past the alert level, this one included; 0 of a rule.
     find : callable
         Returns the finding, with its reasons.
+    is_absent : bool, default=False
+        Whether the agent sent nothing now: the event is its last act.
     """
 
     cause: str
@@ -41,6 +43,7 @@ class Lead(NamedTuple):
     known: Known
     over: int
     find: Callable[[], Finding]
+    is_absent: bool = False
 
     @property
     def tenant(self) -> str:

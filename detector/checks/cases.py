@@ -8,12 +8,14 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from detector.checks.contained import CaseTier, told_of
 from detector.checks.history import Body, encode, history, parse, read_fleet, rfc3339
 from detector.errors import ProfileError
 from detector.pipeline import Pipeline
 from detector.profile.load import DEFAULT, load_profile, models_folder
 from detector.profile.model import Profile
 from detector.schema.alert import Alert
+from detector.schema.control import Control
 from detector.schema.record import Record
 
 BATCH: Final = 256
@@ -40,6 +42,8 @@ class Header(BaseModel):
         File of quiet days that go before, in the same folder.
     leads : tuple of str
         Channels of which at least one must be among an alert's three largest contributions.
+    contained : dict of str to {"limit", "isolate"}
+        Agents of which an enforced command holds when the events begin, and its tier.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +55,7 @@ class Header(BaseModel):
     twin: str
     history: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}\.json$")]
     leads: tuple[str, ...] = ()
+    contained: dict[str, CaseTier] = {}
 
 
 class Repeat(BaseModel):
@@ -69,12 +74,16 @@ class Repeat(BaseModel):
 
 
 class Case(NamedTuple):
-    """A case as it is run: what it expects, the events before, the events under test; all JSON, sorted by time."""
+    """A case as it is run: what it expects, the events before, the events under test; all JSON, sorted by time.
+
+    `controls` take effect between the two.
+    """
 
     header: Header
     before: list[bytes]
     events: list[bytes]
     trusted_until: float
+    controls: Sequence[Control] = ()
 
 
 class Result(NamedTuple):
@@ -108,7 +117,9 @@ def read_case(path: Path) -> Case:
         fleet = read_fleet(path.parent / header.history)
     except (ValueError, OSError) as error:
         raise ProfileError(str(path), [f"history of header must be a description of a fleet, got {error}"]) from error
-    return Case(header, history(fleet), _events(path, header, rest, fleet.end + 3_600.0), fleet.end)
+    begin = fleet.end + 3_600.0
+    events, controls = _events(path, header, rest, begin), told_of(header.contained, begin)
+    return Case(header, history(fleet), events, fleet.end, controls)
 
 
 def _header(path: Path, line: str) -> Header:
@@ -165,6 +176,7 @@ def run_case(profile: Profile, case: Case, days: Days | None = None, batch: int 
     """
     days = days or live_through(profile, case)
     pipeline = Pipeline.restore(profile, days.shards, seed=0, trusted_until=case.trusted_until)
+    pipeline.control(case.controls)
     alerts, refused = _feed(pipeline, case.events, len(case.before), batch)
     alerts += pipeline.finish().alerts
     found = [alert for alert in alerts if alert.session_id in case.header.sessions]

@@ -11,8 +11,9 @@ from typing import Final, Literal
 from pydantic import ValidationError
 
 from detector.clock import Clock
-from detector.edge.verdict import CallWindow, GateVerdict, bars, is_allowed, rate_of
+from detector.edge.verdict import CallWindow, GateVerdict
 from detector.schema.command import PolicyState, Tier
+from detector.schema.constraints import bars, is_allowed, rate_of
 from detector.schema.reading import read
 
 MOST_SUBJECTS: Final = 100_000

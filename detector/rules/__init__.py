@@ -1,16 +1,20 @@
 """Detections by rule, from the first event on: they read events and say what they found. The table of all is here."""
 
 from detector.rules.acts import approval_pressed, irreversible_burst, self_approved
+from detector.rules.containments import Containments, StandingCommand
 from detector.rules.delegation import delegation_burst, principal_changed
 from detector.rules.denials import denied_elsewhere
+from detector.rules.escape import escape
 from detector.rules.find import Acts, find
 from detector.rules.flow import memory_tainted, toxic_flow
 from detector.rules.loops import no_progress, token_burn
 from detector.rules.memory import RuleMemory
 from detector.rules.models import model_substituted, prompt_changed
+from detector.rules.presence import LastAct
 from detector.rules.probing import access_probing, enumeration
 from detector.rules.protections import hook_failed, permission_bypass, sandbox_off
 from detector.rules.rule import ENTRIES, SHIPPED, Hit, Rule, RuleEntry, RuleScene
+from detector.rules.silence import silent_agent
 from detector.rules.telemetry import session_cut, telemetry_gap
 from detector.rules.terms import credential_expired, grant_expired
 from detector.rules.texts import secret_harvest, shell_attack
@@ -44,8 +48,24 @@ RULES = {
         memory_tainted,
         model_substituted,
         prompt_changed,
+        escape,
+        silent_agent,
     )
 }
 """Every rule by name; an entry of the catalogue without its function here, or the other way round, fails a test."""
 
-__all__ = ["ENTRIES", "RULES", "SHIPPED", "Acts", "Hit", "Rule", "RuleEntry", "RuleMemory", "RuleScene", "find"]
+__all__ = [
+    "ENTRIES",
+    "RULES",
+    "SHIPPED",
+    "Acts",
+    "Containments",
+    "Hit",
+    "LastAct",
+    "Rule",
+    "RuleEntry",
+    "RuleMemory",
+    "RuleScene",
+    "StandingCommand",
+    "find",
+]

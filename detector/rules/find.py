@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,19 +15,28 @@ from detector.schema.event import Event
 
 
 class Acts(NamedTuple):
-    """A batch as rules see it: events; of each the watermark, its agent's row and name, kind, outcome, may it alert."""
+    """A batch as rules see it: events; of each watermark, receipt (or NaN), agent's row and name, kind, outcome.
+
+    `may_alert`: whether a rule may speak of it; `where` returns where an event stands; before `quiet_until` nobody is
+    missed.
+    """
 
     events: Sequence[Event]
     clock: np.ndarray
+    receipt: np.ndarray
     rows: np.ndarray
     names: np.ndarray
     kinds: np.ndarray
     outcomes: np.ndarray
     may_alert: np.ndarray
+    where: Callable[[int], tuple[str, int, int, int]]
+    quiet_until: float = -math.inf
 
 
 def find(rules: Sequence[Rule], acts: Acts, memory: RuleMemory) -> Iterator[tuple[RuleEntry, Hit]]:
     """Yield what rules find, rule by rule, with the entry that says how to tell it; changes their memory.
+
+    A finding about an agent that is silent is told once by its rule, at whatever event; not before `quiet_until`.
 
     A rule looks at repeated events and trusted history too, and remembers them; it only does not speak of them.
     """
@@ -34,9 +44,15 @@ def find(rules: Sequence[Rule], acts: Acts, memory: RuleMemory) -> Iterator[tupl
     # views give plain numbers, one by one: notes hold no numpy, and most places are never asked for
     clock, rows, names = (column[:count].data for column in (acts.clock, acts.rows, acts.names))
     places = Places(acts.events, acts.kinds[:count], acts.outcomes[:count])
+    heard = np.where(np.isnan(acts.receipt[:count]), acts.clock[:count], acts.receipt[:count]).data
     for entry, look in rules:
-        for hit in look(RuleScene(acts.events, clock, rows, names, entry.name, memory, places)):
+        scene = RuleScene(acts.events, clock, heard, rows, names, entry.name, memory, places, acts.where)
+        for hit in look(scene):
             i = hit.event
+            if hit.about is not None:
+                if clock[i] >= acts.quiet_until:
+                    yield entry, hit
+                continue
             if not acts.may_alert[i]:
                 continue
             if entry.once == "session" or not memory.is_told(entry.name, (rows[i], names[i]), hit.cause, clock[i]):

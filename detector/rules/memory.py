@@ -12,6 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
+from detector.rules.containments import Containments
+from detector.rules.presence import Presence
+
 MOST_TOLD: Final = 16
 """Causes a rule tells of one agent in :data:`AGAIN_S`; more are counted. Who makes up causes is told of 16 times."""
 AGAIN_S: Final = 86_400.0
@@ -45,6 +48,10 @@ class RuleMemory:
     ----------
     touched : set of int
         Blocks that changed since the last snapshot.
+    contained : Containments
+        What holds of the partition's agents; kept apart from their rows, which may become others'.
+    presence : Presence
+        Who reports when.
     counts : Counter of str
         What was folded or lost since somebody took them; no part of the state.
     """
@@ -52,6 +59,8 @@ class RuleMemory:
     def __init__(self) -> None:
         self._notes: dict[str, dict[int, RuleNotes]] = {}
         self.touched: set[int] = set()
+        self.contained = Containments()
+        self.presence = Presence()
         self.counts: Counter[str] = Counter()
 
     def of(self, rule: str, row: int, agent: int) -> RuleNotes:

@@ -12,6 +12,7 @@ import msgspec
 
 from detector.rules.memory import RuleMemory, RuleNotes
 from detector.rules.places import Places
+from detector.rules.presence import LastAct
 from detector.schema.alert import Severity
 from detector.schema.event import Event, Kind, Outcome
 
@@ -44,11 +45,15 @@ class RuleEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Hit(NamedTuple):
-    """An event a rule fired on: its place in the batch, what tells this cause from others, the placeholders' values."""
+    """An event a rule fired on: its place in the batch, what tells this cause from others, the placeholders' values.
+
+    `about`: the act the finding stands at, of an agent that sends none any more; then `event` is only when it is told.
+    """
 
     event: int
     cause: str
     words: dict[str, Any]
+    about: LastAct | None = None
 
 
 class RuleScene(NamedTuple):
@@ -60,6 +65,8 @@ class RuleScene(NamedTuple):
         A batch.
     clock : sequence of float
         The watermark at each event, epoch seconds.
+    heard : sequence of float
+        When the broker got each of them, epoch seconds; the watermark where only its sender says when.
     rows, names : sequence of int
         Of each event its agent's row in memory, and the hash of its name.
     rule : str
@@ -68,15 +75,23 @@ class RuleScene(NamedTuple):
         Of all rules.
     places : Places
         Where in the batch to look.
+    where : callable
+        Returns where an event stands: topic, partition, offset, line.
     """
 
     events: Sequence[Event]
     clock: Sequence[float]
+    heard: Sequence[float]
     rows: Sequence[int]
     names: Sequence[int]
     rule: str
     memory: RuleMemory
     places: Places
+    where: Callable[[int], tuple[str, int, int, int]]
+
+    def last_act(self, event: int, act: Event) -> LastAct:
+        """Return what is kept of an event, and where it stands."""
+        return LastAct.of(act, self.where(event))
 
     def notes(self, event: int) -> RuleNotes:
         """Return what this rule keeps of an event's agent, to be changed; empty if it kept nothing."""
@@ -90,8 +105,8 @@ class RuleScene(NamedTuple):
 Look = Callable[[RuleScene], Iterator[Hit]]
 """Yields a hit for each event that breaks the rule, in order; an event without the fields it needs is no hit.
 
-Below the events it may depend on nothing but its own notes of the event's agent: then it is the same however the
-events are cut into batches, and no agent can make or hide what is found of another.
+Below the events it may depend on nothing but its own notes of the event's agent, and what is told of it: then it is the
+same however the events are cut into batches, and no agent can make or hide what is found of another.
 """
 
 

@@ -64,14 +64,15 @@ class Verdict(_Act):
         return self
 
 
-def _kind_of(record: Any) -> str | None:  # noqa: ANN401 - any JSON, or one of the models
+def kind_of(record: Any) -> str | None:  # noqa: ANN401 - any JSON, or one of the models
+    """Return which kind of feedback a record says it is; None for none."""
     if is_closing(record):
         return "closing"
     kind = record.get("kind") if isinstance(record, dict) else getattr(record, "kind", None)
     return kind if isinstance(kind, str) else None
 
 
-_Kinds = (
+FeedbackKinds = (
     Annotated[Release, Tag("release")]
     | Annotated[Verdict, Tag("verdict")]
     | Annotated[IncidentFinding, Tag("closing")]
@@ -79,7 +80,7 @@ _Kinds = (
     | Annotated[SuppressionEnd, Tag("suppression_end")]
 )
 Feedback = Release | Verdict | IncidentFinding | Suppression | SuppressionEnd
-feedback_adapter: TypeAdapter[Feedback] = TypeAdapter(Annotated[_Kinds, Discriminator(_kind_of)])
+feedback_adapter: TypeAdapter[Feedback] = TypeAdapter(Annotated[FeedbackKinds, Discriminator(kind_of)])
 """Reads a record of `agent.feedback`: ``feedback_adapter.validate_json(value)``."""
 
 

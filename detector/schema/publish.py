@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from detector.schema.acks import PolicyAck
 from detector.schema.alert import Alert
 from detector.schema.command import PolicyLogEntry, PolicyState
+from detector.schema.containment import Containment
 from detector.schema.event import Event
 from detector.schema.feedback import feedback_adapter
 from detector.schema.registry import RegistryEntry
@@ -42,6 +43,7 @@ def schemas() -> dict[str, Schema]:
             feedback_adapter.json_schema(), "Verdict, release, case, suppression (agent.feedback)"
         ),
         "registry.json": _titled(_model(RegistryEntry), "Entry of an agent, whole (agent.registry)"),
+        "containment.json": _titled(_model(Containment), "What a partition is told of a command (agent.feedback)"),
     }
 
 

@@ -16,9 +16,10 @@ from detector.intake.columns import agent_name
 from detector.memory.layout import FUSED, NOW
 from detector.schema.alert import Alert, VerdictNote
 from detector.schema.closing import IncidentFinding
+from detector.schema.containment import Containment, control_adapter
 from detector.schema.control import Control
 from detector.schema.decode import Refusal
-from detector.schema.feedback import Verdict, VerdictKind, fault_of, feedback_adapter
+from detector.schema.feedback import Verdict, VerdictKind, fault_of
 from detector.schema.suppression import Suppression, SuppressionEnd
 from detector.sketches.index import find_row
 from detector.sketches.keys import tick_of
@@ -47,7 +48,7 @@ def apply_controls(state: Partition, records: Sequence[Control]) -> Outcome:
     outcome = Outcome()
     for index, control in enumerate(records):
         try:
-            act = feedback_adapter.validate_json(control.value)
+            act = control_adapter.validate_json(control.value, extra="ignore")
         except ValidationError as error:
             refusal = Refusal(BAD_CONTROL, f"feedback must fit its schema: {fault_of(error)}", None, control.value)
             outcome.refusals.append((index, refusal))
@@ -61,9 +62,17 @@ def apply_controls(state: Partition, records: Sequence[Control]) -> Outcome:
         elif isinstance(act, Suppression):
             if fault := suppress(state, act, outcome):
                 outcome.refusals.append((index, Refusal(BAD_CONTROL, fault, None, control.value)))
+        elif isinstance(act, Containment):
+            _contain(state, act, outcome)
         else:
             outcome.counts["controls_ignored"] += 1
     return outcome
+
+
+def _contain(state: Partition, told: Containment, outcome: Outcome) -> None:
+    """Remember what holds of an agent: acts that it forbids are escapes."""
+    is_news = state.rule_memory.contained.take(agent_name(told.agent_id, told.tenant, state.settings.keyed), told)
+    outcome.counts["containments_told" if is_news else "containments_known"] += 1
 
 
 def _verdict(state: Partition, act: Verdict, outcome: Outcome) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,10 +13,13 @@ from detector.channels.context import REPEATED
 from detector.intake.columns import AGENT
 from detector.rules import ENTRIES, Acts, Hit, RuleEntry, find
 from detector.rules.pace import Telling
-from detector.schema.event import Event
 from detector.schema.finding import Finding
+from detector.state.absence import lead_of
 from detector.state.known import known_at
 from detector.state.partition import Partition
+
+if TYPE_CHECKING:
+    from detector.state.report import Batch
 
 
 class ClosedSessions:
@@ -44,23 +48,26 @@ class ClosedSessions:
             pace.turn(float(clock[event]))
 
 
-def hits_of(state: Partition, events: Sequence[Event]) -> Iterator[tuple[RuleEntry, Hit]]:
-    """Yield what the profile's rules find in a batch; repeated events and trusted history are passed over.
+def hits_of(state: Partition, batch: Batch) -> Iterator[tuple[int, Lead]]:
+    """Yield what the profile's rules find, with the event's place; repeated events and trusted history are passed over.
 
     Rules alert from the first event on: the budget of the scores is not theirs. Their memory is changed.
     """
-    work, count = state.work, len(events)
+    work, count = state.work, len(batch.events)
     if not state.rules or not count:
         return
-    may_alert = np.maximum(work.columns.ts[:count], work.clock[:count]) >= state.settings.rules.trusted_until
+    quiet_until = state.settings.rules.trusted_until
+    may_alert = np.maximum(work.columns.ts[:count], work.clock[:count]) >= quiet_until
     may_alert &= work.context.state[:count] != REPEATED
     columns = work.columns
-    agents = columns.ident[:, AGENT]
-    acts = Acts(events, work.clock, work.context.agent, agents, columns.kind, columns.outcome, may_alert)
-    yield from find(state.rules, acts, state.rule_memory)
+    who = (work.context.agent, columns.ident[:, AGENT], columns.kind, columns.outcome)
+    acts = Acts(batch.events, work.clock, columns.receipt, *who, may_alert, batch.place, quiet_until)
+    for entry, hit in find(state.rules, acts, state.rule_memory):
+        i = hit.event
+        yield i, _lead(state, batch.spot(i), entry, hit) if hit.about is None else lead_of(state, i, entry, hit)
 
 
-def lead_of_rule(state: Partition, spot: Spot, entry: RuleEntry, hit: Hit) -> Lead:
+def _lead(state: Partition, spot: Spot, entry: RuleEntry, hit: Hit) -> Lead:
     """Return what a rule found as a lead."""
     found, i = found_by_rule(spot, entry, hit), hit.event
     return Lead(found.cause, found.evidence.strength, found.severity, spot, known_at(state, i), 0, lambda: found)

@@ -20,30 +20,26 @@ from detector.alerts.findings import (
     severity_of,
 )
 from detector.alerts.leads import Lead
-from detector.channels.context import (
-    JUDGED,
-    REPEATED,
-    UNJUDGED,
-)
 from detector.intake.columns import AGENT, BATCH, SESSION, Columns
 from detector.intake.names import targets_of
 from detector.intake.receipts import hold_to_receipt
 from detector.intake.text import place_of
-from detector.memory.layout import NOW, STRANGERS
+from detector.memory.layout import NOW
 from detector.rules import ENTRIES
 from detector.schema.alert import Alert
 from detector.schema.decode import Decoded, Refusal
 from detector.schema.event import Event
 from detector.schema.finding import Finding
 from detector.schema.record import Record
+from detector.state.absence import tell_absent
+from detector.state.counts import count_batch
 from detector.state.hidden import of_rule, said_of
 from detector.state.known import known_at
-from detector.state.paced import ClosedSessions, hits_of, lead_of_rule, within_promise
+from detector.state.paced import ClosedSessions, hits_of, within_promise
 from detector.state.partition import Partition
 from detector.state.seen import seen_at
 from detector.state.texts import keep_texts
 from detector.steps.decisions import NEAR, Ended, Passed
-from detector.steps.workspace import AT_CROWD, AT_SIZE, EVERYTHING, HISTOGRAMS
 
 
 @dataclass(slots=True)
@@ -95,6 +91,11 @@ class Batch(NamedTuple):
         outcome.counts["events_ahead"] += ahead
         return self._replace(events=held)
 
+    def place(self, i: int) -> tuple[str, int, int, int]:
+        """Return where an event stands: topic, partition, offset, line of its record."""
+        _, record, line = self.spot(i)
+        return record.topic, record.partition, record.offset, line
+
     def spot(self, i: int) -> Spot:
         """Return an event and where it stands in the input."""
         place = self.start + i
@@ -138,10 +139,9 @@ def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], out
     keep_texts(state, batch.events)
     incidents, clock = state.incidents, state.work.clock
     folded = incidents.folded
-    found: list[Placed] = [
-        (hit.event, 1, k, lead_of_rule(state, batch.spot(hit.event), entry, hit))
-        for k, (entry, hit) in enumerate(hits_of(state, batch.events))
-    ]
+    # who is missed is told as the hour begins, after it began
+    hits = enumerate(hits_of(state, batch))
+    found: list[Placed] = [(i, -1 if it.is_absent else 1, k + 1, it) for k, (i, it) in hits]
     found += [(step.event, 2, 0, step) for step in passed if isinstance(step, Passed)]
     found += _ends(state, passed, found)
     found += [(i, -1, 0, hour) for i, hour in incidents.ceilings.turns(clock)]
@@ -160,7 +160,7 @@ def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], out
         outcome.say(incidents.end_storm(_last(state)))
     outcome.counts["findings_folded"] += incidents.folded - folded
     outcome.unheard, incidents.unheard = outcome.unheard + incidents.unheard, []
-    _count(state, len(batch.events), outcome.counts)
+    count_batch(state, len(batch.events), outcome.counts)
     state.texts.prune(state.memory.usual)
 
 
@@ -206,6 +206,8 @@ def _tell(state: Partition, batch: Batch, i: int, step: Lead | Passed) -> Alert 
 
     Here, in input order, and not where rules look: what a full hour folds into a storm is told when there is room.
     """
+    if isinstance(step, Lead) and step.is_absent:
+        return tell_absent(state, step, float(state.work.clock[i]))
     if isinstance(step, Lead) and step.cause.startswith(OF_RULES):
         return _tell_rule(state, batch, i, step)
     return _take(state, batch, i, step)
@@ -271,26 +273,3 @@ def _close(state: Partition, ended: Ended) -> Alert | None:
     work, row = state.work, ended.row
     facts = {"events": work.closes.events[row], "events_over": ended.over, "seen": work.closes.seen[row]}
     return state.incidents.close(ended.session, float(work.judgements.closed_rarity[row]), facts)
-
-
-def _count(state: Partition, events: int, counts: Counter[str]) -> None:
-    """Count what happened to events and sessions."""
-    work = state.work
-    closes = int(work.closes.count[0])
-    states = np.bincount(work.context.state[:events], minlength=REPEATED + 1)
-    lessons = np.bincount(work.closes.lesson[:closes], minlength=EVERYTHING + 1)
-    reasons = work.closes.reason[:closes]
-    counts["events"] += events
-    counts["events_scored"] += int(states[JUDGED])
-    counts["events_context"] += int(states[UNJUDGED])
-    counts["events_repeated"] += int(states[REPEATED])
-    counts["events_reusing_an_id"] += int(np.count_nonzero(work.context.is_reused[:events]))
-    counts["events_of_strangers"] += int(np.count_nonzero(work.context.group[:events] == STRANGERS))
-    counts["sessions_closed"] += closes
-    counts["sessions_capped"] += int((reasons == AT_CROWD).sum() + (reasons == AT_SIZE).sum())
-    counts["sessions_learned"] += int(lessons[EVERYTHING])
-    counts["sessions_withheld"] += int(lessons[:HISTOGRAMS].sum())
-    counts["parts_cut"] += int(work.columns.cut[0])
-    counts.update(state.rule_memory.counts)
-    state.rule_memory.counts.clear()
-    work.columns.cut[0] = 0

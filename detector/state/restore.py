@@ -27,6 +27,7 @@ from detector.memory.layout import (
     blank_sessions,
 )
 from detector.memory.roster import BLOCK
+from detector.rules.silence import silent_agent
 from detector.schema.alert import Alert
 from detector.schema.past import Past
 from detector.scorers.codec import from_bytes
@@ -59,6 +60,11 @@ def restore_partition(state: Partition, shards: Mapping[str, bytes]) -> None:
         restore_usual(state, held)
         notes = [unpack(name, held[name])[1] for name in sorted(held) if name.startswith("rules/")]
         state.rule_memory.restore(notes, state.profile.rules.enabled)
+        if "contained" in held:
+            state.rule_memory.contained.restore(unpack("contained", held["contained"])[1]["commands"])
+        presence = {name: unpack(name, held[name])[1] for name in held if name.partition("/")[0] == "presence"}
+        if presence and silent_agent.__name__ in state.profile.rules.enabled:
+            state.rule_memory.presence.restore(presence)
         _restore_sessions(state, held)
         state.groups_known = int(state.memory.used[USED_GROUPS])
     except (KeyError, ValueError, IndexError, TypeError, ArtifactError) as error:

@@ -72,6 +72,12 @@ def snapshot_partition(state: Partition, *, full: bool) -> dict[str, bytes]:
     if full or state.past.has_changed:
         shards["past"] = pack({}, {"agents": state.past.agents()})
         state.past.has_changed = False
+    presence = state.rule_memory.presence.shards(full=full)
+    shards |= {name: pack({}, facts) if any(facts.values()) else b"" for name, facts in presence.items()}
+    contained = state.rule_memory.contained
+    if contained.has_changed or (full and len(contained)):
+        shards["contained"] = pack({}, {"commands": contained.facts()})
+        contained.has_changed = False
     if full or state.threshold.cases.has_changed:
         shards["cases"] = pack({}, state.threshold.cases.facts())
         state.threshold.cases.has_changed = False

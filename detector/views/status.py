@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from detector.errors import SetupError
 from detector.schema.topics import TopicNames
-from detector.views import containment
+from detector.views import acknowledged, containment
 from detector.views.deadletters import DeadLetters, gathered
 from detector.views.findings import AlertFilter, FindingBook
 from detector.views.lag import Members, PartitionLag, lag_lines, lags_of, members_of
@@ -96,6 +96,7 @@ class StatusReader:
         looks: list[tuple[str, Callable[[], Chapter]]] = [
             ("events", self._events),
             ("contained", self._contained),
+            ("acknowledged", self._acknowledged),
             ("held", self._held),
             ("alerts", self._alerts),
             ("deadletters", self._letters),
@@ -122,6 +123,17 @@ class StatusReader:
             policy = containment.policy_of(reader.to_the_end(), self._now)
         body = [containment.contained_body(one) for one in policy.contained.values()]
         return Chapter("contained", list(containment.contained_lines(policy)), body)
+
+    def _acknowledged(self) -> Chapter:
+        with TopicReader(self._kafka, self._names.policy) as reader:
+            watch = acknowledged.watched(reader.to_the_end())
+        with TopicReader(self._kafka, self._names.acks) as reader:
+            since = acknowledged.since_of(watch, self._now)
+            found = acknowledged.standing_of(watch, reader.to_the_end(since), self._now)
+        if late := [one.command for one in found if one.is_overdue]:
+            told = f"nobody has acknowledged {count_of(len(late), 'command')} since {moment(late[0].due_at)}"
+            self._page.degraded.append(told)
+        return Chapter("acknowledged", list(acknowledged.ack_lines(found)), list(map(acknowledged.ack_body, found)))
 
     def _held(self) -> Chapter:
         with TopicReader(self._kafka, self._names.policy_log) as reader:

@@ -12,6 +12,7 @@ import faust
 import structlog
 from faust.types import TP
 
+from detector.worker.acknowledging import AckFollower, AckParts
 from detector.worker.checkpoint import CheckpointStore, key_of
 from detector.worker.clients import aiokafka_options, faust_credentials
 from detector.worker.controls import both, leave
@@ -172,7 +173,18 @@ def _stages(app: Any, settings: WorkerSettings, parts: WorkerParts) -> Built:  #
             settings.output_timeout_s,
         )
     )
-    return Built(engine, scoring, responding, channel)
+    acks = AckFollower(
+        AckParts(
+            names,
+            engine,
+            parts.metrics,
+            parts.clock,
+            reader,
+            lambda: 0 in scoring.owners and not engine.is_moving,  # one worker holds the first partition
+            settings.output_timeout_s,
+        )
+    )
+    return Built(engine, scoring, responding, acks, channel)
 
 
 def _add_processors(app: Any, built: Built, settings: WorkerSettings) -> None:  # noqa: ANN401
@@ -255,6 +267,11 @@ def _add_tasks(app: Any, built: Built, settings: WorkerSettings, parts: WorkerPa
     @app.task
     async def partitions() -> None:
         await watch_partitions(app, built.engine, settings)
+
+    @app.task
+    async def acknowledgements() -> None:
+        if settings.broker != "embedded":  # it keeps no index of times
+            await built.acks.run(lambda: bool(app.should_stop), app.sleep)
 
     @app.task
     async def watchdog() -> None:

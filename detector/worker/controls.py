@@ -30,7 +30,7 @@ log = structlog.get_logger("detector.controls")
 
 AGAIN_S = 0.5
 """How long a control waits that found its ring full, or a broker that did not accept the fence."""
-KINDS = frozenset({"verdict", "release", "closing", "suppression", "suppression_end"})
+KINDS = frozenset({"verdict", "release", "closing", "suppression", "suppression_end", "containment"})
 """Kinds of feedback that have a series of their own; all others are counted as ``other``."""
 
 

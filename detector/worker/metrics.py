@@ -97,6 +97,21 @@ class WorkerMetrics:
             "detector_senders_own_the_clock", "1: the events topic is CreateTime; NaN: not known.", registry=registry
         )
 
+        self.in_force = Gauge(
+            "detector_commands_in_force", "Enforced commands whose term is not over; NaN: not known.", registry=registry
+        )
+        self.unacknowledged = Gauge(
+            "detector_commands_unacknowledged",
+            "Those that no enforcement point has acknowledged by their deadline; NaN: not known.",
+            registry=registry,
+        )
+        self.acknowledged_s = Histogram(
+            "detector_acknowledged_seconds",
+            "From a command's begin to its first acknowledgement.",
+            buckets=LATENCY_S,
+            registry=registry,
+        )
+
     def hold(self, partitions: int, now: float) -> None:
         """Say how many event partitions are held from now on; what was restored is durable."""
         self.partitions.set(partitions)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from detector.clock import Clock
+from detector.worker.acknowledging import AckFollower
 from detector.worker.health import Health
 from detector.worker.metrics import WorkerMetrics
 from detector.worker.ports import Engine, PipelineFactory
@@ -37,4 +38,5 @@ class Built(NamedTuple):
     engine: Engine
     scoring: ScoringStage
     responding: ResponseProcessor
+    acks: AckFollower
     channel: Any

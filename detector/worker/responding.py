@@ -20,6 +20,7 @@ from detector.clock import Clock
 from detector.response.chain import Link
 from detector.schema.alert import Alert
 from detector.schema.command import PolicyLogEntry, PolicyState
+from detector.schema.containment import control_adapter
 from detector.schema.control import MAX_CONTROL_BYTES
 from detector.schema.feedback import Release, Verdict, fault_of, feedback_adapter
 from detector.schema.reading import read, read_link
@@ -29,6 +30,7 @@ from detector.worker.log_reader import read_span, read_to_end
 from detector.worker.metrics import WorkerMetrics
 from detector.worker.ports import Engine
 from detector.worker.publish import KIND, KIND_FEEDBACK, MAX_DEAD_LETTER_BYTES, Output, alert_outputs
+from detector.worker.telling import told_of
 
 log = structlog.get_logger("detector.response")
 
@@ -154,9 +156,9 @@ class ResponseProcessor:
         """Decide on one record of the tenant's topic and make the decision durable, in this order.
 
         1. Decide. 2. Each record of the decision is acknowledged before the next one is written: states of the policy
-        topic with their log entries, then the incident, if any. Only then may the caller acknowledge the record; if
-        anything breaks off, the worker ends and starts again from the topics: a command that stands is recognised
-        by its cause.
+        topic, each after the agent's partition was told of it, with their log entries, then the incident, if any. Only
+        then may the caller acknowledge the record; if anything breaks off, the worker ends and starts again from the
+        topics: a command that stands is recognised by its cause.
         """
         if self._stage is None:
             raise RuntimeError("the policy topic must be read before the response stage acts")
@@ -173,19 +175,20 @@ class ResponseProcessor:
         for record in decision.records:
             if isinstance(record, PolicyLogEntry):
                 self._parts.metrics.decisions.labels(record.decision).inc()
-            await self._publish(self._output(record))
+            for output in self._outputs(record):
+                await self._publish(output)
 
     async def on_feedback(self, message: Message) -> bool:
         """Pass a human act on to the tenant's owner; what is none becomes a dead letter, and False is returned.
 
-        What concerns scoring alone, as a case that a SIEM closed, is an act and is not passed on.
+        What concerns scoring alone is not passed on: a case that a SIEM closed, or what this stage told the partition.
         """
         if len(message.value) > MAX_CONTROL_BYTES:
             fault = f"size of feedback must be at most {MAX_CONTROL_BYTES} bytes, got {len(message.value)}"
             await self._refuse(message, "bad_feedback", fault)
             return False
         try:
-            act = feedback_adapter.validate_json(message.value)
+            act = control_adapter.validate_json(message.value, extra="ignore")
         except ValidationError as exc:
             await self._refuse(message, "bad_feedback", fault_of(exc))
             return False
@@ -234,12 +237,14 @@ class ResponseProcessor:
                 self._known_unknown.add(named)
                 log.warning("a newer version wrote a field that is left out here: update this worker", field=named)
 
-    def _output(self, record: PolicyState | PolicyLogEntry | Alert) -> Output:
+    def _outputs(self, record: PolicyState | PolicyLogEntry | Alert) -> list[Output]:
         names = self._parts.names
         if isinstance(record, Alert):
-            return alert_outputs(record, names)[0]  # for the SOC only: it asks for no response
+            return alert_outputs(record, names)[:1]  # for the SOC only: it asks for no response
         topic = names.policy if isinstance(record, PolicyState) else names.policy_log
-        return Output(topic, record.subject.encode(), record.model_dump_json(by_alias=True).encode(), [])
+        said = Output(topic, record.subject.encode(), record.model_dump_json(by_alias=True).encode(), [])
+        # told first: a state that stands is not decided on again, so what would follow it could be lost
+        return [*(told_of(record, self._parts.clock(), names) if isinstance(record, PolicyState) else ()), said]
 
     def _parsed(self, kind: type[Wire], record: Any) -> Wire | None:  # noqa: ANN401 - aiokafka's ConsumerRecord
         if record.value is None:

@@ -57,11 +57,12 @@ def worker_rights(names: TopicNames) -> list[Right]:
     """Return what a worker cannot do without."""
     return [
         *topic_rights(names.events, "Read"),
-        *topic_rights(names.feedback, "Read"),
+        *topic_rights(names.feedback, "Read", "Write"),
         *topic_rights(names.by_tenant, "Read", "Write"),
         *topic_rights(names.state, "Read", "Write"),
         *topic_rights(names.policy, "Read", "Write"),
         *topic_rights(names.policy_log, "Read", "Write"),
+        *topic_rights(names.acks, "Read"),
         *topic_rights(names.alerts, "Write"),
         *topic_rights(names.deadletter, "Write"),
         Right("group", names.group, "Read"),
@@ -93,10 +94,7 @@ COMPONENTS = (
     Component(
         "worker",
         "`detector doctor`, run as the worker's user: these besides the worker's own, to see how topics are kept",
-        lambda names: [
-            *topic_rights(names.acks, "Describe"),
-            *(Right("topic", name, "DescribeConfigs") for name in examined(names)),
-        ],
+        lambda names: [Right("topic", name, "DescribeConfigs") for name in examined(names)],
     ),
     Component(
         "deployer",
@@ -130,6 +128,7 @@ COMPONENTS = (
         lambda names: [
             *topic_rights(names.alerts, "Read"),
             *topic_rights(names.deadletter, "Read"),
+            *topic_rights(names.acks, "Read"),
             *topic_rights(names.events, "Describe"),
             Right("group", names.group, "Describe"),
         ],

@@ -153,7 +153,7 @@ def test_nothing_is_reachable_from_another_machine(compose: dict[str, Any]) -> N
 def test_every_command_of_the_compose_file_is_one_of_ours(compose: dict[str, Any]) -> None:
     """The services of our image call commands and options that the command line has."""
     ours = {name: service for name, service in compose["services"].items() if "build" in service}
-    assert set(ours) == {"topics", "worker", "fleet"}
+    assert set(ours) == {"topics", "worker", "bridge", "fleet"}
     for name, service in ours.items():
         assert problems_of_command(service["command"]) == [], name
 
@@ -166,6 +166,19 @@ def test_every_setting_of_the_compose_file_is_one_of_ours(compose: dict[str, Any
     for service in compose["services"].values():
         given = {name for name in service.get("environment", {}) if name.startswith(ENV_PREFIX)}
         assert given <= known
+
+
+def test_prometheus_asks_each_service_at_the_port_it_shows(compose: dict[str, Any]) -> None:
+    """A job names a service; its port is the worker's own or the one its command says; its health is asked there."""
+    from detector.worker.settings import WorkerSettings
+
+    jobs = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    asked = {job["dns_sd_configs"][0]["names"][0]: job["dns_sd_configs"][0]["port"] for job in jobs}
+    command = compose["services"]["bridge"]["command"]
+    told = int(command[command.index("--metrics-port") + 1])
+    assert asked == {"worker": WorkerSettings.model_fields["listen_port"].default, "bridge": told}
+    for name, port in asked.items():
+        assert f"//127.0.0.1:{port}/" in compose["services"][name]["healthcheck"]["test"][-1]
 
 
 def test_the_worker_has_time_to_stop(compose: dict[str, Any]) -> None:

@@ -72,8 +72,8 @@ def test_every_rule_that_remembers_speaks_in_the_made_up_stream() -> None:
     told = {json.loads(alert)["detection"] for alert in run.alerts} | {
         cause.split("/")[0] for alert in run.alerts for cause in json.loads(alert)["causes"]
     }
-    terms = {"rule.credential_expired", "rule.grant_expired"}
-    assert told >= {f"rule.{name}" for name in RULES} - terms
+    elsewhere = {"rule.credential_expired", "rule.grant_expired", "rule.escape", "rule.silent_agent"}
+    assert told >= {f"rule.{name}" for name in RULES} - elsewhere
 
 
 @settings(max_examples=8, deadline=None)

@@ -19,7 +19,7 @@ def names_of(kafka: dict[str, Any], prefix: str) -> TopicNames:
     """Return the names of a deployment whose topics are there: this broker makes what a producer asks for."""
     names = TopicNames(prefix, "g")
     producer = Producer(kafka)
-    for topic in (names.events, names.alerts, names.policy, names.policy_log, names.deadletter):
+    for topic in (names.events, names.alerts, names.policy, names.policy_log, names.acks, names.deadletter):
         producer.list_topics(topic, timeout=WAIT_S)
     return names
 

@@ -176,13 +176,15 @@ def test_a_page_is_made_of_what_can_be_read(kafka: dict[str, Any]) -> None:
     tell(kafka, names, make("a-1"), make("a-2", activity="close", severity="low"))
     stand(kafka, names, state_of("a-1", now))
     put(kafka, names.deadletter, "a-1", b"{}", headers=[("reason", b"bad_time")])
-    page = StatusReader(kafka, names, now).page([])
+    page = StatusReader(kafka, names, now + 10.0).page([])
     text = "\n".join(page.lines())
     assert "  acme" not in text
     for part in (
         "4 partitions, 0 records wait for group g",
         "who holds them is not known",
         "contained  1 agent: 1 isolate enforce\n  a-1 (tenant acme)  isolate (enforced)",
+        "acknowledged  0 of 1 enforced command in force\n  a-1 (tenant acme)  isolate: no enforcement point",
+        "degraded   nobody has acknowledged 1 command since",
         "held       0 agents",
         "incidents  2 in 24 h: 1 high, 1 low\n  open 1, judged by a person 0",
         "refused    1 dead letter in 24 h",
@@ -197,7 +199,9 @@ def test_a_page_is_made_of_what_can_be_read(kafka: dict[str, Any]) -> None:
 def test_what_cannot_be_read_is_said_and_the_status_shows_it(kafka: dict[str, Any]) -> None:
     """Topics that are not there; the page is made all the same."""
     page = StatusReader(kafka, TopicNames("nowhere.", "g"), time.time()).page([])
-    assert [one.split(":")[0] for one in page.unread] == ["events", "contained", "held", "alerts", "deadletters"]
+    assert [one.split(":")[0] for one in page.unread] == [
+        "events", "contained", "acknowledged", "held", "alerts", "deadletters"
+    ]  # fmt: skip
     assert all("must be there and readable" in one for one in page.unread)
     assert page.status == 1
 

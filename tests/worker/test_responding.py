@@ -106,7 +106,7 @@ def _run(
         await scene(processor)
 
     asyncio.run(run())
-    return engine.sent
+    return [one for one in engine.sent if one.topic != NAMES.feedback]  # what partitions are told: test_telling.py
 
 
 def test_an_alert_past_the_level_quarantines_and_is_logged_in_that_order() -> None:
