@@ -44,20 +44,21 @@ def approval_pressed(scene: RuleScene) -> Iterator[Hit]:
     going = [i for i in scene.places.acts_that("ok") if denied or scene.rows[i] in noted]
     for i in in_order(denied, going):
         event, now = scene.events[i], scene.clock[i]
-        known = scene.known(i)
-        if event.outcome == "ok" and known is None:
-            continue
-        call = digest_of(event.session_id, event.name, event.target)
+        if event.outcome == "ok":
+            known = scene.known(i)
+            # when and what first, the last denial is the last note: a digest of all that goes through would cost most
+            if known is None or not known.kept or now - next(reversed(known.kept.values()))[1][-1] >= PRESSED_S:
+                continue
+            if not any(name == event.name for name, _ in known.kept.values()):
+                continue
+        kept, call = scene.notes(i).kept, digest_of(event.session_id, event.name, event.target)
+        times = [at for at in kept.pop(call, ["", []])[1] if now - at < PRESSED_S]
         if event.outcome == "denied":
-            kept = scene.notes(i).kept
-            times = [at for at in kept.pop(call, []) if now - at < PRESSED_S]
-            kept[call] = [*times, now][-LEAST_REFUSED:]
+            kept[call] = [event.name, [*times, now][-LEAST_REFUSED:]]
             while len(kept) > MOST_REFUSED:
                 del kept[next(iter(kept))]
-        elif known is not None and call in known.kept:
-            times = [at for at in scene.notes(i).kept.pop(call) if now - at < PRESSED_S]
-            if len(times) >= LEAST_REFUSED:
-                yield Hit(i, short(event.name), {"count": str(len(times))})
+        elif len(times) >= LEAST_REFUSED:
+            yield Hit(i, short(event.name), {"count": str(len(times))})
 
 
 def self_approved(scene: RuleScene) -> Iterator[Hit]:

@@ -22,7 +22,8 @@ def toxic_flow(scene: RuleScene) -> Iterator[Hit]:
     outside = in_order(places.of_kind("network"), places.named("outside"), places.having("data_class"))
     if not outside and not noted:
         return
-    private = in_order(places.named("private"), places.watched(), places.having("data_class"))
+    watched = set(places.watched())
+    private = in_order(places.named("private"), watched, places.having("data_class"))
     for i in in_order(outside, private, places.of_kind("message"), places.named("send")):
         event = scene.events[i]
         if event.outcome != "ok" or event.session_id is None:
@@ -31,9 +32,10 @@ def toxic_flow(scene: RuleScene) -> Iterator[Hit]:
         flow = None if known is None else known.kept.get(session)
         if flow is not None and flow[1] and _is_sent(event):
             yield Hit(i, short(event.name), {"outside": flow[0], "private": flow[1]})
-        elif flow is not None and not flow[1] and (is_private(event) or found_in(SECRETS, texts_of(event))):
-            scene.notes(i).kept[session][1] = short(event.name)
-        elif flow is None and _is_from_outside(event):
+        elif flow is not None:
+            if not flow[1] and (is_private(event) or (i in watched and found_in(SECRETS, texts_of(event)))):
+                scene.notes(i).kept[session][1] = short(event.name)
+        elif _is_from_outside(event):
             kept = scene.notes(i).kept
             kept[session] = [short(event.name), ""]
             while len(kept) > MOST_FLOWS:

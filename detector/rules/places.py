@@ -113,17 +113,19 @@ class Places:
         return frozenset([one.name for one in self._events])
 
     def watched(self) -> list[int]:
-        """Return where a target, an attribute or its name has a watched word: of few what is in it has to be read."""
+        """Return where an act's target, attribute or its name has a watched word: few have to be read further."""
         return self._once("watched", self._watched)
 
     def _watched(self) -> list[int]:
-        if not is_watched(_texts(self._events)):
+        acts = self.acts()
+        events = [self._events[i] for i in acts]
+        if not events or not is_watched(_texts(events)):
             return []
         found: list[int] = []
-        for start in range(0, len(self._events), CHUNK):
-            chunk = self._events[start : start + CHUNK]
+        for start in range(0, len(events), CHUNK):
+            chunk = events[start : start + CHUNK]
             if is_watched(_texts(chunk)):
-                found += [start + k for k, one in enumerate(chunk) if is_watched(_texts((one,)))]
+                found += [acts[start + k] for k, one in enumerate(chunk) if is_watched(_texts((one,)))]
         return found
 
 

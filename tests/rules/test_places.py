@@ -52,7 +52,9 @@ def test_places_are_those_that_a_look_at_each_event_finds(seed: int, count: int)
     for field in get_args(Rare):
         assert places.having(field) == [i for i, one in all_of if getattr(one, field) is not None]
     assert places.named("send") == [i for i, one in all_of if one.kind in ACTING and "send" in groups_of(one.name)]
-    assert places.watched() == [i for i, one in all_of if one.attributes.get("command") == "cat ~/.NETRC"]
+    assert places.watched() == [
+        i for i, one in all_of if one.kind in ACTING and one.attributes.get("command") == "cat ~/.NETRC"
+    ]
 
 
 def test_every_rare_field_is_one_that_events_have() -> None:
