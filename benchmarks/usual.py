@@ -1,6 +1,6 @@
 """What naming usual values costs an event, as a share of the core's time in the same process.
 
-A core learns from two cycles of agentdyn-dev; on the third its time is taken, then, over the same rows again, that of
+A core learns from agentdyn-dev; on part of a second cycle its time is taken, then, over the last rows again, that of
 the two steps that were added: `look_for_usual`, once an event, and `note_usual`, as often as sessions taught known
 values. Prints one line: ``python -m benchmarks.usual``.
 """
@@ -23,6 +23,7 @@ from detector.sketches.usual import Usual, note_usual
 
 BATCH = 512
 AGAIN = 20
+MEASURED = 20_480
 
 
 @njit
@@ -58,22 +59,22 @@ def measure() -> tuple[float, float, float]:
     folder = quality.data_folder()
     if folder is None:
         raise SystemExit("DETECTOR_DATA must name the folder of recorded streams, got none")
-    first, second, third = streams.cycled(folder / "events" / "agentdyn-dev.jsonl.gz", 3)
+    first, second = streams.cycled(folder / "events" / "agentdyn-dev.jsonl.gz", 2)
+    measured = second[:MEASURED]
     core = Core()
-    for events in (first, second):
-        for start in range(0, len(events), BATCH):
-            core.process(events[start : start + BATCH])
+    for start in range(0, len(first), BATCH):
+        core.process(first[start : start + BATCH])
     usual = core.pipeline.state.memory.usual
     lived = usual.rows["count"].astype(np.int64)
     spent = []
-    for start in range(0, len(third) - BATCH, BATCH):
+    for start in range(0, len(measured) - BATCH + 1, BATCH):
         begin = time.thread_time()
-        core.process(third[start : start + BATCH])
+        core.process(measured[start : start + BATCH])
         spent.append(time.thread_time() - begin)
     work, memory = core.pipeline.state.work, core.pipeline.state.memory
     looked = _taken(_look, memory, work.columns, work.context, BATCH) / BATCH
     # every value of a slot was noted at least as often as its count went up; others are as many again, at most
-    noted = 2.0 * float(np.maximum(usual.rows["count"].astype(np.int64) - lived, 0).sum()) / len(third)
+    noted = 2.0 * float(np.maximum(usual.rows["count"].astype(np.int64) - lived, 0).sum()) / len(measured)
     rows = np.flatnonzero(usual.place)
     given = usual.place[rows].copy(), usual.rows["value"][rows, 0].copy()
     times = 10 * len(rows)
