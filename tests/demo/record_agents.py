@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import time
 from pathlib import Path
 
 from detector.demo.agents import FLEET, PROGRAMS, AgentScene, AgentsOptions, scene
@@ -58,6 +59,7 @@ def _record_story(one: AgentScene) -> None:
     summary = one.play()
     if summary.failures:
         raise SystemExit(f"nothing is recorded: {'; '.join(summary.failures)}")
+    time.sleep(SETTLED_S)
     hooks = log.read_text(encoding="utf-8").replace(str(machine.folder), "/machine")
     (FOLDER / f"{name}-hooks.jsonl").write_text(hooks, encoding="utf-8")
     sessions = len(FLEET.people) * FLEET.days * FLEET.sessions
