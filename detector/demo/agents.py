@@ -56,6 +56,7 @@ WORKER_S: Final = 120.0
 """Silence of a starting worker; while it compiles its kernels it speaks."""
 SCORED_S: Final = 60.0
 SESSION_S: Final = 120.0
+SETTLED_S: Final = 8.0
 ORDINARY: Final = 2
 GATE: Final = Path(__file__).resolve().parents[2] / "detector_gate.py"
 
@@ -192,16 +193,19 @@ class AgentScene:
             watch.close()
         return told.summary(self.options.seed)
 
-    def ordinary(self, sessions: int, settled_s: float) -> None:
-        """Let the agent work ordinary sessions, as nobody's history; return when its telemetry is on its topic."""
+    def ordinary(self, sessions: int) -> None:
+        """Let the agent work ordinary sessions, as nobody's history."""
         watch = Watch(self.parts.broker.bootstrap, self.names)
         try:
             for number in range(sessions):
                 self._session(f"ordinary-{number}", Script(self._errand()), watch)
                 self.say(f"ordinary session {number + 1} of {sessions} has ended")
-            time.sleep(settled_s)  # the Collector's batch, of which nothing tells
         finally:
             watch.close()
+
+    def settle(self) -> None:
+        """Return when the telemetry of ended sessions is on its topic."""
+        time.sleep(SETTLED_S)  # the Collector's batch, of which nothing tells
 
     def _errand(self) -> list[Call]:
         return self.program.work.errand(self.chance)
