@@ -57,6 +57,7 @@ WORKER_S: Final = 120.0
 SCORED_S: Final = 60.0
 SESSION_S: Final = 120.0
 SETTLED_S: Final = 8.0
+LOOKS: Final = 3
 ORDINARY: Final = 2
 GATE: Final = Path(__file__).resolve().parents[2] / "detector_gate.py"
 
@@ -154,10 +155,9 @@ class AgentScene:
     def set_up(self, stack: ExitStack, collector: list[str]) -> None:
         """Make the topics, connect the machine, start Collector, bridge and edge."""
         create_topics(self.kafka, self.topics)
-        machine, otlp_port = self.parts.machine, _free_pair()
+        machine, otlp_port, source = self.parts.machine, _free_pair(), self.program.source
         where = ["--bootstrap", self.parts.broker.bootstrap, "--topic-prefix", self.names.prefix]
         machine.connect(GATE, "--tenant", TENANT, *where, "--endpoint", f"http://127.0.0.1:{otlp_port}")
-        source = self.program.source
         self.say(f"connected: the files of `detector connect {source}` stand where it says, for this agent alone")
         quiet = self.parts.folder / "own-telemetry.yaml"  # its own metrics have a fixed port, which may be taken here
         quiet.write_text("service: {telemetry: {metrics: {level: none}}}\n", encoding="utf-8")
@@ -266,7 +266,8 @@ class AgentScene:
     def _release(self, told: Told, watch: Watch) -> None:
         """Release the agent as a person does, and let it work again."""
         if told.agent_id:
-            told.released = self._released(told.agent_id)
+            # what the session sent at its end may have renewed the state: then the answer is to look again
+            told.released = any(self._released(told.agent_id) for _ in range(LOOKS))
             after = Script(self._errand())
             self._session("after", after, watch)
             told.works_after = after.denied_at is None and len(after.asked) == len(after.calls)
