@@ -22,11 +22,11 @@ from detector.demo.agents_summary import STEPS, AgentsSummary
 SEEDS = range(1, 6)
 
 
-def measure() -> dict[str, list[AgentsSummary]]:
+def measure(programs: Sequence[str] = tuple(PROGRAMS)) -> dict[str, list[AgentsSummary]]:
     """Return the summaries of several runs of each program, by its name."""
     found: dict[str, list[AgentsSummary]] = {}
-    for name, program in PROGRAMS.items():
-        runs = found[program.name] = []
+    for name in programs:
+        runs = found[PROGRAMS[name].name] = []
         for seed in SEEDS:
             with scene(AgentsOptions(name, seed=seed), print) as one:
                 runs.append(one.play())

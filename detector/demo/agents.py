@@ -56,6 +56,8 @@ WORKER_S: Final = 120.0
 """Silence of a starting worker; while it compiles its kernels it speaks."""
 SCORED_S: Final = 60.0
 SESSION_S: Final = 120.0
+SETTLED_S: Final = 8.0
+LOOKS: Final = 3
 ORDINARY: Final = 2
 GATE: Final = Path(__file__).resolve().parents[2] / "detector_gate.py"
 
@@ -153,10 +155,9 @@ class AgentScene:
     def set_up(self, stack: ExitStack, collector: list[str]) -> None:
         """Make the topics, connect the machine, start Collector, bridge and edge."""
         create_topics(self.kafka, self.topics)
-        machine, otlp_port = self.parts.machine, _free_pair()
+        machine, otlp_port, source = self.parts.machine, _free_pair(), self.program.source
         where = ["--bootstrap", self.parts.broker.bootstrap, "--topic-prefix", self.names.prefix]
         machine.connect(GATE, "--tenant", TENANT, *where, "--endpoint", f"http://127.0.0.1:{otlp_port}")
-        source = self.program.source
         self.say(f"connected: the files of `detector connect {source}` stand where it says, for this agent alone")
         quiet = self.parts.folder / "own-telemetry.yaml"  # its own metrics have a fixed port, which may be taken here
         quiet.write_text("service: {telemetry: {metrics: {level: none}}}\n", encoding="utf-8")
@@ -192,16 +193,19 @@ class AgentScene:
             watch.close()
         return told.summary(self.options.seed)
 
-    def ordinary(self, sessions: int, settled_s: float) -> None:
-        """Let the agent work ordinary sessions, as nobody's history; return when its telemetry is on its topic."""
+    def ordinary(self, sessions: int) -> None:
+        """Let the agent work ordinary sessions, as nobody's history."""
         watch = Watch(self.parts.broker.bootstrap, self.names)
         try:
             for number in range(sessions):
                 self._session(f"ordinary-{number}", Script(self._errand()), watch)
                 self.say(f"ordinary session {number + 1} of {sessions} has ended")
-            time.sleep(settled_s)  # the Collector's batch, of which nothing tells
         finally:
             watch.close()
+
+    def settle(self) -> None:
+        """Return when the telemetry of ended sessions is on its topic."""
+        time.sleep(SETTLED_S)  # the Collector's batch, of which nothing tells
 
     def _errand(self) -> list[Call]:
         return self.program.work.errand(self.chance)
@@ -262,7 +266,8 @@ class AgentScene:
     def _release(self, told: Told, watch: Watch) -> None:
         """Release the agent as a person does, and let it work again."""
         if told.agent_id:
-            told.released = self._released(told.agent_id)
+            # what the session sent at its end may have renewed the state: then the answer is to look again
+            told.released = any(self._released(told.agent_id) for _ in range(LOOKS))
             after = Script(self._errand())
             self._session("after", after, watch)
             told.works_after = after.denied_at is None and len(after.asked) == len(after.calls)

@@ -32,7 +32,7 @@ def shell(command: str) -> Call:
     return Call(SHELL, {COMMAND: command})
 
 
-class ModelAnswer(NamedTuple):
+class ScriptedAnswer(NamedTuple):
     """Body and content type of an answer."""
 
     body: bytes
@@ -59,7 +59,7 @@ class Dialect(Protocol):
     def results(self, body: Body) -> list[Any]:
         """Return the results of tool calls that a conversation holds."""
 
-    def answer(self, path: str, body: Body, call: Call | None) -> ModelAnswer:
+    def answer(self, path: str, body: Body, call: Call | None) -> ScriptedAnswer:
         """Return what asks for a call, or says that the model is content."""
 
 
@@ -83,7 +83,7 @@ class Responses:
         """Return the results in a conversation."""
         return [one for one in _items(body, "input") if one.get("type") in self.RESULTS]
 
-    def answer(self, path: str, body: Body, call: Call | None) -> ModelAnswer:
+    def answer(self, path: str, body: Body, call: Call | None) -> ScriptedAnswer:
         """Return an answer as server-sent events."""
         del path
         return _streamed([(str(one["type"]), one) for one in self._events(body, call)])
@@ -132,7 +132,7 @@ class GenerateContent:
         parts = (part for content in _items(body, "contents") for part in _items(content, "parts"))
         return [part for part in parts if "functionResponse" in part]
 
-    def answer(self, path: str, body: Body, call: Call | None) -> ModelAnswer:
+    def answer(self, path: str, body: Body, call: Call | None) -> ScriptedAnswer:
         """Return an answer, as server-sent events where a stream is asked for."""
         turn = sum(1 for _ in _items(body, "contents"))
         part: dict[str, Any] = {"text": CONTENT}
@@ -145,7 +145,7 @@ class GenerateContent:
         whole = {"candidates": [said], "usageMetadata": used, "modelVersion": "scripted", "responseId": f"r{turn}"}
         if "stream" in path:
             return _streamed([("", whole)])
-        return ModelAnswer(json.dumps(whole).encode(), "application/json")
+        return ScriptedAnswer(json.dumps(whole).encode(), "application/json")
 
 
 def _items(body: Body, name: str) -> Iterator[Body]:
@@ -159,6 +159,6 @@ def _tokens(call: Call | None, turn: int) -> tuple[int, int]:
     return 1_000 + 90 * turn, 30 + sum(map(len, call.arguments.values()) if call is not None else ())
 
 
-def _streamed(events: Sequence[tuple[str, Event]]) -> ModelAnswer:
+def _streamed(events: Sequence[tuple[str, Event]]) -> ScriptedAnswer:
     lines = ((f"event: {name}\n" if name else "") + f"data: {json.dumps(one)}\n\n" for name, one in events)
-    return ModelAnswer("".join(lines).encode(), "text/event-stream")
+    return ScriptedAnswer("".join(lines).encode(), "text/event-stream")

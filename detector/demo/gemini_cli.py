@@ -1,7 +1,7 @@
 """Gemini CLI: what the demo must know of it.
 
 With prompts off its telemetry says which tool was called and how much came back, never with what. So its ordinary days
-are those of an agent that looks and writes by the program's own file tools, and its odd act is that it opens a shell.
+are those of an agent that reads and writes by the program's own file tools, and its odd act is that it opens a shell.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from detector.demo.dialects import SHELL, Call, GenerateContent
+from detector.demo.errands import PROJECT
 from detector.demo.program import Program, Session, Work
 from detector.local.programs import gemini_command
 
@@ -19,16 +20,8 @@ MODEL: Final = "gemini-2.5-flash"
 """A model by name, so that the program does not first ask another one which to take."""
 
 
-def _list(folder: str) -> Call:
-    return Call("list_directory", {"dir_path": folder})
-
-
 def _read(path: str) -> Call:
     return Call("read_file", {"file_path": path})
-
-
-def _grep(pattern: str) -> Call:
-    return Call("grep_search", {"pattern": pattern})
 
 
 def _write(path: str, content: str) -> Call:
@@ -36,27 +29,16 @@ def _write(path: str, content: str) -> Call:
 
 
 WORK: Final = Work(
-    looking=(
-        _list("."),
-        _list("src"),
-        _list("tests"),
-        _read("README.md"),
-        _read("notes.md"),
-        _read("src/app.py"),
-        _read("src/read.py"),
-        _read("tests/test_app.py"),
-        _grep("total"),
-        _grep("bills"),
-        Call("glob", {"pattern": "**/*.py"}),
-        Call("glob", {"pattern": "*.md"}),
-    ),
+    looking=tuple(map(_read, PROJECT)),
     working=(
         _write("notes.md", "- rounding\n- done\n"),
         _write("docs/usage.md", "# Usage\n\nGive it a file with a number a line.\n"),
         _write("docs/rounding.md", "# Rounding\n\nTo whole numbers, half to even.\n"),
     ),
-    waiting=(_list("src"), _list("tests")),
+    waiting=(_read("README.md"), _read("notes.md")),
 )
+"""Two tools only: then two dozen recorded sessions hold every habit. With five, an order of three calls that none of
+them happened to hold would be as strange as a shell: of a call nothing but its tool is seen."""
 HOME: Final = {
     ".gemini/settings.json": json.dumps(
         {

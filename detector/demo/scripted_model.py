@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-from detector.demo.dialects import Body, Call, Dialect, ModelAnswer
+from detector.demo.dialects import Body, Call, Dialect, ScriptedAnswer
 
 DENIED: Final = "Denied by policy"
 """How the gate's words begin that an agent tells its model."""
@@ -101,7 +101,7 @@ class ScriptedModel:
         with self._lock:
             self.taken += size
 
-    def answer(self, path: str, body: Body) -> ModelAnswer:
+    def answer(self, path: str, body: Body) -> ScriptedAnswer:
         """Return a whole answer."""
         script = self.scripts.get(path.split("/")[1], Script(()))
         call = script.turn(self.dialect.results(body)) if self.dialect.has_tools(body) else None
@@ -128,14 +128,14 @@ def _handler(model: ScriptedModel) -> type[BaseHTTPRequestHandler]:
             """Say nothing: what an agent tells its model is content."""
 
         def do_GET(self) -> None:
-            self._send(ModelAnswer(b'{"object":"list","data":[],"models":[]}', "application/json"))
+            self._send(ScriptedAnswer(b'{"object":"list","data":[],"models":[]}', "application/json"))
 
         def do_POST(self) -> None:
             size = min(int(self.headers.get("content-length") or 0), MOST_BODY)
             raw = self.rfile.read(size)
             if not model.dialect.is_turn(self.path):
                 model.take(len(raw) if self.path == DROP else 0)
-                self._send(ModelAnswer(b"{}\n", "application/json"))
+                self._send(ScriptedAnswer(b"{}\n", "application/json"))
                 return
             try:
                 body = json.loads(raw)
@@ -143,7 +143,7 @@ def _handler(model: ScriptedModel) -> type[BaseHTTPRequestHandler]:
                 body = None
             self._send(model.answer(self.path, body if isinstance(body, dict) else {}))
 
-        def _send(self, answer: ModelAnswer) -> None:
+        def _send(self, answer: ScriptedAnswer) -> None:
             self.send_response(200)
             self.send_header("content-type", answer.kind)
             self.send_header("content-length", str(len(answer.body)))

@@ -19,8 +19,8 @@ from detector.views.reading import TopicReader
 
 FOLDER = Path(__file__).with_name("recorded")
 SEED = 1
-SETTLED_S = 8.0
-"""After the last session: the Collector batches for a second."""
+BASELINE_SEED = 101
+"""Of the errands of ordinary days: other ones than a demo is likely to play."""
 WRAPPER = """\
 import json, os, subprocess, sys
 raw = sys.stdin.buffer.read()
@@ -42,9 +42,10 @@ def main() -> None:
     asked.add_argument("--baseline", type=int, default=0, metavar="N", help="ordinary sessions to record instead")
     options = asked.parse_args()
     FOLDER.mkdir(exist_ok=True)
-    with scene(AgentsOptions(options.program, seed=SEED), print) as one:
+    with scene(AgentsOptions(options.program, seed=BASELINE_SEED if options.baseline else SEED), print) as one:
         if options.baseline:
-            one.ordinary(options.baseline, SETTLED_S)
+            one.ordinary(options.baseline)
+            one.settle()
             written(_values(one, one.names.otlp_logs), one.program.recording)
         else:
             _record_story(one)
@@ -58,6 +59,7 @@ def _record_story(one: AgentScene) -> None:
     summary = one.play()
     if summary.failures:
         raise SystemExit(f"nothing is recorded: {'; '.join(summary.failures)}")
+    one.settle()
     hooks = log.read_text(encoding="utf-8").replace(str(machine.folder), "/machine")
     (FOLDER / f"{name}-hooks.jsonl").write_text(hooks, encoding="utf-8")
     sessions = len(FLEET.people) * FLEET.days * FLEET.sessions
