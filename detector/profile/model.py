@@ -96,9 +96,18 @@ class ChannelWeights(create_model("_Weights", __base__=Section, **_WEIGHTS)):  #
 
 
 class RuleSettings(Section):
-    """``[rules]``: `enabled` names the detections by rule that are on."""
+    """``[rules]``: `enabled` names the detections by rule that are on.
+
+    Parameters
+    ----------
+    enabled : tuple of str
+        Their names.
+    registered : int
+        Entries of the registry that a partition holds, at 512 bytes each on average; a further one is refused.
+    """
 
     enabled: tuple[str, ...] = SHIPPED
+    registered: Annotated[int, Field(strict=True, ge=1, le=4_194_304)] = 1_048_576
 
     @field_validator("enabled")
     @classmethod

@@ -7,19 +7,26 @@ from typing import NamedTuple
 
 import numpy as np
 
+from detector.rules.declared import DeclaredAgent
+from detector.rules.inventory import Inventory
 from detector.rules.memory import RuleMemory
 from detector.rules.rule import Hit, Rule, RuleEntry, RuleScene
 from detector.schema.event import Event
 
 
 class Acts(NamedTuple):
-    """A batch as rules see it: events; of each the watermark, its agent's row and name, whether it may alert."""
+    """A batch as rules see it: events; of each the watermark, its agent's row and name, whether it may alert.
+
+    And what the registry says of its agent: nothing of anybody where it is empty.
+    """
 
     events: Sequence[Event]
     clock: np.ndarray
     rows: np.ndarray
     names: np.ndarray
     may_alert: np.ndarray
+    declared: Sequence[DeclaredAgent | None] = ()
+    inventory: Inventory | None = None
 
 
 def find(rules: Sequence[Rule], acts: Acts, memory: RuleMemory) -> Iterator[tuple[RuleEntry, Hit]]:
@@ -30,7 +37,7 @@ def find(rules: Sequence[Rule], acts: Acts, memory: RuleMemory) -> Iterator[tupl
     count = len(acts.events)
     clock, rows, names = (column[:count].tolist() for column in (acts.clock, acts.rows, acts.names))
     for entry, look in rules:
-        for hit in look(RuleScene(acts.events, clock, rows, names, entry.name, memory)):
+        for hit in look(RuleScene(acts.events, clock, rows, names, entry.name, memory, acts.declared, acts.inventory)):
             i = hit.event
             if not acts.may_alert[i]:
                 continue

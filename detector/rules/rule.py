@@ -10,6 +10,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
+from detector.rules.declared import DeclaredAgent
+from detector.rules.inventory import Inventory
 from detector.rules.memory import RuleMemory, RuleNotes
 from detector.schema.alert import Severity
 from detector.schema.event import Event
@@ -39,11 +41,15 @@ class RuleEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Hit(NamedTuple):
-    """An event a rule fired on: its place in the batch, what tells this cause from others, the placeholders' values."""
+    """An event a rule fired on: its place in the batch, what tells this cause from others, the placeholders' values.
+
+    And how severe it is, where that is not the entry's own: of a declared agent it depends on how critical it is.
+    """
 
     event: int
     cause: str
     words: dict[str, Any]
+    severity: Severity | None = None
 
 
 class RuleScene(NamedTuple):
@@ -61,6 +67,10 @@ class RuleScene(NamedTuple):
         Whose memory it is.
     memory : RuleMemory
         Of all rules.
+    declared : sequence of DeclaredAgent or None
+        Of each event what the registry says of its agent; empty where no agent is registered.
+    inventory : Inventory or None
+        The registry itself, as the partition knows it.
     """
 
     events: Sequence[Event]
@@ -69,6 +79,8 @@ class RuleScene(NamedTuple):
     names: Sequence[int]
     rule: str
     memory: RuleMemory
+    declared: Sequence[DeclaredAgent | None] = ()
+    inventory: Inventory | None = None
 
     def notes(self, event: int) -> RuleNotes:
         """Return what this rule keeps of an event's agent, to be changed; empty if it kept nothing."""
@@ -82,8 +94,8 @@ class RuleScene(NamedTuple):
 Look = Callable[[RuleScene], Iterator[Hit]]
 """Yields a hit for each event that breaks the rule, in order; an event without the fields it needs is no hit.
 
-Below the events it may depend on nothing but its own notes of the event's agent: then it is the same however the
-events are cut into batches, and no agent can make or hide what is found of another.
+Below the events it may depend on nothing but its own notes of the event's agent and what the registry says of it: then
+it is the same however the events are cut into batches, and no agent can make or hide what is found of another.
 """
 
 

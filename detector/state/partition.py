@@ -28,7 +28,7 @@ from detector.memory.roster import (
     RETURNED,
 )
 from detector.profile.model import Profile
-from detector.rules import RULES, Rule, RuleMemory
+from detector.rules import RULES, Inventory, Rule, RuleMemory
 from detector.schema.past import Past
 from detector.scorers.artifacts import half_space_structure
 from detector.scorers.half_space import allocate as allocate_masses
@@ -78,6 +78,7 @@ class Partition:
         self.threshold: Threshold = BudgetThreshold(self.settings.threshold)
         self.rules: tuple[Rule, ...] = tuple(RULES[name] for name in profile.rules.enabled)
         self.rule_memory = RuleMemory()
+        self.inventory = Inventory(profile.rules.registered)
         shares = self.settings.threshold
         self.incidents = Incidents(
             Policy(profile.id, shares.alerts, shares.quarantine, profile.features.ignored_attributes),
@@ -161,7 +162,8 @@ class Partition:
         Agents and peer groups known, how many left or came back, tombstones, sessions open, the
         evidence at which a session alerts (infinite until enough have closed), the share of
         sessions promised and spent, forests fitted, the watermark, incidents opened in its hour,
-        those folded by the ceilings, and the ceiling, and how many verdicts of each kind were taken.
+        those folded by the ceilings, and the ceiling, how many verdicts of each kind were taken,
+        and how many agents are registered.
         """
         judge, rolling = self.settings.judge, self.standing.rolling
         is_ready = rolling.used[FUSED, 0] >= judge.least
@@ -180,6 +182,7 @@ class Partition:
             "rules_quieted": float(self.rule_answers.hidden),
             "rules_answered": float(len(self.rule_answers.answers)),
             "rules_told_again": float(self.rule_answers.expired),
+            **self.inventory.gauges(),
             **{f"verdicts_{kind}": float(count) for kind, count in sorted(self.verdicts.items())},
         }
 

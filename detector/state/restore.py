@@ -57,6 +57,8 @@ def restore_partition(state: Partition, shards: Mapping[str, bytes]) -> None:
         restore_roster(state, held)
         notes = [unpack(name, held[name])[1] for name in sorted(held) if name.startswith("rules/")]
         state.rule_memory.restore(notes, state.profile.rules.enabled)
+        declared = [name for name in held if name.startswith("registry/")]
+        state.inventory.restore({name.removeprefix("registry/"): unpack(name, held[name])[1] for name in declared})
         _restore_sessions(state, held)
         state.groups_known = int(state.memory.used[USED_GROUPS])
     except (KeyError, ValueError, IndexError, TypeError, ArtifactError) as error:
