@@ -36,6 +36,11 @@ class Bounds(NamedTuple):
     committed: int | None
     read_by_others: int = 0
 
+    @property
+    def reads_on(self) -> int:
+        """Where the group reads on by itself."""
+        return self.begin if self.committed is None else self.committed
+
 
 class Engine(Protocol):
     """What the stage needs of Faust."""

@@ -58,6 +58,7 @@ def worker_rights(names: TopicNames) -> list[Right]:
     return [
         *topic_rights(names.events, "Read"),
         *topic_rights(names.feedback, "Read"),
+        *topic_rights(names.registry, "Read"),
         *topic_rights(names.by_tenant, "Read", "Write"),
         *topic_rights(names.state, "Read", "Write"),
         *topic_rights(names.policy, "Read", "Write"),
@@ -73,6 +74,7 @@ def examined(names: TopicNames) -> list[str]:
     return [
         names.events,
         names.feedback,
+        names.registry,
         names.alerts,
         names.policy,
         names.policy_log,
@@ -127,6 +129,11 @@ COMPONENTS = (
             *topic_rights(names.events, "Describe"),
             Right("group", names.group, "Describe"),
         ],
+    ),
+    Component(
+        "registrar",
+        "whoever may change the registry: its entries are read whole and written whole",
+        lambda names: topic_rights(names.registry, "Read", "Write"),
     ),
     Component(
         "auditor",

@@ -13,6 +13,7 @@ from faust.types import TP
 
 from detector.schema.alert import Alert, Evidence, finding_uid
 from detector.schema.control import Control
+from detector.schema.declaration import unpack_declarations
 from detector.schema.decode import Refusal, decode
 from detector.schema.event import Event
 from detector.schema.record import Record
@@ -61,6 +62,11 @@ class FakePipeline:
     def control(self, records: Sequence[Control]) -> FakeOutcome:
         alerts = []
         for control in records:
+            if control.source == "registry":
+                for one in unpack_declarations(control.value):
+                    self.agents[one.key] *= 10
+                self.is_dirty = True
+                continue
             act = json.loads(control.value)
             if act["kind"] == "verdict":
                 agent = act["agent_id"]
