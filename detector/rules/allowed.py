@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from detector.rules.criticality import DeclaredAct, declared_acts
-from detector.rules.declared import Use, uses_of
+from detector.rules.declared import Use, model_of, uses_of
 from detector.rules.rule import Hit, RuleScene, short
 
 SAID: Final[dict[Use, str]] = {
@@ -36,7 +36,7 @@ def _unapproved(act: DeclaredAct) -> Iterator[tuple[str, str, str]]:
     event, agent, facts = act.event, act.agent, act.agent.facts
     for what, found, approved in (
         ("version", event.agent_version, facts.versions),
-        ("model", event.model, facts.models),
+        ("model", model_of(event), facts.models),
         ("prompt", event.prompt_hash, facts.prompt_hashes),
     ):
         if found and not agent.matches(approved, found):

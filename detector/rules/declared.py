@@ -82,6 +82,11 @@ def uses_of(event: Event) -> Iterator[Used]:
         yield Used("data_class", event.data_class)
 
 
+def model_of(event: Event) -> str | None:
+    """Return the model an event ran on: as it says, or the target of a call of a model."""
+    return event.model or (event.target if event.kind == "llm_call" else None)
+
+
 def digest_of_entry(value: bytes) -> bytes:
     """Return what tells two records of one revision apart."""
     return hashlib.blake2b(value, digest_size=8).digest()

@@ -37,9 +37,12 @@ def declare(deployed: Deployment, entries: Sequence[tuple[bytes, bytes]]) -> Non
 
 
 def _metric(port: int, name: str) -> float:
-    """Return a metric, summed over partitions."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
+    """Return a metric, summed over its labels; 0 while nobody answers yet."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError:
+        return 0.0
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
 
 
