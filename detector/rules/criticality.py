@@ -43,12 +43,12 @@ def severity_for(base: Severity, criticality: Criticality) -> Severity:
     return _SEVERITIES[max(0, min(len(_SEVERITIES) - 1, place))]
 
 
-def declared_acts(scene: RuleScene) -> Iterator[DeclaredAct]:
+def declared_acts(batch: RuleScene) -> Iterator[DeclaredAct]:
     """Yield the events of agents whose entry is active.
 
     What is proposed allows everything, and who may not act at all is told by another rule.
     """
-    for i, agent in enumerate(scene.declared):
+    for i, agent in enumerate(batch.declared):
         if agent is not None and agent.facts.lifecycle == "active":
-            event = scene.events[i]
-            yield DeclaredAct(i, event, agent, max(event.ts.timestamp(), scene.clock[i] - BACKDATED_S))
+            event = batch.events[i]
+            yield DeclaredAct(i, event, agent, max(event.ts.timestamp(), batch.clock[i] - BACKDATED_S))

@@ -87,6 +87,7 @@ class Partition:
         self.rule_answers = RuleAnswers()
         self.verdicts: Counter[str] = Counter()
         self.past = Past()
+        self.past.has_changed = True  # a first snapshot may come before any event, and must be whole
         self.touched_blocks: set[int] = set()
         self.touched_groups: set[int] = {FLEET, STRANGERS}
         self.touched_graves: set[int] = set()

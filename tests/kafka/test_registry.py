@@ -100,6 +100,11 @@ def test_a_removed_entry_is_gone_also_for_who_comes_later(deployed: Deployment) 
     declare(deployed, [entry("a-1", 2)])
     deployed.until(lambda: _metric(port, applied) == 1, "one entry more, and none of the old ones again")
     assert deployed.stop(again) == 0, deployed.logs()
+    # state of another seed is not continued: what is declared comes from the topic, from its beginning
+    port = free_port()
+    cold = deployed.start(listen_port=str(port), seed="7", checkpoint_interval_s="1")
+    deployed.until(lambda: _metric(port, 'detector_pipeline{name="registered"') == 19, "the whole registry again")
+    assert deployed.stop(cold) == 0, deployed.logs()
 
 
 @pytest.mark.data
@@ -130,7 +135,7 @@ def test_after_kill_9_entries_stand_where_the_journal_put_them(
     deployed.produce(events[DONE:])
     third = deployed.start()
     deployed.until_done()
-    deployed.until(lambda: _read_to_its_end(deployed), "the whole registry")
+    deployed.until(lambda: deployed.behind(deployed.names.registry) == 0, "the whole registry")
     assert deployed.stop(third) == 0, deployed.logs()
     assert _told(deployed)
     assert not list(deployed.read(deployed.names.deadletter))
@@ -139,13 +144,3 @@ def test_after_kill_9_entries_stand_where_the_journal_put_them(
 
 def _journaled(deployed: Deployment) -> int:
     return sum((one.key or b"").startswith(b"journal#") for one in deployed.read(deployed.names.state))
-
-
-def _read_to_its_end(deployed: Deployment) -> bool:
-    """Tell whether every record of the registry stands in an entry of the journal."""
-    last: dict[int, int] = {}
-    for one in deployed.read(deployed.names.state):
-        if (one.key or b"").startswith(b"journal#"):
-            value = (one.value or b"").split(b'"control_offset":')[-1].split(b",")[0]
-            last[one.partition] = max(last.get(one.partition, -1), int(value))
-    return all(last.get(number, -1) == end - 1 for number, end in enumerate(deployed.ends(deployed.names.registry)))

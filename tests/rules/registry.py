@@ -18,7 +18,7 @@ from tests.streams import Script
 Entry = Mapping[str, Any]
 
 
-def entry(agent_id: str = "a-1", **more: Any) -> dict[str, Any]:
+def entry(agent_id: str = "a-1", /, **more: Any) -> dict[str, Any]:
     """Return an active entry that says nothing of what its agent may do."""
     body = {"agent_id": agent_id, "revision": 1, "at": MONDAY, "by": "kim", "reason": "reviewed"}
     return {**body, "lifecycle": "active", "owner": "team", **more}

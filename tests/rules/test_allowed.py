@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from detector.simulate.fleet import MONDAY
+from detector.simulate.fleet import DAY_S, MONDAY
 from tests.rules.registry import control, entry, registered, told_of
 from tests.rules.told import causes, found_in
-from tests.streams import DAY_S, Script
+from tests.streams import Script
 
 USES: list[tuple[str, str, dict[str, Any]]] = [
     ("tools", "tool", {"name": "send"}),

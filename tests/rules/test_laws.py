@@ -55,7 +55,8 @@ def test_every_rule_that_remembers_speaks_in_the_made_up_stream() -> None:
         cause.split("/")[0] for alert in run.alerts for cause in json.loads(alert)["causes"]
     }
     terms = {"rule.credential_expired", "rule.grant_expired"}
-    assert told >= {f"rule.{name}" for name in RULES} - terms
+    registry = {"unregistered", "outside_grant", "credential_age", "grant_overdue", "two_instances", "unapproved"}
+    assert told >= {f"rule.{name}" for name in RULES if name not in registry} - terms  # of those: test_declarations.py
 
 
 @settings(max_examples=8, deadline=None)

@@ -93,7 +93,7 @@ def test_a_full_registry_refuses_and_forgets_nobody() -> None:
     assert pipeline.process(records_of([script.event()])).alerts == []
     assert (again.process(records_of([script.event()])).alerts, _gauges(again)) == ([], (2.0, 1.0))
     wide = registered(entry("a-2"), profile=profile)
-    long = entry("a-3", tools=[f"tool-{number}" for number in range(300)])
+    long = entry("a-3", tools=[f"tool-{number}" for number in range(200)])
     assert [one.reason for _, one in wide.control([control(long)]).refusals] == ["registry_full"]
 
 
@@ -139,7 +139,11 @@ def mixed(seed: int, count: int = 240) -> list[Record | Control]:
             found.append(control(*changed, first=number))
             continue
         script.now += chance.choice([1.0] * 20 + [30.0, 4_000.0])
-        body = {"agent_id": agent, "session_id": f"s-{agent}", "name": chance.choice(["read", "send", "get_x"])}
+        body: dict[str, Any] = {
+            "agent_id": agent,
+            "session_id": f"s-{agent}",
+            "name": chance.choice(["read", "send", "get_x"]),
+        }
         body |= {"instance_id": chance.choice("ab"), "agent_version": chance.choice("12"), "grant": {"id": "g"}}
         body |= {"credential": {"id": "c", "issued_at": "2026-03-02T00:00:00Z"}, "target": chance.choice("xy")}
         found.append(Record(script.event(**body), None, "events", 3, offset))
@@ -148,7 +152,9 @@ def mixed(seed: int, count: int = 240) -> list[Record | Control]:
 
 
 def _entry_of(agent: str, revision: int, chance: random.Random) -> dict[str, Any]:
-    more = chance.choice([{}, {"tools": ["read", "re:get_.*"]}, {"targets": ["x*"]}, {"approved": {"versions": ["1"]}}])
+    more: dict[str, Any] = chance.choice(
+        [{}, {"tools": ["read", "re:get_.*"]}, {"targets": ["x*"]}, {"approved": {"versions": ["1"]}}]
+    )
     lifecycle = chance.choice(["active", "active", "active", "proposed", "retired"])
     return entry(agent, revision=revision, lifecycle=lifecycle, criticality=chance.choice(["low", "critical"]), **more)
 
@@ -199,3 +205,10 @@ def test_a_partition_goes_on_where_its_snapshots_left_off(seed: int, stops: list
         pipeline = Pipeline.restore(PROFILE, {name: shard for name, shard in held.items() if shard})
     assert found == expected
     assert pipeline.snapshot(full=True) == whole.snapshot(full=True)
+
+
+def test_a_first_snapshot_before_any_event_is_whole() -> None:
+    """A registry is imported before its agents act: what was written then must be taken up."""
+    pipeline = registered(entry())
+    again = Pipeline.restore(PROFILE, pipeline.snapshot())
+    assert again.snapshot(full=True) == pipeline.snapshot(full=True)
