@@ -98,12 +98,7 @@ class ChannelWeights(create_model("_Weights", __base__=Section, **_WEIGHTS)):  #
 class RuleSettings(Section):
     """``[rules]``: `enabled` names the detections by rule that are on.
 
-    Parameters
-    ----------
-    enabled : tuple of str
-        Their names.
-    registered : int
-        Entries of the registry that a partition holds, at 512 bytes each on average; a further one is refused.
+    `registered` is how many entries of the registry a partition holds, at 512 bytes each on average.
     """
 
     enabled: tuple[str, ...] = SHIPPED

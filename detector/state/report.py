@@ -26,13 +26,12 @@ from detector.channels.context import (
     REPEATED,
     UNJUDGED,
 )
-from detector.intake.columns import AGENT, BARE, BATCH, SESSION, Columns
+from detector.intake.columns import AGENT, BATCH, SESSION, Columns
 from detector.intake.names import targets_of
 from detector.intake.receipts import hold_to_receipt
 from detector.intake.text import place_of
 from detector.memory.layout import NOW, STRANGERS
 from detector.rules import ENTRIES, Acts, find
-from detector.rules.declared import DEFAULT_TENANT, DeclaredAgent
 from detector.schema.alert import Alert
 from detector.schema.decode import Decoded, Refusal
 from detector.schema.event import Event
@@ -40,6 +39,7 @@ from detector.schema.finding import Finding
 from detector.schema.record import Record
 from detector.state.known import known_at
 from detector.state.partition import Partition
+from detector.state.registered import declared_in
 from detector.state.seen import seen_at
 from detector.steps.decisions import NEAR, Ended, Passed
 from detector.steps.workspace import AT_CROWD, AT_SIZE, EVERYTHING, HISTOGRAMS
@@ -138,20 +138,10 @@ def _hits(state: Partition, batch: Batch) -> Iterator[tuple[int, Finding]]:
         return
     may_alert = np.maximum(work.columns.ts[:events], work.clock[:events]) >= state.settings.rules.trusted_until
     may_alert &= work.context.state[:events] != REPEATED
-    names, declared = work.columns.ident[:, AGENT], _declared(state, batch.events)
+    names, declared = work.columns.ident[:, AGENT], declared_in(state, batch.events)
     acts = Acts(batch.events, work.clock, work.context.agent, names, may_alert, declared, state.inventory)
     for entry, hit in find(state.rules, acts, state.rule_memory):
         yield hit.event, found_by_rule(batch.spot(hit.event), entry, hit)
-
-
-def _declared(state: Partition, events: Sequence[Event]) -> Sequence[DeclaredAgent | None]:
-    """Return what the registry says of the agent of each event; nothing where it is empty."""
-    if not len(state.inventory):
-        return ()
-    bare = state.work.columns.ident[: len(events), BARE].tolist()
-    return [
-        state.inventory.of(agent, event.tenant or DEFAULT_TENANT) for agent, event in zip(bare, events, strict=True)
-    ]
 
 
 def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], outcome: Outcome) -> None:
