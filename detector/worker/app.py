@@ -66,6 +66,10 @@ class FaustEngine:
         bounds: Mapping[TP, Bounds] = await self._app.consumer.bounds(places)
         return bounds
 
+    async def seek(self, place: TP, offset: int) -> None:
+        """Read a partition on from an offset, whatever was read of it."""
+        await self._app.consumer.seek(place, offset)
+
     def lag(self, tp: TP, next_offset: int) -> int | None:
         """Return how many records are still to be read, None if not known."""
         end = self._app.consumer.highwater(tp)

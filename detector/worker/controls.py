@@ -215,8 +215,9 @@ class Controls:
         if known:
             await self.host.commits({place: owner.next_control for place, owner in known.items()})
         moved = {tp: one.next_registry for tp, one in declared.items() if one.next_registry != bounds[tp].reads_on}
-        if moved:
-            await self.host.commits(moved)
+        if moved and await self.host.commits(moved):
+            for tp, offset in moved.items():
+                await self.parts.engine.seek(tp, offset)  # Faust seeks to what is committed, but for 0
 
     def _held_against(self, place: TP, read: int, bounds: Bounds) -> int:
         """Return where to read on; anew in a topic that ends before what was read of it: no record is a repeat."""

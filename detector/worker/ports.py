@@ -64,6 +64,9 @@ class Engine(Protocol):
     async def bounds(self, places: Sequence[TP]) -> Mapping[TP, Bounds]:
         """Return where partitions begin and end, and where the group stands."""
 
+    async def seek(self, place: TP, offset: int) -> None:
+        """Read a partition on from an offset, whatever was read of it."""
+
     def lag(self, tp: TP, next_offset: int) -> int | None:
         """Return how many records are still to be read, None if not known."""
 

@@ -103,7 +103,9 @@ def test_a_removed_entry_is_gone_also_for_who_comes_later(deployed: Deployment) 
     # state of another seed is not continued: what is declared comes from the topic, from its beginning
     port = free_port()
     cold = deployed.start(listen_port=str(port), seed="7", checkpoint_interval_s="1")
-    deployed.until(lambda: _metric(port, 'detector_pipeline{name="registered"') == 19, "the whole registry again")
+    deployed.until(
+        lambda: _metric(port, 'detector_pipeline{name="registered"') == 19, "the whole registry again", 180.0
+    )
     assert deployed.stop(cold) == 0, deployed.logs()
 
 

@@ -180,6 +180,7 @@ class FakeEngine:
         self.full: asyncio.Event | None = None
         self.slow_commits: asyncio.Event | None = None
         self.log: dict[TP, Bounds] = {}
+        self.seeks: list[tuple[TP, int]] = []
         self._waiting: list[tuple[str, asyncio.Future[None]]] = []
 
     async def send(
@@ -219,6 +220,9 @@ class FakeEngine:
 
     async def bounds(self, places: Sequence[TP]) -> Mapping[TP, Bounds]:
         return {place: self.log.get(place, Bounds(0, 1_000_000, None)) for place in places}
+
+    async def seek(self, place: TP, offset: int) -> None:
+        self.seeks.append((place, offset))
 
     def lag(self, tp: TP, next_offset: int) -> int | None:
         return 0

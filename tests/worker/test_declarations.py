@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from detector.schema.declaration import MOST_BYTES, unpack_declarations
 from detector.schema.registry import MAX_ENTRY_BYTES
 from detector.worker.declarations import Declarations, gathered
+from detector.worker.ports import Bounds
 from detector.worker.responding import Message
 from detector.worker.scoring import ScoringStage
 from tests.worker.fakes import FakeEngine
@@ -191,9 +192,12 @@ def test_a_partition_that_starts_cold_reads_the_whole_registry_again() -> None:
         await _take(stage, _entry(1))
         for name in [name for name in topic if name.startswith(b"agents#")]:
             topic[name] = b"damaged"
+        engine.log[REGISTRY] = Bounds(0, 2, 2)
         again = await _restarted(engine, topic)
         owner = again.owners[0]
         assert (owner.next_registry, owner.sequence, list(owner.pending)) == (0, 2, [])
+        assert {REGISTRY: 0} in engine.commits
+        assert engine.seeks[-1] == (REGISTRY, 0)
         assert owner.manifest.sequence == 1
         assert await _take(again, _entry(0, generation=2), _entry(1, generation=2)) == [True, True]
         assert _remembered(topic).journal[-1].sequence == 2
