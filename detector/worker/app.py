@@ -68,7 +68,7 @@ class FaustEngine:
 
     async def seek(self, place: TP, offset: int) -> None:
         """Read a partition on from an offset, whatever was read of it."""
-        await self._app.consumer.seek(place, offset)
+        await self._app.consumer.read_on(place, offset)
 
     def lag(self, tp: TP, next_offset: int) -> int | None:
         """Return how many records are still to be read, None if not known."""

@@ -100,12 +100,18 @@ def test_a_removed_entry_is_gone_also_for_who_comes_later(deployed: Deployment) 
     declare(deployed, [entry("a-1", 2)])
     deployed.until(lambda: _metric(port, applied) == 1, "one entry more, and none of the old ones again")
     assert deployed.stop(again) == 0, deployed.logs()
-    # state of another seed is not continued: what is declared comes from the topic, from its beginning
+
+
+def test_a_partition_that_starts_cold_reads_the_whole_registry_again(deployed: Deployment) -> None:
+    """State of another seed is not continued: what is declared comes from the topic, from its first record."""
+    first = deployed.start()
+    declare(deployed, [entry(f"a-{number}") for number in range(20)])
+    deployed.until(lambda: deployed.behind(deployed.names.registry) == 0, "the registry")
+    assert deployed.stop(first) == 0, deployed.logs()
     port = free_port()
-    cold = deployed.start(listen_port=str(port), seed="7", checkpoint_interval_s="1")
-    deployed.until(
-        lambda: _metric(port, 'detector_pipeline{name="registered"') == 19, "the whole registry again", 180.0
-    )
+    cold = deployed.start(listen_port=str(port), seed="7")
+    applied = 'detector_controls_total{kind="registry",outcome="applied"}'
+    deployed.until(lambda: _metric(port, applied) == 20, "the whole registry again", 120.0)
     assert deployed.stop(cold) == 0, deployed.logs()
 
 
