@@ -19,7 +19,7 @@ def outside_grant(scene: RuleScene) -> Iterator[Hit]:
     """Yield the uses outside of what is declared of an agent and of what its running grants add; one cause a kind."""
     for act in declared_acts(scene):
         for used in uses_of(act.event):
-            if not act.agent.allows(used, act.now):
+            if not act.agent.declares(used) and not act.agent.lends(used, act.now):
                 words = {"use": SAID[used.use], "what": short(used.name)}
                 yield Hit(act.place, used.use, words, act.severity("medium"))
 

@@ -19,12 +19,17 @@ _STEPS: Final[dict[Criticality, int]] = {"low": -1, "medium": 0, "high": 1, "cri
 
 
 class DeclaredAct(NamedTuple):
-    """An event of an agent whose entry it is held against; its place in the batch, and when it was."""
+    """An event of an agent whose entry it is held against; its place in the batch, and the partition's time."""
 
     place: int
     event: Event
     agent: DeclaredAgent
-    now: float
+    clock: float
+
+    @property
+    def now(self) -> float:
+        """When it was, epoch seconds."""
+        return max(self.event.ts.timestamp(), self.clock - BACKDATED_S)
 
     def severity(self, base: Severity) -> Severity:
         """Return how severe a finding of this agent is that is `base` for one of medium criticality."""
@@ -43,12 +48,13 @@ def severity_for(base: Severity, criticality: Criticality) -> Severity:
     return _SEVERITIES[max(0, min(len(_SEVERITIES) - 1, place))]
 
 
-def declared_acts(batch: RuleScene) -> Iterator[DeclaredAct]:
-    """Yield the events of agents whose entry is active.
+def declared_acts(batch: RuleScene, having: str | None = None) -> Iterator[DeclaredAct]:
+    """Yield the events of agents whose entry is active; only those that have a field, if one is named.
 
     What is proposed allows everything, and who may not act at all is told by another rule.
     """
     for i, agent in enumerate(batch.declared):
         if agent is not None and agent.facts.lifecycle == "active":
             event = batch.events[i]
-            yield DeclaredAct(i, event, agent, max(event.ts.timestamp(), batch.clock[i] - BACKDATED_S))
+            if having is None or getattr(event, having) is not None:
+                yield DeclaredAct(i, event, agent, batch.clock[i])

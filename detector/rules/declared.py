@@ -157,10 +157,12 @@ class DeclaredAgent:
         """Tell whether a list of this entry has a name; None says nothing, and so has every name."""
         return declared is None or self._of(declared).allows(name)
 
-    def allows(self, used: Used, now: float) -> bool:
-        """Tell whether a use is declared, or allowed by a grant whose term runs."""
-        if self.matches(getattr(self.facts, _LISTS[used.use]), used.name):
-            return True
+    def declares(self, used: Used) -> bool:
+        """Tell whether a use is declared, or nothing is said of its kind."""
+        return self.matches(getattr(self.facts, _LISTS[used.use]), used.name)
+
+    def lends(self, used: Used, now: float) -> bool:
+        """Tell whether a grant whose term runs allows a use."""
         for term in self.facts.grants:
             lent = term.tools if used.use == "tool" else term.targets if used.use == "target" else None
             if lent is not None and is_running(term, now) and self._of(lent).allows(used.name):

@@ -16,7 +16,7 @@ MOST_RENEWALS: Final = 3
 
 def credential_age(scene: RuleScene) -> Iterator[Hit]:
     """Yield the events whose credential was issued longer ago than the agent's entry allows; one cause a credential."""
-    for act in declared_acts(scene):
+    for act in declared_acts(scene, "credential"):
         held = act.event.credential
         if held is None or held.issued_at is None:
             continue
@@ -31,7 +31,7 @@ def grant_overdue(scene: RuleScene) -> Iterator[Hit]:
 
     What the event says of the grant is not asked; one cause a grant and fault.
     """
-    for act in declared_acts(scene):
+    for act in declared_acts(scene, "grant"):
         if act.event.grant is None:
             continue
         name = act.event.grant.id
