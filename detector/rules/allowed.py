@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from detector.rules.criticality import DeclaredAct, declared_acts
-from detector.rules.declared import Use, model_of, uses_of
+from detector.rules.declared import TOOL_KINDS, Use, model_of, uses_of
 from detector.rules.rule import Hit, RuleScene, short
 
 SAID: Final[dict[Use, str]] = {
@@ -18,8 +18,17 @@ SAID: Final[dict[Use, str]] = {
 def outside_grant(scene: RuleScene) -> Iterator[Hit]:
     """Yield the uses outside of what is declared of an agent and of what its running grants add; one cause a kind."""
     for act in declared_acts(scene):
-        for used in uses_of(act.event):
-            if not act.agent.declares(used) and not act.agent.lends(used, act.now):
+        event, agent = act.event, act.agent
+        tool = event.kind in TOOL_KINDS and event.name
+        target = event.target if agent.facts.targets is not None else None  # of which there are many
+        key = (tool, target, event.peer_agent_id, event.parent_agent_id, event.data_class)
+        if key in agent.fine:
+            continue
+        outside = [used for used in uses_of(event) if not agent.declares(used)]
+        if not outside:
+            agent.note(key)
+        for used in outside:
+            if not agent.lends(used, act.now):
                 words = {"use": SAID[used.use], "what": short(used.name)}
                 yield Hit(act.place, used.use, words, act.severity("medium"))
 
@@ -27,7 +36,15 @@ def outside_grant(scene: RuleScene) -> Iterator[Hit]:
 def unapproved(scene: RuleScene) -> Iterator[Hit]:
     """Yield the events of an agent that runs what nobody approved; one cause for each thing."""
     for act in declared_acts(scene):
-        for cause, what, found in _unapproved(act):
+        event = act.event
+        tool = event.tool_hash and event.name
+        key = (event.agent_version, model_of(event), event.prompt_hash, tool, event.tool_hash, "runs")
+        if key in act.agent.fine:
+            continue
+        things = list(_unapproved(act))
+        if not things:
+            act.agent.note(key)
+        for cause, what, found in things:
             yield Hit(act.place, cause, {"what": what, "found": short(found)}, act.severity("high"))
 
 

@@ -12,6 +12,9 @@ from detector.rules.patterns import Patterns
 from detector.schema.event import Event
 from detector.schema.registry import Criticality, Declared, Lifecycle, RegistryEntry
 
+MOST_FINE: Final = 32
+MOST_LETTERS: Final = 128
+"""Acts of an agent that are remembered as fine, and how long a text of theirs may be."""
 DEFAULT_TENANT: Final = "default"
 """Whose an event is that names no tenant."""
 TOOL_KINDS: Final = frozenset({"tool_call", "data_access"})
@@ -130,10 +133,11 @@ def facts_of(entry: RegistryEntry, value: bytes) -> Facts:
 class DeclaredAgent:
     """An entry, ready to be asked; its lists are compiled when they are first needed."""
 
-    __slots__ = ("_compiled", "facts")
+    __slots__ = ("_compiled", "facts", "fine")
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
+        self.fine: set[tuple[object, ...]] = set()
         self._compiled: dict[tuple[str, ...], Patterns] = {}
 
     def check(self) -> None:
@@ -156,6 +160,11 @@ class DeclaredAgent:
     def matches(self, declared: Declared, name: str) -> bool:
         """Tell whether a list of this entry has a name; None says nothing, and so has every name."""
         return declared is None or self._of(declared).allows(name)
+
+    def note(self, act: tuple[str | bool | None, ...]) -> None:
+        """Remember an act that is fine whenever it is, to be found in `fine`: a few, short ones; no part of state."""
+        if len(self.fine) < MOST_FINE and all(len(one) <= MOST_LETTERS for one in act if isinstance(one, str)):
+            self.fine.add(act)
 
     def declares(self, used: Used) -> bool:
         """Tell whether a use is declared, or nothing is said of its kind."""
