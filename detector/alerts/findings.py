@@ -151,14 +151,14 @@ def found_by_rule(spot: Spot, rule: RuleEntry, hit: Hit) -> Finding:
     """Return what a rule says of an event."""
     event = spot.event
     words = {"agent": event.agent_id, "tool": event.name, **hit.words}
-    detection = f"{OF_RULES}{rule.name}"
+    detection, severity = f"{OF_RULES}{rule.name}", hit.severity or rule.severity
     cause = f"{detection}/{hit.cause}"
     why = Contribution(
         channel=rule.name, value=0.0, bits=0.0, observed=rule.observed.format(**words),
         expected=rule.expected.format(**words), voice="rule", n=0,
     )  # fmt: skip
     return Finding(
-        detection=detection, cause=cause, event=event, evidence=evidence_of(spot, cause, strength_of(rule.severity)),
-        severity=rule.severity, contributions=(why,), normal_if="normal if " + rule.normal.format(**words),
+        detection=detection, cause=cause, event=event, evidence=evidence_of(spot, cause, strength_of(severity)),
+        severity=severity, contributions=(why,), normal_if="normal if " + rule.normal.format(**words),
         asi=rule.asi, atlas=rule.atlas, title=rule.title.format(**words),
     )  # fmt: skip

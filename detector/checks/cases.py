@@ -16,6 +16,7 @@ from detector.profile.load import DEFAULT, load_profile, models_folder
 from detector.profile.model import Profile
 from detector.schema.alert import Alert
 from detector.schema.control import Control
+from detector.schema.declaration import declaration_of, pack_declarations
 from detector.schema.record import Record
 
 BATCH: Final = 256
@@ -44,6 +45,8 @@ class Header(BaseModel):
         Channels of which at least one must be among an alert's three largest contributions.
     contained : dict of str to {"limit", "isolate"}
         Agents of which an enforced command holds when the events begin, and its tier.
+    registry : tuple of dict
+        Entries of the registry that take effect between the quiet days and the events under test.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +59,7 @@ class Header(BaseModel):
     history: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}\.json$")]
     leads: tuple[str, ...] = ()
     contained: dict[str, CaseTier] = {}
+    registry: tuple[Body, ...] = ()
 
 
 class Repeat(BaseModel):
@@ -177,10 +181,11 @@ def run_case(profile: Profile, case: Case, days: Days | None = None, batch: int 
     days = days or live_through(profile, case)
     pipeline = Pipeline.restore(profile, days.shards, seed=0, trusted_until=case.trusted_until)
     pipeline.control(case.controls)
+    wrong = _declare(pipeline, case.header.registry)
     alerts, refused = _feed(pipeline, case.events, len(case.before), batch)
     alerts += pipeline.finish().alerts
     found = [alert for alert in alerts if alert.session_id in case.header.sessions]
-    faults = [*days.refused, *refused, *_verdict(case.header, found)]
+    faults = [*days.refused, *wrong, *refused, *_verdict(case.header, found)]
     return Result(case.header.case, case.header.expect, faults, found)
 
 
@@ -194,6 +199,15 @@ def run_cases(profile: Profile, folder: Path) -> list[Result]:
             lived[case.header.history] = live_through(profile, case)
         results.append(run_case(profile, case, lived[case.header.history]))
     return results
+
+
+def _declare(pipeline: Pipeline, entries: Sequence[Body]) -> list[str]:
+    """Let entries of the registry take effect; return a fault for each that was refused."""
+    if not entries:
+        return []
+    records = [declaration_of(number, str(one["agent_id"]).encode(), encode(one)) for number, one in enumerate(entries)]
+    outcome = pipeline.control([Control(len(entries) - 1, pack_declarations(records), "registry")])
+    return [f"entry {number} of registry must be one, got {one.detail}" for number, one in outcome.refusals]
 
 
 def _feed(pipeline: Pipeline, values: Sequence[bytes], offset: int, batch: int) -> tuple[list[Alert], list[str]]:

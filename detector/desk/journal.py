@@ -99,7 +99,8 @@ def write_journal(entries: list[JournalEntry], folder: Path) -> None:
     """
     places = [msgspec.structs.replace(entry, value=None) for entry in entries]
     controls = [
-        {"partition": entry.partition, "offset": entry.control_offset, "value": entry.value} for entry in entries
+        {"partition": entry.partition, "offset": entry.control_offset, "value": entry.value, "source": entry.source}
+        for entry in entries
     ]
     encode = msgspec.json.Encoder().encode_lines
     try:

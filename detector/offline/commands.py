@@ -151,6 +151,13 @@ def replay(
             rich_help_panel=INPUTS,
         ),
     ] = None,
+    registry: Annotated[
+        Path | None,
+        typer.Option(
+            help="Entries of the registry, one a line, each from its own time on; with a journal they stand there.",
+            rich_help_panel=INPUTS,
+        ),
+    ] = None,
     trusted_until: Annotated[
         str | None, typer.Option(help="Event time before which everything is learned.", rich_help_panel=PROFILE)
     ] = None,
@@ -185,7 +192,8 @@ def replay(
     from detector.profile.load import load_profile
 
     until = None if trusted_until is None else seconds_of(trusted_until, "trusted-until of replay")
-    settings, plan = ReplaySettings(partitions, seed, until, mode, _secret()), read_plan(controls, journal, partitions)
+    settings = ReplaySettings(partitions, seed, until, mode, _secret())
+    plan = read_plan(controls, journal, partitions, registry)
     run = Replay(load_profile(profile, models), settings, plan=plan)
     paths = events or [STDIN]
     with notice_on_stderr(), ExitStack() as open_files:

@@ -13,7 +13,8 @@ import msgspec
 from detector.errors import SetupError, StateError
 from detector.offline.partition import partition_of
 from detector.offline.sources import lines_of
-from detector.schema.control import Control, JournalEntry
+from detector.schema.control import Control, JournalEntry, Source
+from detector.schema.declaration import declaration_of, pack_declarations
 
 
 class _Exported(msgspec.Struct):
@@ -22,6 +23,12 @@ class _Exported(msgspec.Struct):
     partition: int
     offset: int
     value: str
+    source: Source = "feedback"
+
+
+class _Entered(msgspec.Struct):
+    agent_id: str
+    at: float
 
 
 class _Dated(msgspec.Struct):
@@ -47,6 +54,7 @@ class _Timed(msgspec.Struct, gc=False):
 
 _exported = msgspec.json.Decoder(_Exported)
 _dated = msgspec.json.Decoder(_Dated)
+_entry = msgspec.json.Decoder(_Entered)
 _timed = msgspec.json.Decoder(_Timed)
 _entry = msgspec.json.Decoder(JournalEntry)
 
@@ -107,7 +115,9 @@ class Plan:
             yield waiting.popleft().control
 
 
-def read_plan(controls: Path | None, journal: Path | None, partitions: int) -> Plan | None:
+def read_plan(
+    controls: Path | None, journal: Path | None, partitions: int, registry: Path | None = None
+) -> Plan | None:
     """Return the plan of recorded controls, None if no file is given.
 
     Parameters
@@ -119,6 +129,9 @@ def read_plan(controls: Path | None, journal: Path | None, partitions: int) -> P
         a control takes effect before the first event of its partition at or after its own time.
     partitions : int
         Partitions of the replay.
+    registry : Path, optional
+        Entries of the registry, one a line: each takes effect before the first event of its partition at or after its
+        own time. With a journal there is none: the journal has the places, and what took effect there.
 
     Raises
     ------
@@ -127,15 +140,43 @@ def read_plan(controls: Path | None, journal: Path | None, partitions: int) -> P
     """
     given = [] if controls is None else _read_controls(controls, partitions)
     if journal is not None:
+        if registry is not None:
+            raise SetupError(
+                f"registry of a replay must be left out with a journal, got {registry}: what took effect stands in the "
+                "journal and its controls, in its place"
+            )
         return _journaled(given, journal, partitions)
-    if controls is None:
+    if controls is None and registry is None:
         return None
     waiting: list[list[_Waiting]] = [[] for _ in range(partitions)]
-    for number, one in enumerate(given, start=1):
-        waiting[one.partition].append(
-            _Waiting(_dated_of(one.control.value, controls, number).since or 0.0, one.control)
-        )
+    for one in [] if registry is None else _read_registry(registry, partitions):
+        waiting[one.partition].append(_Waiting(one.at, one.control))
+    for number, placed in enumerate(given, start=1):
+        if controls is not None and placed.control.source == "feedback":
+            since = _dated_of(placed.control.value, controls, number).since or 0.0
+            waiting[placed.partition].append(_Waiting(since, placed.control))
     return Plan([sorted(each, key=lambda one: one.place) for each in waiting], by_offset=False)
+
+
+class _DatedEntry(NamedTuple):
+    partition: int
+    at: float
+    control: Control
+
+
+def _read_registry(path: Path, partitions: int) -> list[_DatedEntry]:
+    """Return the entries of a file as controls; what else is wrong with one is found where it takes effect."""
+    found: list[_DatedEntry] = []
+    for number, line in enumerate(lines_of(path), start=1):
+        try:
+            entry = _entry.decode(line)
+            record = declaration_of(number - 1, entry.agent_id.encode(), line)
+        except (msgspec.DecodeError, ValueError) as error:
+            message = f"line {number} of {path} must be an entry of the registry with agent_id and at, got {error}"
+            raise SetupError(f"{message}: correct it") from error
+        control = Control(number - 1, pack_declarations([record]), "registry")
+        found.append(_DatedEntry(partition_of(entry.agent_id, partitions), entry.at, control))
+    return found
 
 
 def _read_controls(path: Path, partitions: int) -> list[Placed]:
@@ -153,13 +194,13 @@ def _read_controls(path: Path, partitions: int) -> list[Placed]:
                 counts[partition] += 1
         else:
             partition = _within(one.partition, partitions, path, number)
-            found.append(Placed(partition, Control(one.offset, one.value.encode())))
+            found.append(Placed(partition, Control(one.offset, one.value.encode(), one.source)))
             counts[partition] += 1
     return found
 
 
 def _journaled(given: Sequence[Placed], path: Path, partitions: int) -> Plan:
-    known = {(one.partition, one.control.offset): one.control.value.decode() for one in given}
+    known = {(one.control.source, one.partition, one.control.offset): one.control.value.decode() for one in given}
     waiting: list[list[_Waiting]] = [[] for _ in range(partitions)]
     for number, line in enumerate(lines_of(path), start=1):
         try:
@@ -168,7 +209,7 @@ def _journaled(given: Sequence[Placed], path: Path, partitions: int) -> Plan:
             message = f"line {number} of {path} must be an entry of the journal, got {error}: see `detector journal`"
             raise SetupError(message) from error
         partition = _within(entry.partition, partitions, path, number)
-        value = known.pop((partition, entry.control_offset), entry.value)
+        value = known.pop((entry.source, partition, entry.control_offset), entry.value)
         if value is None:
             message = f"control {entry.control_offset} of partition {partition} must be in the controls file, got none"
             raise SetupError(f"{message}: {path} names it in line {number}; give the file it was exported with")

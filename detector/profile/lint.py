@@ -8,12 +8,13 @@ from typing import Final, Literal, NamedTuple
 
 from detector.channels.catalogue import CHANNELS, MEASURES, NAMES, WEIGHTS
 from detector.profile.model import Profile
+from detector.rules.inventory import ENTRY_BYTES
 
 # gates of 20 to 30 % beside a budget of 1 % behave alike, one near the alarm level fails: docs/science.md, *The gate*
 FAR: Final = 10.0
 IDLE_BYTES: Final = 4_096
 ROWS_BYTES: Final = 1 << 29
-"""Agents' rows of one partition: half a GiB (``docs/science.md``, *Who is remembered*)."""
+"""Agents' rows of a partition, or its registry: half a GiB (``docs/science.md``, *Who is remembered*)."""
 LEAST_AGENTS: Final = 2_048
 """A micro-batch may pass between an alert and its hold: so many rows that as many newcomers leave first."""
 
@@ -155,6 +156,13 @@ def _memory(profile: Profile) -> Iterator[Issue]:
     if rows > ROWS_BYTES:
         yield Issue(
             "memory.agents", "warning", f"times {idle:,} bytes should take at most {ROWS_BYTES:,} bytes, got {rows:,}"
+        )
+    entries = profile.rules.registered * ENTRY_BYTES
+    if entries > ROWS_BYTES:
+        yield Issue(
+            "rules.registered",
+            "warning",
+            f"times {ENTRY_BYTES} bytes should take at most {ROWS_BYTES:,} bytes, got {entries:,}",
         )
     if memory.agents < LEAST_AGENTS:
         yield Issue(

@@ -96,9 +96,13 @@ class ChannelWeights(create_model("_Weights", __base__=Section, **_WEIGHTS)):  #
 
 
 class RuleSettings(Section):
-    """``[rules]``: `enabled` names the detections by rule that are on."""
+    """``[rules]``: `enabled` names the detections by rule that are on.
+
+    `registered` is how many entries of the registry a partition holds, at 512 bytes each on average.
+    """
 
     enabled: tuple[str, ...] = SHIPPED
+    registered: Annotated[int, Field(strict=True, ge=1, le=4_194_304)] = 1_048_576
 
     @field_validator("enabled")
     @classmethod

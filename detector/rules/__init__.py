@@ -1,18 +1,22 @@
 """Detections by rule, from the first event on: they read events and say what they found. The table of all is here."""
 
 from detector.rules.acts import approval_pressed, irreversible_burst, self_approved
+from detector.rules.allowed import outside_grant, unapproved
 from detector.rules.containments import Containments, StandingCommand
 from detector.rules.delegation import delegation_burst, principal_changed
 from detector.rules.denials import denied_elsewhere
 from detector.rules.escape import escape
 from detector.rules.find import Acts, find
 from detector.rules.flow import memory_tainted, toxic_flow
+from detector.rules.inventory import Inventory
 from detector.rules.loops import no_progress, token_burn
 from detector.rules.memory import RuleMemory
 from detector.rules.models import model_substituted, prompt_changed
+from detector.rules.overdue import credential_age, grant_overdue
 from detector.rules.presence import LastAct
 from detector.rules.probing import access_probing, enumeration
 from detector.rules.protections import hook_failed, permission_bypass, sandbox_off
+from detector.rules.registered import two_instances, unregistered
 from detector.rules.rule import ENTRIES, SHIPPED, Hit, Rule, RuleEntry, RuleScene
 from detector.rules.silence import silent_agent
 from detector.rules.telemetry import session_cut, telemetry_gap
@@ -50,6 +54,12 @@ RULES = {
         prompt_changed,
         escape,
         silent_agent,
+        unregistered,
+        outside_grant,
+        credential_age,
+        grant_overdue,
+        two_instances,
+        unapproved,
     )
 }
 """Every rule by name; an entry of the catalogue without its function here, or the other way round, fails a test."""
@@ -61,6 +71,7 @@ __all__ = [
     "Acts",
     "Containments",
     "Hit",
+    "Inventory",
     "LastAct",
     "Rule",
     "RuleEntry",

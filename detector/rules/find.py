@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from detector.rules.declared import DeclaredAgent
+from detector.rules.inventory import Inventory
 from detector.rules.memory import RuleMemory
 from detector.rules.places import Places
 from detector.rules.rule import Hit, Rule, RuleEntry, RuleScene
@@ -18,7 +20,7 @@ class Acts(NamedTuple):
     """A batch as rules see it: events; of each watermark, receipt (or NaN), agent's row and name, kind, outcome.
 
     `may_alert`: whether a rule may speak of it; `where` returns where an event stands; before `quiet_until` nobody is
-    missed.
+    missed; `declared`: what the registry says of the agent of each, nothing of anybody where it is empty.
     """
 
     events: Sequence[Event]
@@ -31,6 +33,8 @@ class Acts(NamedTuple):
     may_alert: np.ndarray
     where: Callable[[int], tuple[str, int, int, int]]
     quiet_until: float = -math.inf
+    declared: Sequence[DeclaredAgent | None] = ()
+    inventory: Inventory | None = None
 
 
 def find(rules: Sequence[Rule], acts: Acts, memory: RuleMemory) -> Iterator[tuple[RuleEntry, Hit]]:
@@ -46,7 +50,8 @@ def find(rules: Sequence[Rule], acts: Acts, memory: RuleMemory) -> Iterator[tupl
     places = Places(acts.events, acts.kinds[:count], acts.outcomes[:count])
     heard = np.where(np.isnan(acts.receipt[:count]), acts.clock[:count], acts.receipt[:count]).data
     for entry, look in rules:
-        scene = RuleScene(acts.events, clock, heard, rows, names, entry.name, memory, places, acts.where)
+        told = (acts.where, acts.declared, acts.inventory)
+        scene = RuleScene(acts.events, clock, heard, rows, names, entry.name, memory, places, *told)
         for hit in look(scene):
             i = hit.event
             if hit.about is not None:

@@ -10,6 +10,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
+from detector.rules.declared import DeclaredAgent
+from detector.rules.inventory import Inventory
 from detector.rules.memory import RuleMemory, RuleNotes
 from detector.rules.places import Places
 from detector.rules.presence import LastAct
@@ -48,11 +50,13 @@ class Hit(NamedTuple):
     """An event a rule fired on: its place in the batch, what tells this cause from others, the placeholders' values.
 
     `about`: the act the finding stands at, of an agent that sends none any more; then `event` is only when it is told.
+    `severity`, where that is not the entry's own: of a declared agent it depends on how critical it is.
     """
 
     event: int
     cause: str
     words: dict[str, Any]
+    severity: Severity | None = None
     about: LastAct | None = None
 
 
@@ -77,6 +81,10 @@ class RuleScene(NamedTuple):
         Where in the batch to look.
     where : callable
         Returns where an event stands: topic, partition, offset, line.
+    declared : sequence of DeclaredAgent or None
+        Of each event what the registry says of its agent; empty where no agent is registered.
+    inventory : Inventory or None
+        The registry itself, as the partition knows it.
     """
 
     events: Sequence[Event]
@@ -88,6 +96,8 @@ class RuleScene(NamedTuple):
     memory: RuleMemory
     places: Places
     where: Callable[[int], tuple[str, int, int, int]]
+    declared: Sequence[DeclaredAgent | None] = ()
+    inventory: Inventory | None = None
 
     def last_act(self, event: int, act: Event) -> LastAct:
         """Return what is kept of an event, and where it stands."""
@@ -105,8 +115,8 @@ class RuleScene(NamedTuple):
 Look = Callable[[RuleScene], Iterator[Hit]]
 """Yields a hit for each event that breaks the rule, in order; an event without the fields it needs is no hit.
 
-Below the events it may depend on nothing but its own notes of the event's agent, and what is told of it: then it is the
-same however the events are cut into batches, and no agent can make or hide what is found of another.
+Below the events it may depend on nothing but its own notes of the event's agent, and what is told or declared of it:
+then it is the same however the events are cut into batches, and no agent can make or hide what is found of another.
 """
 
 

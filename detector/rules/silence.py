@@ -23,7 +23,7 @@ def silent_agent(scene: RuleScene) -> Iterator[Hit]:
     for i, event in enumerate(scene.events):
         if not begin <= scene.clock[i] < end:
             for silence in presence.move_to(int(scene.clock[i] // HOUR_S)):
-                yield Hit(i, CAUSE, _words(silence), silence.agents[0].last)
+                yield Hit(i, CAUSE, _words(silence), about=silence.agents[0].last)
             (begin, end), heard = presence.span(), presence.heard()
         if scene.names[i] not in heard:
             presence.hear(scene.names[i], scene.last_act(i, event))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -13,19 +13,28 @@ MAX_CONTROL_BYTES = 64 * 1_024
 """A longer record of the control topic is refused before it is journaled: the journal keeps the records themselves."""
 
 
+Source = Literal["feedback", "registry"]
+"""Which of the two control topics a control came from: `agent.feedback` or `agent.registry`."""
+
+
 class Control(NamedTuple):
-    """One record of the second input.
+    """One record of the second input; of the registry several that were read together.
 
     Parameters
     ----------
     offset : int
-        Its offset on the control topic's partition; in a file, its number among the lines of its partition.
+        Its offset on the control topic's partition, of several the last one's; in a file, its number among the lines of
+        its partition.
     value : bytes
-        The record as it stands on the topic.
+        The record as it stands on the topic; of the registry as :func:`detector.schema.declaration.pack_declarations`
+        writes them.
+    source : {"feedback", "registry"}, default="feedback"
+        Which topic.
     """
 
     offset: int
     value: bytes
+    source: Source = "feedback"
 
 
 class JournalEntry(msgspec.Struct, frozen=True):
@@ -49,6 +58,8 @@ class JournalEntry(msgspec.Struct, frozen=True):
         Number of the entry within its partition, from 0; in a file the order of the lines counts.
     generation : int
         Generation of the group in which it was written: of two entries of one number the later generation's stands.
+    source : {"feedback", "registry"}, default="feedback"
+        Topic of the control.
     """
 
     partition: int
@@ -58,6 +69,7 @@ class JournalEntry(msgspec.Struct, frozen=True):
     value: str | None = None
     sequence: int = 0
     generation: int = 0
+    source: Source = "feedback"
 
     def control(self) -> Control:
         """Return the control, its bytes held against the digest.
@@ -73,7 +85,7 @@ class JournalEntry(msgspec.Struct, frozen=True):
                 f"control {self.control_offset} of partition {self.partition} must have the digest {self.digest} that "
                 f"was journaled, got {digest_of(value)}: it is not the record that took effect"
             )
-        return Control(self.control_offset, value)
+        return Control(self.control_offset, value, self.source)
 
 
 def digest_of(value: bytes) -> str:

@@ -25,6 +25,7 @@ from detector.sketches.index import find_row
 from detector.sketches.keys import tick_of
 from detector.sketches.rolling import forget_value
 from detector.sketches.usual import forget_usual, place_key
+from detector.state.declarations import take_declarations
 from detector.state.exceptions import end, suppress
 from detector.state.partition import Partition
 from detector.state.report import Outcome
@@ -43,10 +44,15 @@ SAID: Final[dict[VerdictKind, Said]] = {
 def apply_controls(state: Partition, records: Sequence[Control]) -> Outcome:
     """Return what controls led to; changes what verdicts speak of: incidents, threshold, reference, memory.
 
-    A release is for the response stage and is only counted here; what cannot be read is refused.
+    Those of the registry change what is declared. A release is for the response stage and is only counted here; what
+    cannot be read is refused: the index of a refusal counts records, of which a control of the registry holds several.
     """
-    outcome = Outcome()
-    for index, control in enumerate(records):
+    outcome, index = Outcome(), -1
+    for control in records:
+        if control.source == "registry":
+            index += take_declarations(state, control, index + 1, outcome)
+            continue
+        index += 1
         try:
             act = control_adapter.validate_json(control.value, extra="ignore")
         except ValidationError as error:

@@ -28,7 +28,7 @@ from detector.memory.roster import (
     RETURNED,
 )
 from detector.profile.model import Profile
-from detector.rules import ENTRIES, RULES, Rule, RuleMemory
+from detector.rules import ENTRIES, RULES, Inventory, Rule, RuleMemory
 from detector.rules.pace import RulePace
 from detector.schema.past import Past
 from detector.scorers.artifacts import half_space_structure
@@ -85,6 +85,7 @@ class Partition:
         self.rules: tuple[Rule, ...] = tuple(RULES[name] for name in profile.rules.enabled)
         self.rule_memory = RuleMemory()
         self.rule_pace = RulePace()
+        self.inventory = Inventory(profile.rules.registered)
         shares = self.settings.threshold
         self.incidents = Incidents(
             Policy(profile.id, shares.alerts, shares.quarantine, profile.features.ignored_attributes),
@@ -94,6 +95,7 @@ class Partition:
         self.verdicts: Counter[str] = Counter()
         self.past = Past()
         self.texts = UsualTexts()
+        self.past.has_changed = True  # a first snapshot may come before any event, and must be whole
         self.touched_blocks: set[int] = set()
         self.touched_groups: set[int] = {FLEET, STRANGERS}
         self.touched_graves: set[int] = set()
@@ -169,7 +171,8 @@ class Partition:
         Agents and peer groups known, how many left or came back, tombstones, sessions open, the
         evidence at which a session alerts (infinite until enough have closed), the share of
         sessions promised and spent, forests fitted, the watermark, incidents opened in its hour,
-        those folded by the ceilings, and the ceiling, and how many verdicts of each kind were taken.
+        those folded by the ceilings, and the ceiling, how many verdicts of each kind were taken,
+        and how many agents are registered.
         """
         return {
             **self._remembered(),
@@ -189,6 +192,7 @@ class Partition:
             "rules_answered": float(len(self.rule_answers.answers)),
             "rules_told_again": float(self.rule_answers.expired),
             "rules_folding": float(len(self.rule_pace.folding({name: one.promise for name, one in ENTRIES.items()}))),
+            **self.inventory.gauges(),
             **{f"verdicts_{kind}": float(count) for kind, count in sorted(self.verdicts.items())},
         }
 

@@ -65,6 +65,8 @@ def restore_partition(state: Partition, shards: Mapping[str, bytes]) -> None:
         presence = {name: unpack(name, held[name])[1] for name in held if name.partition("/")[0] == "presence"}
         if presence and silent_agent.__name__ in state.profile.rules.enabled:
             state.rule_memory.presence.restore(presence)
+        declared = [name for name in held if name.startswith("registry/")]
+        state.inventory.restore({name.removeprefix("registry/"): unpack(name, held[name])[1] for name in declared})
         _restore_sessions(state, held)
         state.groups_known = int(state.memory.used[USED_GROUPS])
     except (KeyError, ValueError, IndexError, TypeError, ArtifactError) as error:

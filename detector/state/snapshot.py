@@ -65,6 +65,7 @@ def snapshot_partition(state: Partition, *, full: bool) -> dict[str, bytes]:
     shards |= usual_shards(state, full=full)
     shards |= _rewritten(state)
     shards |= {f"rules/{block:06}": pack({}, facts) for block, facts in state.rule_memory.shards(full=full).items()}
+    shards |= {f"registry/{name}": pack({}, facts) for name, facts in state.inventory.shards(full=full).items()}
     shards["core"] = _core(state)
     shards["sample"] = pack({"sample": memory.sample})
     coming = state.refit.sample

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import faust
 import structlog
@@ -16,6 +16,7 @@ from detector.worker.acknowledging import AckFollower, AckParts
 from detector.worker.checkpoint import CheckpointStore, key_of
 from detector.worker.clients import aiokafka_options, faust_credentials
 from detector.worker.controls import both, leave
+from detector.worker.declarations import Declarations, gathered
 from detector.worker.parts import Built, WorkerParts
 from detector.worker.ports import Bounds, Engine
 from detector.worker.responding import Message, RespondingParts, ResponseProcessor
@@ -25,6 +26,7 @@ from detector.worker.transport import BatchSink, BatchTransport, MicroBatch, par
 from detector.worker.watching import outside, watch_partitions
 
 log = structlog.get_logger("detector.worker")
+T = TypeVar("T")
 
 QUEUED_BATCHES = 4
 """Fetches that may wait for the scoring stage; more would only cost memory and delay a rebalance."""
@@ -64,6 +66,10 @@ class FaustEngine:
         """Return where partitions begin and end, and where the group stands."""
         bounds: Mapping[TP, Bounds] = await self._app.consumer.bounds(places)
         return bounds
+
+    async def seek(self, place: TP, offset: int) -> None:
+        """Read a partition on from an offset, whatever was read of it."""
+        await self._app.consumer.read_on(place, offset)
 
     def lag(self, tp: TP, next_offset: int) -> int | None:
         """Return how many records are still to be read, None if not known."""
@@ -206,6 +212,7 @@ def _add_processors(app: Any, built: Built, settings: WorkerSettings) -> None:  
     app.agent(raw(names.by_tenant), name="respond")(_acknowledging(built.engine, built.responding.on_record))
     feedback = _acknowledging(built.engine, both(built.responding, built.scoring.controls))
     app.agent(raw(names.feedback), name="feedback")(feedback)
+    app.agent(raw(names.registry), name="registry")(_together(built.engine, Declarations(built.scoring.controls)))
 
 
 def _acknowledging(engine: Engine, take: Callable[[Message], Awaitable[bool | None]]) -> Any:  # noqa: ANN401
@@ -213,19 +220,36 @@ def _acknowledging(engine: Engine, take: Callable[[Message], Awaitable[bool | No
 
     async def processor(stream: Any) -> None:  # noqa: ANN401
         async for event in stream.noack().events():
-            found = event.message
-            source = f"{found.topic}/{found.partition}/{found.offset}"
-            place = (found.partition, found.offset, found.generation_id, max(found.timestamp or 0.0, 0.0) or None)
-            message = Message(found.key, found.value or b"", dict(found.headers or ()), source, *place)
-            if await _or_crash(engine, take(message)) is False:
-                leave(stream.app.consumer, found)
+            if await _or_crash(engine, take(_message(event.message))) is False:
+                leave(stream.app.consumer, event.message)
             else:
                 event.ack()
 
     return processor
 
 
-async def _or_crash(engine: Engine, work: Awaitable[bool | None]) -> bool | None:
+def _message(found: Any) -> Message:  # noqa: ANN401 - Faust's own
+    source = f"{found.topic}/{found.partition}/{found.offset}"
+    place = (found.partition, found.offset, found.generation_id, max(found.timestamp or 0.0, 0.0) or None)
+    return Message(found.key, found.value or b"", dict(found.headers or ()), source, *place, found.value is None)
+
+
+def _together(engine: Engine, declarations: Declarations) -> Any:  # noqa: ANN401
+    """Return a processor of the registry's records: those that were read together are taken care of together."""
+
+    async def processor(stream: Any) -> None:  # noqa: ANN401
+        async for events in gathered(stream.noack().events()):
+            taken = await _or_crash(engine, declarations.take([_message(event.message) for event in events]))
+            for event, is_done in zip(events, taken, strict=True):
+                if is_done:
+                    event.ack()
+                else:
+                    leave(stream.app.consumer, event.message)
+
+    return processor
+
+
+async def _or_crash(engine: Engine, work: Awaitable[T]) -> T:
     """Await the work; end the worker if it breaks off, because a processor that raises acknowledges its record."""
     try:
         return await work

@@ -55,6 +55,8 @@ class Manifest(msgspec.Struct, frozen=True):
         Next offset of the control topic: every control before it is contained in the state; 0 if none is known.
     sequence : int
         First number of the journal that the state does not contain.
+    next_registry : int
+        As `next_control`, of the registry's topic.
     """
 
     epoch: int = 0
@@ -64,6 +66,7 @@ class Manifest(msgspec.Struct, frozen=True):
     poison: dict[int, float] = {}
     next_control: int = 0
     sequence: int = 0
+    next_registry: int = 0
 
 
 @dataclass(frozen=True, slots=True)

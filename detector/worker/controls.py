@@ -1,4 +1,4 @@
-"""Controls on Kafka: a record of the feedback topic gets its place in the input, then takes effect there.
+"""Controls on Kafka: what a control topic brings gets its place in the input, then takes effect there.
 
 The place is journaled in ``<group>.state`` before anything depends on it. A restart reads the journal and lets each
 control take effect at the same place again, so the same bytes come out.
@@ -16,6 +16,7 @@ from faust.types import TP
 
 from detector.schema.closing import CLASS_UID
 from detector.schema.control import Control, JournalEntry
+from detector.schema.declaration import unpack_declarations
 from detector.schema.record import Record
 from detector.schema.topics import TopicNames
 from detector.worker.checkpoint import CheckpointStore
@@ -102,7 +103,7 @@ class Controls:
     """
 
     def __init__(self, parts: ControlParts, host: ControlHost) -> None:
-        self._parts, self._host = parts, host
+        self.parts, self.host = parts, host
 
     async def take(self, message: Message, *, is_act: bool) -> bool:
         """Tell whether a record is done with; False: leave it unacknowledged, its next owner reads it again.
@@ -114,46 +115,69 @@ class Controls:
         is_act : bool
             False for one that is none and went to the dead letters.
         """
+        return await self.until_done(lambda: self._steps(message, is_act=is_act))
+
+    async def until_done(self, steps: Callable[[], Awaitable[bool | None]]) -> bool:
+        """Take steps under the lock, again while they return None; False once a rebalance or the end has begun."""
         while True:
-            async with self._host.busy:
-                is_done = await self._steps(message, is_act=is_act)
+            async with self.host.busy:
+                is_done = await steps()
             if is_done is not None:
                 return is_done
-            if self._parts.engine.is_moving:
+            if self.parts.engine.is_moving:
                 return False
-            await self._host.checkpoint()  # makes room in the ring
+            await self.host.checkpoint()  # makes room in the ring
             await asyncio.sleep(AGAIN_S)
 
-    async def _steps(self, message: Message, *, is_act: bool) -> bool | None:
-        """Let one control take effect, in this order, which is the promise.
+    def owner_of(self, message: Message) -> PartitionOwner | None:
+        """Return the owner a record is for; None if it is another worker's, or was read in another generation."""
+        owner = self.host.owners.get(message.partition)
+        if owner is not None and not owner.has_failed and message.generation == self.parts.engine.generation:
+            return owner
+        if owner is None and message.generation == self.parts.engine.generation:
+            topic, _, offset = message.source.rpartition("/")
+            log.error(
+                "a control is not beside its events: its topic needs as many partitions as agent.events",
+                place=topic,
+                offset=int(offset),
+            )
+        return None
 
-        0. The partition is ours, in the generation that read the record, and the control is new.
-        1. Fence: commit the input offset that is durable already; a worker that lost the partition is refused here
-           and writes nothing into the new owner's journal.
-        2. The entry (partition, input offset, control offset, digest, the control) is acknowledged in the journal.
-        3. The control takes effect, unless earlier ones still wait; its outputs are handed to the producer.
+    async def _steps(self, message: Message, *, is_act: bool) -> bool | None:
+        """Let one control take effect, if the partition is ours and the control is new.
 
         Returns True for one that is done with, False for one of another owner, None if it is to be tried again.
         """
-        # 0.
-        owner = self._host.owners.get(message.partition)
-        if owner is None or owner.has_failed or message.generation != self._parts.engine.generation:
-            self._left(message, owner)
+        owner = self.owner_of(message)
+        if owner is None:
+            self._count(message.value, "left")
             return False
         if message.offset < owner.next_control or not is_act:
             owner.next_control = max(owner.next_control, message.offset + 1)
             self._count(message.value, "repeated" if is_act else "refused")
             return True
+        return await self.place(owner, Control(message.offset, message.value))
+
+    async def place(self, owner: PartitionOwner, control: Control) -> bool | None:
+        """Let a control that is new take effect, in this order, which is the promise; the caller holds the lock.
+
+        1. Fence: commit the input offset that is durable already; a worker that lost the partition is refused here
+           and writes nothing into the new owner's journal.
+        2. The entry (partition, input offset, control offset, digest, the control) is acknowledged in the journal.
+        3. The control takes effect, unless earlier ones still wait; its outputs are handed to the producer.
+
+        Returns True, or None if it is to be tried again.
+        """
         if owner.sequence - owner.manifest.sequence >= RING:
             return None
         # 1.
         durable = max(owner.manifest.offset, owner.first)
-        if not await self._host.commits({TP(self._parts.names.events, owner.partition): durable}):
+        if not await self.host.commits({TP(self.parts.names.events, owner.partition): durable}):
             return None
         try:
             # 2.
-            entry = owner.entry(Control(message.offset, message.value), self._parts.engine.generation)
-            await asyncio.wait_for(self._parts.store.journal(entry), self._parts.output_timeout_s)
+            entry = owner.entry(control, self.parts.engine.generation)
+            await asyncio.wait_for(self.parts.store.journal(entry), self.parts.output_timeout_s)
             owner.journaled(entry)
             # 3.
             await self._apply(owner, owner.next_offset)
@@ -173,7 +197,7 @@ class Controls:
         The state, not what the group committed, says where to go on, as with the events: Faust seeks to what is
         committed next. A record that was left unacknowledged is read again.
         """
-        sound = [owner for owner in self._host.owners.values() if not owner.has_failed]
+        sound = [owner for owner in self.host.owners.values() if not owner.has_failed]
         for owner in sound:
             try:
                 await self.apply(owner, owner.next_offset)
@@ -181,19 +205,34 @@ class Controls:
                 owner.has_failed = True
                 raise
             self._show(owner)
-        known = {TP(self._parts.names.feedback, one.partition): one for one in sound if one.next_control}
+        names = self.parts.names
+        known = {TP(names.feedback, one.partition): one for one in sound if one.next_control}
+        declared = {TP(names.registry, one.partition): one for one in sound}
+        bounds = await self.parts.engine.bounds([*known, *declared])
+        for place, owner in known.items():
+            owner.next_control = self._held_against(place, owner.next_control, bounds[place])
+        for place, owner in declared.items():
+            # of a state that knows none of it the whole registry is read, whatever the group has committed
+            owner.next_registry = self._held_against(place, owner.next_registry or bounds[place].begin, bounds[place])
         if known:
-            bounds = await self._parts.engine.bounds(list(known))
-            for place, owner in known.items():
-                self._hold_against(owner, bounds[place])
-            await self._host.commits({place: owner.next_control for place, owner in known.items()})
+            await self.host.commits({place: owner.next_control for place, owner in known.items()})
+        moved = {tp: one.next_registry for tp, one in declared.items() if one.next_registry != bounds[tp].reads_on}
+        if moved and await self.host.commits(moved):
+            for tp, offset in moved.items():
+                await self.parts.engine.seek(tp, offset)  # Faust seeks to what is committed, but for 0
 
-    def _hold_against(self, owner: PartitionOwner, bounds: Bounds) -> None:
-        """Begin anew in a topic that ends before what was read of it: none of its records is a repeat."""
-        if owner.next_control > bounds.end:
-            place = {"partition": owner.partition, "read": owner.next_control, "end": bounds.end}
-            log.error("feedback topic ends before what was read of it: was it made anew?", **place)
-            owner.next_control = bounds.begin
+    def _held_against(self, place: TP, read: int, bounds: Bounds) -> int:
+        """Return where to read on; anew in a topic that ends before what was read of it: no record is a repeat."""
+        if read <= bounds.end:
+            return read
+        log.error(
+            "topic ends before what was read of it: was it made anew?",
+            topic=place.topic,
+            partition=place.partition,
+            read=read,
+            end=bounds.end,
+        )
+        return bounds.begin
 
     async def _apply(self, owner: PartitionOwner, before: int) -> None:
         for entry in owner.due(before):
@@ -204,26 +243,31 @@ class Controls:
         control = entry.control()
         # one at a time, as they came: what is applied together must not depend on where a restart fell
         outcome = owner.pipeline.control([control])
-        record = Record(control.value, None, self._parts.names.feedback, owner.partition, control.offset)
-        self._parts.metrics.told(outcome)
-        outputs = outputs_of(outcome.alerts, outcome.refusals, [record], self._parts.names)
-        await self._host.hand_over(owner, outputs)
-        self._count(control.value, "applied")
+        records = self._records(owner.partition, control)
+        self.parts.metrics.told(outcome)
+        await self.host.hand_over(owner, outputs_of(outcome.alerts, outcome.refusals, records, self.parts.names))
+        if control.source == "feedback":
+            self._count(control.value, "applied")
+            return
+        for index, refusal in outcome.refusals:
+            place = (records[index].topic, records[index].partition, records[index].offset)
+            log.error("an entry of the registry is refused", reason=refusal.reason, place=place, fault=refusal.detail)
+        self.parts.metrics.controls.labels("registry", "refused").inc(len(outcome.refusals))
+        self.parts.metrics.controls.labels("registry", "applied").inc(len(records) - len(outcome.refusals))
+
+    def _records(self, partition: int, control: Control) -> list[Record]:
+        """Return the records of a control, as they stand on their topic."""
+        names = self.parts.names
+        if control.source == "feedback":
+            return [Record(control.value, None, names.feedback, partition, control.offset)]
+        held = unpack_declarations(control.value)
+        return [Record(one.value or b"", one.key.encode(), names.registry, partition, one.offset) for one in held]
 
     def _show(self, owner: PartitionOwner) -> None:
-        self._parts.metrics.pending.labels(owner.partition).set(len(owner.pending))
+        self.parts.metrics.pending.labels(owner.partition).set(len(owner.pending))
 
     def _count(self, value: bytes, outcome: str) -> None:
-        self._parts.metrics.controls.labels(_kind_of(value), outcome).inc()
-
-    def _left(self, message: Message, owner: PartitionOwner | None) -> None:
-        self._count(message.value, "left")
-        if owner is None and message.generation == self._parts.engine.generation:
-            log.error(
-                "feedback is not beside its events: agent.feedback needs as many partitions as agent.events",
-                partition=message.partition,
-                offset=message.offset,
-            )
+        self.parts.metrics.controls.labels(_kind_of(value), outcome).inc()
 
 
 class _Feedback(Protocol):

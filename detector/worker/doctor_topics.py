@@ -88,7 +88,7 @@ def _days(config: Config) -> str:
 def _width(patient: Patient, spec: TopicSpec) -> Iterator[Remark]:
     names, has = patient.names, patient.partitions
     events = has.get(names.events)
-    if spec.name not in {names.state, names.feedback} or events is None or has[spec.name] == events:
+    if spec.name not in {names.state, names.feedback, names.registry} or events is None or has[spec.name] == events:
         return
     narrow, most = (spec.name if has[spec.name] < events else names.events), max(events, has[spec.name])
     says = f"{has[spec.name]} partitions, must be as many as {names.events} ({events})"

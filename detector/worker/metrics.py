@@ -69,7 +69,10 @@ class WorkerMetrics:
         )
         self.pipeline = Gauge("detector_pipeline", "The pipeline's gauges.", ["name", "partition"], registry=registry)
         self.controls = Counter(
-            "detector_controls", "Records of the feedback topic.", ["kind", "outcome"], registry=registry
+            "detector_controls",
+            "Records of the topics of feedback and registry.",
+            ["kind", "outcome"],
+            registry=registry,
         )
         self.pending = Gauge(
             "detector_journal_pending", "Controls that wait for their place.", ["partition"], registry=registry

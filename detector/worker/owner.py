@@ -23,13 +23,14 @@ MARKERS = 1
 
 
 class Snapshot(NamedTuple):
-    """State, offset and outstanding outputs at one batch boundary; which controls the state contains."""
+    """State, offset and outstanding outputs at one batch boundary; which controls it contains, as in a manifest."""
 
     offset: int
     shards: dict[str, bytes]
     outputs: list[Awaitable[Any]]
     next_control: int = 0
     sequence: int = 0
+    next_registry: int = 0
 
 
 class PartitionOwner:
@@ -65,8 +66,8 @@ class PartitionOwner:
         Offsets that were skipped because no record stands there any more, since they were last counted.
     pending : deque of JournalEntry
         Controls that are journaled and not in the state yet: each waits for its place in the input.
-    next_control : int
-        Every control before it is journaled, or was none.
+    next_control, next_registry : int
+        Every control before it is journaled, or was none: of the feedback, of the registry.
     sequence : int
         Number of the next entry of the journal.
     taken_at : int
@@ -92,21 +93,39 @@ class PartitionOwner:
         self._given_back: Snapshot | None = None
         self.taken_at = 0
         self.pending = deque(journal)
-        self.next_control = journal[-1].control_offset + 1 if journal else manifest.next_control
+        self.next_control, self.next_registry = manifest.next_control, manifest.next_registry
+        for entry in journal:
+            self._go_past(entry)
         self.sequence = journal[-1].sequence + 1 if journal else manifest.sequence
 
     def entry(self, control: Control, generation: int) -> JournalEntry:
         """Return the entry that gives a control its place: here, or behind what others may have told, or made wait."""
         place = max(self.next_offset, self.taken_at, *(waits.input_offset for waits in self.pending))
         value = control.value.decode()
-        digest = digest_of(control.value)
-        return JournalEntry(self.partition, place, control.offset, digest, value, self.sequence, generation)
+        facts = (control.offset, digest_of(control.value), value, self.sequence, generation, control.source)
+        return JournalEntry(self.partition, place, *facts)
 
     def journaled(self, entry: JournalEntry) -> None:
         """Take note that an entry is durable."""
         self.pending.append(entry)
         self.sequence = entry.sequence + 1
-        self.next_control = entry.control_offset + 1
+        self._go_past(entry)
+
+    def _go_past(self, entry: JournalEntry) -> None:
+        if entry.source == "registry":
+            self.next_registry = entry.control_offset + 1
+        else:
+            self.next_control = entry.control_offset + 1
+
+    def _contained(self) -> tuple[int, int, int]:
+        """Return next control, sequence and next registry record of what the state contains.
+
+        A control that waits is not in the state: what is durable ends before it.
+        """
+        told = next((one.control_offset for one in self.pending if one.source == "feedback"), self.next_control)
+        waits = any(one.source == "registry" for one in self.pending)
+        sequence = self.pending[0].sequence if self.pending else self.sequence
+        return told, sequence, self.manifest.next_registry if waits else self.next_registry
 
     def due(self, before: int) -> Iterator[JournalEntry]:
         """Yield the controls that take effect before the record at an offset; they wait no longer."""
@@ -159,10 +178,8 @@ class PartitionOwner:
         """Return what to make durable, None if there is nothing or it may not be."""
         if self.has_failed:
             return None
-        # a control that waits is not in the state: what is durable ends before it
-        first = self.pending[0] if self.pending else None
-        controls = (self.next_control, self.sequence) if first is None else (first.control_offset, first.sequence)
-        durable = (self.manifest.offset, self.manifest.next_control, self.manifest.sequence)
+        held, controls = self.manifest, self._contained()
+        durable = (held.offset, held.next_control, held.sequence, held.next_registry)
         if (self.next_offset, *controls) == durable and not self.outputs and self._given_back is None:
             return None
         outputs, self.outputs = self.outputs, []

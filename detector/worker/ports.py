@@ -36,6 +36,11 @@ class Bounds(NamedTuple):
     committed: int | None
     read_by_others: int = 0
 
+    @property
+    def reads_on(self) -> int:
+        """Where the group reads on by itself."""
+        return self.begin if self.committed is None else self.committed
+
 
 class Engine(Protocol):
     """What the stage needs of Faust."""
@@ -58,6 +63,9 @@ class Engine(Protocol):
 
     async def bounds(self, places: Sequence[TP]) -> Mapping[TP, Bounds]:
         """Return where partitions begin and end, and where the group stands."""
+
+    async def seek(self, place: TP, offset: int) -> None:
+        """Read a partition on from an offset, whatever was read of it."""
 
     def lag(self, tp: TP, next_offset: int) -> int | None:
         """Return how many records are still to be read, None if not known."""

@@ -50,7 +50,7 @@ class Message(NamedTuple):
     """One record of a low-rate topic, where it stands (``topic/partition/offset``), and the generation that read it.
 
     `receipt` is when it was written, epoch seconds: by the broker's clock, or by the writing worker's if the topic says
-    CreateTime; None if the record does not say.
+    CreateTime; None if the record does not say. `is_null`: the record has no value, which is not an empty one.
     """
 
     key: bytes | None
@@ -61,6 +61,7 @@ class Message(NamedTuple):
     offset: int = 0
     generation: int = -1
     receipt: float | None = None
+    is_null: bool = False
 
 
 class Decision(Protocol):

@@ -58,6 +58,7 @@ def worker_rights(names: TopicNames) -> list[Right]:
     return [
         *topic_rights(names.events, "Read"),
         *topic_rights(names.feedback, "Read", "Write"),
+        *topic_rights(names.registry, "Read"),
         *topic_rights(names.by_tenant, "Read", "Write"),
         *topic_rights(names.state, "Read", "Write"),
         *topic_rights(names.policy, "Read", "Write"),
@@ -74,6 +75,7 @@ def examined(names: TopicNames) -> list[str]:
     return [
         names.events,
         names.feedback,
+        names.registry,
         names.alerts,
         names.policy,
         names.policy_log,
@@ -137,6 +139,11 @@ COMPONENTS = (
         "analyst",
         "`detector suppress` and `detector suppressions`: this besides, and what they need of the above",
         lambda names: topic_rights(names.feedback, "Read"),
+    ),
+    Component(
+        "registrar",
+        "whoever may change the registry: its entries are read whole and written whole",
+        lambda names: topic_rights(names.registry, "Read", "Write"),
     ),
     Component(
         "auditor",

@@ -286,7 +286,7 @@ class ScoringStage:
         await self._acknowledged(snapshot.outputs)
         # 3.
         hour = {at: when for at, when in owner.poison.items() if at < snapshot.offset and when > now - HOUR_S}
-        facts = (self._parts.factory.fingerprint, hour, snapshot.next_control, snapshot.sequence)
+        facts = (self._parts.factory.fingerprint, hour, *snapshot[3:])
         new = Manifest(owner.manifest.epoch + 1, snapshot.offset, {}, *facts)
         save = self._parts.store.save(owner.partition, owner.manifest, new, snapshot.shards)
         owner.manifest = await asyncio.wait_for(save, self._parts.output_timeout_s)

@@ -61,7 +61,13 @@ def owner_of(partition: int, held: Remembered, factory: PipelineFactory) -> tupl
         log.error("partition restarts cold", partition=partition, offset=held.manifest.offset, why=refusal)
     # epochs go on, so that no slot of the refused state can be taken for one of the new
     manifest = msgspec.structs.replace(held.manifest, shards={}, fingerprint=factory.fingerprint)
-    return PartitionOwner(partition, factory.new(), manifest, held.journal), refusal is not None
+    if refusal is None:
+        return PartitionOwner(partition, factory.new(), manifest, held.journal), False
+    # what is declared is no history: the registry's topic still has all of it, and is read again from its beginning
+    told = tuple(entry for entry in held.journal if entry.source != "registry")
+    owner = PartitionOwner(partition, factory.new(), msgspec.structs.replace(manifest, next_registry=0), told)
+    owner.sequence = held.journal[-1].sequence + 1 if held.journal else manifest.sequence
+    return owner, True
 
 
 def refused() -> DeliveryError:

@@ -33,7 +33,8 @@ def topic_specs(names: TopicNames, partitions: int = 4, *, event_days: int = 7) 
     """Return what every topic of a deployment must look like.
 
     ``<group>.state`` has as many partitions as the events, because a checkpoint lies in the partition it stands for;
-    so has ``agent.feedback``, because a verdict must reach the worker that holds its agent. Events and state carry the
+    so have ``agent.feedback`` and ``agent.registry``, because what is said and declared of an agent must reach the
+    worker that holds it. Events and state carry the
     broker's time (LogAppendTime): the clock of the events is nobody's who sends, the age of a checkpoint is certain.
 
     Parameters
@@ -55,6 +56,7 @@ def topic_specs(names: TopicNames, partitions: int = 4, *, event_days: int = 7) 
     return [
         TopicSpec(names.events, partitions, {**kept, **received}),
         TopicSpec(names.feedback, partitions, long),
+        TopicSpec(names.registry, partitions, compact),
         TopicSpec(names.alerts, partitions, long),
         TopicSpec(names.policy, 1, compact),
         TopicSpec(names.policy_log, 1, long),

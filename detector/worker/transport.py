@@ -159,6 +159,12 @@ class BatchConsumer(driver.Consumer):
         thread = self._thread
         return dict(await thread.call_thread(_bounds, thread._ensure_consumer(), places))  # noqa: SLF001
 
+    async def read_on(self, place: TP, offset: int) -> None:
+        """Read a partition on from an offset, in the thread that reads."""
+        thread = self._thread
+        await thread.call_thread(_seek, thread._ensure_consumer(), place, offset)  # noqa: SLF001
+        self._read_offset[place] = offset or None
+
     async def width(self, topic: str) -> int:
         """Return how many partitions a topic has now."""
         thread = self._thread
@@ -168,6 +174,12 @@ class BatchConsumer(driver.Consumer):
 async def _width(consumer: Any, topic: str) -> int:  # noqa: ANN401 - aiokafka's
     await consumer._client.force_metadata_update()  # noqa: SLF001 - else it is up to five minutes old
     return len(consumer.partitions_for_topic(topic) or ())
+
+
+async def _seek(consumer: Any, place: TP, offset: int) -> None:  # noqa: ANN401 - aiokafka's
+    from aiokafka import TopicPartition
+
+    consumer.seek(TopicPartition(*place), offset)
 
 
 async def _bounds(consumer: Any, places: Sequence[TP]) -> dict[TP, Bounds]:  # noqa: ANN401 - aiokafka's

@@ -29,10 +29,12 @@ async def watch_partitions(app: Any, engine: Engine, settings: WorkerSettings) -
 
 def _widened(settings: WorkerSettings, known: int, width: int) -> SetupError:
     names, events = settings.topics, settings.topics.events
-    how = " and ".join(f"`{widened(settings.bootstrap, name, width)}`" for name in (names.state, names.feedback))
+    how = " and ".join(
+        f"`{widened(settings.bootstrap, name, width)}`" for name in (names.state, names.feedback, names.registry)
+    )
     return SetupError(
-        f"partitions of {events} must stay as many as a running worker knows ({known}), got {width}: give state and "
-        f"feedback as many with {how}, and start the worker again; nothing is lost"
+        f"partitions of {events} must stay as many as a running worker knows ({known}), got {width}: give state, "
+        f"feedback and registry as many with {how}, and start the worker again; nothing is lost"
     )
 
 

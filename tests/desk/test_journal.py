@@ -28,9 +28,9 @@ class Held(NamedTuple):
     value: bytes | None
 
 
-def _entry(sequence: int, partition: int = 0, place: int = 5, **more: int) -> JournalEntry:
+def _entry(sequence: int, partition: int = 0, place: int = 5, generation: int = 0) -> JournalEntry:
     value = json.dumps({"agent_id": "ä", "at": sequence, "say": 'quo"te'}, ensure_ascii=False)
-    return JournalEntry(partition, place, sequence + 40, digest_of(value.encode()), value, sequence, **more)
+    return JournalEntry(partition, place, sequence + 40, digest_of(value.encode()), value, sequence, generation)
 
 
 def _sealed(entry: JournalEntry, key: bytes = KEY) -> Held:

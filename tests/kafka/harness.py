@@ -203,9 +203,10 @@ class Deployment:
 
     def until_by_tenant_done(self) -> None:
         """Return once the response stage has answered every alert on the tenants' topic."""
-        self.until(lambda: self._behind(self.names.by_tenant) == 0, "by-tenant done")
+        self.until(lambda: self.behind(self.names.by_tenant) == 0, "by-tenant done")
 
-    def _behind(self, topic: str) -> int:
+    def behind(self, topic: str) -> int:
+        """Return how many records of a topic the group has not committed."""
         consumer = Consumer({**self.client, "group.id": self.group, "enable.auto.commit": False})
         try:
             ends = self.ends(topic)

@@ -13,7 +13,8 @@ from detector.offline.partition import partition_of
 from detector.offline.replay import Replay, Replayed, ReplaySettings
 from detector.offline.sources import batches
 from detector.profile.load import load_profile
-from detector.schema.control import digest_of
+from detector.schema.control import Control, digest_of
+from detector.schema.declaration import declaration_of, pack_declarations, unpack_declarations
 from detector.schema.feedback import Verdict
 from tests.offline.stand_in import StandInPipeline, event
 from tests.schema.cases import case
@@ -79,7 +80,7 @@ def test_a_journal_that_holds_the_controls_needs_no_other_file(tmp_path: Path) -
     """`detector journal` writes both; the journal alone is enough."""
     act = _verdict("agent-0", 5.0)
     _, (pipeline,) = _run(None, _file(tmp_path / "j", [_entry(act, 7, value=act.decode())]))
-    assert pipeline.controls == [(7, (0, act))]
+    assert pipeline.controls == [(7, Control(0, act))]
 
 
 def test_places_count_per_partition(tmp_path: Path) -> None:
@@ -172,3 +173,60 @@ def test_a_controls_line_that_is_no_feedback_is_refused(tmp_path: Path) -> None:
 def test_without_files_there_is_no_plan() -> None:
     """The harmless twin: a replay of events alone is what it was."""
     assert read_plan(None, None, 1) is None
+
+
+def _declared(agent: str, at: float, revision: int = 1) -> bytes:
+    entry = {"agent_id": agent, "at": at, "revision": revision, "by": "Ada", "reason": "new", "tools": ["read"]}
+    return json.dumps(entry).encode()
+
+
+@pytest.mark.parametrize("size", [1, 7, 512])
+def test_entries_of_the_registry_take_effect_at_their_own_time(tmp_path: Path, size: int) -> None:
+    """Each beside the events of its agent, between verdicts, however the file is cut; later ones at the end."""
+    entries = [_declared("agent-0", BEGIN - 5.0), _declared("agent-1", BEGIN + 1e9)]
+    acts = _file(tmp_path / "c", [_verdict("agent-0", BEGIN - 4.0)])
+    plan = read_plan(acts, None, 1, _file(tmp_path / "r", entries))
+    made: list[StandInPipeline] = []
+
+    def make(_profile: object, _settings: object) -> StandInPipeline:
+        made.append(StandInPipeline())
+        return made[-1]
+
+    run = Replay(PROFILE, ReplaySettings(1), make, plan)
+    for batch in batches(LINES, size):
+        run.feed(batch)
+    run.finish()
+    assert [(place, control.source) for place, control in made[0].controls] == [
+        (0, "registry"),
+        (0, "feedback"),
+        (80, "registry"),
+    ]
+    assert [one.key for one in unpack_declarations(made[0].controls[2][1].value)] == ["agent-1"]
+
+
+def test_a_registry_beside_a_journal_is_refused(tmp_path: Path) -> None:
+    """The journal has what took effect, and where."""
+    entries = _file(tmp_path / "r", [_declared("agent-0", BEGIN)])
+    with pytest.raises(SetupError, match="must be left out with a journal"):
+        read_plan(None, _file(tmp_path / "j", []), 1, entries)
+
+
+@pytest.mark.parametrize("line", [b"no json", b"[]", b'{"agent_id": "a"}', b'{"agent_id": "", "at": 1}'])
+def test_a_line_that_is_no_entry_is_refused_with_its_number(tmp_path: Path, line: bytes) -> None:
+    """A file that was meant to be another."""
+    with pytest.raises(SetupError, match=r"line 2 of .* must be an entry of the registry"):
+        read_plan(None, None, 1, _file(tmp_path / "r", [_declared("agent-0", BEGIN), line]))
+
+
+def test_a_journaled_entry_finds_its_records_among_the_controls(tmp_path: Path) -> None:
+    """One offset is one of each topic."""
+    value = pack_declarations([declaration_of(3, b"agent-0", _declared("agent-0", BEGIN))])
+    act = _verdict("agent-0", 5.0)
+    exported = [
+        json.dumps({"partition": 0, "offset": 3, "value": one.decode(), "source": source}).encode()
+        for one, source in ((act, "feedback"), (value, "registry"))
+    ]
+    journal = [_entry(value, 20, 3, source="registry"), _entry(act, 30, 3)]
+    _, (pipeline,) = _run(_file(tmp_path / "c", exported), _file(tmp_path / "j", journal))
+    assert [(place, control.source) for place, control in pipeline.controls] == [(20, "registry"), (30, "feedback")]
+    assert pipeline.controls[0][1].value == value

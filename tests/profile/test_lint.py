@@ -73,6 +73,7 @@ WARNED: list[tuple[str, dict[str, Any]]] = [
     ("memory.agent_keys", {"memory": {"agent_keys": 1_024, "agents": 65_536}}),
     ("memory.agent_keys", {"memory": {"agent_tools": 64, "agents": 65_536}}),
     ("memory.agents", {"memory": {"agents": 262_144}}),
+    ("rules.registered", {"rules": {"registered": 1_048_577}}),
     ("memory.agents", {"memory": {"agents": 2_047}}),
 ]
 

@@ -13,6 +13,7 @@ from faust.types import TP
 
 from detector.schema.alert import Alert, Evidence, finding_uid
 from detector.schema.control import Control
+from detector.schema.declaration import unpack_declarations
 from detector.schema.decode import Refusal, decode
 from detector.schema.event import Event
 from detector.schema.record import Record
@@ -61,6 +62,11 @@ class FakePipeline:
     def control(self, records: Sequence[Control]) -> FakeOutcome:
         alerts = []
         for control in records:
+            if control.source == "registry":
+                for one in unpack_declarations(control.value):
+                    self.agents[one.key] *= 10
+                self.is_dirty = True
+                continue
             act = json.loads(control.value)
             if act["kind"] == "verdict":
                 agent = act["agent_id"]
@@ -174,6 +180,7 @@ class FakeEngine:
         self.full: asyncio.Event | None = None
         self.slow_commits: asyncio.Event | None = None
         self.log: dict[TP, Bounds] = {}
+        self.seeks: list[tuple[TP, int]] = []
         self._waiting: list[tuple[str, asyncio.Future[None]]] = []
 
     async def send(
@@ -213,6 +220,9 @@ class FakeEngine:
 
     async def bounds(self, places: Sequence[TP]) -> Mapping[TP, Bounds]:
         return {place: self.log.get(place, Bounds(0, 1_000_000, None)) for place in places}
+
+    async def seek(self, place: TP, offset: int) -> None:
+        self.seeks.append((place, offset))
 
     def lag(self, tp: TP, next_offset: int) -> int | None:
         return 0

@@ -39,7 +39,7 @@ def test_a_feedback_topic_of_another_width_is_to_be_widened() -> None:
 
 def test_as_many_partitions_everywhere_are_in_order() -> None:
     """Nothing is said."""
-    _check_widths("b:9092", NAMES, {NAMES.events: 4, NAMES.state: 4, NAMES.feedback: 4})
+    _check_widths("b:9092", NAMES, {NAMES.events: 4, NAMES.state: 4, NAMES.feedback: 4, NAMES.registry: 4})
 
 
 def _settings(protocol: str, **more: Any) -> WorkerSettings:

@@ -12,16 +12,20 @@ def test_checkpoints_lie_beside_the_events_they_stand_for() -> None:
     assert specs["g.state"].partitions == specs["p.agent.events"].partitions == 12
 
 
-def test_feedback_lies_beside_the_events_of_its_agent() -> None:
-    """A verdict must reach the worker that holds the agent: the same key, the same number of partitions."""
+def test_feedback_and_registry_lie_beside_the_events_of_their_agent() -> None:
+    """What is said and declared must reach the worker that holds the agent: same key, same number of partitions."""
     specs = {spec.name: spec for spec in topic_specs(TopicNames("p.", "g"), 12)}
-    assert specs["p.agent.feedback"].partitions == 12
+    assert specs["p.agent.feedback"].partitions == specs["p.agent.registry"].partitions == 12
 
 
 def test_desired_states_and_checkpoints_are_compacted_and_the_log_is_not() -> None:
     """What is whole by key is compacted; what is history is not."""
     kept = {spec.name: spec.config["cleanup.policy"] for spec in topic_specs(TopicNames())}
-    assert {name for name, policy in kept.items() if policy == "compact"} == {"agent.policy", "detector.state"}
+    assert {name for name, policy in kept.items() if policy == "compact"} == {
+        "agent.policy",
+        "agent.registry",
+        "detector.state",
+    }
 
 
 def test_events_and_checkpoints_carry_the_time_of_the_broker() -> None:

@@ -1,0 +1,20 @@
+"""What the registry says of the agents of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from detector.intake.columns import BARE
+from detector.rules.declared import DEFAULT_TENANT, DeclaredAgent
+from detector.schema.event import Event
+from detector.state.partition import Partition
+
+
+def declared_in(state: Partition, events: Sequence[Event]) -> Sequence[DeclaredAgent | None]:
+    """Return what the registry says of the agent of each event of the columns; nothing where it is empty."""
+    if not len(state.inventory):
+        return ()
+    bare = state.work.columns.ident[: len(events), BARE].tolist()
+    return [
+        state.inventory.of(agent, event.tenant or DEFAULT_TENANT) for agent, event in zip(bare, events, strict=True)
+    ]
