@@ -10,7 +10,7 @@ from detector.registry.tables import NOBODY, rows
 from detector.schema.registry import GrantEntry, RegistryEntry
 from detector.views.shown import moment, shown
 
-MOST_RENEWALS: Final = 2
+MOST_RENEWALS: Final = 3
 """Renewals of a temporary grant beyond which it is one in name only."""
 _DAY_S: Final = 86_400.0
 State = Literal["ended", "ends", "renewed"]

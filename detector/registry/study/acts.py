@@ -8,8 +8,8 @@ from typing import Final
 from detector.schema.event import Event
 
 TOOL_KINDS: Final = frozenset({"tool_call", "data_access", "network", "message", "auth", "memory"})
-"""Kinds whose name is a tool and whose target is what it reached. A model call uses a model; `lifecycle` and `policy`
-use nothing."""
+"""Kinds whose name is a tool's. Rules hold the names of the first two against `tools`, gateways hold all that are
+called: what is proposed must be enough for both."""
 READ_KINDS: Final = frozenset({"data_access", "auth", "llm_call", "lifecycle", "policy"})
 """Kinds that are taken as reading; the others can change something."""
 READ_WORDS: Final = frozenset(
@@ -37,15 +37,14 @@ def uses_of(event: Event) -> Iterator[tuple[str, str]]:
     """Yield (field of an entry, value) for everything an event uses."""
     if event.kind in TOOL_KINDS:
         yield "tools", event.name
-        if event.target:
-            yield "targets", event.target
-    elif event.kind == "llm_call" and (model := event.model or event.target):
+    if event.target:
+        yield "targets", event.target
+    if model := event.model or (event.target if event.kind == "llm_call" else None):
         yield "approved.models", model
     if event.peer_agent_id:
         yield "peers", event.peer_agent_id
-    # a sub-agent is an instance of its agent, which then stands as its parent
-    for caller in {event.on_behalf_of, event.parent_agent_id} - {None, "", event.agent_id}:
-        yield "delegates", str(caller)
+    if event.parent_agent_id:
+        yield "delegates", event.parent_agent_id
     if event.data_class:
         yield "data_classes", event.data_class
     if event.agent_version:

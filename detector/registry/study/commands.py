@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detector.registry.options import Bootstrap, File, Out, Prefix
+from detector.registry.options import AsJson, Bootstrap, File, Out, Prefix
 
 if TYPE_CHECKING:
     from detector.registry.study.events import EventSource
@@ -70,6 +70,134 @@ def discover(
     for line in [*headlines(found), *left_out_lines(source.left_out)]:
         typer.echo(line, err=True)
     put(found.page(again=again), out)
+
+
+@app.command("usage")
+def usage(
+    events: Paths = None,
+    from_topic: FromTopic = False,
+    since: Since = None,
+    until: Until = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also what is used.")] = False,
+    as_json: AsJson = False,
+    quiet: IsQuiet = False,
+    file: File = None,
+    bootstrap: Bootstrap = None,
+    topic_prefix: Prefix = None,
+) -> None:
+    """Hold what is declared against what was used: unused tools, targets, peers, classes, versions; for how long.
+
+    Beside each stands how many other agents of its type use it. Of a list with more different values than fit in memory
+    nothing is claimed. Exit status: 0; 2 refused.
+    """
+    from detector.registry.options import store_of
+    from detector.registry.study.events import left_out_lines
+    from detector.registry.study.usage import Usage, usage_lines
+
+    source = _source(events, since, until, from_topic, bootstrap, topic_prefix)
+    standing = store_of(file, None if file else bootstrap, None if file else topic_prefix).read()
+    for line in usage_lines(Usage(_seen(source, quiet), standing.entries), everything=everything, is_json=as_json):
+        typer.echo(line)
+    for line in left_out_lines(source.left_out):
+        typer.echo(line, err=True)
+
+
+@app.command("tighten")
+def tighten(
+    events: Paths = None,
+    from_topic: FromTopic = False,
+    since: Since = None,
+    until: Until = None,
+    unused: Annotated[str, typer.Option(help="A name goes that was not used for so long: 12h, 30d.")] = "0d",
+    narrow: Annotated[
+        bool, typer.Option("--narrow", help="Patterns become what was used under them, where that is less.")
+    ] = False,
+    out: Out = None,
+    opa: Annotated[
+        Path | None,
+        typer.Option(help="Folder for data.json and registry.rego of Open Policy Agent.", file_okay=False),
+    ] = None,
+    cedar: Annotated[Path | None, typer.Option(help="File for Cedar policies.", dir_okay=False)] = None,
+    quiet: IsQuiet = False,
+    file: File = None,
+    bootstrap: Bootstrap = None,
+    topic_prefix: Prefix = None,
+) -> None:
+    """Write least privilege as a file to review and apply: what is declared, without what was not used.
+
+    A second reading of the events says what the tighter entries would have denied that the standing ones allow. --opa
+    and --cedar write the whole inventory, tightened, for those engines. Exit status: 0 nothing would have been
+    denied; 1 something would, each is listed; 2 refused.
+    """
+    from detector.registry.options import put, store_of
+    from detector.registry.pages import page_of
+    from detector.registry.study import tightened
+    from detector.registry.study.tighten import Tightening
+    from detector.registry.study.usage import Usage, unknown_lines
+    from detector.views.shown import since_of
+
+    source = _source(events, since, until, from_topic, bootstrap, topic_prefix)
+    tightened.check_repeatable(source)
+    standing = store_of(file, None if file else bootstrap, None if file else topic_prefix).read()
+    found = Usage(_seen(source, quiet), standing.entries)
+    items = list(Tightening(1e12 - since_of(unused, 1e12), narrow).items(found))
+    put(page_of(items, ["Least privilege by use. Review, then: detector registry apply THIS FILE"]), out)
+    tighter = {**standing.entries, **{item.draft.entry.agent_id: item.draft.entry for item in items}}
+    tightened.write_policies(tighter.values(), found, opa, cedar)
+    denials = tightened.denials(source, items, standing.entries, is_shown=not quiet)
+    for line in [*unknown_lines(found), *tightened.lines(items, denials)]:
+        typer.echo(line, err=True)
+    raise typer.Exit(int(bool(denials.denied)))
+
+
+@app.command("risk")
+def risk(
+    events: Paths = None,
+    from_topic: FromTopic = False,
+    since: Since = None,
+    until: Until = None,
+    alerts: Annotated[
+        list[Path] | None, typer.Option(help="Alerts, one a line as on agent.alerts: open findings. May be repeated.")
+    ] = None,
+    alerts_from_topic: Annotated[
+        bool, typer.Option("--alerts-from-topic", help="Open findings of agent.alerts.", rich_help_panel=EVENTS)
+    ] = False,
+    internal: Annotated[
+        list[str] | None, typer.Option(help="A domain of your own, like acme.com: its hosts are not outside.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write one page of HTML to this file.", dir_okay=False)] = None,
+    as_json: AsJson = False,
+    quiet: IsQuiet = False,
+    file: File = None,
+    bootstrap: Bootstrap = None,
+    topic_prefix: Prefix = None,
+) -> None:
+    """Rank agents by how bad it is if they go wrong, times what they could do; over-grants and exceptions beside it.
+
+    The formula stands in docs/inventory.md and on the page. The page is one file: sortable, without a server, loading
+    nothing. Exit status: 0; 2 refused.
+    """
+    from detector.clock import system_clock
+    from detector.registry.options import kafka_of, put, store_of
+    from detector.registry.study import findings, risk_page
+    from detector.registry.study.risk import RiskInputs, risk_lines, risks_of
+    from detector.registry.study.usage import Usage
+
+    source = _source(events, since, until, from_topic, bootstrap, topic_prefix)
+    standing = store_of(file, None if file else bootstrap, None if file else topic_prefix).read()
+    records = findings.alerts_in(alerts or ())
+    if alerts_from_topic:
+        kafka, names = kafka_of(bootstrap, topic_prefix)
+        records = findings.alerts_on(kafka, names.alerts)
+    known, left_out = findings.open_findings(records)
+    inputs = RiskInputs(Usage(_seen(source, quiet), standing.entries), known, internal or (), system_clock())
+    risks = risks_of(inputs)
+    for line in risk_lines(risks, is_json=as_json):
+        typer.echo(line)
+    if left_out:
+        typer.echo(f"left out: {left_out} records that are no alert, or did not fit", err=True)
+    if html is not None:
+        put([risk_page.page(inputs, risks).html()], html)
 
 
 def _source(
