@@ -1,0 +1,68 @@
+"""Who acts without an entry, who has one and does not act, and who shares an identity."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from detector.registry.study.discover import Discovery, headlines
+from detector.registry.study.seen import Seen
+from detector.schema.event import Credential
+from tests.registry.inventory import MONDAY, daily, entry, event, seen
+
+
+def test_agents_are_held_against_the_inventory() -> None:
+    """Of the same tenant; a retired one that acts is named apart."""
+    stands = {
+        "a-1": entry(),
+        "a-2": entry("a-2", tenant="acme"),
+        "a-4": entry("a-4"),
+        "a-5": entry("a-5", lifecycle="retired"),
+        "a-6": entry("a-6", lifecycle="retired"),
+    }
+    found = Discovery(seen(daily(range(2)), daily([0], "a-2"), daily([0], "a-3"), daily([0], "a-5")), stands)
+    assert [one.agent_id for one in found.unregistered] == ["a-2", "a-3"]
+    assert [one.agent_id for one in found.unseen] == ["a-4"]
+    assert [one.agent_id for one in found.retired] == ["a-5"]
+
+
+def test_one_identity_of_several_is_told() -> None:
+    """A credential, a SPIFFE id, an id in two tenants, two instances at once."""
+    key = Credential(id="key-7")
+    found = Discovery(
+        seen(
+            [
+                event(0, credential=key, spiffe_id="spiffe://x/y"),
+                event(0, "a-2", credential=key, spiffe_id="spiffe://x/y"),
+            ],
+            [event(0, "a-3", tenant="acme"), event(0, "a-3")],
+            [event(day, "a-4", instance_id=name) for day, name in ((0, "i-1"), (1, "i-2"), (2, "i-1"))],
+        ),
+        {},
+    )
+    assert {(one.what, one.name) for one in found.shared} == {
+        ("credential", "key-7"),
+        ("SPIFFE id", "spiffe://x/y"),
+        ("tenants", "a-3"),
+        ("instances at once", "a-4"),
+    }
+
+
+def test_instances_that_follow_each_other_share_nothing() -> None:
+    """A restart is no clone."""
+    events = [event(day, instance_id=f"i-{day}", ts=MONDAY + timedelta(days=day)) for day in range(5)]
+    assert Discovery(seen(events), {}).shared == []
+
+
+def test_an_agent_in_two_tenants_is_proposed_once() -> None:
+    """An id is one entry; the headlines say that there are two."""
+    found = Discovery(seen(daily(range(4), tenant="acme"), daily(range(2), tenant="evil")), {})
+    assert [item.draft.entry.tenant for item in found.items()] == ["acme"]
+    assert any("tenants a-1" in line for line in headlines(found))
+
+
+def test_what_was_not_held_is_said_and_an_empty_window_too() -> None:
+    """Nothing is left out silently."""
+    held = seen(daily(range(2)))
+    held.unheld["acts of agents beyond the cap"] = 7
+    assert any("7 acts of agents beyond the cap" in line for line in headlines(Discovery(held, {})))
+    assert list(headlines(Discovery(Seen(), {}))) == ["no event in the window"]
