@@ -41,7 +41,7 @@ def test_an_empty_list_allows_none() -> None:
 
 def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
     """With the entry and the field."""
-    tables = [
+    tables: list[dict[str, object]] = [
         {"agent_id": "a-1", "toolz": []},
         {"agent_id": "a-2", "lifecycle": "active"},
         {"agent_id": "a-3", "tools": ["re:("]},
