@@ -192,12 +192,12 @@ def risk(
     known, left_out = findings.open_findings(records)
     inputs = RiskInputs(Usage(_seen(source, quiet), standing.entries), known, internal or (), system_clock())
     risks = risks_of(inputs)
+    if html is not None:
+        put([risk_page.page(inputs, risks).html()], html)
     for line in risk_lines(risks, is_json=as_json):
         typer.echo(line)
     if left_out:
         typer.echo(f"left out: {left_out} records that are no alert, or did not fit", err=True)
-    if html is not None:
-        put([risk_page.page(inputs, risks).html()], html)
 
 
 def _source(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from detector.registry.expiring import ends_of
@@ -76,11 +76,14 @@ class AgentRisk(NamedTuple):
     @property
     def why(self) -> list[str]:
         """The parts that count, the largest first, in words."""
-        told = sorted(self.parts.items(), key=lambda item: -item[1].share * WEIGHTS[item[0]])
+        return self.words(sorted(self.parts, key=lambda name: -self.parts[name].share * WEIGHTS[name]))
+
+    def words(self, names: Iterable[str]) -> list[str]:
+        """Return those of some parts that count, in words."""
         return [
-            WORDS[name] if name in {"owner", "unregistered"} else f"{WORDS[name]} {part.amount:g}"
-            for name, part in told
-            if part.share > 0.0
+            WORDS[name] if name in {"owner", "unregistered"} else f"{WORDS[name]} {self.parts[name].amount:g}"
+            for name in names
+            if self.parts[name].share > 0.0
         ]
 
 

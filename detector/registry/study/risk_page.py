@@ -80,8 +80,15 @@ def page(inputs: RiskInputs, risks: Sequence[AgentRisk]) -> RiskPage:
     return RiskPage(risks, unused, ends_of(usage.entries, inputs.now, DATED_S), inputs.now, window)
 
 
-_PARTS = ("external", "data", "writes", "unused", "credential", "findings")
-_HEAD = ("risk", "agent", "owner", "type", "criticality", "state", *(WORDS[name] for name in _PARTS), "because of")
+_PARTS = {
+    "external": "targets outside",
+    "data": "data classes",
+    "writes": "tools that write",
+    "unused": "unused grants",
+    "credential": "credential, hours",
+    "findings": "open findings",
+}
+_HEAD = ("risk", "agent", "owner", "type", "criticality", "state", *_PARTS.values(), "also")
 _UNUSED = ("agent", "owner", "list", "declared", "unused, days", "peers that use it")
 _ENDS = ("agent", "owner", "grant", "state", "ends", "in days", "approved by", "renewals")
 _ORDER = {name: rank for rank, name in enumerate(CRITICALITY)}
@@ -97,7 +104,7 @@ class _Cell(NamedTuple):
 
 
 def _risk_row(one: AgentRisk) -> list[_Cell]:
-    meter = f'<meter max="100" high="60" low="30" optimum="0" value="{one.risk}"></meter>'
+    meter = f'<meter max="60" high="30" low="15" optimum="0" value="{one.risk}"></meter>'
     numbers = [_Cell(f"{one.parts[name].amount:g}", one.parts[name].amount, "n") for name in _PARTS]
     return [
         _Cell(f"{one.risk:.1f}", one.risk, "n", meter),
@@ -107,7 +114,7 @@ def _risk_row(one: AgentRisk) -> list[_Cell]:
         _Cell(one.criticality, _ORDER.get(one.criticality, 0), one.criticality),
         _Cell(one.lifecycle, None, one.lifecycle),
         *numbers,
-        _Cell("; ".join(one.why[:3])),
+        _Cell("; ".join(one.words(name for name in one.parts if name not in _PARTS))),
     ]
 
 
