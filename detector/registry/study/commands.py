@@ -11,6 +11,7 @@ from detector.registry.options import AsJson, Bootstrap, File, Out, Prefix
 
 if TYPE_CHECKING:
     from detector.registry.study.events import EventSource
+    from detector.registry.study.findings import Open
     from detector.registry.study.seen import Seen
 
 app = typer.Typer(rich_markup_mode="markdown")
@@ -34,6 +35,13 @@ Owner = Annotated[str | None, typer.Option(help="Who answers for those that name
 LeastSessions = Annotated[int, typer.Option(min=1, help="Sessions in which a value must be used to be proposed.")]
 LeastDays = Annotated[int, typer.Option(min=1, help="Days on which it must be.")]
 
+Alerts = Annotated[
+    list[Path] | None, typer.Option(help="Alerts, one a line as on agent.alerts: findings. May be repeated.")
+]
+AlertsFromTopic = Annotated[
+    bool, typer.Option("--alerts-from-topic", help="Findings of agent.alerts.", rich_help_panel=EVENTS)
+]
+
 
 @app.command("discover")
 def discover(
@@ -44,6 +52,8 @@ def discover(
     owner: Owner = None,
     least_sessions: LeastSessions = 3,
     least_days: LeastDays = 2,
+    alerts: Alerts = None,
+    alerts_from_topic: AlertsFromTopic = False,
     out: Out = None,
     again: Annotated[
         bool, typer.Option("--again", help="Propose for registered agents too, from what stands.")
@@ -56,8 +66,9 @@ def discover(
     """Find agents that act and are not registered, and propose their entries from what they did.
 
     What was used in few sessions, on few days, or by one agent alone is not proposed: it stands beside, as comments,
-    for a person to decide, so that an attacker's use does not become a grant. Also says who is registered and was not
-    seen, and what share an identity. Memory is bounded; what did not fit is counted. Exit status: 0; 2 refused.
+    for a person to decide. Whoever attacks in session after session passes that: give the alerts of the time, and
+    sessions with a finding that nobody called harmless count for nothing. Also says who is registered and was not seen,
+    and what share an identity. Memory is bounded; what did not fit is counted. Exit status: 0; 2 refused.
     """
     from detector.registry.options import put, store_of
     from detector.registry.study.discover import Discovery, headlines
@@ -65,6 +76,7 @@ def discover(
     from detector.registry.study.propose import Firmness
 
     source = _source(events, since, until, from_topic, bootstrap, topic_prefix)
+    source.barred = _findings(alerts, alerts_from_topic, bootstrap, topic_prefix).sessions
     store = store_of(file, None if file else bootstrap, None if file else topic_prefix)
     found = Discovery(_seen(source, quiet), store.read().entries, Firmness(least_sessions, least_days), owner)
     for line in [*headlines(found), *left_out_lines(source.left_out)]:
@@ -156,12 +168,8 @@ def risk(
     from_topic: FromTopic = False,
     since: Since = None,
     until: Until = None,
-    alerts: Annotated[
-        list[Path] | None, typer.Option(help="Alerts, one a line as on agent.alerts: open findings. May be repeated.")
-    ] = None,
-    alerts_from_topic: Annotated[
-        bool, typer.Option("--alerts-from-topic", help="Open findings of agent.alerts.", rich_help_panel=EVENTS)
-    ] = False,
+    alerts: Alerts = None,
+    alerts_from_topic: AlertsFromTopic = False,
     internal: Annotated[
         list[str] | None, typer.Option(help="A domain of your own, like acme.com: its hosts are not outside.")
     ] = None,
@@ -178,26 +186,23 @@ def risk(
     nothing. Exit status: 0; 2 refused.
     """
     from detector.clock import system_clock
-    from detector.registry.options import kafka_of, put, store_of
-    from detector.registry.study import findings, risk_page
+    from detector.registry.options import put, store_of
+    from detector.registry.study import risk_page
     from detector.registry.study.risk import RiskInputs, risk_lines, risks_of
     from detector.registry.study.usage import Usage
 
     source = _source(events, since, until, from_topic, bootstrap, topic_prefix)
     standing = store_of(file, None if file else bootstrap, None if file else topic_prefix).read()
-    records = findings.alerts_in(alerts or ())
-    if alerts_from_topic:
-        kafka, names = kafka_of(bootstrap, topic_prefix)
-        records = findings.alerts_on(kafka, names.alerts)
-    known, left_out = findings.open_findings(records)
-    inputs = RiskInputs(Usage(_seen(source, quiet), standing.entries), known, internal or (), system_clock())
+    known = _findings(alerts, alerts_from_topic, bootstrap, topic_prefix)
+    usage = Usage(_seen(source, quiet), standing.entries)
+    inputs = RiskInputs(usage, known.severities, internal or (), system_clock())
     risks = risks_of(inputs)
     if html is not None:
         put([risk_page.page(inputs, risks).html()], html)
     for line in risk_lines(risks, is_json=as_json):
         typer.echo(line)
-    if left_out:
-        typer.echo(f"left out: {left_out} records that are no alert, or did not fit", err=True)
+    if known.left_out:
+        typer.echo(f"left out: {known.left_out} records that are no alert, or did not fit", err=True)
 
 
 def _source(
@@ -221,6 +226,16 @@ def _source(
         kafka, names = kafka_of(bootstrap, prefix)
         topic = (kafka, names.events)
     return EventSource(tuple(events or ()), topic, window)
+
+
+def _findings(paths: list[Path] | None, from_topic: bool, bootstrap: str | None, prefix: str | None) -> Open:
+    from detector.registry.options import kafka_of
+    from detector.registry.study.findings import alerts_in, alerts_on, open_findings
+
+    if from_topic:
+        kafka, names = kafka_of(bootstrap, prefix)
+        return open_findings(alerts_on(kafka, names.alerts))
+    return open_findings(alerts_in(paths or ()))
 
 
 def _seen(source: EventSource, quiet: bool) -> Seen:

@@ -42,6 +42,8 @@ class EventSource:
         Settings of a confluent-kafka client and the topic's name, in place of files.
     window : Window
         Which events count.
+    barred : mapping
+        (tenant, agent) -> sessions that count for nothing: somebody was told that they are odd.
     left_out : Counter
         Lines of the last reading that were not counted, by reason.
     """
@@ -49,6 +51,7 @@ class EventSource:
     paths: Sequence[Path] = ()
     topic: tuple[Mapping[str, Any], str] | None = None
     window: Window = Window()
+    barred: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -81,10 +84,12 @@ class EventSource:
                 event = None
             if event is None or not is_in_utc(event.ts):
                 self.left_out["no event of version 1"] += 1
-            elif self.window.since <= event.ts.timestamp() < self.window.until:
-                yield event
-            else:
+            elif not self.window.since <= event.ts.timestamp() < self.window.until:
                 self.left_out["outside the window"] += 1
+            elif self.barred and (event.session_id or "") in self.barred.get(_whose(event), ()):
+                self.left_out["of a session with a finding"] += 1
+            else:
+                yield event
 
     def _lines(self, progress: Progress | None) -> Iterator[bytes]:
         if self.topic is None:
@@ -98,6 +103,10 @@ class EventSource:
                 for line in record.value.splitlines():
                     if line.strip():
                         yield line
+
+
+def _whose(event: Event) -> tuple[str, str]:
+    return event.tenant or "default", event.agent_id
 
 
 @contextmanager

@@ -1,11 +1,11 @@
-"""Open findings by agent: alerts as they stand on `agent.alerts` or in a file of them, the newest record of each."""
+"""Findings by agent: alerts as they stand on `agent.alerts` or in a file of them, the newest record of each."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from detector.offline.sources import lines_of
 from detector.schema.alert import Alert
@@ -37,9 +37,29 @@ def alerts_on(kafka: Mapping[str, Any], topic: str) -> Iterator[bytes]:
             yield record.value
 
 
-def open_findings(records: Iterable[bytes]) -> tuple[dict[tuple[str, str], Counter[str]], int]:
-    """Return (tenant, agent) -> findings that nobody closed or called harmless, by severity; and records left out."""
-    newest: dict[str, tuple[int, tuple[str, str], str, bool]] = {}
+class Open(NamedTuple):
+    """Findings that nobody closed or called harmless, by (tenant, agent): how many by severity, and their sessions.
+
+    `left_out` counts records that are no alert, or did not fit.
+    """
+
+    severities: dict[tuple[str, str], Counter[str]]
+    sessions: dict[tuple[str, str], frozenset[str]]
+    left_out: int
+
+
+class _Told(NamedTuple):
+    counter: int
+    whose: tuple[str, str]
+    severity: str
+    sessions: frozenset[str]
+    is_open: bool
+    is_harmless: bool
+
+
+def open_findings(records: Iterable[bytes]) -> Open:
+    """Return what is open among records of alerts; the newest record of a finding says what became of it."""
+    newest: dict[str, _Told] = {}
     left_out = 0
     for record in records:
         try:
@@ -47,16 +67,26 @@ def open_findings(records: Iterable[bytes]) -> tuple[dict[tuple[str, str], Count
         except (ValueError, KeyError, TypeError):
             left_out += 1
             continue
-        if alert.finding_uid not in newest and len(newest) >= MOST_FINDINGS:
+        before = newest.get(alert.finding_uid)
+        if before is None and len(newest) >= MOST_FINDINGS:
             left_out += 1
-        elif alert.counter >= newest.get(alert.finding_uid, (0,))[0]:
-            newest[alert.finding_uid] = (alert.counter, (alert.tenant, alert.agent_id), alert.severity, _is_open(alert))
-    found: dict[tuple[str, str], Counter[str]] = {}
-    for _, agent, severity, is_open in newest.values():
-        if is_open:
-            found.setdefault(agent, Counter())[severity] += 1
-    return found, left_out
+        elif before is None or alert.counter >= before.counter:
+            newest[alert.finding_uid] = _told(alert, before)
+    severities: dict[tuple[str, str], Counter[str]] = {}
+    sessions: dict[tuple[str, str], frozenset[str]] = {}
+    for one in newest.values():
+        if one.is_open:
+            severities.setdefault(one.whose, Counter())[one.severity] += 1
+        if not one.is_harmless:
+            sessions[one.whose] = sessions.get(one.whose, frozenset()) | one.sessions
+    return Open(severities, sessions, left_out)
 
 
-def _is_open(alert: Alert) -> bool:
-    return alert.activity != "close" and (alert.verdict is None or alert.verdict.verdict not in HARMLESS)
+def _told(alert: Alert, before: _Told | None) -> _Told:
+    is_harmless = alert.verdict is not None and alert.verdict.verdict in HARMLESS
+    # each record of an incident speaks of the session it was made for
+    named = frozenset({alert.session_id} - {None, ""})
+    sessions = (before.sessions if before else frozenset()) | frozenset(map(str, named))
+    whose = (alert.tenant, alert.agent_id)
+    is_open = alert.activity != "close" and not is_harmless
+    return _Told(alert.counter, whose, alert.severity, sessions, is_open, is_harmless)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 from detector.registry.study.discover import Discovery, headlines
+from detector.registry.study.events import EventSource
+from detector.registry.study.findings import open_findings
 from detector.registry.study.seen import Seen
+from detector.schema.alert import VerdictNote
 from detector.schema.event import Credential
-from tests.registry.inventory import MONDAY, daily, entry, event, seen
+from detector.sinks.ocsf import encode
+from tests.registry.inventory import MONDAY, daily, entry, event, seen, write_events
+from tests.sinks.alerts import make
 
 
 def test_agents_are_held_against_the_inventory() -> None:
@@ -58,6 +64,20 @@ def test_an_agent_in_two_tenants_is_proposed_once() -> None:
     found = Discovery(seen(daily(range(4), tenant="acme"), daily(range(2), tenant="evil")), {})
     assert [item.draft.entry.tenant for item in found.items()] == ["acme"]
     assert any("tenants a-1" in line for line in headlines(found))
+
+
+def test_sessions_with_a_finding_vouch_for_nothing(tmp_path: Path) -> None:
+    """Of their agent and tenant, and until somebody called them harmless: an attack in six sessions is no job."""
+    attack = [event(day, session=f"s-{day}", name="send_money") for day in range(6)]
+    path = write_events(tmp_path / "e.jsonl", [*daily(range(8)), *attack])
+    note = VerdictNote(verdict="safe", by="bob", reason="known", at=1.0)
+    alerts = [make("a-1", tenant="default", session_id=f"s-{day}", event_id=f"e-{day}") for day in range(6)]
+    for harmless, tools in (([], ("read_file",)), (alerts, ("read_file", "send_money"))):
+        told = [*alerts, *(one.model_copy(update={"verdict": note, "counter": 2}) for one in harmless)]
+        source = EventSource([path], barred=open_findings(map(encode, told)).sessions)
+        (item,) = Discovery(Seen().add_all(source.read()), {}).items()
+        assert item.draft.entry.tools == tools
+        assert source.left_out["of a session with a finding"] == (0 if harmless else 6)
 
 
 def test_what_was_not_held_is_said_and_an_empty_window_too() -> None:

@@ -98,10 +98,10 @@ def test_open_findings_count_and_closed_or_harmless_ones_do_not() -> None:
         make("a-1", tenant="default", event_id="e-2", severity="high", counter=2, activity="close"),
         make("a-1", tenant="default", event_id="e-3", severity="low", verdict=note),
     ]
-    found, left_out = open_findings([*map(encode, alerts), b"{}", b"nonsense"])
-    assert found == {("default", "a-1"): Counter({"critical": 1})}
-    assert left_out == 2
-    assert _risk(daily(range(3)), QUIET, findings=found).parts["findings"].share == SEVERITY["critical"]
+    found = open_findings([*map(encode, alerts), b"{}", b"nonsense"])
+    assert found.severities == {("default", "a-1"): Counter({"critical": 1})}
+    assert found.left_out == 2
+    assert _risk(daily(range(3)), QUIET, findings=found.severities).parts["findings"].share == SEVERITY["critical"]
 
 
 def test_who_has_no_entry_is_on_the_list_and_a_retired_one_is_not() -> None:
