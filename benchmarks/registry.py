@@ -1,13 +1,14 @@
 """Whether discovery proposes what a person would accept, and what least privilege costs and finds.
 
-*Stable*: proposals from the first half of a history against those from the second, agent by agent: how many are the
-same to the name, and of how many the second half adds nothing. A person who knows the agent accepts a proposal unchanged
-if it allows its job and nothing else. Nobody in the recordings can be asked; as a stand-in, *accepted* counts the agents
-of which the proposal from the whole history allows everything that harmless sessions of the live weeks use on two days
-or more, and has no name that neither they nor two peers use. *Outside*: of the proposals, as they are (rare values not
-allowed), and of a tightening, narrowed, of an entry that allows everything (rare values kept: of its own window it may
-deny nothing); acts of the history, harmless sessions of the live weeks, attacks, and attacks of which an act that is
-labelled as theirs is outside. Labels are read here only. *Cost*: events a second, and the memory of what is held.
+*Accepted*: nobody in the recordings can be asked, so weeks to come stand in for the person who knows the agent: of
+proposals from the history, as they are, those that lack no name that the harmless sessions of the live weeks use firmly
+(by the measure of a proposal: three sessions, two days), those that lack one at most, and of all that lack those that
+stood beside the proposal as rare, one edit away. *Same*: proposals from either half of the history, name by name.
+*Outside*: of the proposals as they are, and of a tightening, narrowed, of entries that allowed everything (what was
+used once is kept, and marked: of its own window it may deny nothing); acts of the history, harmless sessions, attacks,
+and attacks of which an act that is labelled as theirs is outside. *Poisoned*: discovery over the live weeks alone,
+attacks in them: the share of labelled acts that are then inside, without alerts and with those the pipeline gives by
+its default profile. Labels are read here only. *Cost*: events a second, and the memory of what is held.
 """
 
 from __future__ import annotations
@@ -17,14 +18,19 @@ import tracemalloc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from benchmarks.quality import data_folder
-from detector.offline.labels import read_events, read_meta, read_sessions, truth_of
+from detector.offline.core import Core
+from detector.offline.labels import read_events, read_meta, read_sessions, session_of, truth_of
+from detector.offline.sources import batches, lines_of
 from detector.otlp.mapper import Mapper
 from detector.otlp.read import read
 from detector.registry.changes import difference
+from detector.registry.drafts import Draft
+from detector.registry.pages import Item
 from detector.registry.study.allowed import Judge
+from detector.registry.study.coarse import literal
 from detector.registry.study.discover import Discovery
 from detector.registry.study.events import EventSource
 from detector.registry.study.propose import Firmness
@@ -37,8 +43,6 @@ from detector.schema.registry import RegistryEntry
 STREAMS: Final = ("agentdyn", "agentdyn_again", "agentdyn_noisy", "agentdyn_shift", "oas", "asb")
 """Recordings of agents with tools, a history and attacks."""
 FIELDS: Final = ("tools", "targets")
-LATER: Final = Firmness(2, 2)
-"""What a later week must use to count as a job that a proposal should have allowed."""
 
 Entries = Mapping[str, RegistryEntry]
 
@@ -67,11 +71,15 @@ def recording(folder: Path, name: str) -> Recording:
     return Recording(name, history, live, frozenset(attacks), frozenset(acts))
 
 
-def proposals(events: Iterable[Event], firmness: Firmness | None = None) -> dict[str, RegistryEntry]:
-    """Return proposed entries by agent, as active ones."""
+def proposed(events: Iterable[Event], firmness: Firmness | None = None) -> dict[str, Item]:
+    """Return proposals by agent, as active entries."""
     items = Discovery(Seen().add_all(events), {}, firmness, "owner").items()
-    entries = [item.draft.entry.model_copy(update={"lifecycle": "active"}) for item in items]
-    return {one.agent_id: one for one in entries}
+    active = (one.draft.entry.model_copy(update={"lifecycle": "active"}) for one in items)
+    return {entry.agent_id: one._replace(draft=Draft(0, entry)) for one, entry in zip(items, active, strict=True)}
+
+
+def _entries(items: Mapping[str, Item]) -> dict[str, RegistryEntry]:
+    return {agent: item.draft.entry for agent, item in items.items()}
 
 
 def tightened(events: Sequence[Event]) -> dict[str, RegistryEntry]:
@@ -96,53 +104,61 @@ def outside(events: Iterable[Event], entries: Entries) -> Iterator[Event]:
             yield event
 
 
-def stable(one: Recording) -> tuple[int, int, int, list[str]]:
-    """Return agents of both halves; how many proposals are the same; how many cover the later one; an example."""
+def halves(one: Recording) -> tuple[int, int, list[str]]:
+    """Return agents of both halves, how many proposals are the same to the name, and the difference of the first."""
     middle = len(one.history) // 2
-    first, second = proposals(one.history[:middle]), proposals(one.history[middle:])
+    first, second = (_entries(proposed(some)) for some in (one.history[:middle], one.history[middle:]))
     both = sorted(set(first) & set(second))
-    same = covered = 0
-    example: list[str] = []
-    for agent in both:
-        lines = list(difference(first[agent], second[agent]))
-        same += not lines
-        covered += not any(line.startswith("  +") for line in lines)
-        if lines and not example:
-            example = [agent, *lines]
-    return len(both), same, covered, example
+    differences = {agent: list(difference(first[agent], second[agent])) for agent in both}
+    example = next(([agent, *lines] for agent, lines in differences.items() if lines), [])
+    return len(both), sum(not lines for lines in differences.values()), example
 
 
-def accepted(one: Recording, field: str) -> tuple[int, int]:
-    """Return for how many agents, of how many, the proposal allows the week after and nothing that nobody uses."""
-    entries = proposals(one.history)
+class Lacking(NamedTuple):
+    """Proposals held against weeks to come: how many, that lack nothing, one name at most; names, and those beside."""
+
+    agents: int
+    none: int
+    one: int
+    names: int
+    beside: int
+
+
+def lacking(one: Recording, field: str) -> Lacking:
+    """Return what proposals from the history lack of what harmless sessions use firmly later."""
+    items = proposed(one.history)
     later = Seen().add_all(event for event in one.live if (event.session_id or "") not in one.attacks)
-    past = Seen().add_all(one.history)
-    good = judged = 0
+    counts, names, beside = [], 0, 0
     for (_, agent), seen in later.agents.items():
-        if agent not in entries:
+        if agent not in items:
             continue
-        judged += 1
-        judge, declared = Judge(entries[agent]), getattr(entries[agent], field)
-        uses = seen.uses.get(field, {})
-        missing = [value for value, use in uses.items() if LATER.holds(use) and not judge.allows(field, value, 0.0)]
-        peers = [
-            other for other in (*later.agents.values(), *past.agents.values()) if other.agent_type == seen.agent_type
-        ]
-        idle = [
-            name
-            for name in declared or ()
-            if not _matches(name, uses)
-            and sum(_matches(name, peer.uses.get(field, {})) for peer in peers if peer.agent_id != agent) < 2
-        ]
-        good += not missing and not idle
-    return good, judged
+        judge, rare = Judge(items[agent].draft.entry), {value for value, _ in items[agent].aside.get(field, [])}
+        uses = seen.uses.get(field, {}).items()
+        missing = [value for value, use in uses if Firmness().holds(use) and not judge.allows(field, value, 0.0)]
+        counts.append(len(missing))
+        names += len(missing)
+        beside += sum(literal(value) in rare for value in missing)
+    return Lacking(len(counts), counts.count(0), sum(number <= 1 for number in counts), names, beside)
 
 
-def _matches(name: str, uses: Mapping[str, object]) -> bool:
-    from detector.rules.patterns import Patterns
+def poisoned(one: Recording, sessions: frozenset[str] = frozenset()) -> str:
+    """Return the share of labelled acts that is inside of proposals made while they were done, some sessions apart."""
+    seen = (event for event in one.live if (event.session_id or "") not in sessions)
+    judges = {agent: Judge(entry) for agent, entry in _entries(proposed(seen)).items()}
+    acts = [event for event in one.live if event.event_id in one.acts and (event.session_id or "") in one.attacks]
+    inside = sum(event.agent_id in judges and not any(judges[event.agent_id].outside(event)) for event in acts)
+    return f"{inside} of {len(acts)}: **{_share(inside, len(acts))}**"
 
-    pattern = Patterns((name,))
-    return any(map(pattern.allows, uses))
+
+def alerted(folder: Path, name: str) -> frozenset[str]:
+    """Return the sessions that the pipeline alerts on, with the default profile, the history trusted."""
+    path = folder / "events" / f"{name}-dev.jsonl.gz"
+    start = read_meta(folder / "labels" / f"{name}-dev.meta.json").live_start
+    core = Core(trusted_until=start)
+    for lines in batches(lines_of(path)):
+        core.process(lines)
+    core.finish()
+    return frozenset(map(session_of, core.alerts))
 
 
 def denied(one: Recording, entries: Entries) -> str:
@@ -185,7 +201,7 @@ def _telemetry(folder: Path) -> list[str]:
         seen = Seen().add_all(events)
         used = {tool for one in seen.agents.values() for tool, use in one.uses.get("tools", {}).items() if use.ok}
         strict, loose = (
-            {tool for entry in proposals(events, firmness).values() for tool in entry.tools or ()}
+            {tool for entry in _entries(proposed(events, firmness)).values() for tool in entry.tools or ()}
             for firmness in (None, Firmness(1, 1))
         )
         cells = (len(events), len(seen.agents), len(used), len(strict), len(loose), len(loose - used))
@@ -204,8 +220,8 @@ def cost(events: Sequence[Event]) -> str:
     tracemalloc.stop()
     values = sum(len(uses) for one in seen.agents.values() for uses in one.uses.values())
     return (
-        f"{len(events):,} decoded events of {len(seen.agents)} agents in {took:.2f} s of CPU: {len(events) / took:,.0f} "
-        f"a second; {held / 1e6:.1f} MB for {values:,} values, {held / values:,.0f} bytes each. The cap of 400,000 "
+        f"{len(events):,} decoded events of {len(seen.agents)} agents in {took:.2f} s of CPU: "
+        f"{len(events) / took:,.0f} a second; {held / 1e6:.1f} MB for {values:,} values, {held / values:,.0f} bytes each. The cap of 400,000 "
         "values bounds it, whatever is sent."
     )
 
@@ -216,28 +232,29 @@ def section() -> str:
     if folder is None:
         return "Skipped: DETECTOR_DATA named no folder of recorded streams."
     recordings = [recording(folder, name) for name in STREAMS]
-    halves = [
-        "| stream | agents of both halves | same to the name | nothing added | accepted: tools | accepted: targets |"
+    lack = [
+        "| stream | field | agents | accepted | lack one name at most | names that lack | of these beside, as rare |"
     ]
-    halves.append("|---" * 6 + "|")
-    least = [
-        "| stream | entries | history outside | harmless sessions outside | attacks outside | found by their own act |",
-        "|---" * 6 + "|",
-    ]
+    lack.append("|---" * 7 + "|")
+    least = ["| stream | entries | history outside | harmless sessions outside | attacks outside | by their own act |"]
+    least.append("|---" * 6 + "|")
+    poison = ["| stream | labelled acts inside, without alerts | with the sessions that were alerted on left out |"]
+    poison.append("|---" * 3 + "|")
     for one in recordings:
-        both, same, covered, _ = stable(one)
-        found = [accepted(one, field) for field in FIELDS]
-        cells = " | ".join(f"**{good} of {of}**" for good, of in found)
-        halves.append(f"| {one.name} | {both} | {same} | {covered} | {cells} |")
-        for what, entries in (("as proposed", proposals(one.history)), ("tightened by use", tightened(one.history))):
+        for field in FIELDS:
+            found = lacking(one, field)
+            cells = f"{found.agents} | **{found.none}** | **{found.one}** | {found.names} | {found.beside}"
+            lack.append(f"| {one.name} | {field} | {cells} |")
+        for what, entries in (("as proposed", _entries(proposed(one.history))), ("tightened", tightened(one.history))):
             least.append(f"| {one.name} | {what} | {denied(one, entries)} |")
-    example = stable(recordings[0])[3]
-    shown = "\n".join(f"    {line}" for line in ["", *example]) if example else ""
-    parts = [
-        "\n".join(halves),
-        f"First half against second half of one agent's history ({recordings[0].name}):\n{shown}",
-        "\n".join(least),
-        "\n".join(_telemetry(folder)),
-        cost([*recordings[0].history, *recordings[0].live]),
-    ]
-    return "\n\n".join(parts)
+        if one.acts:
+            cells = f"{poisoned(one)} | {poisoned(one, alerted(folder, one.name))}"
+            poison.append(f"| {one.name} | {cells} |")
+    both, same, example = halves(recordings[0])
+    shown = "\n".join(f"    {line}" for line in example)
+    told = (
+        f"Of {both} agents of {recordings[0].name} {same} have one proposal from both halves. The first of the others:"
+    )
+    events = [*recordings[0].history, *recordings[0].live]
+    tables = ["\n".join(lines) for lines in (lack, least, poison, _telemetry(folder))]
+    return "\n\n".join([tables[0], f"{told}\n\n{shown}", *tables[1:], cost(events)])

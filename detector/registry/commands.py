@@ -15,7 +15,9 @@ app.add_typer(study)
 
 Agent = Annotated[str, typer.Argument(help="Id of the agent, as in its events.")]
 Drafts = Annotated[Path, typer.Argument(help="File of entries, YAML or JSON.", dir_okay=False)]
-Activate = Annotated[bool, typer.Option("--activate", help="Make every proposed entry of the file an active one.")]
+Activate = Annotated[
+    bool, typer.Option("--activate", help="Make proposed entries of the file active, those without a tool apart.")
+]
 
 
 @app.command("import")

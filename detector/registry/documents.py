@@ -148,6 +148,12 @@ def time_text(at: float) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
+def exact_time(at: float) -> str | float:
+    """Return a time as people write it if it reads back as it was, else the number: digests are of what is read."""
+    text = time_text(at)
+    return text if seconds_in(text) == at else at
+
+
 def lines_of_mapping(body: Mapping[str, Any], indent: int) -> Iterable[str]:
     """Yield the lines of a mapping of plain values, lists and mappings, one value a line; nothing is folded."""
     pad = " " * indent

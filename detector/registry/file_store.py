@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from detector.errors import SetupError
 from detector.registry.changes import content_of
-from detector.registry.documents import comment, lines_of_mapping, read_document, seconds_in, time_text
+from detector.registry.documents import comment, exact_time, lines_of_mapping, read_document, seconds_in
 from detector.registry.drafts import UNSTAMPED, check, drafts_of, entries_in
 from detector.registry.log import ChangeRecord
 from detector.registry.pages import timed
@@ -152,12 +152,10 @@ def _lines(entries: Mapping[str, RegistryEntry]) -> Iterator[str]:
     yield from (comment(line) for line in HEAD)
     yield "inventory:" if entries else "inventory: []"
     for _, entry in sorted(entries.items()):
-        # exactly, so that its digest is the one in the log
-        at = time_text(entry.at)
         body = {
             "agent_id": entry.agent_id,
             "revision": entry.revision,
-            "at": at if seconds_in(at) == entry.at else entry.at,
+            "at": exact_time(entry.at),
             "by": entry.by,
             "reason": entry.reason,
             **timed(content_of(entry)),

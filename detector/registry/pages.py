@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from detector.registry.changes import content_of
-from detector.registry.documents import comment, lines_of_mapping, scalar, time_text
+from detector.registry.documents import comment, exact_time, lines_of_mapping, scalar, time_text
 from detector.registry.drafts import Draft
 from detector.schema.registry import RegistryEntry
 from detector.views.shown import shown
@@ -114,7 +114,7 @@ def timed(body: dict[str, Any]) -> dict[str, Any]:
     if "grants" not in body:
         return body
     grants = [
-        {name: time_text(one) if name in {"granted_at", "expires_at"} else one for name, one in grant.items()}
+        {name: exact_time(one) if name in {"granted_at", "expires_at"} else one for name, one in grant.items()}
         for grant in body["grants"]
     ]
     return {**body, "grants": grants}

@@ -85,8 +85,8 @@ def prepared(store: Store, path: Path, *, activate: bool) -> list[Change]:
 
 
 def _active(entry: RegistryEntry) -> RegistryEntry:
-    if entry.lifecycle != "proposed":
-        return entry
+    if entry.lifecycle != "proposed" or entry.tools == ():
+        return entry  # nobody is held against an empty list because he was hardly seen
     if entry.owner is None:
         raise SetupError(f"entry of {shown(entry.agent_id)} must have an owner to be active, got none: write it in")
     return entry.model_copy(update={"lifecycle": "active"})
@@ -103,6 +103,10 @@ def told(changes: Sequence[Change]) -> Iterator[str]:
         yield from change.lines
         if change.why_not:
             yield f"  refused: {change.why_not}"
+    waiting = [one.draft.entry for one in changes if one.kind in {"new", "changed"}]
+    if idle := [one for one in waiting if one.lifecycle == "proposed" and one.tools == ()]:
+        names = ", ".join(shown(one.agent_id, 48) for one in idle[:20])
+        yield f"proposed with no tool at all, and so not to be activated by --activate: {len(idle)} ({names})"
     kinds = Counter(change.kind for change in changes)
     yield ", ".join(f"{kinds[kind]} {kind}" for kind in ("new", "changed", "same", "refused"))
 

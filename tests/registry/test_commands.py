@@ -91,6 +91,13 @@ def test_an_entry_becomes_active_only_with_an_owner(place: Path) -> None:
         _run("apply", str(write_yaml(place / "p.yaml", [{"agent_id": "a-1"}])), "--activate", *WHO)
 
 
+def test_an_agent_that_was_hardly_seen_stays_proposed(place: Path) -> None:
+    """Held against an empty list everything it does would be a finding."""
+    found = _run("apply", str(write_yaml(place / "p.yaml", [{"agent_id": "a-1", "tools": []}])), "--activate", *WHO)
+    assert "proposed with no tool at all" in found.stdout
+    assert "1 agents: 1 proposed" in _run("list").stdout
+
+
 def test_another_inventory_is_imported_reviewed_and_applied(place: Path) -> None:
     """Service accounts become proposals."""
     words = ["import", str(FIXTURES / "service_accounts.json"), "--owner", "platform", "--out", "sa.yaml"]

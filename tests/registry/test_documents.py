@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.errors import SetupError
-from detector.registry.documents import comment, document_of, lines_of_mapping, read_document, scalar
+from detector.registry.documents import (
+    comment,
+    document_of,
+    exact_time,
+    lines_of_mapping,
+    read_document,
+    scalar,
+    seconds_in,
+)
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
@@ -61,6 +69,12 @@ def test_what_could_be_read_in_two_ways_is_refused(tmp_path: Path, text: str, fa
     with pytest.raises(SetupError, match=fault) as refused:
         read_document(path)
     assert "x.yaml" in str(refused.value)
+
+
+@given(st.floats(-6e10, 2.4e11))
+def test_a_time_in_a_file_is_the_time_it_was(at: float) -> None:
+    """To the last bit: the digest in the log is of what is read."""
+    assert seconds_in(exact_time(at)) == at
 
 
 def test_json_by_lines_is_a_list(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ folder, addresses of one domain of a company, numbered things of one name. Comma
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 import re2
@@ -24,6 +25,9 @@ PUBLIC_MAIL: Final = frozenset(
     "outlook.com proton.me protonmail.com qq.com yahoo.com yandex.ru zoho.com".split()
 )
 """Domains where everybody can have an address: knowing four says nothing about the fifth."""
+LEAST_DEPTH: Final = 2
+"""Folders above it gather the files of no other folder."""
+_FOLDER: Final = "folder "
 _EMAIL: Final = re.compile(r"[^\s@/:]+@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9_-]+\.)+[A-Za-z]{2,}")
 _URL: Final = re.compile(r"([a-z][a-z0-9+.-]*://[^/?#\s@]+)/[^\s?#]*")
@@ -64,13 +68,29 @@ def shapes_of(values: Mapping[str, Use]) -> list[Shape]:
     for value, use in values.items():
         if use.ok and (key := _key(value)):
             groups.setdefault(key, []).append(value)
-    found = []
-    for members in groups.values():
-        if len(members) >= PATTERN_VALUES:
-            pattern = _pattern(members)
-            if len(pattern) <= MAX_PATTERN:
-                found.append(Shape(pattern, tuple(sorted(members))))
-    return sorted(found)
+    found = [Shape(_pattern(members), tuple(sorted(members))) for members in _large(groups)]
+    return sorted(shape for shape in found if len(shape.pattern) <= MAX_PATTERN)
+
+
+def _large(groups: dict[str, list[str]]) -> Iterator[list[str]]:
+    """Yield the groups that are large enough; files that are too few in their folder count for the one above it.
+
+    The deepest folder with enough of them is taken, so that no more is opened than was used; no folder that stands
+    directly below the root gathers those of others, or everything would be one.
+    """
+    folders = {key.removeprefix(_FOLDER): some for key, some in groups.items() if key.startswith(_FOLDER)}
+    yield from (some for key, some in groups.items() if not key.startswith(_FOLDER) and len(some) >= PATTERN_VALUES)
+    for depth in range(max(map(_depth, folders), default=0), 0, -1):
+        for folder in [one for one in folders if _depth(one) == depth]:
+            members = folders.pop(folder)
+            if len(members) >= PATTERN_VALUES:
+                yield members
+            elif depth > LEAST_DEPTH:
+                folders.setdefault(folder.rpartition("/")[0], []).extend(members)
+
+
+def _depth(folder: str) -> int:
+    return len(folder.strip("/").split("/"))
 
 
 def together(uses: Iterable[Use]) -> tuple[int, int]:
@@ -96,7 +116,7 @@ def _key(value: str) -> str | None:
     if _HEX_ID.fullmatch(value):
         return "uuid"
     if "/" in value.strip("/") and ".." not in value:
-        return f"folder {value.rstrip('/').rpartition('/')[0]}"
+        return f"{_FOLDER}{value.rstrip('/').rpartition('/')[0]}"
     if _NUMBERED.fullmatch(value):
         return f"number {_DIGITS.sub('', value)}"
     if _HOST.fullmatch(value):
@@ -106,6 +126,14 @@ def _key(value: str) -> str | None:
     return None
 
 
+def _common(folders: list[str]) -> str:
+    """Return the deepest folder that all of several lie in."""
+    parts = [folder.split("/") for folder in folders]
+    return "/".join(
+        names[0] for names in itertools.takewhile(lambda names: len(set(names)) == 1, zip(*parts, strict=False))
+    )
+
+
 def _pattern(members: list[str]) -> str:
     key = _key(members[0]) or ""
     kind, _, common = key.partition(" ")
@@ -113,6 +141,8 @@ def _pattern(members: list[str]) -> str:
         return f"*@{common}"
     if kind == "host":
         return f"*.{common}"
+    if kind == "folder":
+        common = _common([one.rstrip("/").rpartition("/")[0] for one in members])
     if kind in {"folder", "url"}:
         return f"{common}/*" if is_plain(common) else f"{EXPRESSION}{re2.escape(common)}/.*"
     if kind == "uuid":
