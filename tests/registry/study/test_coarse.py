@@ -72,7 +72,7 @@ def test_files_of_several_folders_are_the_folder_above_them() -> None:
     """The deepest that has enough of them; what has its own pattern is in no other."""
     deep = [f"/srv/app/src/{name}.py" for name in "abcd"]
     wide = ["/srv/app/api/x.py", "/srv/app/api/y.py", "/srv/app/doc/z.md", "/srv/app/test/t.py"]
-    far = ["/etc/a/x", "/var/b/y", "/opt/c/z", "/home/d/w"]
+    far = ["/etc/a/x", "/var/b/y", "/opt/c/z", "/mnt/d/w"]
     found = {shape.pattern: set(shape.values) for shape in shapes_of(_uses(*deep, *wide, *far))}
     assert found == {"/srv/app/src/*": set(deep), "/srv/app/*": set(wide)}
 
