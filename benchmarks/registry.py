@@ -28,13 +28,13 @@ from detector.otlp.mapper import Mapper
 from detector.otlp.read import read
 from detector.registry.changes import difference
 from detector.registry.drafts import Draft
-from detector.registry.pages import Item
+from detector.registry.pages import ReviewItem
 from detector.registry.study.allowed import Judge
 from detector.registry.study.coarse import literal
 from detector.registry.study.discover import Discovery
 from detector.registry.study.events import EventSource
 from detector.registry.study.propose import Firmness
-from detector.registry.study.seen import Seen
+from detector.registry.study.seen import SeenFleet
 from detector.registry.study.tighten import Tightening
 from detector.registry.study.usage import Usage
 from detector.schema.event import Event
@@ -71,20 +71,20 @@ def recording(folder: Path, name: str) -> Recording:
     return Recording(name, history, live, frozenset(attacks), frozenset(acts))
 
 
-def proposed(events: Iterable[Event], firmness: Firmness | None = None) -> dict[str, Item]:
+def proposed(events: Iterable[Event], firmness: Firmness | None = None) -> dict[str, ReviewItem]:
     """Return proposals by agent, as active entries."""
-    items = Discovery(Seen().add_all(events), {}, firmness, "owner").items()
+    items = Discovery(SeenFleet().add_all(events), {}, firmness, "owner").items()
     active = (one.draft.entry.model_copy(update={"lifecycle": "active"}) for one in items)
     return {entry.agent_id: one._replace(draft=Draft(0, entry)) for one, entry in zip(items, active, strict=True)}
 
 
-def _entries(items: Mapping[str, Item]) -> dict[str, RegistryEntry]:
+def _entries(items: Mapping[str, ReviewItem]) -> dict[str, RegistryEntry]:
     return {agent: item.draft.entry for agent, item in items.items()}
 
 
 def tightened(events: Sequence[Event]) -> dict[str, RegistryEntry]:
     """Return entries that allowed everything, tightened to what events used."""
-    seen = Seen().add_all(events)
+    seen = SeenFleet().add_all(events)
     open_ = {
         agent: RegistryEntry(
             agent_id=agent, tenant=tenant, revision=1, at=1.0, by="b", reason="b", owner="b", lifecycle="active"
@@ -127,7 +127,7 @@ class Lacking(NamedTuple):
 def lacking(one: Recording, field: str) -> Lacking:
     """Return what proposals from the history lack of what harmless sessions use firmly later."""
     items = proposed(one.history)
-    later = Seen().add_all(event for event in one.live if (event.session_id or "") not in one.attacks)
+    later = SeenFleet().add_all(event for event in one.live if (event.session_id or "") not in one.attacks)
     counts, names, beside = [], 0, 0
     for (_, agent), seen in later.agents.items():
         if agent not in items:
@@ -198,7 +198,7 @@ def _telemetry(folder: Path) -> list[str]:
         "|---|---|---|---|---|---|---|",
     ]
     for name, events in recorded(folder):
-        seen = Seen().add_all(events)
+        seen = SeenFleet().add_all(events)
         used = {tool for one in seen.agents.values() for tool, use in one.uses.get("tools", {}).items() if use.ok}
         strict, loose = (
             {tool for entry in _entries(proposed(events, firmness)).values() for tool in entry.tools or ()}
@@ -212,17 +212,18 @@ def _telemetry(folder: Path) -> list[str]:
 def cost(events: Sequence[Event]) -> str:
     """Return events a second of discovery, and megabytes of what it holds."""
     begin = time.process_time()
-    Seen().add_all(events)
+    SeenFleet().add_all(events)
     took = time.process_time() - begin
     tracemalloc.start()
-    seen = Seen().add_all(events)
+    seen = SeenFleet().add_all(events)
     held = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     values = sum(len(uses) for one in seen.agents.values() for uses in one.uses.values())
     return (
         f"{len(events):,} decoded events of {len(seen.agents)} agents in {took:.2f} s of CPU: "
-        f"{len(events) / took:,.0f} a second; {held / 1e6:.1f} MB for {values:,} values, {held / values:,.0f} bytes each. The cap of 400,000 "
-        "values bounds it, whatever is sent."
+        f"{len(events) / took:,.0f} a second; {held / 1e6:.1f} MB for {values:,} values, "
+        f"{held / values:,.0f} bytes each. "
+        "The cap of 400,000 values bounds it, whatever is sent."
     )
 
 

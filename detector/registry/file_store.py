@@ -17,7 +17,7 @@ from detector.registry.documents import comment, exact_time, lines_of_mapping, r
 from detector.registry.drafts import UNSTAMPED, check, drafts_of, entries_in
 from detector.registry.log import ChangeRecord
 from detector.registry.pages import timed
-from detector.registry.store import Standing
+from detector.registry.store import StandingEntries
 from detector.schema.registry import RegistryEntry
 
 LOG_SUFFIX: Final = ".log.ndjson"
@@ -45,7 +45,7 @@ class FileStore:
         """The file's name."""
         return str(self._path)
 
-    def read(self) -> Standing:
+    def read(self) -> StandingEntries:
         """Return what stands in the file; nothing if there is none.
 
         Raises
@@ -54,11 +54,11 @@ class FileStore:
             It cannot be read, or is no inventory.
         """
         if not self._path.exists():
-            return Standing({})
+            return StandingEntries({})
         tables = entries_in(read_document(self._path), self._path)
         drafts = drafts_of(tables, self._path)
         stood = [_stamped(draft.entry, table) for draft, table in zip(drafts, tables, strict=True)]
-        return Standing({entry.agent_id: entry for entry in stood})
+        return StandingEntries({entry.agent_id: entry for entry in stood})
 
     def log(self) -> list[ChangeRecord]:
         """Return the changes in the log beside the file.

@@ -9,7 +9,7 @@ from typing import Any, Final
 from detector.errors import SetupError
 from detector.registry.documents import read_document
 from detector.registry.drafts import Draft, drafts_of, entries_in
-from detector.registry.pages import Item
+from detector.registry.pages import ReviewItem
 from detector.registry.sources import entra, kubernetes, scim, spire
 from detector.registry.sources.found import Imported
 
@@ -18,7 +18,7 @@ READERS: Final[dict[str, Any]] = {"scim": scim, "kubernetes": kubernetes, "spire
 OWN: Final = "own"
 
 
-def read_inventory(path: Path, form: str | None, id_from: str | None, tenant: str) -> list[Item]:
+def read_inventory(path: Path, form: str | None, id_from: str | None, tenant: str) -> list[ReviewItem]:
     """Return the agents of a file as proposals to review.
 
     Parameters
@@ -40,7 +40,7 @@ def read_inventory(path: Path, form: str | None, id_from: str | None, tenant: st
     found = read_document(path)
     form = form or next((name for name, reader in READERS.items() if reader.fits(found)), OWN)
     if form == OWN:
-        return [Item(draft, []) for draft in drafts_of(entries_in(found, path), path)]
+        return [ReviewItem(draft, []) for draft in drafts_of(entries_in(found, path), path)]
     reader = READERS[form]
     imported = list(reader.read(found)) if reader.fits(found) else []
     if not imported:
@@ -48,7 +48,7 @@ def read_inventory(path: Path, form: str | None, id_from: str | None, tenant: st
     template = Template(id_from or reader.DEFAULT_ID)
     tables = [{"agent_id": _id(template, one, path), "tenant": tenant, **one.body} for one in imported]
     drafts: list[Draft] = drafts_of(tables, path)
-    return [Item(draft, [f"from {form}", *one.notes]) for draft, one in zip(drafts, imported, strict=True)]
+    return [ReviewItem(draft, [f"from {form}", *one.notes]) for draft, one in zip(drafts, imported, strict=True)]
 
 
 def _id(template: Template, one: Imported, path: Path) -> str:

@@ -18,7 +18,7 @@ _NESTED: Final = ("approved",)
 RARE: Final = "rare: decide; take the mark away to allow it"
 
 
-class Item(NamedTuple):
+class ReviewItem(NamedTuple):
     """One entry on a page.
 
     Parameters
@@ -39,7 +39,7 @@ class Item(NamedTuple):
     aside: Mapping[str, list[tuple[str, str]]] = MappingProxyType({})
 
 
-def page_of(items: Iterable[Item], head: Iterable[str], name: str = "proposals") -> Iterator[str]:
+def page_of(items: Iterable[ReviewItem], head: Iterable[str], name: str = "proposals") -> Iterator[str]:
     """Yield the lines of a page under one name, `head` as comments above it."""
     yield from (comment(line) for line in head)
     first = True
@@ -52,7 +52,7 @@ def page_of(items: Iterable[Item], head: Iterable[str], name: str = "proposals")
         yield f"{name}: []"
 
 
-def _item(item: Item) -> Iterator[str]:
+def _item(item: ReviewItem) -> Iterator[str]:
     yield ""
     yield from (comment(note, 2) for note in item.notes)
     body = content_of(item.draft.entry)
@@ -66,7 +66,7 @@ def _item(item: Item) -> Iterator[str]:
             yield from (f"    {line}" for line in _nothing(field, item))
 
 
-def _field(field: str, value: Any, item: Item) -> Iterator[str]:  # noqa: ANN401 - plain values
+def _field(field: str, value: Any, item: ReviewItem) -> Iterator[str]:  # noqa: ANN401 - plain values
     if field in _NESTED and isinstance(value, dict) and value:
         yield f"{field}:"
         for name, inner in value.items():
@@ -75,7 +75,7 @@ def _field(field: str, value: Any, item: Item) -> Iterator[str]:  # noqa: ANN401
         yield from _list(field, field, value, item)
 
 
-def _list(name: str, field: str, value: Any, item: Item) -> Iterator[str]:  # noqa: ANN401 - plain values
+def _list(name: str, field: str, value: Any, item: ReviewItem) -> Iterator[str]:  # noqa: ANN401 - plain values
     if not isinstance(value, list) or not value or isinstance(value[0], dict):
         yield from lines_of_mapping({name: value}, 0)
     else:
@@ -87,7 +87,7 @@ def _list(name: str, field: str, value: Any, item: Item) -> Iterator[str]:  # no
         yield from (f"  {line}" for line in _aside(field, item))
 
 
-def _aside(field: str, item: Item) -> Iterator[str]:
+def _aside(field: str, item: ReviewItem) -> Iterator[str]:
     held = item.aside.get(field, [])
     if held:
         yield comment(RARE)
@@ -95,7 +95,7 @@ def _aside(field: str, item: Item) -> Iterator[str]:
         yield from (f"# - {scalar(value)}  {comment(why)}" for value, why in held)
 
 
-def _nothing(field: str, item: Item) -> Iterator[str]:
+def _nothing(field: str, item: ReviewItem) -> Iterator[str]:
     if "." in field:
         yield comment(f"{field}: nothing is firm enough to propose; seen:")
         yield from (comment(f"  {scalar(value)}: {why}") for value, why in item.aside[field])
@@ -133,7 +133,7 @@ def whole_of(entry: RegistryEntry) -> list[str]:
     return [shown(line, 400) for line in lines_of_mapping({**body, **timed(content_of(entry))}, 0)]
 
 
-def owned(item: Item, owner: str | None) -> Item:
+def owned(item: ReviewItem, owner: str | None) -> ReviewItem:
     """Return an item that names who answers for it, if it names nobody."""
     if owner is None or item.draft.entry.owner is not None:
         return item

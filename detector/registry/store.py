@@ -11,7 +11,7 @@ from detector.registry.log import ChangeRecord, record_for, tips_of
 from detector.schema.registry import RegistryEntry
 
 
-class Standing(NamedTuple):
+class StandingEntries(NamedTuple):
     """An inventory as it stands.
 
     Parameters
@@ -33,7 +33,7 @@ class Store(Protocol):
     def place(self) -> str:
         """Where it stands, in words."""
 
-    def read(self) -> Standing:
+    def read(self) -> StandingEntries:
         """Return what stands."""
 
     def log(self) -> list[ChangeRecord]:
@@ -69,7 +69,7 @@ def apply(store: Store, changes: Sequence[Change], stamp: Stamp) -> list[str]:
     return list(_lost(entries, store.read()))
 
 
-def _lost(written: Iterable[RegistryEntry], now: Standing) -> Iterable[str]:
+def _lost(written: Iterable[RegistryEntry], now: StandingEntries) -> Iterable[str]:
     for entry in written:
         stands = now.entries.get(entry.agent_id)
         if stands != entry:

@@ -11,7 +11,7 @@ from detector.errors import SetupError
 from detector.registry.changes import Change, changes_of
 from detector.registry.drafts import Draft, read_drafts, record_of
 from detector.registry.log import ChangeRecord
-from detector.registry.pages import Item, page_of
+from detector.registry.pages import ReviewItem, page_of
 from detector.registry.store import Store
 from detector.schema.registry import RegistryEntry
 from detector.views.shown import moment, shown
@@ -113,6 +113,6 @@ def told(changes: Sequence[Change]) -> Iterator[str]:
 
 def exported(entries: Mapping[str, RegistryEntry], place: str) -> Iterator[str]:
     """Yield the page of an inventory, to be edited."""
-    items = [Item(Draft(entry.revision, entry), []) for _, entry in sorted(entries.items())]
+    items = [ReviewItem(Draft(entry.revision, entry), []) for _, entry in sorted(entries.items())]
     head = [f"Inventory of {place}. Edit, then: detector registry apply THIS FILE --by NAME --reason TEXT"]
     return page_of(items, head, "inventory")

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from detector.errors import DeliveryError
 from detector.registry.drafts import record_of
 from detector.registry.log import ChangeRecord
-from detector.registry.store import Standing
+from detector.registry.store import StandingEntries
 from detector.schema.registry import RegistryEntry
 from detector.schema.topics import TopicNames
 from detector.views.reading import TopicReader
@@ -43,7 +43,7 @@ class TopicStore:
         """The topic's name."""
         return self._names.registry
 
-    def read(self) -> Standing:
+    def read(self) -> StandingEntries:
         """Return what stands; records that are no entry, or lie under another agent's key, are counted.
 
         Raises
@@ -67,7 +67,7 @@ class TopicStore:
                     refused += 1
                 elif entry.agent_id not in entries or entry.revision > entries[entry.agent_id].revision:
                     entries[entry.agent_id] = entry
-        return Standing(entries, refused)
+        return StandingEntries(entries, refused)
 
     def log(self) -> list[ChangeRecord]:
         """Return the changes on the log; what is none is left out, and shows as a gap.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.registry.drafts import Draft, draft_of
-from detector.registry.study.seen import Seen
+from detector.registry.study.seen import SeenFleet
 from detector.schema.event import Event
 from detector.schema.registry import RegistryEntry
 
@@ -47,9 +47,9 @@ def daily(days: Iterable[int], agent: str = "a-1", **fields: Any) -> list[Event]
     return [event(day, agent, **fields) for day in days]
 
 
-def seen(*events: Iterable[Event]) -> Seen:
+def seen(*events: Iterable[Event]) -> SeenFleet:
     """Return what was seen of events, in the order of their times."""
-    return Seen().add_all(sorted((one for some in events for one in some), key=lambda one: one.ts))
+    return SeenFleet().add_all(sorted((one for some in events for one in some), key=lambda one: one.ts))
 
 
 def write_events(path: Path, events: Iterable[Event]) -> Path:

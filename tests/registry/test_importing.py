@@ -10,11 +10,11 @@ import pytest
 from detector.errors import SetupError
 from detector.registry.drafts import read_drafts
 from detector.registry.importing import read_inventory
-from detector.registry.pages import Item, page_of
+from detector.registry.pages import ReviewItem, page_of
 from tests.registry.inventory import FIXTURES
 
 
-def _read(name: str, id_from: str | None = None) -> dict[str, Item]:
+def _read(name: str, id_from: str | None = None) -> dict[str, ReviewItem]:
     items = read_inventory(FIXTURES / name, None, id_from, "acme")
     return {item.draft.entry.agent_id: item for item in items}
 

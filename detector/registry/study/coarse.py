@@ -37,7 +37,7 @@ _NUMBERED: Final = re.compile(r"[A-Za-z]*[-_#]?[0-9]+")
 _UUID_PATTERN: Final = f"{EXPRESSION}{_HEX_ID.pattern}"
 
 
-class Shape(NamedTuple):
+class TargetShape(NamedTuple):
     """Values that have one pattern in common."""
 
     pattern: str
@@ -59,7 +59,7 @@ def literal(value: str) -> str | None:
     return declared if len(declared) <= MAX_PATTERN else None
 
 
-def shapes_of(values: Mapping[str, Use]) -> list[Shape]:
+def shapes_of(values: Mapping[str, Use]) -> list[TargetShape]:
     """Return the patterns that values have in common, each with at least four of them; a value is in one at most.
 
     Values that never went through belong to none: what was tried is not what is used.
@@ -68,7 +68,7 @@ def shapes_of(values: Mapping[str, Use]) -> list[Shape]:
     for value, use in values.items():
         if use.ok and (key := _key(value)):
             groups.setdefault(key, []).append(value)
-    found = [Shape(_pattern(members), tuple(sorted(members))) for members in _large(groups)]
+    found = [TargetShape(_pattern(members), tuple(sorted(members))) for members in _large(groups)]
     return sorted(shape for shape in found if len(shape.pattern) <= MAX_PATTERN)
 
 

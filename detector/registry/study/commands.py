@@ -12,7 +12,7 @@ from detector.registry.options import AsJson, Bootstrap, File, Out, Prefix
 if TYPE_CHECKING:
     from detector.registry.study.events import EventSource
     from detector.registry.study.findings import Open
-    from detector.registry.study.seen import Seen
+    from detector.registry.study.seen import SeenFleet
 
 app = typer.Typer(rich_markup_mode="markdown")
 
@@ -238,9 +238,9 @@ def _findings(paths: list[Path] | None, from_topic: bool, bootstrap: str | None,
     return open_findings(alerts_in(paths or ()))
 
 
-def _seen(source: EventSource, quiet: bool) -> Seen:
+def _seen(source: EventSource, quiet: bool) -> SeenFleet:
     from detector.registry.study.events import watched
-    from detector.registry.study.seen import Seen
+    from detector.registry.study.seen import SeenFleet
 
     with watched(source, "reading events", is_shown=not quiet) as progress:
-        return Seen().add_all(source.read(progress))
+        return SeenFleet().add_all(source.read(progress))

@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from detector.registry.documents import time_text
-from detector.registry.pages import Item, page_of
+from detector.registry.pages import ReviewItem, page_of
 from detector.registry.study.propose import Firmness, Proposer
-from detector.registry.study.seen import Seen, SeenAgent
+from detector.registry.study.seen import SeenAgent, SeenFleet
 from detector.schema.registry import RegistryEntry
 from detector.views.shown import count_of, shown
 
@@ -31,7 +31,7 @@ class Discovery:
 
     Parameters
     ----------
-    seen : Seen
+    seen : SeenFleet
         The window.
     standing : mapping of str to RegistryEntry
         The inventory, by agent.
@@ -43,7 +43,7 @@ class Discovery:
 
     def __init__(
         self,
-        seen: Seen,
+        seen: SeenFleet,
         standing: Mapping[str, RegistryEntry],
         firmness: Firmness | None = None,
         owner: str | None = None,
@@ -96,7 +96,7 @@ class Discovery:
             found += [Shared(what, name, tuple(sorted(who))) for name, who in sorted(by.items()) if len(who) > 1]
         return found
 
-    def items(self, *, again: bool = False) -> list[Item]:
+    def items(self, *, again: bool = False) -> list[ReviewItem]:
         """Return proposals for the agents without an entry; `again`: for those with one too, made from it.
 
         Of an agent id in two tenants the busier one is proposed: an id is one entry.

@@ -13,10 +13,10 @@ from typing import Any, Final, NamedTuple
 
 from detector.registry.documents import time_text
 from detector.registry.drafts import Draft, draft_of
-from detector.registry.pages import Item
+from detector.registry.pages import ReviewItem
 from detector.registry.study.acts import BETWEEN, FIELDS
 from detector.registry.study.coarse import PATTERN_VALUES, literal, shapes_of, together
-from detector.registry.study.seen import MOST_MARKS, MOST_SESSIONS, Seen, SeenAgent, Use
+from detector.registry.study.seen import MOST_MARKS, MOST_SESSIONS, SeenAgent, SeenFleet, Use
 from detector.schema.registry import MOST_DECLARED, RegistryEntry
 from detector.views.shown import shown
 
@@ -70,7 +70,7 @@ class Proposer:
 
     Parameters
     ----------
-    seen : Seen
+    seen : SeenFleet
         The window.
     firmness : Firmness or None
         What is asked of a value.
@@ -78,7 +78,7 @@ class Proposer:
         Who answers for all of them until somebody says otherwise.
     """
 
-    def __init__(self, seen: Seen, firmness: Firmness | None = None, owner: str | None = None) -> None:
+    def __init__(self, seen: SeenFleet, firmness: Firmness | None = None, owner: str | None = None) -> None:
         self._firmness, self._owner = firmness or Firmness(), owner
         self._arrives: set[tuple[str, str]] = set()
         groups: dict[tuple[str, str], list[SeenAgent]] = {}
@@ -88,7 +88,7 @@ class Proposer:
                 groups.setdefault((agent.tenant, agent.agent_type), []).append(agent)
         self._groups = {key: _Peers(agents) for key, agents in groups.items()}
 
-    def item(self, agent: SeenAgent, stands: RegistryEntry | None = None) -> Item:
+    def item(self, agent: SeenAgent, stands: RegistryEntry | None = None) -> ReviewItem:
         """Return the proposal for one agent, made from the entry that stands, with its comments."""
         peers = self._groups.get((agent.tenant, agent.agent_type), _Peers([]))
         body: dict[str, Any] = {} if stands is None else _kept(stands)
@@ -113,7 +113,7 @@ class Proposer:
             body["owner"] = self._owner
         if len(agent.zones) == 1:
             body.setdefault("zone", next(iter(agent.zones)))
-        return Item(self._draft(body, stands, notes), notes, why, aside)
+        return ReviewItem(self._draft(body, stands, notes), notes, why, aside)
 
     def sorted(self, agent: SeenAgent, field: str, peers: _Peers) -> Sorted:
         """Return the values of one field of an agent, firm ones as declared names."""

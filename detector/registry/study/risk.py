@@ -14,7 +14,7 @@ from detector.registry.expiring import ends_of
 from detector.registry.study.allowed import declared_at
 from detector.registry.study.outside import is_outside
 from detector.registry.study.seen import SeenAgent
-from detector.registry.study.usage import Grant, Usage
+from detector.registry.study.usage import DeclaredName, Usage
 from detector.registry.tables import NOBODY, rows
 from detector.schema.registry import MAX_AGE_H, RegistryEntry
 from detector.views.shown import shown
@@ -54,7 +54,7 @@ DATED_S: Final = 14 * 86_400.0
 """Grants that end within two weeks count as exceptions to look at."""
 
 
-class Part(NamedTuple):
+class RiskPart(NamedTuple):
     """One part of an exposure: how much of it there is, and the share of its weight that counts, 0 to 1."""
 
     amount: float
@@ -71,7 +71,7 @@ class AgentRisk(NamedTuple):
     criticality: str
     lifecycle: str
     risk: float
-    parts: dict[str, Part]
+    parts: dict[str, RiskPart]
 
     @property
     def why(self) -> list[str]:
@@ -98,7 +98,7 @@ class RiskInputs(NamedTuple):
 
 def risks_of(inputs: RiskInputs) -> list[AgentRisk]:
     """Return the risk of every agent that has an entry or was seen, the largest first."""
-    grants: dict[str, list[Grant]] = {}
+    grants: dict[str, list[DeclaredName]] = {}
     for one in inputs.usage.grants():
         grants.setdefault(one.entry.agent_id, []).append(one)
     found = []
@@ -112,7 +112,9 @@ def risks_of(inputs: RiskInputs) -> list[AgentRisk]:
     return sorted(found, key=lambda one: (-one.risk, one.agent_id))
 
 
-def _risk(inputs: RiskInputs, entry: RegistryEntry | None, agent: SeenAgent | None, grants: list[Grant]) -> AgentRisk:
+def _risk(
+    inputs: RiskInputs, entry: RegistryEntry | None, agent: SeenAgent | None, grants: list[DeclaredName]
+) -> AgentRisk:
     key = (entry.tenant, entry.agent_id) if entry else (agent.tenant, agent.agent_id) if agent else ("", "")
     criticality = entry.criticality if entry else "medium"
     targets, classes = _reach(entry, agent, "targets"), _reach(entry, agent, "data_classes")
@@ -128,13 +130,13 @@ def _risk(inputs: RiskInputs, entry: RegistryEntry | None, agent: SeenAgent | No
         "external": _counted("external", external),
         "data": _counted("data", len(classes)),
         "writes": _counted("writes", writes),
-        "unused": Part(unused, unused / len(grants) if grants else 0.0),
-        "unsaid": Part(unsaid, unsaid / 2),
-        "credential": Part(round(age_h, 1), min(1.0, age_h / most_h / 2)),
+        "unused": RiskPart(unused, unused / len(grants) if grants else 0.0),
+        "unsaid": RiskPart(unsaid, unsaid / 2),
+        "credential": RiskPart(round(age_h, 1), min(1.0, age_h / most_h / 2)),
         "exceptions": _counted("exceptions", ends),
-        "findings": Part(severities.total(), min(1.0, sum(SEVERITY[one] * n for one, n in severities.items()))),
-        "owner": Part(1, float(entry is None or entry.owner is None)),
-        "unregistered": Part(1, float(entry is None)),
+        "findings": RiskPart(severities.total(), min(1.0, sum(SEVERITY[one] * n for one, n in severities.items()))),
+        "owner": RiskPart(1, float(entry is None or entry.owner is None)),
+        "unregistered": RiskPart(1, float(entry is None)),
     }
     exposure = sum(WEIGHTS[name] * part.share for name, part in parts.items()) / sum(WEIGHTS.values())
     return AgentRisk(
@@ -149,8 +151,8 @@ def _risk(inputs: RiskInputs, entry: RegistryEntry | None, agent: SeenAgent | No
     )
 
 
-def _counted(name: str, number: int) -> Part:
-    return Part(number, min(1.0, number / FULL[name]))
+def _counted(name: str, number: int) -> RiskPart:
+    return RiskPart(number, min(1.0, number / FULL[name]))
 
 
 def _reach(entry: RegistryEntry | None, agent: SeenAgent | None, field: str) -> set[str]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from detector.registry.documents import time_text
 from detector.registry.expiring import GrantEnd, ends_of
 from detector.registry.study.risk import CRITICALITY, DATED_S, WEIGHTS, WORDS, AgentRisk, RiskInputs
-from detector.registry.study.usage import DAY_S, Grant
+from detector.registry.study.usage import DAY_S, DeclaredName
 from detector.registry.tables import NOBODY
 from detector.views.shown import count_of, moment, shown
 
@@ -24,7 +24,7 @@ class RiskPage(NamedTuple):
     """What stands on the page: risks, unused grants, grants that end, and when and of what it was made."""
 
     risks: Sequence[AgentRisk]
-    unused: Sequence[Grant]
+    unused: Sequence[DeclaredName]
     ends: Sequence[GrantEnd]
     now: float
     window: str
@@ -53,7 +53,7 @@ class RiskPage(NamedTuple):
             ]
         )
 
-    def _least_used(self) -> list[Grant]:
+    def _least_used(self) -> list[DeclaredName]:
         return sorted(self.unused, key=lambda one: (one.peers[0], -one.unused_s))[:MOST_UNUSED]
 
     def _facts(self) -> Iterator[str]:
@@ -118,7 +118,7 @@ def _risk_row(one: AgentRisk) -> list[_Cell]:
     ]
 
 
-def _unused_row(one: Grant) -> list[_Cell]:
+def _unused_row(one: DeclaredName) -> list[_Cell]:
     days = one.unused_s / DAY_S
     return [
         _Cell(shown(one.entry.agent_id, 80)),

@@ -132,7 +132,7 @@ class SeenAgent:
         return self.types.most_common(1)[0][0] if self.types else "default"
 
 
-class Seen:
+class SeenFleet:
     """All agents of a window.
 
     Parameters
@@ -150,7 +150,7 @@ class Seen:
         self.unheld: Counter[str] = Counter()
         self._keys = 0
 
-    def add_all(self, events: Iterable[Event]) -> Seen:
+    def add_all(self, events: Iterable[Event]) -> SeenFleet:
         """Count events, and return what was seen."""
         for event in events:
             self.add(event)

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from detector.registry.changes import content_of
 from detector.registry.drafts import Draft, draft_of
-from detector.registry.pages import Item
+from detector.registry.pages import ReviewItem
 from detector.registry.study.allowed import declared_at
 from detector.registry.study.coarse import literal, shapes_of
 from detector.registry.study.seen import SeenAgent, Use
-from detector.registry.study.usage import DAY_S, LISTED, Grant, Usage
+from detector.registry.study.usage import DAY_S, LISTED, DeclaredName, Usage
 from detector.rules.patterns import Patterns, is_plain
 from detector.schema.registry import MOST_DECLARED, RegistryEntry
 from detector.views.shown import shown
@@ -38,9 +38,9 @@ class Tightening:
     unused_s: float = 0.0
     narrow: bool = False
 
-    def items(self, usage: Usage) -> Iterator[Item]:
+    def items(self, usage: Usage) -> Iterator[ReviewItem]:
         """Yield the entries that become tighter; agents that were not seen at all are left as they are, and said."""
-        grants: dict[str, list[Grant]] = {}
+        grants: dict[str, list[DeclaredName]] = {}
         for one in usage.grants():
             grants.setdefault(one.entry.agent_id, []).append(one)
         for entry in usage.entries:
@@ -50,7 +50,7 @@ class Tightening:
                 if content_of(item.draft.entry) != content_of(entry):
                     yield item
 
-    def _item(self, entry: RegistryEntry, agent: SeenAgent, grants: list[Grant], usage: Usage) -> Item:
+    def _item(self, entry: RegistryEntry, agent: SeenAgent, grants: list[DeclaredName], usage: Usage) -> ReviewItem:
         body: dict[str, Any] = content_of(entry)
         notes: list[str] = []
         why: dict[tuple[str, str], str] = {}
@@ -67,9 +67,11 @@ class Tightening:
             for one in (one for one in grants if one.field == field):
                 kept += self._kept(one, agent.uses.get(field, {}), notes, why)
             _enter(body, field, sorted(set(kept)))
-        return Item(Draft(entry.revision, draft_of(body | {"revision": entry.revision}).entry), notes, why)
+        return ReviewItem(Draft(entry.revision, draft_of(body | {"revision": entry.revision}).entry), notes, why)
 
-    def _kept(self, one: Grant, uses: dict[str, Use], notes: list[str], why: dict[tuple[str, str], str]) -> list[str]:
+    def _kept(
+        self, one: DeclaredName, uses: dict[str, Use], notes: list[str], why: dict[tuple[str, str], str]
+    ) -> list[str]:
         if not one.is_used and one.unused_s >= self.unused_s:
             peers = f"{one.peers[0]} of {one.peers[1]} peers use it"
             notes.append(

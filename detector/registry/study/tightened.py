@@ -8,7 +8,7 @@ from typing import Final
 
 from detector.errors import SetupError
 from detector.registry.options import put
-from detector.registry.pages import Item
+from detector.registry.pages import ReviewItem
 from detector.registry.study.allowed import Denials
 from detector.registry.study.cedar import policies_of
 from detector.registry.study.events import EventSource, watched
@@ -54,14 +54,14 @@ def write_policies(entries: Iterable[RegistryEntry], usage: Usage, opa: Path | N
 
 
 def denials(
-    source: EventSource, items: Sequence[Item], before: Mapping[str, RegistryEntry], *, is_shown: bool
+    source: EventSource, items: Sequence[ReviewItem], before: Mapping[str, RegistryEntry], *, is_shown: bool
 ) -> Denials:
     """Return what tighter entries would have denied that the standing ones allow, by a second reading."""
     with watched(source, "judging them", is_shown=is_shown) as progress:
         return Denials([item.draft.entry for item in items], before).add_all(source.read(progress))
 
 
-def lines(items: Sequence[Item], found: Denials) -> Iterator[str]:
+def lines(items: Sequence[ReviewItem], found: Denials) -> Iterator[str]:
     """Yield how many entries become tighter, and every denial."""
     yield f"{count_of(len(items), 'entry').replace('entrys', 'entries')} tighter than what stands"
     for one in found.found[:MOST_TOLD]:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from detector.registry.documents import time_text
 from detector.registry.study.acts import FIELDS
 from detector.registry.study.allowed import declared_at
-from detector.registry.study.seen import Seen, SeenAgent, Use
+from detector.registry.study.seen import SeenAgent, SeenFleet, Use
 from detector.registry.tables import rows
 from detector.rules.patterns import Patterns
 from detector.schema.registry import RegistryEntry
@@ -20,7 +20,7 @@ LISTED: Final = tuple(field for field in FIELDS if field != "approved.tool_hashe
 """Fields that are lists of names."""
 
 
-class Grant(NamedTuple):
+class DeclaredName(NamedTuple):
     """One declared name and its use in a window.
 
     Parameters
@@ -59,7 +59,7 @@ class Usage:
 
     Parameters
     ----------
-    seen : Seen
+    seen : SeenFleet
         The window.
     standing : mapping of str to RegistryEntry
         The inventory; those that may not act are left out.
@@ -72,7 +72,7 @@ class Usage:
         Agents whose entry says that they may not.
     """
 
-    def __init__(self, seen: Seen, standing: Mapping[str, RegistryEntry]) -> None:
+    def __init__(self, seen: SeenFleet, standing: Mapping[str, RegistryEntry]) -> None:
         self.seen = seen
         self.entries = [one for _, one in sorted(standing.items()) if one.lifecycle in {"proposed", "active"}]
         self.not_acting = {one.agent_id for one in standing.values()} - {one.agent_id for one in self.entries}
@@ -89,14 +89,14 @@ class Usage:
         agent = self.agent(entry)
         return agent is None or not agent.overflow[field]
 
-    def grants(self) -> Iterator[Grant]:
+    def grants(self) -> Iterator[DeclaredName]:
         """Yield every declared name of every entry whose use is known."""
         for entry in self.entries:
             for field in LISTED:
                 if self.is_known(entry, field):
                     yield from (self._grant(entry, field, name) for name in declared_at(entry, field) or ())
 
-    def _grant(self, entry: RegistryEntry, field: str, name: str) -> Grant:
+    def _grant(self, entry: RegistryEntry, field: str, name: str) -> DeclaredName:
         agent = self.agent(entry)
         pattern = Patterns((name,))
         used = {} if agent is None else _under(pattern, agent.uses.get(field, {}))
@@ -107,7 +107,7 @@ class Usage:
         kind = entry.agent_type or (agent.agent_type if agent else "default")
         peers = [one for one in self._groups.get((entry.tenant, kind), []) if one.agent_id != entry.agent_id]
         users = sum(bool(_under(pattern, one.uses.get(field, {}))) for one in peers)
-        return Grant(entry, field, name, tuple(sorted(used)), last, unused, (users, len(peers)))
+        return DeclaredName(entry, field, name, tuple(sorted(used)), last, unused, (users, len(peers)))
 
 
 def _under(pattern: Patterns, values: Mapping[str, Use]) -> dict[str, Use]:
@@ -141,7 +141,7 @@ def unknown_lines(usage: Usage) -> Iterable[str]:
     ]
 
 
-def _row(one: Grant) -> tuple[str, ...]:
+def _row(one: DeclaredName) -> tuple[str, ...]:
     values = ", ".join(shown(value, 24) for value in one.values[:3])
     more = f" and {len(one.values) - 3} more" if len(one.values) > 3 else ""
     return (
@@ -155,6 +155,6 @@ def _row(one: Grant) -> tuple[str, ...]:
     )
 
 
-def _json_line(one: Grant) -> str:
+def _json_line(one: DeclaredName) -> str:
     body = one._asdict() | {"entry": one.entry.agent_id, "values": one.values[:50], "unused_days": one.unused_s / DAY_S}
     return json.dumps(body)

@@ -8,7 +8,7 @@ from pathlib import Path
 from detector.registry.study.discover import Discovery, headlines
 from detector.registry.study.events import EventSource
 from detector.registry.study.findings import open_findings
-from detector.registry.study.seen import Seen
+from detector.registry.study.seen import SeenFleet
 from detector.schema.alert import VerdictNote
 from detector.schema.event import Credential
 from detector.sinks.ocsf import encode
@@ -75,7 +75,7 @@ def test_sessions_with_a_finding_vouch_for_nothing(tmp_path: Path) -> None:
     for harmless, tools in (([], ("read_file",)), (alerts, ("read_file", "send_money"))):
         told = [*alerts, *(one.model_copy(update={"verdict": note, "counter": 2}) for one in harmless)]
         source = EventSource([path], barred=open_findings(map(encode, told)).sessions)
-        (item,) = Discovery(Seen().add_all(source.read()), {}).items()
+        (item,) = Discovery(SeenFleet().add_all(source.read()), {}).items()
         assert item.draft.entry.tools == tools
         assert source.left_out["of a session with a finding"] == (0 if harmless else 6)
 
@@ -85,4 +85,4 @@ def test_what_was_not_held_is_said_and_an_empty_window_too() -> None:
     held = seen(daily(range(2)))
     held.unheld["acts of agents beyond the cap"] = 7
     assert any("7 acts of agents beyond the cap" in line for line in headlines(Discovery(held, {})))
-    assert list(headlines(Discovery(Seen(), {}))) == ["no event in the window"]
+    assert list(headlines(Discovery(SeenFleet(), {}))) == ["no event in the window"]

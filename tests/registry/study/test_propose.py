@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from detector.registry.drafts import read_drafts
-from detector.registry.pages import Item, page_of
+from detector.registry.pages import ReviewItem, page_of
 from detector.registry.study.discover import Discovery
 from detector.registry.study.propose import Firmness
 from detector.rules.patterns import Patterns
@@ -15,12 +15,12 @@ from detector.schema.event import Event
 from tests.registry.inventory import daily, entry, event, seen
 
 
-def _item(*events: list[Event], agent: str = "a-1") -> Item:
+def _item(*events: list[Event], agent: str = "a-1") -> ReviewItem:
     items = {item.draft.entry.agent_id: item for item in Discovery(seen(*events), {}).items()}
     return items[agent]
 
 
-def _rare(item: Item, field: str) -> set[str]:
+def _rare(item: ReviewItem, field: str) -> set[str]:
     return {value for value, _ in item.aside.get(field, [])}
 
 

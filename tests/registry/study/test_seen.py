@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from detector.registry.study import seen as seen_module
-from detector.registry.study.seen import MOST_MARKS, Marks, Seen
+from detector.registry.study.seen import MOST_MARKS, Marks, SeenFleet
 from detector.schema.event import Credential
 from tests.registry.inventory import MONDAY, daily, event, seen
 
@@ -66,5 +66,5 @@ def test_the_age_of_the_oldest_credential_is_kept() -> None:
 
 def test_nothing_seen_is_nothing() -> None:
     """No agent, no window."""
-    assert Seen().agents == {}
-    assert Seen().first > Seen().last
+    assert SeenFleet().agents == {}
+    assert SeenFleet().first > SeenFleet().last
