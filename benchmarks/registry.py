@@ -43,6 +43,8 @@ from detector.schema.registry import RegistryEntry
 STREAMS: Final = ("agentdyn", "agentdyn_again", "agentdyn_noisy", "agentdyn_shift", "oas", "asb")
 """Recordings of agents with tools, a history and attacks."""
 FIELDS: Final = ("tools", "targets")
+POISONED: Final = ("agentdyn", "asb")
+"""Streams with labelled acts that are also carried through the pipeline, for its alerts."""
 
 Entries = Mapping[str, RegistryEntry]
 
@@ -248,7 +250,7 @@ def section() -> str:
             lack.append(f"| {one.name} | {field} | {cells} |")
         for what, entries in (("as proposed", _entries(proposed(one.history))), ("tightened", tightened(one.history))):
             least.append(f"| {one.name} | {what} | {denied(one, entries)} |")
-        if one.acts:
+        if one.name in POISONED:
             cells = f"{poisoned(one)} | {poisoned(one, alerted(folder, one.name))}"
             poison.append(f"| {one.name} | {cells} |")
     both, same, example = halves(recordings[0])
