@@ -32,8 +32,10 @@ Since = Annotated[
 Until = Annotated[str | None, typer.Option(help="Event time from which on they no longer do.", rich_help_panel=EVENTS)]
 IsQuiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 Owner = Annotated[str | None, typer.Option(help="Who answers for those that name nobody.")]
-LeastSessions = Annotated[int, typer.Option(min=1, help="Sessions in which a value must be used to be proposed.")]
-LeastDays = Annotated[int, typer.Option(min=1, help="Days on which it must be.")]
+LeastSessions = Annotated[
+    int, typer.Option(min=1, max=12, help="Sessions in which a value must be used to be proposed.")
+]
+LeastDays = Annotated[int, typer.Option(min=1, max=12, help="Days on which it must be.")]
 
 Alerts = Annotated[
     list[Path] | None, typer.Option(help="Alerts, one a line as on agent.alerts: findings. May be repeated.")

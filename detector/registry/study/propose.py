@@ -7,6 +7,7 @@ enough.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -45,17 +46,31 @@ class Firmness:
         )
 
 
-class _Peers(NamedTuple):
-    """The established agents of one tenant and type."""
+class _Peers:
+    """The established agents of one tenant and type, and how many of them use what: counted once, for large fleets."""
 
-    agents: list[SeenAgent]
+    def __init__(self, agents: list[SeenAgent], firmness: Firmness) -> None:
+        self._members = {id(agent) for agent in agents}
+        self._users: Counter[tuple[str, str]] = Counter()
+        self._firm: Counter[tuple[str, str]] = Counter()
+        for agent in agents:
+            for field, values in agent.uses.items():
+                for value, use in values.items():
+                    self._users[field, value] += use.ok > 0
+                    self._firm[field, value] += use.ok > 0 and firmness.holds(use)
 
-    def users(self, field: str, value: str, besides: SeenAgent) -> list[Use]:
-        found = (one.uses.get(field, {}).get(value) for one in self.agents if one is not besides)
-        return [use for use in found if use is not None and use.ok]
+    def users(self, field: str, value: str, besides: SeenAgent, firmness: Firmness) -> tuple[int, int]:
+        """Return how many others use a value, and how many of them firmly."""
+        own = besides.uses[field][value]
+        is_member = id(besides) in self._members and own.ok > 0
+        return (
+            self._users[field, value] - is_member,
+            self._firm[field, value] - (is_member and firmness.holds(own)),
+        )
 
     def others(self, agent: SeenAgent) -> int:
-        return sum(one is not agent for one in self.agents)
+        """Return how many there are besides an agent."""
+        return len(self._members) - (id(agent) in self._members)
 
 
 class Sorted(NamedTuple):
@@ -86,11 +101,12 @@ class Proposer:
             self._arrives |= {(agent.tenant, field) for field in agent.uses}
             if self._firmness.holds(agent.whole):
                 groups.setdefault((agent.tenant, agent.agent_type), []).append(agent)
-        self._groups = {key: _Peers(agents) for key, agents in groups.items()}
+        self._groups = {key: _Peers(agents, self._firmness) for key, agents in groups.items()}
+        self._alone = _Peers([], self._firmness)
 
     def item(self, agent: SeenAgent, stands: RegistryEntry | None = None) -> ReviewItem:
         """Return the proposal for one agent, made from the entry that stands, with its comments."""
-        peers = self._groups.get((agent.tenant, agent.agent_type), _Peers([]))
+        peers = self._groups.get((agent.tenant, agent.agent_type), self._alone)
         body: dict[str, Any] = {} if stands is None else _kept(stands)
         why: dict[tuple[str, str], str] = {}
         aside: dict[str, list[tuple[str, str]]] = {}
@@ -152,11 +168,11 @@ class Proposer:
 
     def _judge(self, agent: SeenAgent, field: str, value: str, peers: _Peers) -> tuple[bool, str]:
         use = agent.uses[field][value]
-        users = peers.users(field, value, agent)
-        told = use.text + (f", {len(users)} of {peers.others(agent)} peers" if peers.others(agent) else "")
+        users, firm_users = peers.users(field, value, agent, self._firmness)
+        told = use.text + (f", {users} of {peers.others(agent)} peers" if peers.others(agent) else "")
         if not use.ok:
             return False, told
-        if sum(map(self._firmness.holds, users)) >= PEERS:
+        if firm_users >= PEERS:
             return True, told
         is_alone = not users and peers.others(agent) >= PEERS
         # what runs an agent is its own by nature: its peers are other versions and models

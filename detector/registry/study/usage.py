@@ -15,6 +15,8 @@ from detector.rules.patterns import Patterns
 from detector.schema.registry import RegistryEntry
 from detector.views.shown import shown
 
+MOST_PEERS: Final = 50
+"""Peers that are asked whether they use a name, the busiest of the type."""
 DAY_S: Final = 86_400.0
 LISTED: Final = tuple(field for field in FIELDS if field != "approved.tool_hashes")
 """Fields that are lists of names."""
@@ -37,7 +39,7 @@ class DeclaredName(NamedTuple):
         How long it has not been used when the window ends; of one that was never used the whole window, or the time
         since the entry was changed, if that was within it.
     peers : (int, int)
-        How many other agents of the tenant and type used it, of how many.
+        How many other agents of the tenant and type used it, of how many: the busiest fifty.
     """
 
     entry: RegistryEntry
@@ -77,8 +79,10 @@ class Usage:
         self.entries = [one for _, one in sorted(standing.items()) if one.lifecycle in {"proposed", "active"}]
         self.not_acting = {one.agent_id for one in standing.values()} - {one.agent_id for one in self.entries}
         self._groups: dict[tuple[str, str], list[SeenAgent]] = {}
-        for agent in seen.agents.values():
-            self._groups.setdefault((agent.tenant, agent.agent_type), []).append(agent)
+        for agent in sorted(seen.agents.values(), key=lambda one: (-one.whole.acts, one.agent_id)):
+            group = self._groups.setdefault((agent.tenant, agent.agent_type), [])
+            if len(group) <= MOST_PEERS:
+                group.append(agent)
 
     def agent(self, entry: RegistryEntry) -> SeenAgent | None:
         """Return what was seen of an entry's agent, None if nothing was."""
@@ -105,7 +109,9 @@ class Usage:
         known_since = entry.at if self.seen.first < entry.at <= self.seen.last else self.seen.first
         unused = self.seen.last - (known_since if last is None else last) if self.seen.events else 0.0
         kind = entry.agent_type or (agent.agent_type if agent else "default")
-        peers = [one for one in self._groups.get((entry.tenant, kind), []) if one.agent_id != entry.agent_id]
+        peers = [one for one in self._groups.get((entry.tenant, kind), []) if one.agent_id != entry.agent_id][
+            :MOST_PEERS
+        ]
         users = sum(bool(_under(pattern, one.uses.get(field, {}))) for one in peers)
         return DeclaredName(entry, field, name, tuple(sorted(used)), last, unused, (users, len(peers)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -86,3 +87,14 @@ def test_what_was_not_held_is_said_and_an_empty_window_too() -> None:
     held.unheld["acts of agents beyond the cap"] = 7
     assert any("7 acts of agents beyond the cap" in line for line in headlines(Discovery(held, {})))
     assert list(headlines(Discovery(SeenFleet(), {}))) == ["no event in the window"]
+
+
+def test_a_large_fleet_of_one_type_is_proposed_in_time() -> None:
+    """What peers use is counted once, not once an agent."""
+    fleet = [event(day, f"a-{n}", name=f"tool-{k}") for n in range(300) for day in range(3) for k in range(10)]
+    found = Discovery(seen(fleet), {})
+    begin = time.process_time()
+    items = found.items()
+    assert len(items) == 300
+    assert all(len(item.draft.entry.tools or ()) == 10 for item in items)
+    assert time.process_time() - begin < 10.0
