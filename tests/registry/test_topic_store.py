@@ -26,8 +26,18 @@ def names(kafka: Any, group: str) -> TopicNames:
     """Return the names of a deployment with an empty inventory."""
     found = TopicNames(f"{group}.")
     specs = [TopicSpec(found.registry, 2, {"cleanup.policy": "compact"}), *registry_log_specs(found)]
-    create_topics({"bootstrap.servers": kafka.bootstrap}, specs)
+    _make(kafka, specs)
     return found
+
+
+def _make(kafka: Any, specs: list[TopicSpec]) -> None:
+    """Make topics, and wait until each partition has a leader: it has taken a record, the removal of nobody."""
+    create_topics({"bootstrap.servers": kafka.bootstrap}, specs)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    for spec in specs:
+        for partition in range(spec.partitions):
+            producer.produce(spec.name, key=b"nobody", value=None, partition=partition)
+    assert producer.flush(60.0) == 0
 
 
 def _put(kafka: Any, topic: str, key: str, value: bytes | None) -> None:
@@ -83,7 +93,7 @@ def test_an_entry_that_was_removed_does_not_stand(kafka: Any, names: TopicNames)
 def test_without_a_log_nothing_is_changed(kafka: Any, group: str) -> None:
     """A change that nobody can look up is not made."""
     names = TopicNames(f"{group}.")
-    create_topics({"bootstrap.servers": kafka.bootstrap}, [TopicSpec(names.registry, 1, {})])
+    _make(kafka, [TopicSpec(names.registry, 1, {})])
     store = TopicStore({"bootstrap.servers": kafka.bootstrap}, names)
     with pytest.raises(SetupError, match=r"agent\.registry\.log must be there"):
         apply(store, changes_of([draft()], {}), STAMP)
