@@ -53,6 +53,9 @@ COMMANDS: dict[str, CommandEntry] = {
     ),
     "suppressions": CommandEntry("detector.views.commands", "Show suppressions, and what each of them hid."),
     "journal": CommandEntry("detector.desk.commands", "Write where verdicts took effect to files, for a replay."),
+    "registry": CommandEntry(
+        "detector.registry.commands", "Keep the inventory of agents: who they are, what they may do.", is_group=True
+    ),
     "replay": CommandEntry("detector.offline.commands", "Score recorded events without a broker."),
     "evaluate": CommandEntry("detector.offline.commands", "Measure detection on a labelled stream."),
     "simulate": CommandEntry("detector.demo.simulating", "Write a made-up fleet's events, with labelled attacks."),

@@ -54,7 +54,7 @@ class _Timed(msgspec.Struct, gc=False):
 
 _exported = msgspec.json.Decoder(_Exported)
 _dated = msgspec.json.Decoder(_Dated)
-_entry = msgspec.json.Decoder(_Entered)
+_entered = msgspec.json.Decoder(_Entered)
 _timed = msgspec.json.Decoder(_Timed)
 _entry = msgspec.json.Decoder(JournalEntry)
 
@@ -169,7 +169,7 @@ def _read_registry(path: Path, partitions: int) -> list[_DatedEntry]:
     found: list[_DatedEntry] = []
     for number, line in enumerate(lines_of(path), start=1):
         try:
-            entry = _entry.decode(line)
+            entry = _entered.decode(line)
             record = declaration_of(number - 1, entry.agent_id.encode(), line)
         except (msgspec.DecodeError, ValueError) as error:
             message = f"line {number} of {path} must be an entry of the registry with agent_id and at, got {error}"

@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from detector.rules.patterns import Patterns
+from detector.rules.places import ACTING
 from detector.schema.event import Event
 from detector.schema.registry import Criticality, Declared, Lifecycle, RegistryEntry
 
@@ -17,8 +18,8 @@ MOST_LETTERS: Final = 128
 """Acts of an agent that are remembered as fine, and how long a text of theirs may be."""
 DEFAULT_TENANT: Final = "default"
 """Whose an event is that names no tenant."""
-TOOL_KINDS: Final = frozenset({"tool_call", "data_access"})
-"""Kinds of events whose name is a tool's and is held against `tools`; other kinds are named otherwise."""
+TOOL_KINDS: Final = frozenset(ACTING)
+"""Kinds of events whose name is a tool's and is held against `tools`: all that a gateway sees called."""
 Use = Literal["tool", "target", "peer", "delegate", "data_class"]
 _LISTS: Final[dict[Use, str]] = {
     "tool": "tools", "target": "targets", "peer": "peers", "delegate": "delegates", "data_class": "data_classes",

@@ -46,6 +46,11 @@ class TopicNames:
         return f"{self.prefix}agent.registry"
 
     @property
+    def registry_log(self) -> str:
+        """Every change of the inventory, hash-chained by agent, keyed by agent."""
+        return f"{self.prefix}agent.registry.log"
+
+    @property
     def alerts(self) -> str:
         """OCSF findings, keyed by agent."""
         return f"{self.prefix}agent.alerts"

@@ -204,10 +204,10 @@ def topics(
     """Make the topics a deployment needs; those that exist are left as they are."""
     from detector.worker.clients import confluent_options
     from detector.worker.settings import load_settings
-    from detector.worker.topics import create_topics, topic_specs
+    from detector.worker.topics import create_topics, registry_log_specs, topic_specs
 
     settings = load_settings({"bootstrap": bootstrap, "group": group, "topic_prefix": topic_prefix})
-    specs = topic_specs(settings.topics, partitions)
+    specs = [*topic_specs(settings.topics, partitions), *registry_log_specs(settings.topics)]
     made = set(create_topics(confluent_options(settings), specs, replication))
     for spec in specs:
         typer.echo(f"{'made ' if spec.name in made else 'there'}  {spec.name}  {spec.partitions} partitions")

@@ -101,7 +101,7 @@ COMPONENTS = (
     Component(
         "deployer",
         "`detector topics`",
-        lambda names: [Right("topic", name, "Create") for name in examined(names)],
+        lambda names: [Right("topic", name, "Create") for name in [*examined(names), names.registry_log]],
     ),
     Component(
         "siem",
@@ -142,8 +142,11 @@ COMPONENTS = (
     ),
     Component(
         "registrar",
-        "whoever may change the registry: its entries are read whole and written whole",
-        lambda names: topic_rights(names.registry, "Read", "Write"),
+        "`detector registry`, whoever may change it: entries and the log of changes are read and written",
+        lambda names: [
+            *topic_rights(names.registry, "Read", "Write"),
+            *topic_rights(names.registry_log, "Read", "Write"),
+        ],
     ),
     Component(
         "auditor",

@@ -67,6 +67,11 @@ def topic_specs(names: TopicNames, partitions: int = 4, *, event_days: int = 7) 
     ]
 
 
+def registry_log_specs(names: TopicNames) -> list[TopicSpec]:
+    """Return what the log of the inventory must look like: the people at the desk write it, no worker reads it."""
+    return [TopicSpec(names.registry_log, 1, {"cleanup.policy": "delete", "retention.ms": str(365 * DAY_MS)})]
+
+
 def otlp_specs(names: TopicNames, partitions: int = 4, *, days: int = 2) -> list[TopicSpec]:
     """Return what the topics of the bridge must look like; their partitions need not be those of the events.
 

@@ -22,7 +22,10 @@ PACKAGE = ROOT / "detector"
 SETTINGS: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
 CONTRACTS = {contract["id"]: contract for contract in SETTINGS["importlinter"]["contracts"]}
 
-KNOW_KAFKA = {"__main__", "backfill", "bridge", "cli", "connect", "demo", "desk", "edge", "local", "views", "worker"}
+KNOW_KAFKA = {"__main__", "backfill", "bridge", "cli", "connect", "demo", "desk", "edge", "local", "registry"} | {
+    "views",
+    "worker",
+}
 """Rooms that may know Kafka and asyncio: the worker, what stands on it, and the local broker."""
 
 

@@ -1,0 +1,133 @@
+"""The inventory of a deployment: `agent.registry`, and its log `agent.registry.log`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+from confluent_kafka import Producer
+from pydantic import ValidationError
+
+from detector.errors import DeliveryError
+from detector.registry.drafts import record_of
+from detector.registry.log import ChangeRecord
+from detector.registry.store import StandingEntries
+from detector.schema.registry import RegistryEntry
+from detector.schema.topics import TopicNames
+from detector.views.reading import TopicReader
+
+WAIT_S: Final = 30.0
+
+
+class TopicStore:
+    """Reads and writes the inventory on Kafka.
+
+    A revision counts if it is higher than what stands: of two records with one revision the first one counts, for us as
+    for the workers, so who lost is told.
+
+    Parameters
+    ----------
+    kafka : mapping
+        Settings of a confluent-kafka client.
+    names : TopicNames
+        Names of the deployment.
+    """
+
+    def __init__(self, kafka: Mapping[str, Any], names: TopicNames) -> None:
+        self._kafka = dict(kafka)
+        self._names = names
+
+    @property
+    def place(self) -> str:
+        """The topic's name."""
+        return self._names.registry
+
+    def read(self) -> StandingEntries:
+        """Return what stands; records that are no entry, or lie under another agent's key, are counted.
+
+        Raises
+        ------
+        SetupError
+            The topic cannot be read.
+        """
+        entries: dict[str, RegistryEntry] = {}
+        refused = 0
+        with TopicReader(self._kafka, self._names.registry) as reader:
+            for record in reader.to_the_end():
+                if not record.value:
+                    entries.pop(record.key.decode("utf-8", "replace"), None)
+                    continue
+                try:
+                    entry = RegistryEntry.model_validate_json(record.value)
+                except ValidationError:
+                    refused += 1
+                    continue
+                if entry.agent_id.encode() != record.key:
+                    refused += 1
+                elif entry.agent_id not in entries or entry.revision > entries[entry.agent_id].revision:
+                    entries[entry.agent_id] = entry
+        return StandingEntries(entries, refused)
+
+    def log(self) -> list[ChangeRecord]:
+        """Return the changes on the log; what is none is left out, and shows as a gap.
+
+        Raises
+        ------
+        SetupError
+            The topic is not there: changes without a log are not made.
+        """
+        found = []
+        with TopicReader(self._kafka, self._names.registry_log) as reader:
+            for record in reader.to_the_end():
+                try:
+                    found.append(ChangeRecord.model_validate_json(record.value))
+                except ValidationError:
+                    continue
+        return found
+
+    def write(self, entries: Sequence[RegistryEntry], records: Sequence[ChangeRecord]) -> None:
+        """Write the log and wait for it, then the entries.
+
+        Raises
+        ------
+        DeliveryError
+            Kafka did not take one of them; it says how far it came.
+        """
+        logged = [(one.agent_id, one.model_dump_json(by_alias=True).encode()) for one in records]
+        self._send(self._names.registry_log, logged)
+        self._send(self._names.registry, [(one.agent_id, record_of(one)) for one in entries])
+
+    def _send(self, topic: str, records: Sequence[tuple[str, bytes]]) -> None:
+        # as Java's producers place keys, so that an entry lies beside the agent's events
+        own = {"message.timeout.ms": int(WAIT_S * 1_000), "partitioner": "murmur2_random", "enable.idempotence": True}
+        producer = Producer({**own, **self._kafka, "acks": "all"})
+        faults: list[str] = []
+        taken = 0
+
+        def heard(error: Any, _: Any) -> None:  # noqa: ANN401 - untyped C classes
+            nonlocal taken
+            if error is None:
+                taken += 1
+            else:
+                faults.append(error.str())
+
+        for key, value in records:
+            _put(producer, partial(producer.produce, topic, key=key.encode(), value=value, on_delivery=heard))
+        producer.flush(WAIT_S + 5.0)
+        if taken < len(records):
+            fault = faults[0] if faults else "no acknowledgement"
+            told = f"{taken} of {len(records)} records on {topic} were taken"
+            raise DeliveryError(f"changes must reach Kafka, got {fault}: {told}; apply the file again", 5.0)
+
+
+def _put(producer: Any, produce: Callable[[], None]) -> None:  # noqa: ANN401 - untyped C classes
+    """Hand over one record, waiting where the client's buffer is full."""
+    while True:
+        try:
+            produce()
+        except BufferError:
+            producer.poll(1.0)
+        else:
+            producer.poll(0)
+            return
