@@ -32,6 +32,11 @@ LEVELS: Final = (
 )
 OWN_LEVELS: Final = 1
 """Up to this level the agent's own history is what the value was held against."""
+NEWNESS: Final = 0.5
+"""Share of an act's evidence from which on it stands on being new to its agent."""
+_VALUES: Final = tuple(
+    position(name) for name in ("novelty", "arguments", "novelty_origin", "arguments_origin") if name in NAMES
+)
 _LEADING: Final = 2
 """Contributions whose ids an alert carries."""
 
@@ -106,6 +111,18 @@ def contributions_of(seen: Seen, ignored: tuple[str, ...]) -> tuple[Contribution
         bits = float(seen.bits[position(name)]) if name in NAMES else 0.0
         found[entry.name] = _contribution(entry, values[name], bits, seen, subjects)
     return tuple(found.values())[:LEAD]
+
+
+def is_of_newcomer(seen: Seen) -> bool:
+    """Tell whether an act stands on values that are new to a newcomer alone: its peers use each with this very tool.
+
+    An agent that has taught on fewer than three days knows next to nothing of what is usual for it, so that much of
+    what its peers do every day is news. One value that its peers do not use so, and it is no beginner's act.
+    """
+    if seen.known.is_established or max(seen.level) > OWN_LEVELS:
+        return False
+    values = np.maximum(seen.weights * seen.logs, 0.0)
+    return float(values[list(_VALUES)].sum()) >= NEWNESS * float(values.sum())
 
 
 def standing_out(seen: Seen, ignored: tuple[str, ...]) -> tuple[str, ...]:
