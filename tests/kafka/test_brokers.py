@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
@@ -122,7 +123,7 @@ def test_the_worker_goes_on_with_the_broker_that_is_left(
         _assert_equal_to_replay(deployed, pipelines)
 
 
-def _set_password(client: dict[str, str], password: str) -> None:
+def _set_password(client: dict[str, Any], password: str) -> None:
     """Give the worker's user a password; the one before is void for whoever comes from now on."""
     admin = AdminClient(client)
     known = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4_096)
