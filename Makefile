@@ -14,6 +14,8 @@ EXAMPLES ?= quick
 UNIT := not kafka and not slow and not integration
 # the fast tests on every core, a file of tests at a time
 SPREAD := -n auto --maxprocesses 4 --dist loadfile
+# the others mostly wait: two at a time, each with a broker of its own
+TWO := -n 2 --dist loadfile
 # JUNIT=folder: a report of each part goes there
 JUNIT_FILE = $(if $(JUNIT),--junitxml=$(JUNIT)/$(1).xml)
 # has no wheel, and only makes reports of the mutation tool that are not asked for
@@ -41,7 +43,7 @@ unit: $(STAMP) ## the fast tests only, under a minute once kernels are compiled
 	HYPOTHESIS_PROFILE=$(EXAMPLES) $(BIN)/python -m pytest $(SPREAD) -m "$(UNIT)" $(call JUNIT_FILE,unit) $(PYTEST_ARGS)
 
 rest: $(STAMP) # every test that `unit` leaves out, and the notebooks
-	$(BIN)/python -m pytest -m "not ($(UNIT))" $(call JUNIT_FILE,rest) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(TWO) -m "not ($(UNIT))" $(call JUNIT_FILE,rest) $(PYTEST_ARGS)
 	$(MAKE) --no-print-directory notebooks
 
 lint: $(STAMP) ## ruff, mypy --strict, the floors of the house, drift of docs/schema

@@ -46,6 +46,11 @@ MOST_TEXT: Final = 64
 """Letters of a usual value in a field of its own: it was cut before, to fewer."""
 OWN_LEVELS: Final = 1
 """Up to this level the agent's own history is what the value was held against."""
+NEWNESS: Final = 0.5
+"""Share of an act's evidence from which on it stands on being new to its agent."""
+_VALUES: Final = tuple(
+    position(name) for name in ("novelty", "arguments", "novelty_origin", "arguments_origin") if name in NAMES
+)
 _LEADING: Final = 2
 """Contributions whose ids an alert carries."""
 
@@ -87,7 +92,8 @@ class Seen(NamedTuple):
     `logs`, `weights` and `ready` are of the channels and, behind them, of the models, in the catalogue's order; `bits`
     of the channels. `part`: indices within the event of the most novel target part and argument; -1 for none.
     `number`: the same of the largest size and attribute. `measured`: deviation, log2 mean and count of these two, and
-    whether the mean is the agent's own. `usual`: what is usual in place of these two parts.
+    whether the mean is the agent's own. `usual`: what is usual in place of these two parts. `is_registered`: whether
+    somebody answers for the agent in the registry.
     """
 
     event: Event
@@ -102,6 +108,7 @@ class Seen(NamedTuple):
     measured: np.ndarray
     known: Known
     usual: tuple[UsualThere, UsualThere] = (NOTHING_USUAL, NOTHING_USUAL)
+    is_registered: bool = False
 
 
 class WordFacts(NamedTuple):
@@ -142,6 +149,19 @@ def contributions_of(seen: Seen, ignored: tuple[str, ...]) -> tuple[Contribution
         # the same list twice in one sentence says nothing more
         subjects[entry.subject] = subjects[entry.subject]._replace(usual=NOTHING_USUAL)
     return tuple(found.values())[:LEAD]
+
+
+def is_of_newcomer(seen: Seen) -> bool:
+    """Tell whether an act stands on values that are new to a newcomer alone: its peers use each with this very tool.
+
+    An agent that has taught on fewer than three days knows next to nothing of what is usual for it, so that much of
+    what its peers do every day is news. One value that its peers do not use so, and it is no beginner's act. Only for
+    an agent that is registered: where nobody answers for a newcomer, being new is what an intruder is.
+    """
+    if not seen.is_registered or seen.known.is_established or max(seen.level) > OWN_LEVELS:
+        return False
+    values = np.maximum(seen.weights * seen.logs, 0.0)
+    return float(values[list(_VALUES)].sum()) >= NEWNESS * float(values.sum())
 
 
 def standing_out(seen: Seen, ignored: tuple[str, ...]) -> tuple[str, ...]:

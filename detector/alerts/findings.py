@@ -7,7 +7,7 @@ import math
 from typing import Final, NamedTuple
 
 from detector.alerts.act import shown_of
-from detector.alerts.explain import Seen, contributions_of, normal_if, standing_out, taxonomy
+from detector.alerts.explain import Seen, contributions_of, is_of_newcomer, normal_if, standing_out, taxonomy
 from detector.rules import Hit, RuleEntry
 from detector.schema.alert import Contribution, Evidence, Severity
 from detector.schema.event import Event
@@ -143,7 +143,7 @@ def found_by_score(spot: Spot, seen: Seen, policy: Policy, evidence: Evidence, o
         detection=DETECTION, cause=evidence.cause, event=event, evidence=act,
         severity=severity_of(evidence.strength, policy), contributions=why, normal_if=normal_if(why, event.name),
         asi=asi, atlas=atlas, title=f"Unusual behaviour of {event.agent_id}: {event.name}{target}",
-        rarity=evidence.strength, over=over,
+        rarity=evidence.strength, over=over, is_of_newcomer=is_of_newcomer(seen),
     )  # fmt: skip
 
 

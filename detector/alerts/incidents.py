@@ -33,7 +33,7 @@ def created(finding: Finding, policy: Policy, known: Known, partition: int) -> A
     tenant = event.tenant or DEFAULT_TENANT
     time = event.ts.timestamp()
     is_scored = finding.rarity is not None
-    is_learning = is_scored and known.is_learning
+    is_learning = is_scored and (known.is_learning or finding.is_of_newcomer)
     level = -math.log10(policy.alerts) if known.level is None else known.level
     risk = RISK_OF_SEVERITY[finding.severity] if finding.rarity is None else risk_of(finding.rarity)
     return Alert(

@@ -55,7 +55,7 @@ class GeminiReader:
         self._asked = asked
         self._session: str | None = None
         self._agent: str | None = None
-        self._told: dict[str, set[str]] = {}
+        self._told: dict[str, dict[str, Any]] = {}
         self.unfinished = 0
 
     def take(self, record: Record) -> Taken:
@@ -91,20 +91,20 @@ class GeminiReader:
             return Taken(INTERNAL if kind in _OWN_MESSAGES else UNKNOWN)
         told = self._told.get(message["id"])
         if told is None:
-            told = set()
+            told = {}
             push(self._told, message["id"], told)
         if kind == "user":
             return self._prompt(message, told)
         items = []
         tokens = message.get("tokens")
         if isinstance(tokens, dict) and "" not in told:
-            told.add("")
+            push(told, "", None)
             items.append(self._answer(message, tokens))
         calls = message.get("toolCalls")
         for call in calls if isinstance(calls, list) else ():
             key = word_at(call, "id")
             if key is not None and key not in told and word_at(call, "status") in _ENDED:
-                told.add(key)
+                push(told, key, None)
                 items.append(self._call(message, call))
         return Taken(USED if items else DOUBLE if told else CONTENT, items)
 
@@ -112,14 +112,14 @@ class GeminiReader:
         own = {"event.name": f"gemini_cli.{name}", "session.id": self._session, "agent_name": self._agent}
         return log_item(self._asked, {"service.name": NAME}, {**own, **attributes})
 
-    def _prompt(self, message: Record, told: set[str]) -> Taken:
+    def _prompt(self, message: Record, told: dict[str, Any]) -> Taken:
         """Take what was asked; answers of tools, and the program's own introduction, are no prompts."""
         content = message.get("content")
         length = length_of(content)
         first = next((word_at(part, "text") or "" for part in parts_of(content)), "")
         if not length or first.startswith("<session_context>") or "" in told:
             return Taken(CONTENT)
-        told.add("")
+        push(told, "", None)
         said = {"event.timestamp": word_at(message, "timestamp"), "prompt_length": length}
         return Taken(USED, [self._item("user_prompt", said)])
 

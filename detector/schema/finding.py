@@ -35,6 +35,8 @@ class Finding(NamedTuple):
         -log10 of the share of sessions at least as strange; None from a detection that needs no history.
     over : int
         Events of the session past the alert level so far, this one included; 0 from a rule.
+    is_of_newcomer : bool
+        Whether it stands on what is new only to a registered agent that is itself new: too early to tell.
     """
 
     detection: str
@@ -49,3 +51,4 @@ class Finding(NamedTuple):
     title: str
     rarity: float | None = None
     over: int = 0
+    is_of_newcomer: bool = False

@@ -18,3 +18,9 @@ def declared_in(state: Partition, events: Sequence[Event]) -> Sequence[DeclaredA
     return [
         state.inventory.of(agent, event.tenant or DEFAULT_TENANT) for agent, event in zip(bare, events, strict=True)
     ]
+
+
+def is_registered(state: Partition, event: Event, i: int) -> bool:
+    """Tell whether the agent of an event has an entry of its tenant that is active: somebody answers for it."""
+    found = state.inventory.of(int(state.work.columns.ident[i, BARE]), event.tenant or DEFAULT_TENANT)
+    return found is not None and found.facts.lifecycle == "active"

@@ -18,6 +18,7 @@ from detector.channels.usual import NOBODY, OWN
 from detector.schema.event import Event
 from detector.state.known import known_at
 from detector.state.partition import Partition
+from detector.state.registered import is_registered
 
 
 def seen_at(state: Partition, event: Event, i: int) -> Seen:
@@ -42,6 +43,7 @@ def seen_at(state: Partition, event: Event, i: int) -> Seen:
         measured=context.number[i],
         known=known_at(state, i),
         usual=(_usual_at(state, i, OF_TARGET), _usual_at(state, i, OF_ARGUMENT)),
+        is_registered=is_registered(state, event, i),
     )
 
 

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from detector.alerts.explain import NOTHING_USUAL, Known, Seen, UsualThere, contributions_of
+from detector.alerts.explain import NOTHING_USUAL, Known, Seen, UsualThere, contributions_of, is_of_newcomer
 from detector.channels.catalogue import MODELS, NAMES
 from detector.schema.event import Event
 
@@ -90,3 +90,23 @@ def test_usual_values_are_told_once_though_two_channels_speak_of_the_target() ->
     assert [(one.value, one.sessions) for one in first.usual] == [("ledger.internal", 412), ("smtp.corp", 31)]
     assert (second.usual, second.usual_of) == ((), None)
     assert second.expected.startswith("pay on targets that its peers use it on")
+
+
+NEW = Known(0, 70, 3, 2, is_established=False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_one"),
+    [
+        ({}, True),
+        ({"is_registered": False}, False),
+        ({"known": Known(7, 70, 3, 2, is_established=True)}, False),
+        ({"level": (1, 2)}, False),
+        ({"logs": {"novelty": 1.0, "number": 3.0}}, False),
+    ],
+)
+def test_a_registered_newcomer_that_does_what_its_peers_do_is_one(fields: dict[str, Any], is_one: bool) -> None:
+    """Nobody's newcomer, an old hand, a value its peers do not use so, or something odd beside it: none of these."""
+    logs = fields.pop("logs", {"novelty": 3.0, "arguments": 2.0, "number": 1.0})
+    given = {"level": (1, 1), "known": NEW, "is_registered": True} | fields
+    assert is_of_newcomer(seen(logs, **given)) is is_one

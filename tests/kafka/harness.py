@@ -78,11 +78,11 @@ class Read(NamedTuple):
 class Deployment:
     """Topics, group and workers of one test."""
 
-    def __init__(self, broker: Broker, group: str, folder: Path, partitions: int = 4) -> None:
+    def __init__(self, broker: Broker, group: str, folder: Path, partitions: int = 4, replication: int = 1) -> None:
         self.broker, self.group, self.folder, self.partitions = broker, group, folder, partitions
         self.names = TopicNames(f"{group}.", group)
         self.client: dict[str, Any] = {"bootstrap.servers": broker.bootstrap, "log_level": 3}
-        create_topics(self.client, topic_specs(self.names, partitions))
+        create_topics(self.client, topic_specs(self.names, partitions), replication)
         self.workers: list[subprocess.Popen[bytes]] = []
 
     def produce(self, events: Iterable[tuple[bytes | None, bytes]], topic: str | None = None, at_ms: int = 0) -> int:
@@ -234,9 +234,11 @@ class Deployment:
 
 
 @contextmanager
-def deployment(broker: Broker, group: str, folder: Path, partitions: int = 4) -> Iterator[Deployment]:
+def deployment(
+    broker: Broker, group: str, folder: Path, partitions: int = 4, replication: int = 1
+) -> Iterator[Deployment]:
     """Yield a deployment and clean it up."""
-    made = Deployment(broker, group, folder, partitions)
+    made = Deployment(broker, group, folder, partitions, replication)
     try:
         yield made
     finally:

@@ -57,13 +57,16 @@ def described(arguments: object, redactor: Redactor, provenance: Provenance | No
     return fields | {"arg_origin": known}, len(told) - len(known)
 
 
-def definition_hash(name: str, description: str | None, schema: object) -> str:
-    """Return the digest of a tool's definition: a changed one is a finding.
+def definition_hash(name: str, description: str | None, schema: object) -> str | None:
+    """Return the digest of a tool's definition: a changed one is a finding; None of one that is no JSON.
 
     >>> definition_hash("t", None, {"b": 1, "a": 2}) == definition_hash("t", "", {"a": 2, "b": 1})
     True
     """
-    return hashlib.sha256(canonical([name, description or "", schema]).encode()).hexdigest()
+    try:
+        return hashlib.sha256(canonical([name, description or "", schema]).encode()).hexdigest()
+    except (TypeError, ValueError, RecursionError):  # the call is worth more than its tool's digest
+        return None
 
 
 def _named(arguments: object) -> dict[str, Any] | str:

@@ -62,7 +62,7 @@ class _Listener:
         self._recorder = recorder
         self._session = session_id
         self._prefix = prefix
-        self._hashes: OrderedDict[str, str] = OrderedDict()
+        self._hashes: OrderedDict[str, str | None] = OrderedDict()
 
     def recorded(self, method: str, ask: Asked) -> Asked:
         """Return a method that asks and is recorded."""
