@@ -56,8 +56,7 @@ WORKER_S: Final = 120.0
 """Silence of a starting worker; while it compiles its kernels it speaks."""
 SCORED_S: Final = 60.0
 SESSION_S: Final = 120.0
-SETTLED_S: Final = 8.0
-LOOKS: Final = 3
+SETTLED_S: Final = 5.0
 ORDINARY: Final = 2
 GATE: Final = Path(__file__).resolve().parents[2] / "detector_gate.py"
 
@@ -266,8 +265,8 @@ class AgentScene:
     def _release(self, told: Told, watch: Watch) -> None:
         """Release the agent as a person does, and let it work again."""
         if told.agent_id:
-            # what the session sent at its end may have renewed the state: then the answer is to look again
-            told.released = any(self._released(told.agent_id) for _ in range(LOOKS))
+            self.settle()  # what the session sends at its end may renew the state, and undo a release before it
+            told.released = self._released(told.agent_id)
             after = Script(self._errand())
             self._session("after", after, watch)
             told.works_after = after.denied_at is None and len(after.asked) == len(after.calls)

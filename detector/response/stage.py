@@ -187,7 +187,7 @@ class ResponseStage:
         if alert.activity == "close":
             return "the finding is closed: its session has ended"
         if tier == "observe" and alert.learning:
-            return "too early to tell: the partition is learning, or the agent is new, registered, and does what its peers do"
+            return "too early to tell: the partition is learning, or a new agent does what its peers do"
         if tier == "observe":
             return f"score {shown(alert.score)} is below the ladder ({self._levels.limit:.3f})"
         if state is None:

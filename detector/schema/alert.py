@@ -128,7 +128,8 @@ class Alert(_AlertPart):
     fields. `incident_earlier` names the newest of those before it, if they are remembered and of the same tenant.
     `basis` says why its session alerted: its rarity, a confirmed cause, or a value of a confirmed attack.
     `learning`: the sessions it was held against, or the time since the first event, are too few to keep what the budget
-    promises, or a registered agent is new and does what its peers do; such a finding by score is medium at most, and asks for no response.
+    promises, or a registered agent is new and does what its peers do; such a finding by score is medium at most, and
+    asks for no response.
     `established`: this agent was seen on several days before, or history about it is trusted; the response stage gives
     newcomers places of their own. Records from before the field count as established.
     `own_sessions` and `peer_sessions` say on how much the expectations of the last act rest, `recent_sessions` how many

@@ -108,5 +108,5 @@ NEW = Known(0, 70, 3, 2, is_established=False)
 def test_a_registered_newcomer_that_does_what_its_peers_do_is_one(fields: dict[str, Any], is_one: bool) -> None:
     """Nobody's newcomer, an old hand, a value its peers do not use so, or something odd beside it: none of these."""
     logs = fields.pop("logs", {"novelty": 3.0, "arguments": 2.0, "number": 1.0})
-    given = {"level": (1, 1), "known": NEW, "is_registered": True} | fields
+    given: dict[str, Any] = {"level": (1, 1), "known": NEW, "is_registered": True} | fields
     assert is_of_newcomer(seen(logs, **given)) is is_one
