@@ -39,14 +39,16 @@ FIELDS: Final = (
         "peer_agent_id",
         "zone",
         "arg_origin",
+        "credential.issued_at",
         "credential.expires_at",
+        "grant.id",
         "grant.expires_at",
     ),
 )
 """Native fields that are looked for, but for those that no event is without."""
 OF_ATTRIBUTE: Final = "attributes."
 """Before the name of an attribute that a rule needs."""
-ALWAYS: Final = frozenset(("name", "kind"))
+ALWAYS: Final = frozenset(("name", "kind", "agent_id", "ts"))
 """Fields that no event is without."""
 OURS: Final = "otlp."
 """Before the names of attributes that the mapping itself writes: they say nothing of an act."""

@@ -56,6 +56,8 @@ class Features(Section):
     ignored_attributes: tuple[Annotated[str, Field(min_length=1, max_length=1_024)], ...] = (
         "error_class",
         "n_tool_calls",
+        "otlp.agent_from",
+        "otlp.source",
         "src_*",
     )
 

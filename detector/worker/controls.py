@@ -10,17 +10,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-import msgspec
 import structlog
 from faust.types import TP
 
-from detector.schema.closing import CLASS_UID
 from detector.schema.control import Control, JournalEntry
 from detector.schema.declaration import unpack_declarations
 from detector.schema.record import Record
 from detector.schema.topics import TopicNames
 from detector.worker.checkpoint import CheckpointStore
 from detector.worker.journal import RING
+from detector.worker.kinds import kind_of
 from detector.worker.metrics import WorkerMetrics
 from detector.worker.owner import PartitionOwner
 from detector.worker.ports import Bounds, Engine
@@ -31,16 +30,6 @@ log = structlog.get_logger("detector.controls")
 
 AGAIN_S = 0.5
 """How long a control waits that found its ring full, or a broker that did not accept the fence."""
-KINDS = frozenset({"verdict", "release", "closing", "suppression", "suppression_end", "containment"})
-"""Kinds of feedback that have a series of their own; all others are counted as ``other``."""
-
-
-class _Kind(msgspec.Struct):
-    kind: str = ""
-    class_uid: int = 0
-
-
-_kind = msgspec.json.Decoder(_Kind)
 
 
 class ControlHost(NamedTuple):
@@ -267,7 +256,7 @@ class Controls:
         self.parts.metrics.pending.labels(owner.partition).set(len(owner.pending))
 
     def _count(self, value: bytes, outcome: str) -> None:
-        self.parts.metrics.controls.labels(_kind_of(value), outcome).inc()
+        self.parts.metrics.controls.labels(kind_of(value), outcome).inc()
 
 
 class _Feedback(Protocol):
@@ -287,15 +276,6 @@ def both(responding: _Feedback, controls: Controls) -> Callable[[Message], Await
         return await controls.take(message, is_act=is_act)
 
     return take
-
-
-def _kind_of(value: bytes) -> str:
-    try:
-        told = _kind.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return "other"
-    kind = told.kind or ("closing" if told.class_uid == CLASS_UID else "other")
-    return kind if kind in KINDS else "other"
 
 
 def leave(consumer: Any, message: Any) -> None:  # noqa: ANN401 - Faust's own classes

@@ -53,7 +53,7 @@ def test_seven_observations_are_too_few_and_eight_enough() -> None:
     """Below eight the peers speak, and where they have too few nobody does."""
     agent, group = owners()
     teach(agent, KEY, 1.0, 7)
-    assert deviation_of(agent, group, KEY, 9.0) == (0.0, 0.0, 0.0)
+    assert deviation_of(agent, group, KEY, 9.0) == (0.0, 0.0, 0.0, 0.0)
     teach(agent, KEY, 1.0, 1)
     assert deviation_of(agent, group, KEY, 9.0).size > 5.0
 

@@ -211,6 +211,7 @@ RECORDED = {
 """Recorded sample -> what is missing in it, but for what no program sends."""
 NEVER = {
     *("tool_hash", "arg_origin", "credential.expires_at", "grant.expires_at"),
+    *("credential.issued_at", "grant.id", "zone", "instance_id"),
     *("prompt_hash", "on_behalf_of", "peer_agent_id"),
 }
 

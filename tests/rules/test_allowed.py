@@ -33,8 +33,8 @@ def test_a_use_outside_of_what_is_declared_is_told(listed: str, cause: str, body
 
 
 def test_only_tools_are_held_against_tools() -> None:
-    """A model call, a login, the end of a session have names of other kinds."""
-    others = [{"name": "x", "kind": kind} for kind in ("llm_call", "auth", "network", "lifecycle", "policy", "memory")]
+    """A model call, the end of a session, a change of policy have names of other kinds."""
+    others = [{"name": "x", "kind": kind} for kind in ("llm_call", "lifecycle", "policy")]
     assert told_of(entry(tools=[]), *others) == []
 
 

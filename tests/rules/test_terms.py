@@ -180,4 +180,4 @@ def test_an_entry_names_fields_that_an_event_has(name: str) -> None:
         inner = {"credential", "grant"} & {first}
         assert not rest or rest in msgspec.json.schema(Event)["$defs"][inner.pop().capitalize()]["properties"]
     assert ENTRIES[name].asi
-    assert re.fullmatch(r"D\d\d", ENTRIES[name].detection)
+    assert re.fullmatch(r"D\d\d[b-z]?", ENTRIES[name].detection)

@@ -17,10 +17,11 @@ from structlog.testing import capture_logs
 from detector.schema.control import MAX_CONTROL_BYTES
 from detector.schema.feedback import Release, Verdict
 from detector.schema.topics import TopicNames
-from detector.worker import controls, journal
+from detector.worker import journal
 from detector.worker.checkpoint import CheckpointStore, Remembered, key_of
 from detector.worker.controls import both
 from detector.worker.health import Health
+from detector.worker.kinds import kind_of
 from detector.worker.metrics import WorkerMetrics
 from detector.worker.ports import Bounds
 from detector.worker.responding import Message, RespondingParts, ResponseProcessor, Stage
@@ -574,4 +575,4 @@ def test_the_number_after_an_entry_that_claims_none_is_the_first() -> None:
 )
 def test_controls_are_counted_by_kind(value: bytes, kind: str) -> None:
     """Kinds are ours: what a record says otherwise makes no series of its own."""
-    assert controls._kind_of(value) == kind
+    assert kind_of(value) == kind

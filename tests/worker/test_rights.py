@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from detector.schema.topics import TopicNames
 from detector.worker.rights import COMPONENTS, Right, chapter, grants
-from detector.worker.topics import topic_specs
+from detector.worker.topics import registry_log_specs, topic_specs
 from tests.project.sources import ROOT
 
 
@@ -17,7 +17,7 @@ def test_rights_name_only_topics_of_the_deployment() -> None:
     """Every topic is there and somebody uses it."""
     names = TopicNames("p.", "g")
     named = {right.name for one in COMPONENTS for right in one.rights(names) if right.kind == "topic"}
-    assert named == {spec.name for spec in topic_specs(names)}
+    assert named == {spec.name for spec in [*topic_specs(names), *registry_log_specs(names)]}
 
 
 def test_operations_on_one_resource_are_one_command() -> None:
