@@ -71,7 +71,7 @@ class Used(NamedTuple):
 def uses_of(event: Event) -> Iterator[Used]:
     """Yield what an event uses, as it is held against an entry's lists, and as discovery has to propose it.
 
-    A tool: the name of a tool call or an access to data. A target, a peer, a data class: as the field says, whatever
+    A tool: the name of an act, any of :data:`TOOL_KINDS`. A target, a peer, a data class: as the field says, whatever
     kind the event is. A delegate: the agent that had this one act (``parent_agent_id``).
     """
     if event.kind in TOOL_KINDS:

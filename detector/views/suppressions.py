@@ -107,7 +107,7 @@ def suppression_lines(found: Iterable[ShownSuppression], now: float) -> Iterator
         scope = ", ".join(f"{place} {shown(value)}" for place, value in act.scope.items())
         state = "over" if one.is_over(now) else "stands"
         yield f"{state:<8}{act.id}"
-        yield f"  scope    {scope}{' of everyone' if act.everyone else ''} (tenant {shown(act.tenant)})"
+        yield f"  scope    {scope}{' of everyone' if act.everyone else f' (tenant {shown(act.tenant)})'}"
         until = moment(act.until) if act.until is not None else "no end: told again at the 4th, 8th, 16th session"
         yield f"  until    {until}; said {moment(act.at)}, partitions {', '.join(map(str, sorted(one.partitions)))}"
         yield f"  owner    {shown(act.owner)}: {shown(act.reason, MOST_TEXT)}"
