@@ -146,6 +146,9 @@ def apply(
         typer.echo(line)
     if dry_run:
         raise typer.Exit(2 * int(any(change.kind == "refused" for change in changes)))
+    if all(change.kind == "same" for change in changes):
+        typer.echo("nothing to change")
+        raise typer.Exit
     lost = stores.apply(store, changes, stamp)
     for line in lost:
         typer.echo(f"detector: lost against another change: {line}", err=True)

@@ -45,7 +45,7 @@ def test_what_stands_is_shown_with_what_it_hid() -> None:
     assert (one.acts, one.sessions, one.partitions) == (4, 4, {0, 7})
     lines = list(suppression_lines([one], script.now))
     assert lines[0] == f"stands  {UID}"
-    assert lines[1] == "  scope    tool wild_tool of everyone (tenant default)"
+    assert lines[1] == "  scope    tool wild_tool of everyone"
     assert lines[3] == "  owner    kim: a known job"
     assert lines[4].startswith("  hid      at least 4 acts of 4 sessions, the strongest ")
     body = suppression_body(one, script.now)
