@@ -8,9 +8,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from detector.alerts.ceilings import CeilingSettings, HourlyCeilings
+from detector.alerts.early import is_early, is_lifted_by
 from detector.alerts.evidence import MOST_EVIDENCE, kept, may_witness
 from detector.alerts.explain import Known
-from detector.alerts.findings import LEARNING, RISK_OF_SEVERITY, Policy, is_told, least, risk_of, severity_of, worse
+from detector.alerts.findings import (
+    LEARNING,
+    RISK_OF_SEVERITY,
+    Policy,
+    is_told,
+    least,
+    risk_of,
+    severity_of,
+    worse,
+)
 from detector.alerts.leads import DEFAULT_TENANT, Lead
 from detector.alerts.storm import Storm, begun
 from detector.schema.alert import Alert, Basis, EarlierSession, VerdictNote, finding_uid
@@ -59,7 +69,8 @@ def created(finding: Finding, policy: Policy, known: Known, partition: int) -> A
 def updated(alert: Alert, finding: Finding, newer: Alert) -> Alert:
     """Return the incident after another cause was found: its reasons are that finding's, its worst stays."""
     is_scored = finding.rarity is not None
-    is_full = len(alert.causes) >= MOST_CAUSES
+    is_known = finding.cause in alert.causes
+    is_full = not is_known and len(alert.causes) >= MOST_CAUSES
     return newer.model_copy(
         update={
             "finding_uid": alert.finding_uid,
@@ -70,7 +81,7 @@ def updated(alert: Alert, finding: Finding, newer: Alert) -> Alert:
             "last_seen": max(alert.last_seen, newer.time),
             "event_id": alert.event_id,
             "evidence": kept(alert.evidence, finding.evidence, is_told=True),
-            "causes": (*alert.causes[: MOST_CAUSES - 1], finding.cause),
+            "causes": alert.causes if is_known else (*alert.causes[: MOST_CAUSES - 1], finding.cause),
             "folded": alert.folded + is_full,
             "score": max(finding.rarity, alert.score or 0.0) if finding.rarity is not None else alert.score,
             "threshold": newer.threshold if is_scored else alert.threshold,
@@ -82,7 +93,7 @@ def updated(alert: Alert, finding: Finding, newer: Alert) -> Alert:
             "incident_sessions": alert.incident_sessions,
             "incident_earlier": alert.incident_earlier,
             "basis": alert.basis,
-            "learning": alert.learning and newer.learning,
+            "learning": is_early(alert, newer) if is_scored else alert.learning,
         }
     )
 
@@ -168,9 +179,9 @@ class Incidents:
             if not self.ceilings.admits(lead.owner, lead.strength, established=lead.known.is_established):
                 return self._fold(lead)
             alert = created(lead.find(), self.policy, lead.known, lead.spot.record.partition)
-        elif is_told(lead.cause, before.causes):
+        elif not (is_lifted := is_lifted_by(before, lead)) and is_told(lead.cause, before.causes):
             alert = _with_act(before, lead)
-        elif not _is_worth_a_record(before, lead):
+        elif not is_lifted and not _is_worth_a_record(before, lead):
             alert = _with_act(before, lead).model_copy(update={"folded": before.folded + 1})
         else:
             finding = lead.find()

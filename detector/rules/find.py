@@ -20,7 +20,8 @@ class Acts(NamedTuple):
     """A batch as rules see it: events; of each watermark, receipt (or NaN), agent's row and name, kind, outcome.
 
     `may_alert`: whether a rule may speak of it; `where` returns where an event stands; before `quiet_until` nobody is
-    missed; `declared`: what the registry says of the agent of each, nothing of anybody where it is empty.
+    missed; `declared`: what the registry says of the agent of each, nothing of anybody where it is empty; `elsewhere`:
+    places of agents whose entry is another tenant's.
     """
 
     events: Sequence[Event]
@@ -35,6 +36,7 @@ class Acts(NamedTuple):
     quiet_until: float = -math.inf
     declared: Sequence[DeclaredAgent | None] = ()
     inventory: Inventory | None = None
+    elsewhere: frozenset[int] = frozenset()
 
 
 def find(rules: Sequence[Rule], acts: Acts, memory: RuleMemory) -> Iterator[tuple[RuleEntry, Hit]]:
@@ -50,7 +52,7 @@ def find(rules: Sequence[Rule], acts: Acts, memory: RuleMemory) -> Iterator[tupl
     places = Places(acts.events, acts.kinds[:count], acts.outcomes[:count])
     heard = np.where(np.isnan(acts.receipt[:count]), acts.clock[:count], acts.receipt[:count]).data
     for entry, look in rules:
-        told = (acts.where, acts.declared, acts.inventory)
+        told = (acts.where, acts.declared, acts.inventory, acts.elsewhere)
         scene = RuleScene(acts.events, clock, heard, rows, names, entry.name, memory, places, *told)
         for hit in look(scene):
             i = hit.event

@@ -125,6 +125,10 @@ class Inventory:
                 self._ready.popitem(last=False)
         return found if found.facts.tenant == tenant else None
 
+    def holds(self, agent: int) -> bool:
+        """Tell whether an agent has an entry, of whichever tenant."""
+        return agent in self._row
+
     def lists(self, tenant: str, now: float) -> bool:
         """Tell whether a tenant's agents have to have entries by now."""
         held = self._tenants.get(tenant)

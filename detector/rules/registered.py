@@ -20,12 +20,15 @@ MOST_PLACES: Final = 8
 def unregistered(scene: RuleScene) -> Iterator[Hit]:
     """Yield the events of agents without an entry though their tenant keeps a registry, and of those that may not act.
 
-    One cause for each of: no entry, suspended, retired. An empty registry says nothing of anybody.
+    One cause for each of: no entry, an entry of another tenant than its events say, suspended, retired. An empty
+    registry says nothing of anybody.
     """
     if scene.inventory is None:
         return
     for i, agent in enumerate(scene.declared):
-        if agent is None:
+        if agent is None and i in scene.elsewhere:
+            yield Hit(i, "tenant", {"standing": "has an entry of another tenant"}, "high")
+        elif agent is None:
             if scene.inventory.lists(scene.events[i].tenant or DEFAULT_TENANT, scene.clock[i]):
                 yield Hit(i, "unknown", {"standing": "has no entry"})
         elif agent.facts.lifecycle in {"suspended", "retired"}:

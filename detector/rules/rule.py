@@ -85,6 +85,8 @@ class RuleScene(NamedTuple):
         Of each event what the registry says of its agent; empty where no agent is registered.
     inventory : Inventory or None
         The registry itself, as the partition knows it.
+    elsewhere : frozenset of int
+        Places of events whose agent has an entry, but of another tenant than they say.
     """
 
     events: Sequence[Event]
@@ -98,6 +100,7 @@ class RuleScene(NamedTuple):
     where: Callable[[int], tuple[str, int, int, int]]
     declared: Sequence[DeclaredAgent | None] = ()
     inventory: Inventory | None = None
+    elsewhere: frozenset[int] = frozenset()
 
     def last_act(self, event: int, act: Event) -> LastAct:
         """Return what is kept of an event, and where it stands."""

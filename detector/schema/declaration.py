@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -12,6 +13,10 @@ from detector.schema.registry import MAX_ENTRY_BYTES
 
 MOST_BYTES: Final = 64 * 1_024
 """What the records of one control take together: the journal keeps them whole."""
+
+MOST_NESTED: Final = 16
+"""Levels of lists and objects in an entry; a whole one has four. Deeper ones are read only while the stack lasts."""
+_SIGNS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 _packed = msgspec.json.Decoder(list[tuple[int, str, msgspec.Raw]])
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -45,12 +50,24 @@ def declaration_of(offset: int, key: bytes | None, value: bytes | None) -> Decla
         return Declaration(offset, name, None)
     if len(value) > MAX_ENTRY_BYTES:
         raise ValueError(f"size of an entry must be at most {MAX_ENTRY_BYTES} bytes, got {len(value)}")
+    if value.count(b"[") + value.count(b"{") > MOST_NESTED and _depth(value) > MOST_NESTED:
+        raise ValueError(f"an entry must have at most {MOST_NESTED} levels of lists and objects")
     try:
         _object.decode(value)
         value.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"an entry must be a JSON object, got other bytes: {error}") from error
     return Declaration(offset, name, value.strip())
+
+
+def _depth(value: bytes) -> int:
+    """Return how deep lists and objects lie in each other, of JSON."""
+    depth = deepest = 0
+    for found in _SIGNS.finditer(value):
+        sign = found.group()[:1]
+        depth += (sign in b"[{") - (sign in b"]}")
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def pack_declarations(records: Sequence[Declaration]) -> bytes:

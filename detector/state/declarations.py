@@ -44,7 +44,7 @@ def take_declarations(state: Partition, control: Control, first: int, outcome: O
     """
     try:
         records = unpack_declarations(control.value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         detail = f"records of the registry must be readable, got {error}"
         outcome.refusals.append((first, Refusal(BAD_ENTRY, detail, None, control.value)))
         return 1

@@ -17,7 +17,7 @@ from detector.schema.finding import Finding
 from detector.state.absence import lead_of
 from detector.state.known import known_at
 from detector.state.partition import Partition
-from detector.state.registered import declared_in
+from detector.state.registered import declared_in, elsewhere_in
 
 if TYPE_CHECKING:
     from detector.state.report import Batch
@@ -62,8 +62,9 @@ def hits_of(state: Partition, batch: Batch) -> Iterator[tuple[int, Lead]]:
     may_alert &= work.context.state[:count] != REPEATED
     columns = work.columns
     who = (work.context.agent, columns.ident[:, AGENT], columns.kind, columns.outcome)
-    declared = (declared_in(state, batch.events), state.inventory)
-    acts = Acts(batch.events, work.clock, columns.receipt, *who, may_alert, batch.place, quiet_until, *declared)
+    declared = declared_in(state, batch.events)
+    told = (declared, state.inventory, elsewhere_in(state, declared))
+    acts = Acts(batch.events, work.clock, columns.receipt, *who, may_alert, batch.place, quiet_until, *told)
     for entry, hit in find(state.rules, acts, state.rule_memory):
         i = hit.event
         yield i, _lead(state, batch.spot(i), entry, hit) if hit.about is None else lead_of(state, i, entry, hit)

@@ -10,6 +10,13 @@ from detector.schema.event import Event
 from detector.state.partition import Partition
 
 
+def elsewhere_in(state: Partition, declared: Sequence[DeclaredAgent | None]) -> frozenset[int]:
+    """Return the places of events whose agent has an entry, but of another tenant than they say."""
+    bare = state.work.columns.ident[:, BARE]
+    unknown = (i for i, one in enumerate(declared) if one is None)
+    return frozenset(i for i in unknown if state.inventory.holds(int(bare[i])))
+
+
 def declared_in(state: Partition, events: Sequence[Event]) -> Sequence[DeclaredAgent | None]:
     """Return what the registry says of the agent of each event of the columns; nothing where it is empty."""
     if not len(state.inventory):

@@ -229,6 +229,8 @@ def _tell_rule(state: Partition, batch: Batch, i: int, lead: Lead) -> Alert | No
     if not is_of_session and not state.rule_memory.is_news(rule, owner, cause, at):
         return None
     if (told := within_promise(state, rule, lead)) is None:
+        if not is_of_session:
+            state.rule_memory.unsay(rule, owner, cause)
         return None
     unheard = len(state.incidents.unheard)
     alert = _take(state, batch, i, told)

@@ -106,7 +106,7 @@ def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
         state.suppressions.restore(unpack("suppressed", held["suppressed"])[1])
     state.verdicts.update(facts["verdicts"])
     state.rule_answers.restore(facts["rule_answers"])
-    state.rule_pace.restore(facts["rule_pace"])
+    state.rule_pace.restore(facts.get("rule_pace", state.rule_pace.facts()))  # one from before promises has none
     last = facts["last_time"]
     state.past = Past(None if last is None else datetime.fromisoformat(last), unpack("past", held["past"])[1]["agents"])
     _restore_incidents(state, held)

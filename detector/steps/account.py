@@ -162,7 +162,9 @@ class Account:
         """Go on where the facts left off."""
         self.balance, self.has_begun = float(facts["balance"]), bool(facts["has_begun"])
         self.false, self.answered = float(facts["false"]), float(facts["answered"])
-        self.answers, self.unanswered = int(facts["answers"]), int(facts["unanswered"])
+        # a snapshot from before the two were kept: whoever had answered is taken to answer still
+        self.answers = int(facts.get("answers", self.has_begun))
+        self.unanswered = int(facts.get("unanswered", 0))
         self.closes = int(facts["closes"])
         self.waiting = deque((int(at), int(number)) for at, number in facts["waiting"])
         self.charged = {int(agent): (float(times), int(at)) for agent, times, at in facts["charged"]}

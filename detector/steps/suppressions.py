@@ -231,8 +231,10 @@ class Suppressions:
                 continue
             if (act.rule and one.channel != act.rule) or (act.is_strong and not one.is_strong):
                 continue
-            if not act.rule and one.channel and score * self._rest(one.channel, i, work) >= one.level:
-                continue
+            if not act.rule and one.channel:
+                rest = self._rest(one.channel, i, work)
+                if rest >= 1.0 or score * rest >= one.level:  # nothing of it is the channel's, or enough is not
+                    continue
             before, self.has_changed = one.sessions, True
             is_hidden, is_worth = one.count(act)
             self.findings, self.sessions = self.findings + is_hidden, self.sessions + one.sessions - before

@@ -22,7 +22,7 @@ def kind_of(value: bytes) -> str:
     """Return the series a record of the feedback topic is counted in."""
     try:
         told = _kind.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "other"
     kind = told.kind or ("closing" if told.class_uid == CLASS_UID else "other")
     return kind if kind in KINDS else "other"

@@ -46,8 +46,10 @@ def test_an_import_is_waited_for() -> None:
 
 
 def test_an_entry_is_of_its_own_tenant_only() -> None:
-    """Who says it is of another tenant does not act under its entry."""
-    assert causes(told_of((entry(), entry("b", tenant="x")), {"tenant": "x"})) == ["rule.unregistered/unknown"]
+    """Who says it is of another tenant does not act under its entry, whether that tenant keeps a registry or not."""
+    assert causes(told_of((entry(), entry("b", tenant="x")), {"tenant": "x"})) == ["rule.unregistered/tenant"]
+    (alert,) = told_of(entry(lifecycle="suspended"), {"tenant": "invented"})
+    assert (alert.causes, alert.severity) == (("rule.unregistered/tenant",), "high")
 
 
 @pytest.mark.parametrize("lifecycle", ["suspended", "retired"])

@@ -571,6 +571,7 @@ def test_the_number_after_an_entry_that_claims_none_is_the_first() -> None:
         (b'{"class_uid":2004}', "other"),
         (b'{"kind":"x"}', "other"),
         (b"{", "other"),
+        (b'{"kind":"verdict","x":' + b"[" * 5_000 + b"]" * 5_000 + b"}", "other"),
     ],
 )
 def test_controls_are_counted_by_kind(value: bytes, kind: str) -> None:
