@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -22,6 +23,9 @@ from detector.local.probe import answering_cluster
 HEAP = "512m"
 """Enough for 300,000 messages (0.36 GB resident measured); small enough for a laptop."""
 START_S = 90.0
+QUIET_PORTS = range(20_000, 32_000)
+TRIES = 20
+"""Ports of these that are tried before the system is asked for one."""
 
 PROPERTIES = """\
 process.roles=broker,controller
@@ -259,10 +263,17 @@ def running_pid(folder: Path) -> int | None:
 
 
 def free_port(other_than: int = 0) -> int:
-    """Return a port of 127.0.0.1 nobody listens on now, and not one that is promised already."""
+    """Return a port of 127.0.0.1 nobody listens on now, and not one that is promised already.
+
+    Below those that the system gives to connections on their way out: one of these would take it before it is used.
+    """
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port != other_than:
-            return port
+        for tried in (*random.sample(QUIET_PORTS, TRIES), 0):
+            with socket.socket() as probe:
+                try:
+                    probe.bind(("127.0.0.1", tried))
+                except OSError:
+                    continue
+                port = int(probe.getsockname()[1])
+            if port != other_than:
+                return port

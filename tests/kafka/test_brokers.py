@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.kafka, pytest.mark.data, pytest.mark.timeout(240)]
 
 EVENTS = 8_000
 TWICE = """
+group.min.session.timeout.ms=2000
+group.initial.rebalance.delay.ms=0
 offsets.topic.num.partitions=4
 offsets.topic.replication.factor=2
 transaction.state.log.num.partitions=4
