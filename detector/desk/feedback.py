@@ -7,13 +7,13 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from confluent_kafka import Producer
 from confluent_kafka.cimpl import TopicPartition
 from pydantic import ValidationError
 
 from detector.clock import Clock, system_clock
 from detector.desk.reading import KAFKA_WAIT_S, POLL_S, FeedbackReader, to_the_end
-from detector.errors import DeliveryError, SetupError
+from detector.desk.writing import Addressed, FeedbackPlace, write_all
+from detector.errors import SetupError
 from detector.schema.command import PolicyLogEntry, PolicyState, subject_of
 from detector.schema.feedback import Release, Scope, Verdict, VerdictKind, feedback_id
 from detector.schema.reading import read
@@ -62,13 +62,6 @@ class VerdictRequest(NamedTuple):
     tenant: str = "default"
     until: float | None = None
     scope: Scope = "agent"
-
-
-class FeedbackPlace(NamedTuple):
-    """Where a record stands on `agent.feedback`."""
-
-    partition: int
-    offset: int
 
 
 class FeedbackClient:
@@ -202,29 +195,8 @@ class FeedbackClient:
             raise _refused(error, "release") from error
 
     def _write(self, act: Release | Verdict) -> FeedbackPlace:
-        faults: list[str] = []
-        written: list[FeedbackPlace] = []
-
-        def heard(error: Any, message: Any) -> None:  # noqa: ANN401 - untyped C classes
-            if error is not None:
-                faults.append(error.str())
-            else:
-                written.append(FeedbackPlace(message.partition(), message.offset()))
-
-        # as Java's producers place keys, so that it lies beside the agent's events; librdkafka's default does not
-        own = {"message.timeout.ms": int(KAFKA_WAIT_S * 1_000), "partitioner": "murmur2_random"}
-        producer = Producer({**own, **self._kafka, "acks": "all"})
-        producer.produce(
-            self._names.feedback,
-            key=act.agent_id.encode(),
-            value=act.model_dump_json().encode(),
-            on_delivery=heard,
-        )
-        producer.flush(KAFKA_WAIT_S + 5.0)
-        if not written:
-            fault = faults[0] if faults else "no acknowledgement"
-            raise DeliveryError(f"{act.kind} of {act.agent_id} must reach Kafka, got {fault}; try again", 5.0)
-        return written[0]
+        record = Addressed(act.model_dump_json().encode(), act.agent_id)
+        return write_all(self._kafka, self._names.feedback, [record], f"{act.kind} of {act.agent_id}")[0]
 
     def _reader(self) -> FeedbackReader:
         return FeedbackReader(self._kafka)

@@ -80,7 +80,7 @@ class SuppressionClient:
         if agent is not None:
             records = [Addressed(value, agent=agent)]
         written = write_all(self._kafka, self._names.feedback, records, act.kind.replace("_", " "))
-        return Written(act.id, tuple(sorted(written)))
+        return Written(act.id, tuple(sorted(one.partition for one in written)))
 
 
 def _checked(body: Mapping[str, Any]) -> Suppression | SuppressionEnd:

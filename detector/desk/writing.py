@@ -22,8 +22,15 @@ class Addressed(NamedTuple):
     partition: int | None = None
 
 
-def write_all(kafka: Mapping[str, Any], topic: str, records: Iterable[Addressed], what: str) -> list[int]:
-    """Return the partitions in which Kafka has acknowledged the records, in the order of acknowledgement.
+class FeedbackPlace(NamedTuple):
+    """Where a record stands on `agent.feedback`."""
+
+    partition: int
+    offset: int
+
+
+def write_all(kafka: Mapping[str, Any], topic: str, records: Iterable[Addressed], what: str) -> list[FeedbackPlace]:
+    """Return where records stand that Kafka has acknowledged, in the order of acknowledgement.
 
     Parameters
     ----------
@@ -42,13 +49,13 @@ def write_all(kafka: Mapping[str, Any], topic: str, records: Iterable[Addressed]
         Kafka did not take all of them; written again they do no harm.
     """
     faults: list[str] = []
-    written: list[int] = []
+    written: list[FeedbackPlace] = []
 
     def heard(error: Any, message: Any) -> None:  # noqa: ANN401 - untyped C classes
         if error is not None:
             faults.append(error.str())
         else:
-            written.append(message.partition())
+            written.append(FeedbackPlace(message.partition(), message.offset()))
 
     # as Java's producers place keys, so that it lies beside the agent's events; librdkafka's default does not
     own = {"message.timeout.ms": int(KAFKA_WAIT_S * 1_000), "partitioner": "murmur2_random"}

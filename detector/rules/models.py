@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from detector.rules.rule import Hit, RuleScene, short
+from detector.rules.unversioned import changed
 
 MOST_PROMPTS: Final = 16
 """Acts of an agent whose prompt is held, by name; of more the first ones."""
@@ -46,17 +47,4 @@ def is_version_of(model: str, asked: str) -> bool:
 
 def prompt_changed(scene: RuleScene) -> Iterator[Hit]:
     """Yield the acts under another prompt than this agent's version had for them; one cause a name of an act."""
-    for i in scene.places.having("prompt_hash"):
-        event = scene.events[i]
-        act, prompt = short(event.name), [short(event.prompt_hash or ""), short(event.agent_version or "")]
-        known = scene.known(i)
-        before = None if known is None else known.kept.get(act)
-        if before == prompt:
-            continue
-        kept = scene.notes(i).kept
-        if before is None and len(kept) >= MOST_PROMPTS:
-            scene.memory.counts["rule_notes_full"] += 1
-            continue
-        kept[act] = prompt
-        if before is not None and before[0] != prompt[0] and before[1] == prompt[1]:
-            yield Hit(i, act, {"before": before[0][:16], "now": prompt[0][:16]})
+    yield from changed(scene, "prompt_hash", MOST_PROMPTS)

@@ -7,6 +7,7 @@ from typing import Final
 
 from detector.rules.places import in_order
 from detector.rules.rule import Hit, RuleScene, short
+from detector.rules.unversioned import changed
 from detector.schema.event import Event
 
 MOST_TOOLS: Final = 64
@@ -20,20 +21,7 @@ _MCP: Final = "mcp__"
 
 def tool_redefined(scene: RuleScene) -> Iterator[Hit]:
     """Yield the calls of a tool whose definition is not the one this agent first used it under; one cause a tool."""
-    for i in scene.places.having("tool_hash"):
-        event = scene.events[i]
-        tool, definition = short(event.name), [short(event.tool_hash or ""), short(event.agent_version or "")]
-        known = scene.known(i)
-        before = None if known is None else known.kept.get(tool)
-        if before == definition:
-            continue
-        kept = scene.notes(i).kept
-        if before is None and len(kept) >= MOST_TOOLS:
-            scene.memory.counts["rule_notes_full"] += 1
-            continue
-        kept[tool] = definition
-        if before is not None and before[0] != definition[0] and before[1] == definition[1]:
-            yield Hit(i, tool, {"before": before[0][:16], "now": definition[0][:16]})
+    yield from changed(scene, "tool_hash", MOST_TOOLS)
 
 
 def new_mcp_server(scene: RuleScene) -> Iterator[Hit]:

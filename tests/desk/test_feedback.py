@@ -229,7 +229,7 @@ def test_a_kafka_that_does_not_take_it_is_told() -> None:
     """Nobody listens there."""
     kafka = {"bootstrap.servers": "127.0.0.1:1", "log_level": 0, "message.timeout.ms": 300}
     client = FeedbackClient(kafka, TopicNames("", "g"))
-    with pytest.raises(DeliveryError, match="must reach Kafka, got Local: Message timed out; try again"):
+    with pytest.raises(DeliveryError, match="must reach Kafka, got Local: Message timed out; write it again"):
         client._write(client._act(ReleaseRequest("agent-1", "kim", "known job"), 1))
 
 

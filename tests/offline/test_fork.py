@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from detector.desk import commands, feedback
+from detector.desk.writing import FeedbackPlace
 from detector.errors import SetupError
 from detector.offline.core import Core
 from detector.offline.course import difference
@@ -149,9 +150,9 @@ def test_the_command_gives_the_verdict_it_stands_for(
     """A shell takes it apart as it was put together; the reason is somebody's text."""
     asked: list[feedback.VerdictRequest] = []
 
-    def take(_: feedback.FeedbackClient, request: feedback.VerdictRequest) -> feedback.FeedbackPlace:
+    def take(_: feedback.FeedbackClient, request: feedback.VerdictRequest) -> FeedbackPlace:
         asked.append(request)
-        return feedback.FeedbackPlace(0, 0)
+        return FeedbackPlace(0, 0)
 
     monkeypatch.setattr(feedback.FeedbackClient, "verdict", take)
     whose = (stopped.alert.agent_id, stopped.alert.tenant)
