@@ -42,9 +42,9 @@ class RulePace:
         self.told: dict[str, int] = {}
 
     def turn(self, now: float) -> None:
-        """Begin another day, if it is one."""
+        """Begin another day, if it is one: also an earlier one, of a clock that fell back, for its first was 2099's."""
         day = int(now // DAY_S)
-        if day > self.day:
+        if day != self.day:
             self.before = self.sessions if day == self.day + 1 else 0
             self.day, self.sessions, self.told = day, 0, {}
 

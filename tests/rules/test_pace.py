@@ -75,6 +75,16 @@ def test_a_large_fleet_may_be_told_more_by_what_closed_the_day_before_and_a_gap_
     assert pace.most(1_000) == LEAST_A_DAY
 
 
+def test_a_clock_that_fell_back_begins_a_day_as_well() -> None:
+    """A first event of 2099 must not leave a rule with one day's findings until then."""
+    pace = RulePace()
+    pace.turn(4.1e9)
+    told = [pace.take("hook_failed", 1_000, established=True) for _ in range(LEAST_A_DAY + 2)]
+    assert told[-1] is Telling.FOLDED
+    pace.turn(1.8e9)
+    assert pace.take("hook_failed", 1_000, established=True) is Telling.TOLD
+
+
 def test_what_nobody_heard_is_given_back() -> None:
     """A finding that an incident had named already, or a storm took, is no finding told."""
     pace = RulePace()
