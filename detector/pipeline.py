@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numba import njit
 
 from detector.channels.context import Context, KernelRules
 from detector.intake.columns import Columns
@@ -22,6 +21,7 @@ from detector.profile.model import Profile
 from detector.schema.control import Control
 from detector.schema.decode import decode
 from detector.schema.record import Record
+from detector.sketches.kernel import kernel
 from detector.state.controls import apply_controls
 from detector.state.partition import Partition
 from detector.state.report import NO_EVENTS, Batch, Outcome, batches_of, report, settle_lines
@@ -35,7 +35,7 @@ from detector.steps.look import enter, look
 from detector.steps.workspace import AT_FINISH, STAYS, Closes, Scratch
 
 
-@njit(cache=True)
+@kernel
 def _end(memory: Memory, rules: KernelRules, scratch: Scratch, closes: Closes, ending: tuple[int, int, int]) -> None:
     """End a session (slot, before which event, why): close it, learn from it, give its room back."""
     slot, at, reason = ending
@@ -44,7 +44,7 @@ def _end(memory: Memory, rules: KernelRules, scratch: Scratch, closes: Closes, e
     release_session(memory, slot)
 
 
-@njit(cache=True)
+@kernel
 def _walk(
     memory: Memory, rules: KernelRules, scratch: Scratch, columns: Columns, span: tuple[int, int], out: Context,
     closes: Closes,

@@ -7,52 +7,52 @@ Levels: ``docs/science.md``, *Values*; failures: *What is declared*.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from detector.sketches.hashing import mix
+from detector.sketches.kernel import kernel
 from detector.sketches.keys import is_known
 
 _BY_PLACE = np.uint64(0x5B1D2C3E4F607182)
 _FAILING = np.uint64(0x71374491428A2F98)
 
 
-@njit(cache=True)
+@kernel
 def value_key(tool: np.uint64, name: np.uint64, value: np.uint64) -> np.uint64:
     """Return the key of a value of one tool's argument."""
     return mix(mix(tool, name), value)
 
 
-@njit(cache=True)
+@kernel
 def any_tool_key(name: np.uint64, value: np.uint64) -> np.uint64:
     """Return the key of a value of an argument, whatever the tool."""
     return mix(name, value)
 
 
-@njit(cache=True)
+@kernel
 def place_key(tool: np.uint64, name: np.uint64, place: np.uint64) -> np.uint64:
     """Return the key of a coarse place, or shape, of one tool's argument."""
     return mix(mix(tool, name), place) ^ _BY_PLACE
 
 
-@njit(cache=True)
+@kernel
 def any_place_key(name: np.uint64, place: np.uint64) -> np.uint64:
     """Return the key of a coarse place, or shape, whatever the tool."""
     return mix(name, place) ^ _BY_PLACE
 
 
-@njit(cache=True)
+@kernel
 def as_failed(key: np.uint64) -> np.uint64:
     """Return the key under which a value is known that was only met in calls that failed."""
     return key ^ _FAILING
 
 
-@njit(cache=True)
+@kernel
 def _is_met(cells: np.ndarray, key: np.uint64, tick: np.uint64, failed: int) -> bool:
     """Return whether a value is known; a call that failed may lean on calls that failed."""
     return is_known(cells, key, tick) or (failed != 0 and is_known(cells, as_failed(key), tick))
 
 
-@njit(cache=True)
+@kernel
 def level_of(
     own: np.ndarray, peers: np.ndarray, tool: np.uint64, part: np.ndarray, tick: np.uint64, failed: int
 ) -> int:

@@ -9,7 +9,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from detector.channels.catalogue import position
 from detector.channels.context import (
@@ -28,6 +27,7 @@ from detector.intake.columns import ATTRIBUTE, BYTES_OUT, TOOL_NAME, WHOLE_TARGE
 from detector.memory import layout as mem
 from detector.memory.observations import note_quantity
 from detector.sketches.hashing import mix
+from detector.sketches.kernel import kernel
 from detector.sketches.numbers import deviation, find_cell, is_ready
 
 NUMBER, VOLUME, READING = (position(name) for name in ("number", "volume", "read_size"))
@@ -49,25 +49,25 @@ class Deviation(NamedTuple):
     is_own: float
 
 
-@njit(cache=True)
+@kernel
 def field_key(tool: np.uint64, field: np.uint64) -> np.uint64:
     """Return the key of a number a tool reports."""
     return mix(tool, field)
 
 
-@njit(cache=True)
+@kernel
 def read_key(tool: np.uint64, target: np.uint64) -> np.uint64:
     """Return the key of how much reading a target with a tool brings."""
     return mix(mix(tool, target), _READ)
 
 
-@njit(cache=True)
+@kernel
 def read_any_key(tool: np.uint64) -> np.uint64:
     """Return the key of how much reading with a tool brings."""
     return mix(tool, _READ)
 
 
-@njit(cache=True)
+@kernel
 def deviation_of(agent: np.void, group: np.void, key: np.uint64, x: float) -> Deviation:
     """Return the deviation from the agent's own mean, else from its peers'."""
     moments = agent["number_moments"]
@@ -81,7 +81,7 @@ def deviation_of(agent: np.void, group: np.void, key: np.uint64, x: float) -> De
     return Deviation(0.0, 0.0, 0.0, 0.0)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _find_deviations(at: Surroundings, columns: Columns, out: Context, i: int) -> None:
     """Write which size and which numeric attribute deviate most, and how; bytes_out is left to read size."""
     tool = columns.ident[i, TOOL_NAME]
@@ -102,13 +102,13 @@ def _find_deviations(at: Surroundings, columns: Columns, out: Context, i: int) -
             number[row, IS_OWN] = found.is_own
 
 
-@njit(cache=True)
+@kernel
 def gap_log(now: float, before: float) -> float:
     """Return log2(1 + seconds since the agent's event before); NaN for its first one."""
     return math.log2(1.0 + max(now - before, 0.0)) if before > 0.0 else math.nan
 
 
-@njit(cache=True)
+@kernel
 def read_deviation(group: np.void, tool: np.uint64, target: np.uint64, x: float) -> float:
     """Return how much more than usual a read brought, in deviations, at least 0; NOT_READY if none is known."""
     tags, moments = group["number_tags"], group["number_moments"]
@@ -120,7 +120,7 @@ def read_deviation(group: np.void, tool: np.uint64, target: np.uint64, x: float)
     return max(deviation(moments, cell, x), 0.0)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def measure_numbers(at: Surroundings, columns: Columns, out: Context, i: int) -> None:
     """Write an event's deviations and its gap, note its numbers, and when its agent was last seen."""
     tool = columns.ident[i, TOOL_NAME]
@@ -137,7 +137,7 @@ def measure_numbers(at: Surroundings, columns: Columns, out: Context, i: int) ->
     at.agent["seen"] = columns.ts[i]
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def measure_earlier_reads(at: Surroundings, out: Context, i: int) -> None:
     """Write how much more than usual the session has read before this action."""
     level = at.session["level"]
@@ -145,7 +145,7 @@ def measure_earlier_reads(at: Surroundings, out: Context, i: int) -> None:
     out.ready[i, READING] = level[mem.HAS_READ] != 0.0
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def note_reading(at: Surroundings, columns: Columns, i: int) -> None:
     """Note in the session how much more than usual an action read: it weighs on the session's later events."""
     tool, target = columns.ident[i, TOOL_NAME], columns.ident[i, WHOLE_TARGET]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from detector.channels.catalogue import position
 from detector.channels.context import OUTCOME_BITS, Context, Surroundings
@@ -16,6 +15,7 @@ from detector.intake.columns import FINE, TOOL_NAME, WHOLE_TARGET, Columns
 from detector.memory.layout import DISTINCT, PAIRS, TAUGHT, TOOLS
 from detector.memory.sessions import has_tool
 from detector.sketches.hashing import mix
+from detector.sketches.kernel import kernel
 from detector.sketches.keys import count_of
 from detector.sketches.survival import HALF
 from detector.sketches.tails import blend
@@ -53,44 +53,44 @@ OUTCOMES = np.array([0x2B992DDFA23249D6, 0x74CB4A9B7F1F3D2E], np.uint64)
 """What an ok and a failed outcome are called among the symbols."""
 
 
-@njit(cache=True)
+@kernel
 def after_one(previous: np.uint64) -> np.uint64:
     """Return the context *the tool before*."""
     return mix(previous, _ONE_BEFORE)
 
 
-@njit(cache=True)
+@kernel
 def after_two(before: np.uint64, previous: np.uint64) -> np.uint64:
     """Return the context *the two tools before*."""
     return mix(mix(before, previous), _TWO_BEFORE)
 
 
-@njit(cache=True)
+@kernel
 def anywhere() -> np.uint64:
     """Return the context *whatever came before*."""
     return _ANY
 
 
-@njit(cache=True)
+@kernel
 def outcome_of(tool: np.uint64) -> np.uint64:
     """Return the context *outcomes of a tool*."""
     return mix(tool, _OUTCOME)
 
 
-@njit(cache=True)
+@kernel
 def outcome_anywhere() -> np.uint64:
     """Return the context *outcomes of any tool*."""
     return _OUTCOME
 
 
-@njit(cache=True)
+@kernel
 def _tail(owner: np.void, context: np.uint64, symbol: np.uint64, prior: float) -> float:
     """Return a symbol's tail probability with one owner, an agent or a peer group."""
     count = count_of(owner["keys"], mix(context, symbol))
     return blend(owner["tails"], context, count, prior)
 
 
-@njit(cache=True)
+@kernel
 def transition_bits(agent: np.void, group: np.void, previous: np.ndarray, tool: np.uint64) -> float:
     """Return the surprise of a tool after the two before it.
 
@@ -105,7 +105,7 @@ def transition_bits(agent: np.void, group: np.void, previous: np.ndarray, tool: 
     return -math.log2(p)
 
 
-@njit(cache=True)
+@kernel
 def outcome_bits(group: np.void, tool: np.uint64, failed: int) -> float:
     """Return the surprise of an outcome of this tool among peers."""
     symbol = OUTCOMES[failed]
@@ -114,20 +114,20 @@ def outcome_bits(group: np.void, tool: np.uint64, failed: int) -> float:
     return -math.log2(p)
 
 
-@njit(cache=True)
+@kernel
 def session_tool_key(tool: np.uint64) -> np.uint64:
     """Return the key that counts sessions with a tool."""
     return mix(tool, _OF_SESSION)
 
 
-@njit(cache=True)
+@kernel
 def together_key(one: np.uint64, other: np.uint64) -> np.uint64:
     """Return the key that counts sessions with two tools, in either order."""
     low, high = (one, other) if one < other else (other, one)
     return mix(mix(low, high), _TOGETHER)
 
 
-@njit(cache=True)
+@kernel
 def cooccurrence_bits(group: np.void, session: np.void, tool: np.uint64) -> float:
     """Return how little a tool that is new in its session goes with the tools before it: mean surprise; else 0."""
     if has_tool(session, tool):
@@ -147,25 +147,25 @@ def cooccurrence_bits(group: np.void, session: np.void, tool: np.uint64) -> floa
     return bits / used
 
 
-@njit(cache=True)
+@kernel
 def read_key(tool: np.uint64) -> np.uint64:
     """Return the key that counts sessions in which a tool only read."""
     return mix(tool, _READ)
 
 
-@njit(cache=True)
+@kernel
 def asked_key(tool: np.uint64) -> np.uint64:
     """Return the key that counts sessions in which a tool was given values."""
     return mix(tool, _ASKED)
 
 
-@njit(cache=True)
+@kernel
 def told_key(tool: np.uint64) -> np.uint64:
     """Return the key that counts sessions in which a tool's values came with their origins."""
     return mix(tool, _TOLD)
 
 
-@njit(cache=True)
+@kernel
 def earned(group: np.void, tool: np.uint64, key: np.uint64, usual: float) -> float:
     """Return how far a manner is what a tool is known for among peers: 0 to 1.
 
@@ -175,13 +175,13 @@ def earned(group: np.void, tool: np.uint64, key: np.uint64, usual: float) -> flo
     return min(1.0, (count_of(group["counts"], key) + EARNED_PRIOR) / (usual * used))
 
 
-@njit(cache=True)
+@kernel
 def denied_key(tool: np.uint64) -> np.uint64:
     """Return the key that counts sessions in which a tool was denied."""
     return mix(tool, _DENIED)
 
 
-@njit(cache=True)
+@kernel
 def earned_by_denials(group: np.void, tool: np.uint64) -> float:
     """Return how far being denied is what a tool is known for: 0 to 1; backs off to all tools of its peers."""
     counts, anywhere = group["counts"], denied_key(_ANY)
@@ -190,7 +190,7 @@ def earned_by_denials(group: np.void, tool: np.uint64) -> float:
     return min(1.0, (count_of(counts, denied_key(tool)) + EARNED_PRIOR * share) / (USUAL_DENIALS * used))
 
 
-@njit(cache=True)
+@kernel
 def earned_by_failing(group: np.void, tool: np.uint64) -> float:
     """Return how far failing is what a tool is known for among peers: 0 to 1; 1 before they have taught anything.
 
@@ -200,20 +200,20 @@ def earned_by_failing(group: np.void, tool: np.uint64) -> float:
     return min(1.0, 2.0 ** -outcome_bits(group, tool, np.int64(1)) / USUAL_FAILURES)
 
 
-@njit(cache=True)
+@kernel
 def always_tells(group: np.void, tool: np.uint64) -> bool:
     """Return whether a tool's values come with their origins among peers, always."""
     asked = count_of(group["counts"], asked_key(tool))
     return asked >= LEAST_ASKED and count_of(group["counts"], told_key(tool)) >= ALWAYS * asked
 
 
-@njit(cache=True)
+@kernel
 def pair_key(tool: np.uint64, target: np.uint64) -> np.uint64:
     """Return the key that counts sessions with a (tool, whole target) pair."""
     return mix(tool, target)
 
 
-@njit(cache=True)
+@kernel
 def pair_bits(fleet: np.void, group: np.void, tool: np.uint64, target: np.uint64) -> float:
     """Return the surprise of a (tool, target) pair among peers, counted once a session."""
     count = count_of(group["counts"], pair_key(tool, target))
@@ -221,7 +221,7 @@ def pair_bits(fleet: np.void, group: np.void, tool: np.uint64, target: np.uint64
     return -math.log2((count + PAIR_PRIOR) / (group["totals"][PAIRS] + PAIR_PRIOR * distinct + PAIRS_UNKNOWN))
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def measure_sequence(at: Surroundings, columns: Columns, out: Context, i: int) -> None:
     """Write what the tools before it make of an action; ready once the peers have taught a session."""
     tool = columns.ident[i, TOOL_NAME]

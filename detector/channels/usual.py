@@ -6,12 +6,12 @@ Nothing here is scored, or learned: an event only shows the text of a value that
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from detector.channels.catalogue import position
 from detector.channels.context import JUDGED, OF_ARGUMENT, OF_TARGET, Context, Surroundings
 from detector.channels.values import tool_of
 from detector.intake.columns import TOOL_NAME, Columns
+from detector.sketches.kernel import kernel
 from detector.sketches.usual import Usual, copy_usual, is_wanted, place_key, tell_usual
 
 NOBODY, OWN, PEERS = range(3)
@@ -22,12 +22,12 @@ _TARGETS = (position("novelty"), position("novelty_origin"), position("pair"))
 _ARGUMENTS = (position("arguments"), position("arguments_origin"), position("arguments_origin"))
 
 
-@njit(cache=True)
+@kernel
 def _is_odd(logs: np.ndarray, channels: tuple[int, int, int]) -> bool:
     return logs[channels[0]] > ODD or logs[channels[1]] > ODD or logs[channels[2]] > ODD
 
 
-@njit(cache=True)
+@kernel
 def _note_side(usual: Usual, at: Surroundings, columns: Columns, i: int, side: int, out: Context) -> None:
     """Write the usual values beside the oddest target or argument: the agent's own, else its peers'."""
     part = columns.part[out.which[i, side]]
@@ -41,7 +41,7 @@ def _note_side(usual: Usual, at: Surroundings, columns: Columns, i: int, side: i
         out.usual_of[i, side] = PEERS
 
 
-@njit(cache=True)
+@kernel
 def _tell(usual: Usual, at: Surroundings, columns: Columns, i: int, m: int, out: Context) -> None:
     """Note a part whose text somebody wanted; strangers, who are of many tenants, show each other nothing."""
     part = columns.part[m]
@@ -54,7 +54,7 @@ def _tell(usual: Usual, at: Surroundings, columns: Columns, i: int, m: int, out:
         out.told_count[0] += 1
 
 
-@njit(cache=True)
+@kernel
 def look_for_usual(usual: Usual, at: Surroundings, columns: Columns, i: int, out: Context) -> None:
     """Write what is usual beside an odd event, and which of its parts are to be kept as text."""
     out.usual_of[i] = NOBODY

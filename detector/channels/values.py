@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from detector.channels.catalogue import position
 from detector.channels.context import (
@@ -38,6 +37,7 @@ from detector.intake.columns import DEALING, FINE, STANDING, TOOL, TOOL_NAME, UN
 from detector.memory import sessions as ses
 from detector.memory.observations import note_part
 from detector.sketches.hashing import mix
+from detector.sketches.kernel import kernel
 from detector.sketches.levels import back_off, note_level, root
 
 NOVELTY, ARGUMENTS = position("novelty"), position("arguments")
@@ -54,12 +54,12 @@ _NOT_OK = np.uint64(0xA54FF53A5F1D36F1)
 _UNTOLD = np.uint64(1)
 
 
-@njit(cache=True)
+@kernel
 def _outcome(context: np.uint64, failed: int) -> np.uint64:
     return context ^ _NOT_OK if failed else context
 
 
-@njit(cache=True)
+@kernel
 def target_bits(fleet: np.ndarray, levels: np.ndarray, tool: np.uint64, failed: int, level: int) -> float:
     """Return the surprise of a target's level: (group, tool, outcome), (group, tool), (group, outcome), (outcome)."""
     if level == 0:
@@ -72,13 +72,13 @@ def target_bits(fleet: np.ndarray, levels: np.ndarray, tool: np.uint64, failed: 
     return -math.log2(p)
 
 
-@njit(cache=True)
+@kernel
 def _is_apart(name: np.uint64) -> bool:
     """Return whether a part is none of the arguments: it tells nothing of how usual new ones are."""
     return name in (STANDING, DEALING, UNREAD)
 
 
-@njit(cache=True)
+@kernel
 def argument_bits(levels: np.ndarray, tool: np.uint64, name: np.uint64, level: int) -> float:
     """Return the surprise of an argument's level: (group, tool, argument), (group, argument), (group).
 
@@ -95,7 +95,7 @@ def argument_bits(levels: np.ndarray, tool: np.uint64, name: np.uint64, level: i
     return -math.log2(p)
 
 
-@njit(cache=True)
+@kernel
 def learn_target_level(fleet: np.ndarray, levels: np.ndarray, tool: np.uint64, failed: int, level: int) -> None:
     """Count the level of a target in its contexts."""
     of_tool = mix(tool, _OF_TARGET)
@@ -105,7 +105,7 @@ def learn_target_level(fleet: np.ndarray, levels: np.ndarray, tool: np.uint64, f
     note_level(levels, _outcome(mix(of_tool, _OF_TARGET), failed), level)
 
 
-@njit(cache=True)
+@kernel
 def learn_argument_level(levels: np.ndarray, tool: np.uint64, name: np.uint64, level: int) -> None:
     """Count the level of an argument in its contexts; of what is no argument in its own alone."""
     if not _is_apart(name):
@@ -115,7 +115,7 @@ def learn_argument_level(levels: np.ndarray, tool: np.uint64, name: np.uint64, l
     note_level(levels, mix(tool, name), level)
 
 
-@njit(cache=True)
+@kernel
 def origin_bits(origins: np.ndarray, tool: np.uint64, name: np.uint64) -> float:
     """Return the surprise that this argument's value came from tool output (``docs/science.md``, *Origins*)."""
     p = back_off(origins, _UNTOLD, 1, ORIGIN_PRIOR)
@@ -124,7 +124,7 @@ def origin_bits(origins: np.ndarray, tool: np.uint64, name: np.uint64) -> float:
     return -math.log2(max(p, LEAST_ORIGIN_P))
 
 
-@njit(cache=True)
+@kernel
 def learn_origin(origins: np.ndarray, tool: np.uint64, name: np.uint64, from_tool: bool) -> None:
     """Count whether a value came from tool output."""
     level = 1 if from_tool else 0
@@ -133,13 +133,13 @@ def learn_origin(origins: np.ndarray, tool: np.uint64, name: np.uint64, from_too
     note_level(origins, mix(tool, name), level)
 
 
-@njit(cache=True)
+@kernel
 def tool_of(tool: np.uint64, name: np.uint64) -> np.uint64:
     """Return the tool a part belongs to: who acts, and with whom, is one matter whatever the tool."""
     return name if name in (STANDING, DEALING) else tool
 
 
-@njit(cache=True)
+@kernel
 def _keep_top(top: np.ndarray, x: float) -> None:
     """Put a value among the largest, which stand in descending order."""
     for k in range(len(top)):
@@ -147,7 +147,7 @@ def _keep_top(top: np.ndarray, x: float) -> None:
             top[k], x = x, top[k]
 
 
-@njit(cache=True)
+@kernel
 def _sum(top: np.ndarray) -> float:
     """Return the sum of the largest, the largest first."""
     total = top[0]
@@ -156,7 +156,7 @@ def _sum(top: np.ndarray) -> float:
     return total
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _origins_told(columns: Columns, first: int, stop: int) -> int:
     """Return NO_ORIGIN if nothing is known, TOOL_ORIGIN if some value came from tool output, else OTHER_ORIGIN."""
     found = NO_ORIGIN
@@ -168,7 +168,7 @@ def _origins_told(columns: Columns, first: int, stop: int) -> int:
     return found
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _finish(at: Surroundings, out: Context, i: int, room: Room) -> None:
     """Write what the parts of an event add up to, and which channels had something to say.
 
@@ -188,7 +188,7 @@ def _finish(at: Surroundings, out: Context, i: int, room: Room) -> None:
     ready[RARITY] = has_history and out.origin[i] == TOOL_ORIGIN
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def measure_values(
     at: Surroundings, rules: KernelRules, columns: Columns, out: Context, i: int, room: Room, tick: np.uint64
 ) -> int:

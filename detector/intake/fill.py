@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numba import njit
 
 from detector.intake import wire
 from detector.intake.columns import (
@@ -56,6 +55,7 @@ from detector.intake.columns import (
 from detector.intake.text import coarse_hash, shape_hash
 from detector.schema.event import Event
 from detector.sketches.hashing import HashKey, hash_bytes, mix
+from detector.sketches.kernel import allocating_kernel, kernel
 
 _TEXTS = (
     "event_id", "agent_id", "kind", "name", "agent_type", "tenant", "session_id", "target", "outcome",
@@ -120,7 +120,7 @@ def _key_table() -> np.ndarray:
     return table
 
 
-@njit(cache=True)
+@kernel
 def _place(buffer: np.ndarray, start: int, stop: int) -> int:
     third = np.int64(buffer[start + 2]) if stop - start > 2 else 0
     return ((stop - start) * 131 + np.int64(buffer[start]) * 29 + third * 7 + np.int64(buffer[stop - 1]) * 211) % 4096
@@ -148,7 +148,7 @@ def fill_columns(events: Sequence[Event], ignored: Ignored, keyed: Keyed, column
     return columns
 
 
-@njit(cache=True)
+@kernel
 def _is_ignored(buffer: np.ndarray, start: int, stop: int, ignored: Ignored) -> bool:
     for k in range(len(ignored.is_prefix)):
         first, end = ignored.ends[k], ignored.ends[k + 1]
@@ -165,7 +165,7 @@ def _is_ignored(buffer: np.ndarray, start: int, stop: int, ignored: Ignored) -> 
     return False
 
 
-@njit(cache=True)
+@kernel
 def _trim(buffer: np.ndarray, start: int, stop: int) -> tuple[int, int]:
     while start < stop and buffer[start] <= _SPACE:
         start += 1
@@ -174,7 +174,7 @@ def _trim(buffer: np.ndarray, start: int, stop: int) -> tuple[int, int]:
     return start, stop
 
 
-@njit(cache=True)
+@kernel
 def _shorten(buffer: np.ndarray, start: int, stop: int) -> int:
     """Return where the first 80 characters end."""
     if stop - start <= MAX_VALUE:
@@ -188,7 +188,7 @@ def _shorten(buffer: np.ndarray, start: int, stop: int) -> int:
     return stop
 
 
-@njit(cache=True)
+@kernel
 def _has(buffer: np.ndarray, start: int, stop: int, byte: int) -> bool:
     for at in range(start, stop):
         if buffer[at] == byte:
@@ -196,7 +196,7 @@ def _has(buffer: np.ndarray, start: int, stop: int, byte: int) -> bool:
     return False
 
 
-@njit(cache=True)
+@kernel
 def _item_stop(buffer: np.ndarray, start: int, stop: int) -> int:
     at = start
     while at < stop and buffer[at] != _COMMA:
@@ -204,7 +204,7 @@ def _item_stop(buffer: np.ndarray, start: int, stop: int) -> int:
     return at
 
 
-@njit(cache=True)
+@kernel
 def _add_targets(
     buffer: np.ndarray, start: int, stop: int, columns: Columns, m: int, room: np.ndarray, keyed: Keyed
 ) -> int:
@@ -225,7 +225,7 @@ def _add_targets(
     return m
 
 
-@njit(cache=True)
+@kernel
 def _add_items(
     buffer: np.ndarray,
     span: tuple[int, int],
@@ -256,7 +256,7 @@ def _add_items(
     return m
 
 
-@njit(cache=True)
+@kernel
 def _add_part(columns: Columns, m: int, name: np.uint64, value: np.uint64, place: np.uint64) -> int:
     """Write one part of nowhere in particular; return the next free part."""
     columns.part[m, 0] = name
@@ -267,12 +267,12 @@ def _add_part(columns: Columns, m: int, name: np.uint64, value: np.uint64, place
     return m + 1
 
 
-@njit(cache=True)
+@kernel
 def _signed_log(x: float) -> float:
     return np.log2(1.0 + x) if x >= 0 else -np.log2(1.0 - x)
 
 
-@njit(cache=True)
+@kernel
 def _add_number(
     buffer: np.ndarray,
     span: tuple[int, int],
@@ -302,7 +302,7 @@ def _add_number(
     return m, k, False
 
 
-@njit(cache=True)
+@kernel
 def _add_attributes(
     buffer: np.ndarray,
     at: int,
@@ -348,7 +348,7 @@ def _add_attributes(
     return at, m, k, (unread, unread_sizes)
 
 
-@njit(cache=True)
+@kernel
 def _set_origins(buffer: np.ndarray, at: int, columns: Columns, first: int, stop_part: int, key: HashKey) -> int:
     """Write where an event's values came from; return where the map stops."""
     entries, at = wire.container_size(buffer, at)
@@ -364,7 +364,7 @@ def _set_origins(buffer: np.ndarray, at: int, columns: Columns, first: int, stop
     return at
 
 
-@njit(cache=True)
+@kernel
 def _credential_id(buffer: np.ndarray, at: int, key: HashKey) -> tuple[np.uint64, int]:
     """Return the hash of a credential's handle, and where the credential stops."""
     found = np.uint64(0)
@@ -377,7 +377,7 @@ def _credential_id(buffer: np.ndarray, at: int, key: HashKey) -> tuple[np.uint64
     return found, at
 
 
-@njit(cache=True)
+@kernel
 def _add_circumstances(hashes: np.ndarray, credential: np.uint64, columns: Columns, m: int) -> int:
     """Write who acts, and with whom, as one part each, if the event says; return the next free part."""
     if hashes[_ZONE] | credential:
@@ -388,7 +388,7 @@ def _add_circumstances(hashes: np.ndarray, credential: np.uint64, columns: Colum
     return m
 
 
-@njit(cache=True)
+@allocating_kernel
 def _identify(
     buffer: np.ndarray, spans: np.ndarray, content: np.uint64, columns: Columns, i: int, keyed: Keyed
 ) -> np.ndarray:
@@ -417,7 +417,7 @@ def _identify(
     return hashes
 
 
-@njit(cache=True)
+@allocating_kernel
 def _fill(  # noqa: C901 - one branch a kind of field
     buffer: np.ndarray, ignored: Ignored, keyed: Keyed, columns: Columns
 ) -> None:

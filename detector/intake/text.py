@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from detector.sketches.hashing import PUBLIC_KEY, HashKey, hash_bytes, mix
+from detector.sketches.kernel import kernel
 
 SHAPE_LENGTH = 14
 """Signs of a shape that count (``docs/science.md``, *Values*)."""
@@ -13,7 +13,7 @@ _IP, _DOMAIN, _FOLDER, _HOST, _SHAPE, _NOTHING = (np.uint64(n) for n in range(1,
 _AT, _DOT, _SLASH, _COMMA, _SPACE, _TILDE, _COLON = (np.int64(ord(c)) for c in "@./, ~:")
 
 
-@njit(cache=True)
+@kernel
 def _class(byte: int) -> int:
     """Return the letter that stands for a byte's class; the byte itself if it has none."""
     if 65 <= byte <= 90:
@@ -25,7 +25,7 @@ def _class(byte: int) -> int:
     return byte
 
 
-@njit(cache=True)
+@kernel
 def shape_hash(buffer: np.ndarray, start: int, stop: int, room: np.ndarray, key: HashKey) -> np.uint64:
     """Return the hash of a value's shape: runs of capitals, small letters and digits become A, a and 9.
 
@@ -45,7 +45,7 @@ def shape_hash(buffer: np.ndarray, start: int, stop: int, room: np.ndarray, key:
     return hash_bytes(room, np.int64(0), length, key)
 
 
-@njit(cache=True)
+@kernel
 def _find(buffer: np.ndarray, start: int, stop: int, byte: int) -> int:
     """Return where a byte first stands, or -1."""
     for at in range(start, stop):
@@ -54,7 +54,7 @@ def _find(buffer: np.ndarray, start: int, stop: int, byte: int) -> int:
     return -1
 
 
-@njit(cache=True)
+@kernel
 def _find_last(buffer: np.ndarray, start: int, stop: int, byte: int) -> int:
     """Return where a byte last stands, or -1."""
     for at in range(stop - 1, start - 1, -1):
@@ -63,7 +63,7 @@ def _find_last(buffer: np.ndarray, start: int, stop: int, byte: int) -> int:
     return -1
 
 
-@njit(cache=True)
+@kernel
 def _is_ip(buffer: np.ndarray, start: int, stop: int) -> bool:
     """Return whether a value is four dotted numbers."""
     dots, digits = 0, 0
@@ -81,7 +81,7 @@ def _is_ip(buffer: np.ndarray, start: int, stop: int) -> bool:
     return dots == 3 and digits > 0
 
 
-@njit(cache=True)
+@kernel
 def _small_hash(buffer: np.ndarray, start: int, stop: int, room: np.ndarray, key: HashKey) -> np.uint64:
     """Return the hash of a value in small letters."""
     for at in range(start, stop):
@@ -90,7 +90,7 @@ def _small_hash(buffer: np.ndarray, start: int, stop: int, room: np.ndarray, key
     return hash_bytes(room, np.int64(0), stop - start, key)
 
 
-@njit(cache=True)
+@kernel
 def _folder_stop(buffer: np.ndarray, start: int, stop: int) -> int:
     """Return where the first two components of a path end (the first one, if it has no third)."""
     slashes = 0
@@ -105,7 +105,7 @@ def _folder_stop(buffer: np.ndarray, start: int, stop: int) -> int:
     return second
 
 
-@njit(cache=True)
+@kernel
 def _host_span(buffer: np.ndarray, start: int, stop: int) -> tuple[int, int]:
     """Return where a URL's or a host's last two labels start and stop; equal if it names no host."""
     first = start
@@ -125,7 +125,7 @@ def _host_span(buffer: np.ndarray, start: int, stop: int) -> tuple[int, int]:
     return (first if before < 0 else before + 1), end
 
 
-@njit(cache=True)
+@kernel
 def coarse_hash(buffer: np.ndarray, start: int, stop: int, room: np.ndarray, key: HashKey) -> np.uint64:
     """Return the hash of the coarse place a target names.
 

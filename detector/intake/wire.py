@@ -12,12 +12,13 @@ References
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from detector.sketches.kernel import kernel
 
 NIL, FALSE, TRUE, FLOAT64 = 0xC0, 0xC2, 0xC3, 0xCB
 
 
-@njit(cache=True)
+@kernel
 def big_endian(buffer: np.ndarray, at: int, size: int) -> np.uint64:
     """Return ``size`` bytes from ``at`` as an unsigned number."""
     value = np.uint64(0)
@@ -26,7 +27,7 @@ def big_endian(buffer: np.ndarray, at: int, size: int) -> np.uint64:
     return value
 
 
-@njit(cache=True)
+@kernel
 def text_span(buffer: np.ndarray, at: int) -> tuple[int, int]:
     """Return where the bytes of the string at ``at`` start and stop; equal if it is no string."""
     head = buffer[at]
@@ -41,14 +42,14 @@ def text_span(buffer: np.ndarray, at: int) -> tuple[int, int]:
     return at, at
 
 
-@njit(cache=True)
+@kernel
 def is_text(buffer: np.ndarray, at: int) -> bool:
     """Return whether a string starts at ``at``."""
     head = buffer[at]
     return 0xA0 <= head <= 0xBF or 0xD9 <= head <= 0xDB
 
 
-@njit(cache=True)
+@kernel
 def container_size(buffer: np.ndarray, at: int) -> tuple[int, int]:
     """Return how many entries the array or map at ``at`` has, and where the first one starts."""
     head = buffer[at]
@@ -58,13 +59,13 @@ def container_size(buffer: np.ndarray, at: int) -> tuple[int, int]:
     return np.int64(big_endian(buffer, at + 1, wide)), at + 1 + wide
 
 
-@njit(cache=True)
+@kernel
 def float_at(buffer: np.ndarray, at: int) -> float:
     """Return the 64-bit float whose eight bytes start at ``at``."""
     return np.uint64(big_endian(buffer, at, np.int64(8))).view(np.float64)
 
 
-@njit(cache=True)
+@kernel
 def seconds_at(buffer: np.ndarray, at: int) -> float:
     """Return the timestamp extension at ``at`` in seconds since the epoch."""
     head = buffer[at]
@@ -78,7 +79,7 @@ def seconds_at(buffer: np.ndarray, at: int) -> float:
     return np.float64(np.int64(big_endian(buffer, at + 7, np.int64(8)))) + nanos * 1e-9
 
 
-@njit(cache=True)
+@kernel
 def _scalar_size(head: int) -> int:
     """Return how many bytes a number, boolean, nil or timestamp takes, from its first byte."""
     if head in (0xCC, 0xD0):
@@ -96,7 +97,7 @@ def _scalar_size(head: int) -> int:
     return 15 if head == 0xC7 else 1
 
 
-@njit(cache=True)
+@kernel
 def skip(buffer: np.ndarray, at: int) -> int:
     """Return where the value after the one at ``at`` starts."""
     pending = 1

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from detector.memory import layout as mem
 from detector.memory.layout import CONFIRMED, NOW, SET_BY, Memory
+from detector.sketches.kernel import allocating_kernel, kernel
 
 
-@njit(cache=True)
+@kernel
 def advance(clock: np.ndarray, ts: float, agent: np.uint64, step_s: float) -> bool:
     """Move the watermark to an event's time; return whether it fell back.
 
@@ -31,13 +31,13 @@ def advance(clock: np.ndarray, ts: float, agent: np.uint64, step_s: float) -> bo
     return False
 
 
-@njit(cache=True)
+@kernel
 def step_of(receipt: float, step_s: float) -> float:
     """Return how far one event may move the watermark: to wherever its receipt allows, or a step if nobody knows it."""
     return step_s if math.isnan(receipt) else math.inf
 
 
-@njit(cache=True)
+@kernel
 def fall_back(memory: Memory) -> None:
     """Bring the sessions that are open back to a watermark that fell."""
     slot = np.int64(memory.ends[mem.OLDEST])
@@ -53,7 +53,7 @@ def first_change(changes: np.ndarray, first: int) -> int:
     return first + (int(changes.argmax()) if changes.any() else len(changes))
 
 
-@njit(cache=True)
+@allocating_kernel
 def watermarks(
     clock: np.ndarray, ts: np.ndarray, receipts: np.ndarray, agents: np.ndarray, step_s: float
 ) -> np.ndarray:

@@ -9,13 +9,13 @@ tombstone never takes the place of an established agent's. Constants: ``docs/sci
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from detector.memory import layout as mem
 from detector.memory import roster as ros
 from detector.memory.layout import NOW, Memory
 from detector.memory.roster import BLOCK, BUSY, DAYS, ESTABLISHED, ESTABLISHED_DAYS, FRESH, HELD, LAST_DAY, QUEUE
 from detector.sketches.index import drop_row, find_row, put_row
+from detector.sketches.kernel import kernel
 
 DAY_S = 86_400.0
 QUORUM = 10
@@ -24,19 +24,19 @@ _MOST_MOVES = 8
 """Established agents that alerted lately and are passed over before one of them leaves all the same."""
 
 
-@njit(cache=True)
+@kernel
 def is_established(agent: np.void) -> bool:
     """Return whether an agent taught on several days, or in history that is trusted."""
     return agent["standing"][DAYS] >= ESTABLISHED_DAYS
 
 
-@njit(cache=True)
+@kernel
 def has_vote(memory: Memory, agent: np.void) -> bool:
     """Return whether an agent's sessions count in the histograms; while few are established everybody's do."""
     return memory.roster.tally[ros.KNOWN_WELL] < QUORUM or is_established(agent)
 
 
-@njit(cache=True)
+@kernel
 def _is_held(memory: Memory, agent: np.void) -> bool:
     """Return whether an agent alerted lately, as far as any cut into micro-batches would know by now."""
     since = memory.roster.tally[ros.EVENT] - agent["alerted_event"]
@@ -44,7 +44,7 @@ def _is_held(memory: Memory, agent: np.void) -> bool:
     return is_told and memory.clock[NOW] < agent["alerted"] + memory.roster.limits[ros.HELD_S]
 
 
-@njit(cache=True)
+@kernel
 def _queue_of(memory: Memory, agent: np.void) -> int:
     """Return the queue in which an agent without an open session stands."""
     if is_established(agent):
@@ -54,7 +54,7 @@ def _queue_of(memory: Memory, agent: np.void) -> int:
     return ros.SEASONED if agent["standing"][DAYS] > 0 else FRESH
 
 
-@njit(cache=True)
+@kernel
 def _leave_queue(memory: Memory, row: int) -> None:
     roster, standing = memory.roster, memory.agents[row]["standing"]
     queue = np.int64(standing[QUEUE])
@@ -72,7 +72,7 @@ def _leave_queue(memory: Memory, row: int) -> None:
     standing[QUEUE] = ros.NOWHERE
 
 
-@njit(cache=True)
+@kernel
 def append(roster: ros.Roster, queue: int, row: int) -> None:
     """Put a row, which stands nowhere, at the back of a queue."""
     back = np.int64(roster.ends[queue, ros.BACK])
@@ -84,7 +84,7 @@ def append(roster: ros.Roster, queue: int, row: int) -> None:
     roster.ends[queue, ros.BACK] = row
 
 
-@njit(cache=True)
+@kernel
 def _stand(memory: Memory, row: int, queue: int) -> None:
     """Move an agent to the back of a queue."""
     _leave_queue(memory, row)
@@ -97,7 +97,7 @@ def _stand(memory: Memory, row: int, queue: int) -> None:
     append(roster, queue, row)
 
 
-@njit(cache=True)
+@kernel
 def place_agent(memory: Memory, row: int) -> None:
     """Put an agent where it belongs after its first session opened, or its last one closed."""
     agent = memory.agents[row]
@@ -107,7 +107,7 @@ def place_agent(memory: Memory, row: int) -> None:
         _stand(memory, row, ros.NOWHERE if is_established(agent) else BUSY)
 
 
-@njit(cache=True)
+@kernel
 def hear(memory: Memory, row: int) -> None:
     """Count an event that is no repeat, and note that its agent was heard."""
     memory.roster.tally[ros.EVENT] += 1
@@ -117,7 +117,7 @@ def hear(memory: Memory, row: int) -> None:
         _stand(memory, row, BUSY)
 
 
-@njit(cache=True)
+@kernel
 def note_taught(memory: Memory, row: int, group: int, is_trusted: bool) -> None:
     """Note that a session taught everything: a day more for its agent, unless it had taught on that day before."""
     agent, tally = memory.agents[row], memory.roster.tally
@@ -134,7 +134,7 @@ def note_taught(memory: Memory, row: int, group: int, is_trusted: bool) -> None:
         place_agent(memory, row)
 
 
-@njit(cache=True)
+@kernel
 def _bury(memory: Memory, agent: np.void) -> None:
     """Leave a tombstone, in place of the oldest of its ring."""
     roster, ring = memory.roster, ros.WELL_KNOWN if is_established(agent) else ros.NEWCOMERS
@@ -152,7 +152,7 @@ def _bury(memory: Memory, agent: np.void) -> None:
     roster.touched_graves[place // ros.GRAVES_A_SHARD] = 1
 
 
-@njit(cache=True)
+@kernel
 def _recall(memory: Memory, row: int) -> None:
     """Give an agent that came back the days of its tombstone, which it no longer needs."""
     roster, agent = memory.roster, memory.agents[row]
@@ -169,7 +169,7 @@ def _recall(memory: Memory, row: int) -> None:
         roster.tally[ros.KNOWN_WELL] += 1
 
 
-@njit(cache=True)
+@kernel
 def evict(memory: Memory, row: int) -> None:
     """Take an agent without an open session out; its row stays as it is until it is used again."""
     roster, agent = memory.roster, memory.agents[row]
@@ -192,7 +192,7 @@ def evict(memory: Memory, row: int) -> None:
     roster.touched[row // BLOCK] = 1
 
 
-@njit(cache=True)
+@kernel
 def _least_useful(memory: Memory) -> int:
     """Return the row of the agent that leaves next; half of the rows at least are without an open session."""
     roster, moves = memory.roster, 0
@@ -213,7 +213,7 @@ def _least_useful(memory: Memory) -> int:
     return row
 
 
-@njit(cache=True)
+@kernel
 def _blank(agent: np.void) -> None:
     """Forget what the row's last owner left."""
     agent["seen"] = agent["heard"] = agent["alerted"] = 0.0
@@ -230,7 +230,7 @@ def _blank(agent: np.void) -> None:
     agent["gate"][:] = 0
 
 
-@njit(cache=True)
+@kernel
 def admit(memory: Memory, name: np.uint64) -> int:
     """Return the row of an agent that has none; where all are taken, the least useful agent leaves."""
     roster = memory.roster
@@ -252,7 +252,7 @@ def admit(memory: Memory, name: np.uint64) -> int:
     return row
 
 
-@njit(cache=True)
+@kernel
 def evict_idle(memory: Memory, before: float) -> None:
     """Let established agents leave that were heard last before `before`, epoch seconds."""
     front = np.int64(memory.roster.ends[ESTABLISHED, ros.FRONT])

@@ -8,24 +8,24 @@ a session is held against those of the established agent of its id; it teaches i
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from detector.memory.eviction import is_established
 from detector.memory.layout import STRANGERS, TAUGHT, Memory
 from detector.memory.roster import BLOCK
 from detector.sketches.index import drop_row, find_row, put_row
+from detector.sketches.kernel import kernel
 
 YOUNG_GROUP = 50
 """Sessions a peer group has learned from before it tells anything of an agent that comes from elsewhere."""
 
 
-@njit(cache=True)
+@kernel
 def is_young(memory: Memory, group: int) -> bool:
     """Return whether a peer group knows too little to tell; strangers never know enough."""
     return group == STRANGERS or memory.groups[group]["totals"][TAUGHT] < YOUNG_GROUP
 
 
-@njit(cache=True)
+@kernel
 def claim_home(memory: Memory, row: int) -> None:
     """Let an agent stand for its bare id if nobody does, or, once it is established, if nobody established does."""
     agent = memory.agents[row]
@@ -43,7 +43,7 @@ def claim_home(memory: Memory, row: int) -> None:
     memory.roster.touched[row // BLOCK] = 1
 
 
-@njit(cache=True)
+@kernel
 def held_against(memory: Memory, row: int, own: int) -> int:
     """Return the peers that a session of an agent is held against: its own, or, while these are young, its home's."""
     if not is_young(memory, own):

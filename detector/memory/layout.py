@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from detector.memory.roster import SPARE, Roster, allocate_roster
 from detector.sketches.index import Index, allocate_index
+from detector.sketches.kernel import kernel
 from detector.sketches.levels import COLUMNS
 from detector.sketches.survival import BINS, allocate_survival
 from detector.sketches.tails import NARROW, WIDE
@@ -258,7 +258,7 @@ def allocate_memory(sizes: Sizes) -> Memory:
     )
 
 
-@njit(cache=True)
+@kernel
 def take_chunk(chunks: Chunks) -> int:
     """Return a free chunk; the caller has made sure that there is one."""
     chunk = np.int64(chunks.free[FIRST_FREE])
@@ -268,7 +268,7 @@ def take_chunk(chunks: Chunks) -> int:
     return chunk
 
 
-@njit(cache=True)
+@kernel
 def give_chunks(chunks: Chunks, first: int, last: int) -> None:
     """Return a chain of chunks to the pool."""
     if first < 0:

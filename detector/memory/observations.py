@@ -21,10 +21,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from detector.intake.columns import MAX_NUMBERS, MAX_PARTS, PLACE
 from detector.memory.layout import CHUNK, HEAD, LAST, OBSERVED, Chunks, take_chunk
+from detector.sketches.kernel import kernel
 
 PART, STEP, QUANTITY, CONTEXT = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
 STEP_ROWS = 4
@@ -67,7 +67,7 @@ class StepNotes(NamedTuple):
     denied: bool
 
 
-@njit(cache=True)
+@kernel
 def _note_row(session: np.void, chunks: Chunks, words: tuple[np.uint64, np.uint64, np.uint64, np.uint64]) -> None:
     """Append one row to a session's notes; the caller has made sure that there is a free chunk."""
     count, ends = session["count"], session["chunk"]
@@ -85,19 +85,19 @@ def _note_row(session: np.void, chunks: Chunks, words: tuple[np.uint64, np.uint6
     count[OBSERVED] += 1
 
 
-@njit(cache=True)
+@kernel
 def row_after(chunks: Chunks, chunk: int, place: int) -> tuple[int, int]:
     """Return the chunk and place of the row after this one."""
     return (chunk, place + 1) if place + 1 < CHUNK else (np.int64(chunks.following[chunk]), 0)
 
 
-@njit(cache=True)
+@kernel
 def kind_of(row: np.ndarray) -> np.uint64:
     """Return PART, STEP, QUANTITY or CONTEXT, from the first row of a kind."""
     return row[3] & _KIND
 
 
-@njit(cache=True)
+@kernel
 def note_part(
     session: np.void, chunks: Chunks, tool: np.uint64, part: np.ndarray, notes: tuple[int, int, int, int, int]
 ) -> None:
@@ -108,7 +108,7 @@ def note_part(
     _note_row(session, chunks, (tool, part[0], part[1], word))
 
 
-@njit(cache=True)
+@kernel
 def part_of(row: np.ndarray) -> PartNotes:
     """Return what :func:`note_part` put into the last word."""
     word = row[3]
@@ -122,7 +122,7 @@ def part_of(row: np.ndarray) -> PartNotes:
     )
 
 
-@njit(cache=True)
+@kernel
 def note_context(
     session: np.void, chunks: Chunks, tool: np.uint64, name: np.uint64, value: np.uint64, place: np.uint64
 ) -> None:
@@ -130,7 +130,7 @@ def note_context(
     _note_row(session, chunks, (tool, name, value, (place & PLACE) | CONTEXT))
 
 
-@njit(cache=True)
+@kernel
 def note_step(
     session: np.void, chunks: Chunks, tool: np.uint64, target: np.uint64, notes: tuple[int, int, int, int, int],
     bins: np.ndarray, measures: np.ndarray,
@@ -161,7 +161,7 @@ def note_step(
     _note_row(session, chunks, (words[4], words[5], words[6], words[7] if len(words) > 7 else _NOTHING))
 
 
-@njit(cache=True)
+@kernel
 def step_of(row: np.ndarray) -> StepNotes:
     """Return what :func:`note_step` put into the last word of a step's first row."""
     word = row[3]
@@ -175,13 +175,13 @@ def step_of(row: np.ndarray) -> StepNotes:
     )
 
 
-@njit(cache=True)
+@kernel
 def bin_in(row: np.ndarray, channel: int) -> int:
     """Return the bin of a channel, from a step's second row."""
     return np.int64((row[channel // 8] >> np.uint64(8 * (channel % 8))) & _BYTE)
 
 
-@njit(cache=True)
+@kernel
 def measures_in(third: np.ndarray, fourth: np.ndarray, out: np.ndarray) -> None:
     """Write an action's measures, from a step's third and fourth row."""
     early, late = third.view(np.float64), fourth.view(np.float64)
@@ -189,13 +189,13 @@ def measures_in(third: np.ndarray, fourth: np.ndarray, out: np.ndarray) -> None:
         out[k] = early[k] if k < 4 else late[k - 4]
 
 
-@njit(cache=True)
+@kernel
 def note_quantity(session: np.void, chunks: Chunks, own_key: np.uint64, peer_key: np.uint64, x: float) -> None:
     """Note a number under the agent's key, the group's key, or both; 0 stands for no key."""
     _note_row(session, chunks, (own_key, peer_key, np.float64(x).view(np.uint64), QUANTITY))
 
 
-@njit(cache=True)
+@kernel
 def quantity_of(row: np.ndarray) -> float:
     """Return the number that :func:`note_quantity` noted."""
     return np.uint64(row[2]).view(np.float64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from detector.memory import layout as mem
 from detector.memory import roster as ros
@@ -11,13 +10,14 @@ from detector.memory.eviction import admit
 from detector.memory.homes import claim_home
 from detector.memory.layout import Memory
 from detector.sketches.index import find_row, put_row
+from detector.sketches.kernel import kernel
 
 FRESH, SAME, ANOTHER = range(3)
 """What was sent under an id before: nothing, the very event, another event."""
 _HALF = np.uint64(32)
 
 
-@njit(cache=True)
+@kernel
 def group_row(memory: Memory, name: np.uint64) -> int:
     """Return the row of a peer group; where none is free it is STRANGERS, until groups that nobody teaches left."""
     row = find_row(memory.group_index, name)
@@ -36,7 +36,7 @@ def group_row(memory: Memory, name: np.uint64) -> int:
     return row
 
 
-@njit(cache=True)
+@kernel
 def agent_row(memory: Memory, name: np.uint64, bare: np.uint64) -> int:
     """Return the row of an agent that sends an event; the least useful agent leaves where a new one finds no row."""
     row = find_row(memory.agent_index, name)
@@ -47,7 +47,7 @@ def agent_row(memory: Memory, name: np.uint64, bare: np.uint64) -> int:
     return row
 
 
-@njit(cache=True)
+@kernel
 def seen_before(agent: np.void, event: np.uint64) -> int:
     """Return what an agent sent under this id lately: FRESH, SAME or ANOTHER; remember it if it is not the same.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from detector.memory.eviction import place_agent
 from detector.memory.layout import (
@@ -27,11 +26,12 @@ from detector.memory.layout import (
 )
 from detector.memory.roster import BUSY, FRONT
 from detector.sketches.index import drop_row, put_row
+from detector.sketches.kernel import kernel
 
 _TARGET_BIT = np.uint32(1)
 
 
-@njit(cache=True)
+@kernel
 def _link_newest(sessions: np.ndarray, ends: np.ndarray, slot: int) -> None:
     newest = np.int64(ends[NEWEST])
     order = sessions[slot]["order"]
@@ -44,7 +44,7 @@ def _link_newest(sessions: np.ndarray, ends: np.ndarray, slot: int) -> None:
     ends[NEWEST] = slot
 
 
-@njit(cache=True)
+@kernel
 def _unlink(sessions: np.ndarray, ends: np.ndarray, slot: int) -> None:
     order = sessions[slot]["order"]
     before, after = np.int64(order[BEFORE]), np.int64(order[AFTER])
@@ -58,7 +58,7 @@ def _unlink(sessions: np.ndarray, ends: np.ndarray, slot: int) -> None:
         ends[NEWEST] = before
 
 
-@njit(cache=True)
+@kernel
 def open_session(memory: Memory, name: np.uint64, owners: tuple[int, int, int], ts: float) -> int:
     """Return the slot of a new session of an agent, the group it teaches and the one it is held against.
 
@@ -89,7 +89,7 @@ def open_session(memory: Memory, name: np.uint64, owners: tuple[int, int, int], 
     return slot
 
 
-@njit(cache=True)
+@kernel
 def touch_session(sessions: np.ndarray, ends: np.ndarray, slot: int, watermark: float) -> None:
     """Note that a session has just been active."""
     sessions[slot]["seen"] = watermark
@@ -98,7 +98,7 @@ def touch_session(sessions: np.ndarray, ends: np.ndarray, slot: int, watermark: 
         _link_newest(sessions, ends, slot)
 
 
-@njit(cache=True)
+@kernel
 def release_session(memory: Memory, slot: int) -> None:
     """Give a closed session's slot and observations back."""
     sessions, ends = memory.sessions, memory.ends
@@ -123,7 +123,7 @@ def release_session(memory: Memory, slot: int) -> None:
     ends[OPEN] -= 1
 
 
-@njit(cache=True)
+@kernel
 def least_active(memory: Memory, agent: int) -> int:
     """Return the slot of an agent's least recently active open session."""
     sessions = memory.sessions
@@ -136,14 +136,14 @@ def least_active(memory: Memory, agent: int) -> int:
     return best
 
 
-@njit(cache=True)
+@kernel
 def first_to_close(memory: Memory) -> int:
     """Return the slot of the open session that is given up for another: a newcomer's, if one has any."""
     row = np.int64(memory.roster.ends[BUSY, FRONT])
     return least_active(memory, row) if row >= 0 else np.int64(memory.ends[OLDEST])
 
 
-@njit(cache=True)
+@kernel
 def has_tool(session: np.void, tool: np.uint64) -> bool:
     """Return whether a tool was used in this session."""
     tools = session["tools"]
@@ -153,7 +153,7 @@ def has_tool(session: np.void, tool: np.uint64) -> bool:
     return False
 
 
-@njit(cache=True)
+@kernel
 def note_tool(session: np.void, tool: np.uint64) -> None:
     """Remember the tool of an action, and that it came last."""
     previous, count = session["previous"], session["count"]
@@ -165,7 +165,7 @@ def note_tool(session: np.void, tool: np.uint64) -> None:
         count[TOOLS] = used + 1
 
 
-@njit(cache=True)
+@kernel
 def value_seen(session: np.void, value: np.uint64) -> tuple[bool, bool]:
     """Return whether a value was used in this session at all, and whether as a target."""
     mark = np.uint32(value >> np.uint64(32)) | _TARGET_BIT
@@ -179,7 +179,7 @@ def value_seen(session: np.void, value: np.uint64) -> tuple[bool, bool]:
     return at_all, as_target
 
 
-@njit(cache=True)
+@kernel
 def note_value(session: np.void, value: np.uint64, is_target: bool) -> None:
     """Remember a value of this session, in place of the oldest where there is no room."""
     at_all, as_target = value_seen(session, value)
@@ -192,7 +192,7 @@ def note_value(session: np.void, value: np.uint64, is_target: bool) -> None:
     count[VALUES] = used + 1
 
 
-@njit(cache=True)
+@kernel
 def groups_in_use(memory: Memory) -> np.ndarray:
     """Return which groups have an open session."""
     found = np.zeros(len(memory.groups), np.bool_)
@@ -204,7 +204,7 @@ def groups_in_use(memory: Memory) -> np.ndarray:
     return found
 
 
-@njit(cache=True)
+@kernel
 def move_sessions(memory: Memory, left: np.ndarray) -> None:
     """Let the open sessions of groups that left go on among the strangers, or among their own."""
     slot = np.int64(memory.ends[OLDEST])

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from detector.sketches.kernel import allocating_kernel, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,7 +73,7 @@ def ladder_of(n_ranks: int) -> FloatArray:
     return ladder
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _walk_eight(forest: FlatForest, x: NDArray[np.float32], start: int, out: FloatArray) -> None:
     """Write the path lengths of eight rows; eight walks at once hide the wait of each for its next node."""
     feature, threshold, value = forest.feature, forest.threshold, forest.value
@@ -107,7 +108,7 @@ def _walk_eight(forest: FlatForest, x: NDArray[np.float32], start: int, out: Flo
     out[start + 7] = s7
 
 
-@njit(cache=True, nogil=True)
+@allocating_kernel(nogil=True)
 def path_lengths(forest: FlatForest, x: FloatArray, out: FloatArray) -> None:
     """Return nothing; write the summed path length of each row, short is strange.
 
@@ -135,7 +136,7 @@ def path_lengths(forest: FlatForest, x: FloatArray, out: FloatArray) -> None:
     out[:] = lengths[:n_rows]
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def evidence(forest: FlatForest, x: FloatArray, out: FloatArray) -> None:
     """Return nothing; write the rank evidence of each row, for callers that are kernels themselves.
 

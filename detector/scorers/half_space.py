@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from detector.sketches.kernel import allocating_kernel, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -133,13 +134,13 @@ def grow(masses: Masses, groups: int) -> Masses:
     return Masses(*(np.concatenate([part, np.zeros((more, *part.shape[1:]), part.dtype)]) for part in masses))
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def is_ready(structure: Structure, masses: Masses, group: int) -> bool:
     """Return whether the group has filled its first window; before that river's score is a constant 0."""
     return bool(masses.seen[group] >= structure.window)
 
 
-@njit(cache=True, nogil=True)
+@allocating_kernel(nogil=True)
 def _pivot(structure: Structure, masses: Masses, group: int) -> None:
     """Turn the finished window into what each leaf will score, as river's walk from the root would add it up.
 
@@ -166,7 +167,7 @@ def _pivot(structure: Structure, masses: Masses, group: int) -> None:
             masses.reference[group, tree, leaf] = total
 
 
-@njit(inline="always")  # called, they would cost a fifth more
+@kernel(inline="always")  # called, they would cost a fifth more
 def _walk_one(
     structure: Structure, reference: NDArray[np.int32], latest: NDArray[np.uint16], x: FloatArray, tree: int
 ) -> int:
@@ -180,7 +181,7 @@ def _walk_one(
     return int(reference[at, leaf])
 
 
-@njit(inline="always")  # called, they would cost a fifth more
+@kernel(inline="always")  # called, they would cost a fifth more
 def _walk_five(
     structure: Structure, reference: NDArray[np.int32], latest: NDArray[np.uint16], x: FloatArray, tree: int
 ) -> int:
@@ -204,7 +205,7 @@ def _walk_five(
     return left + int(reference[first + U(3), d]) + int(reference[first + U(4), e])
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def score_then_learn_one(structure: Structure, masses: Masses, group: int, x: FloatArray) -> float:
     """Return river's ``score_one`` of one event, then learn it; high is strange.
 
@@ -240,7 +241,7 @@ def score_then_learn_one(structure: Structure, masses: Masses, group: int, x: Fl
     return float(1.0 - total / (trees * structure.window * ((2 << structure.height) - 1)))
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _run(
     structure: Structure,
     masses: Masses,

@@ -15,7 +15,8 @@ import hashlib
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from detector.sketches.kernel import kernel
 
 _A = np.uint64(0xFF51AFD7ED558CCD)
 _B = np.uint64(0xC4CEB9FE1A85EC53)
@@ -60,7 +61,7 @@ def digest_of(key: HashKey) -> str:
     return hashlib.blake2b(raw, digest_size=8, person=_FOR_DIGESTS).hexdigest()
 
 
-@njit(cache=True)
+@kernel
 def mix(left: np.uint64, right: np.uint64) -> np.uint64:
     """Return the hash of an ordered pair of hashes; it has no key, what goes in has.
 
@@ -76,7 +77,7 @@ def mix(left: np.uint64, right: np.uint64) -> np.uint64:
     return x ^ (x >> _S29)
 
 
-@njit(cache=True)
+@kernel
 def _turn(a: np.uint64, b: np.uint64, c: np.uint64, d: np.uint64) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
     """Return the four words after one round of SipHash."""
     a += b
@@ -92,7 +93,7 @@ def _turn(a: np.uint64, b: np.uint64, c: np.uint64, d: np.uint64) -> tuple[np.ui
     return a, b, c, d
 
 
-@njit(cache=True)
+@kernel
 def hash_bytes(buffer: np.ndarray, start: int, stop: int, key: HashKey) -> np.uint64:
     """Return the hash of ``buffer[start:stop]`` (uint8) under a key: SipHash-1-3, eight bytes a step."""
     a, b, c, d = key.first ^ _V0, key.second ^ _V1, key.first ^ _V2, key.second ^ _V3

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from detector.sketches.kernel import kernel
 
 
 class Index(NamedTuple):
@@ -30,7 +31,7 @@ def allocate_index(capacity: int) -> Index:
     return Index(np.zeros(capacity, np.uint64), np.full(capacity, -1, np.int32))
 
 
-@njit(cache=True)
+@kernel
 def find_row(index: Index, key: np.uint64) -> int:
     """Return the row of `key`, or -1."""
     keys = index.key
@@ -43,7 +44,7 @@ def find_row(index: Index, key: np.uint64) -> int:
     return -1
 
 
-@njit(cache=True)
+@kernel
 def put_row(index: Index, key: np.uint64, row: int) -> None:
     """Enter a key that is not there yet."""
     keys = index.key
@@ -55,7 +56,7 @@ def put_row(index: Index, key: np.uint64, row: int) -> None:
     index.row[at] = row
 
 
-@njit(cache=True)
+@kernel
 def drop_row(index: Index, key: np.uint64) -> None:
     """Take a key out, if it is there."""
     keys, rows = index.key, index.row
@@ -78,7 +79,7 @@ def drop_row(index: Index, key: np.uint64) -> None:
     rows[hole] = -1
 
 
-@njit(cache=True)
+@kernel
 def rebuild_index(index: Index, keys: np.ndarray, count: int) -> None:
     """Enter ``keys[:count]`` with their positions as rows; a key of 0 is skipped."""
     for row in range(count):

@@ -16,7 +16,8 @@ by chance in at most 4 of 65,536 probes. Constants: ``docs/science.md``, *Hashin
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from detector.sketches.kernel import kernel
 
 WAYS = 4
 """Cells of a bucket."""
@@ -31,30 +32,30 @@ _LOW = np.uint64(255)
 NEW, WAITING, PROMOTED, KNOWN = 0, 1, 2, 3
 
 
-@njit(cache=True)
+@kernel
 def _count_bits(cells: np.ndarray) -> np.uint64:
     return np.uint64(8 if cells.itemsize == 4 else 24)
 
 
-@njit(cache=True)
+@kernel
 def tick_of(now: float, probation_s: float) -> np.uint64:
     """Return the stamp of a time: 1 to 255."""
     return np.uint64(1 + np.int64(now * TICKS_OF_PROBATION / probation_s) % TICKS)
 
 
-@njit(cache=True)
+@kernel
 def _is_ripe(stamp: np.uint64, tick: np.uint64) -> bool:
     age = (np.int64(tick) - np.int64(stamp)) % TICKS
     return age > TICKS_OF_PROBATION
 
 
-@njit(cache=True)
+@kernel
 def _mark(cells: np.ndarray, key: np.uint64) -> np.uint64:
     mark = key >> np.uint64(48 if cells.itemsize == 4 else 32)
     return mark if mark != 0 else _ONE
 
 
-@njit(cache=True)
+@kernel
 def _find(cells: np.ndarray, key: np.uint64) -> int:
     """Return the slot that holds `key`, or -1."""
     shift = _EIGHT + _count_bits(cells)
@@ -66,7 +67,7 @@ def _find(cells: np.ndarray, key: np.uint64) -> int:
     return -1
 
 
-@njit(cache=True)
+@kernel
 def is_known(cells: np.ndarray, key: np.uint64, tick: np.uint64) -> bool:
     """Return whether the key is known, or has served its probation."""
     slot = _find(cells, key)
@@ -76,13 +77,13 @@ def is_known(cells: np.ndarray, key: np.uint64, tick: np.uint64) -> bool:
     return stamp == 0 or _is_ripe(stamp, tick)
 
 
-@njit(cache=True)
+@kernel
 def holds(cells: np.ndarray, key: np.uint64) -> bool:
     """Return whether the key is there, on probation or known."""
     return _find(cells, key) >= 0
 
 
-@njit(cache=True)
+@kernel
 def count_of(cells: np.ndarray, key: np.uint64) -> int:
     """Return how often a known key was learned; 0 for any other."""
     slot = _find(cells, key)
@@ -94,7 +95,7 @@ def count_of(cells: np.ndarray, key: np.uint64) -> int:
     return np.int64((cell >> _EIGHT) & ((_ONE << _count_bits(cells)) - _ONE))
 
 
-@njit(cache=True)
+@kernel
 def _victim(cells: np.ndarray, key: np.uint64, tick: np.uint64) -> int:
     """Return the slot a new key takes: a free one, else the oldest on probation, else the rarest."""
     base = np.int64(key & np.uint64(len(cells) // WAYS - 1)) * WAYS
@@ -114,7 +115,7 @@ def _victim(cells: np.ndarray, key: np.uint64, tick: np.uint64) -> int:
     return best
 
 
-@njit(cache=True)
+@kernel
 def learn_key(cells: np.ndarray, key: np.uint64, tick: np.uint64) -> tuple[int, int]:
     """Count a key once.
 
@@ -148,7 +149,7 @@ def learn_key(cells: np.ndarray, key: np.uint64, tick: np.uint64) -> tuple[int, 
     return what, np.int64(count)
 
 
-@njit(cache=True)
+@kernel
 def trust_key(cells: np.ndarray, key: np.uint64, tick: np.uint64) -> None:
     """Make a key known without probation: a person answers for it."""
     learn_key(cells, key, tick)
@@ -156,7 +157,7 @@ def trust_key(cells: np.ndarray, key: np.uint64, tick: np.uint64) -> None:
     cells[slot] = np.uint64(cells[slot]) & ~_LOW
 
 
-@njit(cache=True)
+@kernel
 def forget_key(cells: np.ndarray, key: np.uint64) -> None:
     """Forget a key, known or on probation."""
     slot = _find(cells, key)
@@ -164,7 +165,7 @@ def forget_key(cells: np.ndarray, key: np.uint64) -> None:
         cells[slot] = 0
 
 
-@njit(cache=True)
+@kernel
 def count_known(cells: np.ndarray, key: np.uint64) -> None:
     """Count a key that is known; leave any other alone."""
     slot = _find(cells, key)
@@ -176,7 +177,7 @@ def count_known(cells: np.ndarray, key: np.uint64) -> None:
         cells[slot] = cell + (_ONE << _EIGHT)
 
 
-@njit(cache=True)
+@kernel
 def add_count(cells: np.ndarray, key: np.uint64) -> bool:
     """Count a key without probation; return whether it is new."""
     slot = _find(cells, key)

@@ -6,7 +6,8 @@ Formulas and constants: ``docs/science.md``, *Values*.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from detector.sketches.kernel import kernel
 
 LEVELS = 6
 PROBES = 8
@@ -18,7 +19,7 @@ COLUMNS = LEVELS + 2
 _TOTAL = LEVELS + 1
 
 
-@njit(cache=True)
+@kernel
 def _slot(levels: np.ndarray, context: np.uint64) -> int:
     """Return the slot of a context, or minus one less than the slot it would take."""
     slots = len(levels)
@@ -36,7 +37,7 @@ def _slot(levels: np.ndarray, context: np.uint64) -> int:
     return -1 - best
 
 
-@njit(cache=True)
+@kernel
 def back_off(levels: np.ndarray, context: np.uint64, level: int, prior: float) -> float:
     """Return P(level or higher) in a context; `prior`, the coarser context's, weighs as two observations."""
     slot = _slot(levels, context)
@@ -48,13 +49,13 @@ def back_off(levels: np.ndarray, context: np.uint64, level: int, prior: float) -
     return (above + PRIOR_WEIGHT * prior) / (levels[slot, _TOTAL] + PRIOR_WEIGHT)
 
 
-@njit(cache=True)
+@kernel
 def root(level: int) -> float:
     """Return P(level or higher) where nothing is known: all levels alike."""
     return (LEVELS - level) / LEVELS
 
 
-@njit(cache=True)
+@kernel
 def note_level(levels: np.ndarray, context: np.uint64, level: int) -> None:
     """Count a level in a context; takes the least used neighbour's place where there is no room."""
     slot = _slot(levels, context)

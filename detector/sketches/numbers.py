@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from detector.sketches.kernel import kernel
 
 PROBES = 8
 """Cells a key may stand in, from its home on."""
@@ -29,12 +30,12 @@ FIRST_VARIANCE = 1.0
 """Variance after the first value."""
 
 
-@njit(cache=True)
+@kernel
 def _tag(tags: np.ndarray, key: np.uint64) -> int:
     return np.int64(key >> (np.uint64(64) - np.uint64(8 * tags.itemsize))) | 1
 
 
-@njit(cache=True)
+@kernel
 def find_cell(tags: np.ndarray, key: np.uint64) -> int:
     """Return the cell of a quantity, or -1."""
     cells = len(tags)
@@ -49,13 +50,13 @@ def find_cell(tags: np.ndarray, key: np.uint64) -> int:
     return -1
 
 
-@njit(cache=True)
+@kernel
 def is_ready(moments: np.ndarray, cell: int) -> bool:
     """Return whether a cell (or -1) has seen enough to judge by."""
     return cell >= 0 and moments[cell, 0] >= LEAST
 
 
-@njit(cache=True)
+@kernel
 def deviation(moments: np.ndarray, cell: int, x: float) -> float:
     """Return the deviation of `x` in standard deviations, shrunk while the cell is young."""
     count = np.float64(moments[cell, 0])
@@ -64,7 +65,7 @@ def deviation(moments: np.ndarray, cell: int, x: float) -> float:
     return (x - mean) / math.sqrt(max(variance, 0.0) + VARIANCE_FLOOR) * math.sqrt(count / (count + YOUTH))
 
 
-@njit(cache=True)
+@kernel
 def _claim(tags: np.ndarray, moments: np.ndarray, key: np.uint64) -> int:
     cells = len(tags)
     home = np.int64(key % np.uint64(cells))
@@ -81,7 +82,7 @@ def _claim(tags: np.ndarray, moments: np.ndarray, key: np.uint64) -> int:
     return best
 
 
-@njit(cache=True)
+@kernel
 def note_number(tags: np.ndarray, moments: np.ndarray, key: np.uint64, x: float) -> None:
     """Learn a value; one beyond four standard deviations teaches as if it were at four."""
     cell = find_cell(tags, key)

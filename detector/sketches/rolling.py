@@ -9,8 +9,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from detector.sketches.kernel import kernel
 from detector.sketches.survival import HALF
 
 LEAST_TAIL = 5
@@ -44,7 +44,7 @@ def allocate_rolling(series: int, size: int) -> Rolling:
     return Rolling(np.zeros((series, size)), np.zeros((series, size)), np.zeros((series, 2), np.int64))
 
 
-@njit(cache=True)
+@kernel
 def _below(ordered: np.ndarray, series: int, used: int, x: float) -> int:
     """Return how many remembered values are smaller than `x`."""
     low, high = 0, used
@@ -57,7 +57,7 @@ def _below(ordered: np.ndarray, series: int, used: int, x: float) -> int:
     return low
 
 
-@njit(cache=True)
+@kernel
 def log_rarity(rolling: Rolling, series: int, x: float, top: float, least: int) -> float:
     """Return -log10 of the share of remembered values at least as large as `x`.
 
@@ -81,7 +81,7 @@ def log_rarity(rolling: Rolling, series: int, x: float, top: float, least: int) 
     return max(result, 0.0)
 
 
-@njit(cache=True)
+@kernel
 def upper_quantile(rolling: Rolling, series: int, share: float, top: float) -> float:
     """Return the level that a share of the remembered values reach; beyond the largest ``top`` share, by the tail."""
     ordered = rolling.ordered
@@ -96,14 +96,14 @@ def upper_quantile(rolling: Rolling, series: int, share: float, top: float) -> f
     return edge + max(total / many - edge, LEAST_EXCESS) * math.log(many / (used * share))
 
 
-@njit(cache=True)
+@kernel
 def share_above(rolling: Rolling, series: int, x: float) -> float:
     """Return the share of remembered values at least as large as `x`; 0 of none."""
     used = np.int64(rolling.used[series, 0])
     return (used - _below(rolling.ordered, series, used, x)) / max(used, 1)
 
 
-@njit(cache=True)
+@kernel
 def forget_oldest(rolling: Rolling, series: int) -> None:
     """Forget the value that came first of those remembered; there must be one."""
     ordered, used = rolling.ordered, np.int64(rolling.used[series, 0])
@@ -113,7 +113,7 @@ def forget_oldest(rolling: Rolling, series: int) -> None:
     rolling.used[series, 0] = used - 1
 
 
-@njit(cache=True)
+@kernel
 def forget_value(rolling: Rolling, series: int, x: float) -> bool:
     """Forget one remembered value, the latest of those that equal `x`; return whether there was one."""
     ordered, ring = rolling.ordered, rolling.ring
@@ -130,7 +130,7 @@ def forget_value(rolling: Rolling, series: int, x: float) -> bool:
     return False
 
 
-@njit(cache=True)
+@kernel
 def note_value(rolling: Rolling, series: int, x: float) -> None:
     """Remember a value, forgetting the oldest where the window is full."""
     ordered, ring = rolling.ordered, rolling.ring

@@ -6,7 +6,8 @@ Formulas and constants: ``docs/science.md``, *Calibration*.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from detector.sketches.kernel import kernel
 
 BINS = 160
 """Bins of a histogram; a bin must fit one byte of a session's notes."""
@@ -23,13 +24,13 @@ def allocate_survival(channels: int) -> np.ndarray:
     return np.zeros((channels, BINS + 1), np.int32)
 
 
-@njit(cache=True)
+@kernel
 def bin_of(x: float) -> int:
     """Return the bin of a value."""
     return min(max(np.int64(x * PER_UNIT), 0), BINS - 1)
 
 
-@njit(cache=True)
+@kernel
 def tail_p(survival: np.ndarray, place: int) -> float:
     """Return the mid-p-value of a bin: the share of values beyond it and half of those in it.
 
@@ -42,7 +43,7 @@ def tail_p(survival: np.ndarray, place: int) -> float:
     return (beyond + HALF * (survival[place] - beyond) + HALF) / (total + 1.0)
 
 
-@njit(cache=True)
+@kernel
 def note_bin(survival: np.ndarray, place: int) -> None:
     """Count a value in its bin."""
     for b in range(place + 1):

@@ -14,8 +14,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from detector.sketches.kernel import kernel
 from detector.sketches.survival import HALF
 
 PROBES = 8
@@ -33,13 +33,13 @@ NARROW, WIDE = 12, 23
 """Columns of a context: tag, total, new, then one bucket per bit of a count; of uint16 (agents) or uint32 (groups)."""
 
 
-@njit(cache=True)
+@kernel
 def _tag(tails: np.ndarray, context: np.uint64) -> int:
     bits = np.uint64(8 * tails.itemsize)
     return np.int64(context >> (np.uint64(64) - bits)) | 1
 
 
-@njit(cache=True)
+@kernel
 def find_context(tails: np.ndarray, context: np.uint64) -> int:
     """Return the slot of a context, or -1."""
     slots = len(tails)
@@ -54,7 +54,7 @@ def find_context(tails: np.ndarray, context: np.uint64) -> int:
     return -1
 
 
-@njit(cache=True)
+@kernel
 def _claim(tails: np.ndarray, context: np.uint64) -> int:
     """Return the slot of a context, making room for it in place of the least used of its neighbours."""
     slot = find_context(tails, context)
@@ -75,7 +75,7 @@ def _claim(tails: np.ndarray, context: np.uint64) -> int:
     return best
 
 
-@njit(cache=True)
+@kernel
 def _bucket(tails: np.ndarray, count: int) -> int:
     bits = 0
     while count:
@@ -84,7 +84,7 @@ def _bucket(tails: np.ndarray, count: int) -> int:
     return min(bits, tails.shape[1] - _MASS - 1)
 
 
-@njit(cache=True)
+@kernel
 def blend(tails: np.ndarray, context: np.uint64, count: int, prior: float) -> float:
     """Return the tail probability of a symbol, backed off to `prior`.
 
@@ -114,7 +114,7 @@ def blend(tails: np.ndarray, context: np.uint64, count: int, prior: float) -> fl
     return max(min((total * share + PRIOR_WEIGHT * prior) / (total + PRIOR_WEIGHT), 1.0), FLOOR)
 
 
-@njit(cache=True)
+@kernel
 def _age(tails: np.ndarray, slot: int) -> None:
     """Halve a context before its total overflows."""
     limit = NARROW_LIMIT if tails.itemsize == 2 else WIDE_LIMIT
@@ -123,7 +123,7 @@ def _age(tails: np.ndarray, slot: int) -> None:
             tails[slot, column] = tails[slot, column] // 2
 
 
-@njit(cache=True)
+@kernel
 def note_new(tails: np.ndarray, context: np.uint64) -> None:
     """Count a symbol that is new, or still on probation, in its context."""
     slot = _claim(tails, context)
@@ -133,7 +133,7 @@ def note_new(tails: np.ndarray, context: np.uint64) -> None:
     tails[slot, _MASS] += 1
 
 
-@njit(cache=True)
+@kernel
 def move_mass(tails: np.ndarray, context: np.uint64, before: int, after: int) -> None:
     """Carry a symbol's mass from the bucket of its old count to that of its new one."""
     slot = _claim(tails, context)
@@ -143,7 +143,7 @@ def move_mass(tails: np.ndarray, context: np.uint64, before: int, after: int) ->
     tails[slot, _MASS + _bucket(tails, after)] += after
 
 
-@njit(cache=True)
+@kernel
 def note_known(tails: np.ndarray, context: np.uint64, before: int) -> None:
     """Count a known symbol once more in its context."""
     slot = _claim(tails, context)

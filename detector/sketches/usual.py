@@ -16,9 +16,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from detector.sketches.hashing import mix
+from detector.sketches.kernel import kernel
 
 PLACES = 1 << 14
 """Places of a partition: 1.3 MB with all their values."""
@@ -79,18 +79,18 @@ def allocate_usual(places: int = PLACES) -> Usual:
     )
 
 
-@njit(cache=True)
+@kernel
 def place_key(owner: np.uint64, tool: np.uint64, name: np.uint64) -> np.uint64:
     """Return the key of an owner's argument of a tool."""
     return mix(owner, mix(tool, name))
 
 
-@njit(cache=True)
+@kernel
 def _bucket(usual: Usual, place: np.uint64) -> int:
     return np.int64(place & np.uint64(len(usual.place) // WAYS - 1)) * WAYS
 
 
-@njit(cache=True)
+@kernel
 def find_place(usual: Usual, place: np.uint64) -> int:
     """Return the row of a place, or -1."""
     base = _bucket(usual, place)
@@ -100,7 +100,7 @@ def find_place(usual: Usual, place: np.uint64) -> int:
     return -1
 
 
-@njit(cache=True)
+@kernel
 def _clear(usual: Usual, at: int, slot: int) -> None:
     """Free a slot; one whose text was still wanted wants it no more."""
     row = usual.rows[at]
@@ -109,7 +109,7 @@ def _clear(usual: Usual, at: int, slot: int) -> None:
     row["value"][slot], row["count"][slot], row["told"][slot] = 0, 0, 0
 
 
-@njit(cache=True)
+@kernel
 def _claim(usual: Usual, place: np.uint64) -> int:
     """Return a row for a place that has none, -1 if the weakest of its bucket outlives it."""
     base = _bucket(usual, place)
@@ -133,7 +133,7 @@ def _claim(usual: Usual, place: np.uint64) -> int:
     return weakest
 
 
-@njit(cache=True)
+@kernel
 def note_usual(usual: Usual, place: np.uint64, value: np.uint64, count: int) -> None:
     """Note that a session taught a value of a place that its owner knows.
 
@@ -167,7 +167,7 @@ def note_usual(usual: Usual, place: np.uint64, value: np.uint64, count: int) -> 
         usual.wanted[value % np.uint64(WANTED)] += 1
 
 
-@njit(cache=True)
+@kernel
 def forget_usual(usual: Usual, place: np.uint64, value: np.uint64) -> None:
     """Forget a value of a place: a person says that it is not usual."""
     at = find_place(usual, place)
@@ -179,13 +179,13 @@ def forget_usual(usual: Usual, place: np.uint64, value: np.uint64) -> None:
             usual.touched[at // PLACES_A_SHARD] = 1
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def is_wanted(usual: Usual, value: np.uint64) -> bool:
     """Return whether the text of a value may be wanted; False is sure."""
     return usual.wanted[value % np.uint64(WANTED)] > 0
 
 
-@njit(cache=True)
+@kernel
 def tell_usual(usual: Usual, place: np.uint64, value: np.uint64) -> bool:
     """Return whether a place wanted the text of a value; from now on it may be shown there."""
     at = find_place(usual, place)
@@ -201,7 +201,7 @@ def tell_usual(usual: Usual, place: np.uint64, value: np.uint64) -> bool:
     return False
 
 
-@njit(cache=True)
+@kernel
 def copy_usual(usual: Usual, place: np.uint64, but: np.uint64, values: np.ndarray, counts: np.ndarray) -> bool:
     """Write which values of a place may be shown, but for one, with their counts; return whether there is any."""
     at = find_place(usual, place)

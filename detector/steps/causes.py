@@ -8,18 +8,18 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import njit
 
 from detector.channels.known import value_key
 from detector.intake.columns import TOOL_NAME, WHOLE_TARGET, Columns
 from detector.sketches.hashing import mix
+from detector.sketches.kernel import allocating_kernel, kernel
 
 NO_CAUSE: Final = np.uint64(0)
 """Of an act with neither target nor arguments: nothing to tell it by, so all count."""
 _WITH_TARGET: Final = np.uint64(0x91D4E35AB80C67F2)
 
 
-@njit(cache=True)
+@kernel
 def cause_of_act(columns: Columns, i: int) -> np.uint64:
     """Return what an act is told by: its tool with its target, or, without one, with its arguments."""
     cause = columns.ident[i, TOOL_NAME]
@@ -32,7 +32,7 @@ def cause_of_act(columns: Columns, i: int) -> np.uint64:
     return cause if stop > first else NO_CAUSE
 
 
-@njit(cache=True)
+@allocating_kernel
 def causes_of(columns: Columns, rows: np.ndarray) -> np.ndarray:
     """Return what each of the acts `rows` is told by, shape (n,)."""
     causes = np.zeros(len(rows), np.uint64)
@@ -41,7 +41,7 @@ def causes_of(columns: Columns, rows: np.ndarray) -> np.ndarray:
     return causes
 
 
-@njit(cache=True)
+@allocating_kernel
 def uses_any(columns: Columns, rows: np.ndarray, keys: np.ndarray) -> np.ndarray:
     """Return which of the acts `rows` has a value whose key is among the ascending `keys`, shape (n,) of bool."""
     found = np.zeros(len(rows), np.bool_)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from detector.channels.context import KernelRules
 from detector.intake.columns import LIFECYCLE, SESSION, SESSION_END, TOOL_NAME, Columns
@@ -13,6 +12,7 @@ from detector.memory.eviction import note_taught
 from detector.memory.layout import NOW, Memory
 from detector.memory.observations import MOST_OF_ONE_EVENT
 from detector.sketches.index import find_row
+from detector.sketches.kernel import kernel
 from detector.sketches.survival import HALF, note_bin, tail_p
 from detector.steps.workspace import (
     AT_AGE,
@@ -36,12 +36,12 @@ OWN_FULL = 65_535
 """Count at which an agent's histogram is halved, before a cell of 16 bits overflows."""
 
 
-@njit(cache=True)
+@kernel
 def _own_place(own: np.ndarray, score: float) -> int:
     return min(np.int64(score * OWN_PER_UNIT), len(own) - 1)
 
 
-@njit(cache=True)
+@kernel
 def _gate_p(fleet: np.void, group: np.void, agent: np.void, score: float, prior: float) -> float:
     """Return the p-value of a gate score: the fleet's, then the group's, then the agent's own."""
     gate = fleet["gate"]
@@ -61,7 +61,7 @@ def _gate_p(fleet: np.void, group: np.void, agent: np.void, score: float, prior:
     return (mass + prior * p) / (total + prior)
 
 
-@njit(cache=True)
+@kernel
 def _note_gate(fleet: np.void, group: np.void, agent: np.void, score: float) -> None:
     place = min(np.int64(score * GATE_PER_UNIT), len(fleet["gate"]) - 2)
     note_bin(fleet["gate"], place)
@@ -74,7 +74,7 @@ def _note_gate(fleet: np.void, group: np.void, agent: np.void, score: float) -> 
     own[place] += 1
 
 
-@njit(cache=True)
+@kernel
 def _lesson(memory: Memory, rules: KernelRules, session: np.void) -> int:
     """Return what a session that closes may teach, by how strange it was for this agent, its peers and the fleet."""
     agent = memory.agents[session["agent"]]
@@ -89,7 +89,7 @@ def _lesson(memory: Memory, rules: KernelRules, session: np.void) -> int:
     return HISTOGRAMS if p > rules.histogram_p else NOTHING
 
 
-@njit(cache=True)
+@kernel
 def close(memory: Memory, rules: KernelRules, closes: Closes, slot: int, at: int, reason: int) -> int:
     """Return what a session teaches as it ends before event `at`; counts its gate score, notes it in `closes`."""
     session = memory.sessions[slot]
@@ -112,7 +112,7 @@ def close(memory: Memory, rules: KernelRules, closes: Closes, slot: int, at: int
     return lesson
 
 
-@njit(cache=True)
+@kernel
 def _is_crowded(memory: Memory, rules: KernelRules) -> bool:
     """Return whether the pool of open sessions, or of their observations, is full."""
     used = len(memory.chunks.following) - memory.chunks.free[mem.FREE_CHUNKS]
@@ -120,7 +120,7 @@ def _is_crowded(memory: Memory, rules: KernelRules) -> bool:
     return memory.ends[mem.OPEN] > 0 and is_full
 
 
-@njit(cache=True)
+@kernel
 def _must_close(memory: Memory, rules: KernelRules, slot: int) -> int:
     """Return why an open session must close before it takes another event, STAYS if it need not."""
     session = memory.sessions[slot]
@@ -129,7 +129,7 @@ def _must_close(memory: Memory, rules: KernelRules, slot: int) -> int:
     return AT_AGE if memory.clock[NOW] - session["started"] > rules.age_s else STAYS
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def session_before(memory: Memory, rules: KernelRules, columns: Columns, i: int, agent: int) -> tuple[int, int]:
     """Return a session that must end before an event and why; else the one it joins, and STAYS.
 
@@ -151,7 +151,7 @@ def session_before(memory: Memory, rules: KernelRules, columns: Columns, i: int,
     return NO_SESSION, STAYS
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def is_end(columns: Columns, i: int) -> bool:
     """Return whether an event only says that its session is over: one with a target or arguments does more."""
     is_bare = columns.parts_end[i] == columns.parts_end[i + 1]

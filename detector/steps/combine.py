@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from detector.channels.catalogue import CHANNELS, HALF_SPACE, spoken_of
 from detector.channels.context import (
@@ -31,6 +30,7 @@ from detector.memory.layout import ORIGIN, PLAIN
 from detector.scorers.forest import FlatForest
 from detector.scorers.forest import evidence as forest_evidence
 from detector.scorers.half_space import Masses, Structure, is_ready, score_then_learn_one
+from detector.sketches.kernel import allocating_kernel, kernel
 from detector.sketches.survival import BINS, note_bin, tail_p
 from detector.steps.look import LEAST_P
 from detector.steps.workspace import EvidenceRows, Workspace
@@ -88,7 +88,7 @@ def combine(weights: EvidenceWeights, work: Workspace, span: tuple[int, int]) ->
     _combine(weights, work.columns, work.context, span, work.evidence)
 
 
-@njit(cache=True)
+@allocating_kernel
 def _score_by_half_space(models: Models, context: Context, span: tuple[int, int], out: EvidenceRows) -> None:
     x = np.empty(len(_SEEN_BY_TREES))
     for i in range(span[0], span[1]):
@@ -109,7 +109,7 @@ def _score_by_half_space(models: Models, context: Context, span: tuple[int, int]
                 note_bin(models.survival, place)
 
 
-@njit(cache=True)
+@kernel
 def _weighted(weights: np.ndarray, logs: np.ndarray) -> float:
     total = 0.0
     for k in range(len(weights)):
@@ -117,7 +117,7 @@ def _weighted(weights: np.ndarray, logs: np.ndarray) -> float:
     return total
 
 
-@njit(cache=True)
+@kernel
 def _combine(
     weights: EvidenceWeights, columns: Columns, context: Context, span: tuple[int, int], out: EvidenceRows
 ) -> None:

@@ -16,7 +16,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from detector.channels.context import JUDGED, REPEATED, Context
 from detector.intake.columns import Columns
@@ -30,6 +29,7 @@ from detector.memory.layout import (
     SCORED,
     Memory,
 )
+from detector.sketches.kernel import kernel
 from detector.sketches.rolling import Rolling, allocate_rolling, log_rarity, note_value, upper_quantile
 from detector.steps.causes import NO_CAUSE, cause_of_act
 from detector.steps.reference import (
@@ -94,12 +94,12 @@ def allocate_standing(window: int) -> SessionStanding:
     return SessionStanding(allocate_rolling(3, window), np.zeros(4), allocate_reference())
 
 
-@njit(cache=True)
+@kernel
 def _round(x: float) -> float:
     return math.floor(x * ROUND + 0.5) / ROUND
 
 
-@njit(cache=True)
+@kernel
 def correction(settings: JudgeSettings, standing: SessionStanding, sums: np.ndarray, voice: int) -> float:
     """Return the factor for an agent: its fleet's mean session score to its own, shrunk and clipped."""
     total = standing.totals[COUNTED]
@@ -112,7 +112,7 @@ def correction(settings: JudgeSettings, standing: SessionStanding, sums: np.ndar
     return min(max(factor, settings.low), settings.high)
 
 
-@njit(cache=True)
+@kernel
 def _settle(
     settings: JudgeSettings, standing: SessionStanding, memory: Memory, closes: Closes, row: int, out: Judgements
 ) -> None:
@@ -152,7 +152,7 @@ def _settle(
     session["cause"] = NO_CAUSE
 
 
-@njit(cache=True)
+@kernel
 def _exchange(settings: JudgeSettings, rolling: Rolling, plain: float) -> float:
     """Return what evidence of the plain voice is worth in evidence of the origin voice.
 
@@ -166,7 +166,7 @@ def _exchange(settings: JudgeSettings, rolling: Rolling, plain: float) -> float:
     return upper_quantile(rolling, ORIGIN, share, settings.tail) if share < 1.0 else 0.0
 
 
-@njit(cache=True)
+@kernel
 def _judge_one(
     settings: JudgeSettings, standing: SessionStanding, memory: Memory, columns: Columns, context: Context,
     evidence: EvidenceRows, i: int, out: Judgements,
@@ -193,7 +193,7 @@ def _judge_one(
     out.ready[i] = out.references[i] >= settings.least
 
 
-@njit(cache=True)
+@kernel
 def _judge(
     settings: JudgeSettings, standing: SessionStanding, memory: Memory, columns: Columns, context: Context,
     evidence: EvidenceRows, closes: Closes, span: tuple[int, int, int], out: Judgements,
@@ -212,7 +212,7 @@ def _judge(
     return row
 
 
-@njit(cache=True)
+@kernel
 def _settle_from(
     settings: JudgeSettings, standing: SessionStanding, memory: Memory, closes: Closes, row: int, out: Judgements
 ) -> None:

@@ -8,7 +8,6 @@ Histograms and the forest's sample, against which everybody is held, learn from 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from detector.channels import known, sequence, values
 from detector.channels.context import KernelRules
@@ -40,6 +39,7 @@ from detector.memory.observations import (
     step_of,
 )
 from detector.sketches.hashing import mix
+from detector.sketches.kernel import kernel
 from detector.sketches.keys import KNOWN, PROMOTED, add_count, count_known, holds, learn_key, tick_of
 from detector.sketches.numbers import note_number
 from detector.sketches.survival import note_bin
@@ -51,7 +51,7 @@ _ONE = np.uint64(1)
 _OF_AGENT = np.uint64(0xD1310BA698DFB5AC)
 
 
-@njit(cache=True)
+@kernel
 def _is_first(scratch: Scratch, key: np.uint64) -> bool:
     """Return whether a key comes up for the first time in this session."""
     mask, mark = np.uint64(scratch.mark[USED]), scratch.mark[MARK]
@@ -65,7 +65,7 @@ def _is_first(scratch: Scratch, key: np.uint64) -> bool:
     return True
 
 
-@njit(cache=True)
+@kernel
 def _begin(scratch: Scratch, observed: int) -> None:
     """Forget all keys, and use no more of the room than a session of this many observations can fill."""
     size = 64
@@ -75,7 +75,7 @@ def _begin(scratch: Scratch, observed: int) -> None:
     scratch.mark[USED] = min(size, len(scratch.key)) - 1
 
 
-@njit(cache=True)
+@kernel
 def _learn_symbol(owner: np.void, context: np.uint64, symbol: np.uint64, tick: np.uint64) -> None:
     """Count a symbol once in a context of an agent or a peer group."""
     tails = owner["tails"]
@@ -88,7 +88,7 @@ def _learn_symbol(owner: np.void, context: np.uint64, symbol: np.uint64, tick: n
         move_mass(tails, context, np.int64(0), count)
 
 
-@njit(cache=True)
+@kernel
 def _count_part(own: np.ndarray, peers: np.ndarray, scratch: Scratch, row: np.ndarray, place: np.uint64) -> None:
     """Count a part's keys where they are known, and only there: what the gate still lets through."""
     tool, name, value = row[0], row[1], row[2]
@@ -101,7 +101,7 @@ def _count_part(own: np.ndarray, peers: np.ndarray, scratch: Scratch, row: np.nd
         count_known(peers, known.any_place_key(name, place))
 
 
-@njit(cache=True)
+@kernel
 def _learn_value(cells: np.ndarray, key: np.uint64, failed: int, tick: np.uint64) -> int:
     """Return how often a known value was learned, 0 on probation; learns its key.
 
@@ -116,7 +116,7 @@ def _learn_value(cells: np.ndarray, key: np.uint64, failed: int, tick: np.uint64
     return count if what == PROMOTED else 0
 
 
-@njit(cache=True)
+@kernel
 def _learn_part(
     usual: Usual, fleet: np.void, group: np.void, agent: np.void, scratch: Scratch, row: np.ndarray, lesson: int,
     tick: np.uint64,
@@ -151,7 +151,7 @@ def _learn_part(
         values.learn_origin(group["origins"], tool, name, part.origin == TOOL)
 
 
-@njit(cache=True)
+@kernel
 def _learn_manner(counts: np.ndarray, scratch: Scratch, tool: np.uint64, notes: StepNotes) -> None:
     """Count, once a session, that a tool only read, that it was given values, and that it told their origins."""
     for is_so, key in (
@@ -165,7 +165,7 @@ def _learn_manner(counts: np.ndarray, scratch: Scratch, tool: np.uint64, notes: 
             add_count(counts, key)
 
 
-@njit(cache=True)
+@kernel
 def _learn_context(group: np.void, agent: np.void, scratch: Scratch, row: np.ndarray, tick: np.uint64) -> None:
     """Learn the keys of a value of an event that is only context."""
     tool, name, value, place = row[0], row[1], row[2], row[3] & PLACE
@@ -183,7 +183,7 @@ def _learn_context(group: np.void, agent: np.void, scratch: Scratch, row: np.nda
             learn_key(group["keys"], key, tick)
 
 
-@njit(cache=True)
+@kernel
 def _learn_step(
     fleet: np.void, group: np.void, agent: np.void, scratch: Scratch, row: np.ndarray, tick: np.uint64
 ) -> None:
@@ -210,7 +210,7 @@ def _learn_step(
         group["totals"][PAIRS] += 1
 
 
-@njit(cache=True)
+@kernel
 def _learn_together(group: np.void, session: np.void) -> None:
     """Learn which tools were used in one session."""
     group["totals"][TAUGHT] += 1
@@ -222,7 +222,7 @@ def _learn_together(group: np.void, session: np.void) -> None:
             add_count(counts, sequence.together_key(tools[a], tools[b]))
 
 
-@njit(cache=True)
+@kernel
 def _learn_quantity(group: np.void, agent: np.void, row: np.ndarray) -> None:
     """Learn a number for the agent, its peers, or both; numbers always teach, winsorised."""
     x = quantity_of(row)
@@ -232,7 +232,7 @@ def _learn_quantity(group: np.void, agent: np.void, row: np.ndarray) -> None:
         note_number(group["number_tags"], group["number_moments"], row[1], x)
 
 
-@njit(cache=True)
+@kernel
 def _learn_for_all(memory: Memory, rows: tuple[np.ndarray, np.ndarray, np.ndarray], lesson: int) -> None:
     """Let one action into the histograms of the channels and, where the gate is open, into the forest's sample."""
     for channel in range(len(memory.survival)):
@@ -242,7 +242,7 @@ def _learn_for_all(memory: Memory, rows: tuple[np.ndarray, np.ndarray, np.ndarra
         memory.sampled[0] += 1
 
 
-@njit(cache=True)
+@kernel
 def learn(memory: Memory, rules: KernelRules, scratch: Scratch, slot: int, lesson: int) -> None:
     """Learn what a closed session may teach; changes its agent, its peer group, the fleet, histograms and sample.
 

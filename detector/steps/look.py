@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from detector.channels.catalogue import position
 from detector.channels.context import (
@@ -71,6 +70,7 @@ from detector.memory.layout import Memory
 from detector.memory.observations import note_context, note_step
 from detector.memory.roster import KNOWN_WELL
 from detector.memory.rows import ANOTHER, SAME, agent_row, group_row, seen_before
+from detector.sketches.kernel import kernel
 from detector.sketches.keys import is_known, tick_of
 from detector.sketches.survival import bin_of, tail_p
 from detector.steps.workspace import Scratch
@@ -89,7 +89,7 @@ LEAST_P = 1e-7
 """No channel claims more than seven digits of rarity (``docs/science.md``, *Calibration*)."""
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _blank(out: Context, i: int) -> None:
     """Clear what the event before in this place left behind."""
     out.state[i] = UNJUDGED
@@ -107,7 +107,7 @@ def _blank(out: Context, i: int) -> None:
         which[k] = -1
 
 
-@njit(cache=True)
+@kernel
 def _peers_of(memory: Memory, agent: np.void, declared: int) -> int:
     """Return the peer group an agent is held against: the one it names, unless that knows too little to tell.
 
@@ -122,7 +122,7 @@ def _peers_of(memory: Memory, agent: np.void, declared: int) -> int:
     return declared
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def enter(memory: Memory, rules: KernelRules, columns: Columns, i: int, out: Context) -> bool:
     """Return whether an event is new; moves the clock, finds or makes the rows of its agent and peer group."""
     _blank(out, i)
@@ -146,7 +146,7 @@ def enter(memory: Memory, rules: KernelRules, columns: Columns, i: int, out: Con
     return True
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _calibrate(
     session: np.void, rules: KernelRules, survival: np.ndarray, bits: np.ndarray, logs: np.ndarray, bins: np.ndarray,
     discount: float,
@@ -162,7 +162,7 @@ def _calibrate(
     level[mem.GATE] = max(level[mem.GATE], gate * discount)
 
 
-@njit(cache=True)
+@kernel
 def _tells(columns: Columns, i: int) -> bool:
     """Return whether an event says of any of its values where it came from."""
     for m in range(columns.parts_end[i], columns.parts_end[i + 1]):
@@ -171,7 +171,7 @@ def _tells(columns: Columns, i: int) -> bool:
     return False
 
 
-@njit(cache=True)
+@kernel
 def _news(at: Surroundings, columns: Columns, i: int, tick: np.uint64) -> int:
     """Return what the peers do not know of an event that says it is only context; note what is not known yet.
 
@@ -202,7 +202,7 @@ def _news(at: Surroundings, columns: Columns, i: int, tick: np.uint64) -> int:
     return NEW_TARGET if has_target else USUAL
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _look_at_action(
     at: Surroundings, rules: KernelRules, survival: np.ndarray, columns: Columns, i: int, out: Context,
     scratch: Scratch, tick: np.uint64, has_place: bool,
@@ -242,7 +242,7 @@ def _look_at_action(
     out.state[i] = JUDGED
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _look_closely(memory: Memory, rules: KernelRules, scratch: Scratch, columns: Columns, i: int, out: Context) -> None:
     """Write what memory makes of an event that belongs to a session."""
     agent, group, session = memory.agents[out.agent[i]], memory.groups[out.group[i]], memory.sessions[out.slot[i]]
@@ -264,7 +264,7 @@ def _look_closely(memory: Memory, rules: KernelRules, scratch: Scratch, columns:
     look_for_usual(memory.usual, at, columns, i, out)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def look(
     memory: Memory, rules: KernelRules, scratch: Scratch, columns: Columns, i: int, slot: int, out: Context
 ) -> None:

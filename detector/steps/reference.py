@@ -14,10 +14,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from detector.memory.layout import ACTIVE, ENTERED, FAR, FUSED, ODD, SCORED, TURN
 from detector.sketches.hashing import mix
+from detector.sketches.kernel import allocating_kernel, kernel
 from detector.sketches.rolling import Rolling, forget_oldest, note_value, share_above
 from detector.steps.causes import NO_CAUSE
 
@@ -105,7 +105,7 @@ def allocate_reference() -> Reference:
     )  # fmt: skip
 
 
-@njit(cache=True)
+@kernel
 def _has_entered(rolling: Rolling, reference: Reference, cause: np.uint64, is_odd: bool) -> bool:
     """Return whether a cause that alerted is in the window; notes one that alerts as entering now if it is not."""
     ever, size = np.int64(rolling.used[FUSED, 1]), rolling.ordered.shape[1]
@@ -119,7 +119,7 @@ def _has_entered(rolling: Rolling, reference: Reference, cause: np.uint64, is_od
     return False
 
 
-@njit(cache=True)
+@allocating_kernel
 def is_barred(held: Reference, session: np.uint64) -> bool:
     """Return whether a person has called a session an attack while it was open; it is so once."""
     for k in range(BARRED):
@@ -143,7 +143,7 @@ def unbar(held: Reference, session: int) -> None:
     is_barred(held, np.uint64(session))
 
 
-@njit(cache=True)
+@kernel
 def _take_turns(sums: np.ndarray, reference: Reference) -> None:
     """Halve what an agent did in earlier turns."""
     turns = np.float64(reference.count[TURNS])
@@ -155,7 +155,7 @@ def _take_turns(sums: np.ndarray, reference: Reference) -> None:
         sums[TURN] = turns
 
 
-@njit(cache=True)
+@kernel
 def _count_agents(sums: np.ndarray, reference: Reference, at: float) -> int:
     """Return how many known agents were active of late, this one among them if it is known.
 
@@ -170,7 +170,7 @@ def _count_agents(sums: np.ndarray, reference: Reference, at: float) -> int:
     return max(count[TODAY], count[BEFORE])
 
 
-@njit(cache=True)
+@kernel
 def _is_crowded(sums: np.ndarray, reference: Reference, agents: int, is_top: bool) -> bool:
     """Return whether an agent, or newcomers together, hold as much of the reference as they may."""
     entries = reference.entries
@@ -185,7 +185,7 @@ def _is_crowded(sums: np.ndarray, reference: Reference, agents: int, is_top: boo
     return entries[0, OF_NEWCOMERS] > NEWCOMERS * total or entries[row, OF_NEWCOMERS] > NEWCOMERS * entries[row, OF_ALL]
 
 
-@njit(cache=True)
+@kernel
 def _is_left_out(held: Reference) -> bool:
     """Return whether the next session past the alert level counts as an attack: so many in turn as people found."""
     held.weight[LEFT_OVER] += held.weight[FALSE_SHARE]
@@ -195,7 +195,7 @@ def _is_left_out(held: Reference) -> bool:
     return False
 
 
-@njit(cache=True)
+@kernel
 def _as_held(
     rolling: Rolling, reference: Reference, sums: np.ndarray, score: float, limits: tuple[float, float]
 ) -> tuple[float, bool]:
@@ -215,7 +215,7 @@ def _as_held(
     return min(score, rolling.ordered[FUSED, max(used - max(np.int64(far * used), 1) - 1, 0)]), False
 
 
-@njit(cache=True)
+@kernel
 def _note_entry(sums: np.ndarray, reference: Reference, is_top: bool, is_far: bool) -> None:
     """Count an entry of an agent, and of newcomers if it is one."""
     sums[ENTERED] += 1.0
@@ -225,7 +225,7 @@ def _note_entry(sums: np.ndarray, reference: Reference, is_top: bool, is_far: bo
         reference.entries[row, OF_NEWCOMERS] += sums[SCORED] <= KNOWN_SESSIONS
 
 
-@njit(cache=True)
+@kernel
 def let_in(rolling: Rolling, reference: Reference, score: float) -> None:
     """Let a score into the window; where it is full the oldest makes way, of trusted history first."""
     if rolling.used[FUSED, 0] == rolling.ordered.shape[1] and reference.count[TRUSTED] > 0:
@@ -233,7 +233,7 @@ def let_in(rolling: Rolling, reference: Reference, score: float) -> None:
     note_value(rolling, FUSED, score)
 
 
-@njit(cache=True)
+@allocating_kernel
 def enter_reference(
     rolling: Rolling, reference: Reference, session: tuple[float, np.uint64, float], sums: np.ndarray,
     agent: tuple[np.uint64, bool, bool], least: int, alerts: float,

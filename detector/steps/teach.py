@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from detector.channels import known
+from detector.sketches.kernel import kernel
 from detector.sketches.keys import forget_key, trust_key
 
 
-@njit(cache=True)
+@kernel
 def keys_of_value(part: np.ndarray) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
     """Return the keys a value is known by: exact, of any tool, its place, its place of any tool.
 
@@ -27,7 +27,7 @@ def keys_of_value(part: np.ndarray) -> tuple[np.uint64, np.uint64, np.uint64, np
     )
 
 
-@njit(cache=True)
+@kernel
 def teach_value(own: np.ndarray, peers: np.ndarray, part: np.ndarray, tick: np.uint64) -> None:
     """Let an agent and its peers know a value at once: a person has called it safe."""
     keys = keys_of_value(part)
@@ -36,7 +36,7 @@ def teach_value(own: np.ndarray, peers: np.ndarray, part: np.ndarray, tick: np.u
         trust_key(peers, key, tick)
 
 
-@njit(cache=True)
+@kernel
 def unlearn_value(own: np.ndarray, peers: np.ndarray, part: np.ndarray) -> None:
     """Let an agent and its peers forget a value: a person has called it an attack, or takes back that it is safe."""
     keys = keys_of_value(part)
