@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from detector.intake.columns import (
@@ -27,7 +28,15 @@ class Part(NamedTuple):
 
 def is_ignored(name: str, patterns: tuple[str, ...]) -> bool:
     """Return whether an attribute is left out: its name, or a prefix that ends in ``*``."""
-    return any(name == p or (p.endswith("*") and name.startswith(p[:-1])) for p in patterns)
+    whole, prefixes = _as_names(patterns)
+    return name in whole or name.startswith(prefixes)
+
+
+@lru_cache(maxsize=16)
+def _as_names(patterns: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return the patterns that are names, and those that are prefixes, as one look asks for them."""
+    prefixes = tuple(one[:-1] for one in patterns if one.endswith("*"))
+    return frozenset(one for one in patterns if not one.endswith("*")), prefixes
 
 
 def parts_of(event: Event, ignored: tuple[str, ...]) -> list[Part]:

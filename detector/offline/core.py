@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count, repeat
 
 import numpy as np
 
@@ -78,7 +79,9 @@ class Core:
             NaN for a repeated one, and for a refused one of which no event could be made; the refused ones' reasons
             are in `refusals`, scored or not.
         """
-        return self.process_records([Record(value, offset=self._records + k) for k, value in enumerate(records)])
+        return self.process_records(
+            list(map(Record, records, repeat(None), repeat(""), repeat(0), count(self._records)))
+        )
 
     def process_records(self, records: Sequence[Record]) -> np.ndarray:
         """Return the same of records that know where they stand."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from detector.rules.counting import digest_of, distinct
+from detector.rules.memory import RuleNotes
 from detector.rules.places import in_order
 from detector.rules.rule import Hit, RuleScene, short
 
@@ -41,7 +42,8 @@ def approval_pressed(scene: RuleScene) -> Iterator[Hit]:
     denied = scene.places.acts_that("denied")
     if not denied and not noted:
         return
-    going = [i for i in scene.places.acts_that("ok") if denied or scene.rows[i] in noted]
+    pressing = _pressing(scene, noted) | {scene.rows[i] for i in denied}
+    going = [i for i in scene.places.acts_that("ok") if scene.rows[i] in pressing]
     for i in in_order(denied, going):
         event, now = scene.events[i], scene.clock[i]
         if event.outcome == "ok":
@@ -59,6 +61,16 @@ def approval_pressed(scene: RuleScene) -> Iterator[Hit]:
                 del kept[next(iter(kept))]
         elif len(times) >= LEAST_REFUSED:
             yield Hit(i, short(event.name), {"count": str(len(times))})
+
+
+def _pressing(scene: RuleScene, noted: Mapping[int, RuleNotes]) -> set[int]:
+    """Return the rows of a batch whose agents were denied something lately: what others do presses nobody."""
+    earliest = min(scene.clock)
+    return {
+        row
+        for row in noted.keys() & set(scene.rows)
+        if any(earliest - times[-1] < PRESSED_S for _, times in noted[row].kept.values())
+    }
 
 
 def self_approved(scene: RuleScene) -> Iterator[Hit]:

@@ -7,7 +7,7 @@ newcomers first, and a flood of made-up agents pushes out no established one's n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -72,8 +72,8 @@ class RuleMemory:
         self.touched.add(row // BLOCK)
         return notes
 
-    def rows(self, rule: str) -> Collection[int]:
-        """Return the rows of which a rule has notes: to pass over all others."""
+    def rows(self, rule: str) -> Mapping[int, RuleNotes]:
+        """Return a rule's notes by row, only to be read: to pass over all others."""
         return self._notes.setdefault(rule, {})
 
     def known(self, rule: str, row: int, agent: int) -> RuleNotes | None:

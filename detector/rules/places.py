@@ -102,15 +102,19 @@ class Places:
 
         def find() -> list[int]:
             events = self._events
-            names = {one for one in self._names if group in groups_of(one)}
+            names = self._by_group.get(group)
             return [i for i in self.acts() if events[i].name in names] if names else []
 
         return self._once(("named", group), find)
 
     @cached_property
-    def _names(self) -> frozenset[str]:
-        """Return the names in the batch: few, and so most groups of names are told without a look at the events."""
-        return frozenset([one.name for one in self._events])
+    def _by_group(self) -> dict[Group, set[str]]:
+        """Return the names in the batch by group: few, and so most groups are told without a look at the events."""
+        found: dict[Group, set[str]] = {}
+        for name in {one.name for one in self._events}:
+            for group in groups_of(name):
+                found.setdefault(group, set()).add(name)
+        return found
 
     def watched(self) -> list[int]:
         """Return where an act's target, attribute or its name has a watched word: few have to be read further."""

@@ -138,15 +138,17 @@ def _plain(records: Sequence[Record]) -> list[Event] | None:
         return None
     if max(map(len, values), default=0) > MAX_EVENT_BYTES:
         return None
-    # a record without key has a None here and is looked at again, like a time that UTC perhaps cannot hold
-    odd = [
-        (event, record)
-        for event, record in zip(events, records, strict=True)
-        if record[1] != event.agent_id.encode() or not FIRST_SURE_YEAR <= event.ts.year <= LAST_SURE_YEAR
-    ]
-    if any(record.key is not None or not is_in_utc(event.ts) for event, record in odd):
+    keys = [record[1] for record in records]
+    if keys.count(None) < len(keys) and _disagree(keys, [event.agent_id.encode() for event in events]):
         return None
-    return events
+    years = {event.ts.year for event in events}
+    is_sure = not years or (min(years) >= FIRST_SURE_YEAR and max(years) <= LAST_SURE_YEAR)
+    return events if is_sure or all(is_in_utc(event.ts) for event in events) else None
+
+
+def _disagree(keys: list[bytes | None], names: list[bytes]) -> bool:
+    """Tell whether a record has a key that is not its event's agent; lists are compared whole before one by one."""
+    return keys != names and any(key not in {None, name} for key, name in zip(keys, names, strict=True))
 
 
 def _record(batch: Decoded, index: int, record: Record, rules: _Rules) -> None:

@@ -200,7 +200,7 @@ class Casebook:
         if case is None or not case.cause or opener == case.uid:
             return found
         for one in reversed(self.cases.values()):
-            if one.cause == case.cause and one.uid and one is not case:
+            if case.cause in one.causes and one.cause == case.cause and one.uid and one is not case:
                 found.append(one.uid)
             if one.uid == opener:
                 break
