@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from itertools import repeat
+from operator import attrgetter
 from typing import Any, Final, Literal, get_args
 
 import msgspec
@@ -24,6 +26,8 @@ Rare = Literal[
     "seq", "tool_hash", "prompt_hash", "credential", "grant", "on_behalf_of", "peer_agent_id", "model", "data_class"
 ]
 """Fields that most events are without."""
+_RARE: Final[tuple[str, ...]] = get_args(Rare)
+_rare_of: Final = attrgetter(*_RARE)
 
 
 class Places:
@@ -75,27 +79,13 @@ class Places:
 
     def having(self, field: Rare) -> list[int]:
         """Return where a field has a value."""
-        events = self._events
-        return self._once(field, lambda: [i for i in self._rare() if getattr(events[i], field) is not None])
+        return self._once(field, lambda: [i for i, value in enumerate(self._rare[field]) if value is not None])
 
-    def _rare(self) -> list[int]:
-        """Return where any of the rare fields has a value: one look for all of them."""
-        return self._once(
-            "rare",
-            lambda: [
-                i
-                for i, one in enumerate(self._events)
-                if one.seq is not None
-                or one.tool_hash is not None
-                or one.prompt_hash is not None
-                or one.credential is not None
-                or one.grant is not None
-                or one.on_behalf_of is not None
-                or one.peer_agent_id is not None
-                or one.model is not None
-                or one.data_class is not None
-            ],
-        )
+    @cached_property
+    def _rare(self) -> dict[str, tuple[Any, ...]]:
+        """Return the rare fields as columns: one look at an event for all of them."""
+        columns = zip(*map(_rare_of, self._events), strict=True) if self._events else repeat(())
+        return dict(zip(_RARE, columns, strict=False))
 
     def named(self, group: Group) -> list[int]:
         """Return where an act's name has a word of a group."""

@@ -21,6 +21,7 @@ AgentRow = tuple[str, str, str | None, str | None]
 """Id, type, tenant and session of an agent."""
 
 _agent_id = attrgetter("agent_id")
+_home = attrgetter("agent_type", "tenant", "session_id")
 
 
 class Membership(NamedTuple):
@@ -71,9 +72,10 @@ class Past:
         latest = dict(zip(map(_agent_id, events), events, strict=True))
         is_full = len(self._agents) + len(latest) > MAX_AGENTS
         # with room for all of them only the last of each matters; without, each in turn, or cuts would show
-        for event in events if is_full else latest.values():
-            is_known = self._agents.get(event.agent_id) == (event.agent_type, event.tenant, event.session_id)
-            if not is_known or event.kind == "lifecycle":
+        noted = events if is_full else latest.values()
+        known = self._agents
+        for event, agent_id, home in zip(noted, map(_agent_id, noted), map(_home, noted), strict=True):
+            if known.get(agent_id) != home or event.kind == "lifecycle":
                 self._note(event)
 
     def _note(self, event: Event) -> None:

@@ -195,12 +195,13 @@ class Casebook:
         As far as their cases are remembered: at most :data:`MOST_CASES` of closed sessions.
         """
         case = self.cases.get(number)
-        opener = self.causes[case.cause].uid if case is not None and case.cause in self.causes else ""
+        cause = 0 if case is None else case.cause
+        opener = self.causes[cause].uid if cause in self.causes else ""
         found: list[str] = []
-        if case is None or not case.cause or opener == case.uid:
+        if case is None or not cause or opener == case.uid:
             return found
         for one in reversed(self.cases.values()):
-            if case.cause in one.causes and one.cause == case.cause and one.uid and one is not case:
+            if cause in one.causes and one.cause == cause and one.uid and one is not case:
                 found.append(one.uid)
             if one.uid == opener:
                 break
