@@ -106,6 +106,20 @@ class EarlierSession(_AlertPart):
     session_id: str | None
 
 
+class ContainedNote(_AlertPart):
+    """The command that already bound the agent when the alert was told, as its partition had heard of it.
+
+    `tier` is what held at that time, `since` and `until` are seconds since the epoch (None: until a person lifts it).
+    `acknowledged_by` is the enforcement point that first said it obeys; empty while none has.
+    """
+
+    tier: str
+    command_id: str
+    since: float
+    until: float | None
+    acknowledged_by: str = ""
+
+
 class VerdictNote(_AlertPart):
     """What a named person said of a finding, and when (seconds since the epoch)."""
 
@@ -190,6 +204,9 @@ class Alert(_AlertPart):
         default=0, ge=0, description="Closed sessions of its peers that were known at its last act."
     )
     recent_sessions: int = Field(default=0, ge=0, description="Recent sessions that the last act was held against.")
+    contained: ContainedNote | None = Field(
+        default=None, description="The command that already binds the agent, as far as its partition has heard."
+    )
 
 
 def finding_uid(  # noqa: PLR0913 - the six parts are the contract of the id

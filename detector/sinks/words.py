@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from detector.schema.shown import shown
 
 if TYPE_CHECKING:
-    from detector.schema.alert import Alert, Contribution
+    from detector.schema.alert import Alert, ContainedNote, Contribution
 
 MOST_TITLE: Final = 256
 """Letters of a title in a sentence."""
+MOST_ID: Final = 64
+"""Letters of an enforcement point's name."""
 NOBODY: Final = "*"
 """Agent id of what is nobody's finding: no verdict and no release is for it."""
 DEFAULT_TENANT: Final = "default"
@@ -68,6 +71,8 @@ def seen_and_expected(alert: Alert) -> str:
     parts += [f"{part.channel}: {_reason(part)}" for part in alert.contributions]
     if alert.incident_sessions > 1:
         parts.append(f"session {alert.incident_sessions} of incident {alert.incident_uid}{_before(alert)}")
+    if alert.contained is not None:
+        parts.append(_contained(alert.contained))
     if alert.folded:
         parts.append(f"{alert.folded} more causes are not listed")
     return "; ".join(parts)
@@ -83,13 +88,14 @@ def next_steps(alert: Alert) -> list[str]:
     if alert.agent_id == NOBODY:
         return steps
     steps += [f"{what}: detector verdict {alert.finding_uid} {kind} --by NAME --reason TEXT" for kind, what in VERDICTS]
-    if alert.score is None:
+    if alert.score is None and alert.contained is None:
         return steps
     agent, tenant = shell_word(alert.agent_id), shell_word(f"--tenant={alert.tenant}")
+    held = "if it is contained" if alert.contained is None else f"it is contained ({alert.contained.tier})"
     if agent is None or tenant is None:
-        return [*steps, "if it is contained: wait until its term is over, its id cannot stand on a command line"]
+        return [*steps, f"{held}: wait until its term is over, its id cannot stand on a command line"]
     where = "" if alert.tenant == DEFAULT_TENANT else f" {tenant}"
-    return [*steps, f"if it is contained, to lift it: detector release --by NAME --reason TEXT{where} -- {agent}"]
+    return [*steps, f"{held}, to lift it: detector release --by NAME --reason TEXT{where} -- {agent}"]
 
 
 def runbook(alert: Alert) -> str:
@@ -135,6 +141,21 @@ def _behind(alert: Alert) -> str:
     if alert.score is None or not (alert.own_sessions or alert.peer_sessions):
         return ""
     return f", judged on {alert.own_sessions} sessions of its own and {alert.peer_sessions} of its peers"
+
+
+def _contained(note: ContainedNote) -> str:
+    """Return what already holds of the agent, until when, and whether anybody obeys it."""
+    until = "until a person lifts it" if note.until is None else f"until {_moment(note.until)}"
+    by = f"obeyed by {shown(note.acknowledged_by, MOST_ID)}" if note.acknowledged_by else "nobody has acknowledged it"
+    return f"already contained: {note.tier} since {_moment(note.since)}, {until}, {by}"
+
+
+def _moment(seconds: float) -> str:
+    """Return a time of an event to the second, in UTC; as a number where no calendar has it."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds:.0f} s"
 
 
 def _before(alert: Alert) -> str:

@@ -32,6 +32,7 @@ from detector.schema.event import Event
 from detector.schema.finding import Finding
 from detector.schema.record import Record
 from detector.state.absence import tell_absent
+from detector.state.contained import with_containment
 from detector.state.counts import count_batch
 from detector.state.hidden import of_rule, said_of
 from detector.state.known import known_at
@@ -69,7 +70,7 @@ class Outcome:
     unheard: list[str] = field(default_factory=list)
 
     def say(self, alert: Alert | None) -> None:
-        """Take an alert in, and count it; None is nothing."""
+        """Take an alert in as it is to be told, and count it; None is nothing."""
         if alert is not None:
             self.alerts.append(alert)
             self.counts[f"alerts_{alert.activity}"] += 1
@@ -150,11 +151,12 @@ def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], out
     for place, _, _, step in sorted(found, key=lambda placed: placed[:3]):
         closed.up_to(place)
         if callable(step):
-            outcome.say(step())
+            outcome.say(with_containment(state, step()))
         elif isinstance(step, int):
             outcome.say(incidents.move_to(step))
         else:
-            outcome.say(_close(state, step) if isinstance(step, Ended) else _tell(state, batch, place, step))
+            told = _close(state, step) if isinstance(step, Ended) else _tell(state, batch, place, step)
+            outcome.say(with_containment(state, told))
     closed.up_to(len(clock))
     if not len(clock):
         outcome.say(incidents.end_storm(_last(state)))

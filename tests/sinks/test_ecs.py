@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from detector.schema.alert import Alert, EarlierSession, VerdictNote
+from detector.schema.alert import Alert, ContainedNote, EarlierSession, VerdictNote
 from detector.sinks.body import shorten, to_bytes
 from detector.sinks.ecs import OWN, RENDERING, render
 
@@ -165,7 +165,8 @@ def test_every_field_of_an_alert_is_told(make_alert: MakeAlert) -> None:
     note = VerdictNote(verdict="confirm", by="ann", reason="seen", at=1.0)
     changed |= {"activity": "close", "severity": "low", "causes": ("rule.x/1",), "verdict": note}
     earlier = EarlierSession(finding_uid="f" * 32, agent_id="a", session_id=None)
-    changed |= {"established": False, "learning": True, "incident_earlier": (earlier,)}
+    held = ContainedNote(tier="limit", command_id="c", since=1.0, until=None)
+    changed |= {"established": False, "learning": True, "incident_earlier": (earlier,), "contained": held}
     told = [name for name in changed if render(alert.model_copy(update={name: changed[name]})) != render(alert)]
     assert told == list(Alert.model_fields)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.schema.alert import Alert, EarlierSession
+from detector.schema.alert import Alert, ContainedNote, EarlierSession
 from detector.sinks.ocsf import render
 from detector.sinks.words import how_rare, in_a_sentence, next_steps, seen_and_expected, shell_word
 
@@ -71,6 +71,20 @@ def test_a_fold_names_its_newest_sessions_and_counts_the_others(make_alert: Make
     words = seen_and_expected(make_alert(**told, incident_sessions=5))
     assert words.endswith(f"session 5 of incident {'f' * 32}, after s-1 of a-1, without id of a-0 and 2 more")
     assert seen_and_expected(make_alert(**told, incident_sessions=3)).endswith(", without id of a-0")
+
+
+def test_an_alert_of_a_contained_agent_says_so_and_how_to_lift_it(make_alert: MakeAlert) -> None:
+    """Until when, and whether anybody obeys: of an agent that is not contained the step only says what if."""
+    note = ContainedNote(tier="isolate", command_id="c-1", since=1_000.0, until=15_400.0, acknowledged_by="edge-7")
+    contained = make_alert(contained=note)
+    assert seen_and_expected(contained).endswith(
+        "; already contained: isolate since 1970-01-01T00:16:40Z, until 1970-01-01T04:16:40Z, obeyed by edge-7"
+    )
+    assert next_steps(contained)[-1].startswith("it is contained (isolate), to lift it: detector release ")
+    assert next_steps(make_alert())[-1].startswith("if it is contained, to lift it: detector release ")
+    held = make_alert(contained=note.model_copy(update={"until": None, "acknowledged_by": "", "since": 1e18}))
+    words = "isolate since 1000000000000000000 s, until a person lifts it, nobody has acknowledged it"
+    assert seen_and_expected(held).endswith(words)
 
 
 def test_a_message_of_nasty_names_is_one_printable_line(make_alert: MakeAlert) -> None:
