@@ -26,7 +26,7 @@ from detector.memory.layout import (
 )
 from detector.memory.roster import BUSY, FRONT
 from detector.sketches.index import drop_row, put_row
-from detector.sketches.kernel import kernel
+from detector.sketches.kernel import allocating_kernel, kernel
 
 _TARGET_BIT = np.uint32(1)
 
@@ -192,7 +192,7 @@ def note_value(session: np.void, value: np.uint64, is_target: bool) -> None:
     count[VALUES] = used + 1
 
 
-@kernel
+@allocating_kernel
 def groups_in_use(memory: Memory) -> np.ndarray:
     """Return which groups have an open session."""
     found = np.zeros(len(memory.groups), np.bool_)

@@ -14,6 +14,8 @@ import numpy as np
 from detector.sketches.kernel import allocating_kernel, kernel
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from numpy.typing import NDArray
 
     FloatArray = NDArray[np.float64]
@@ -87,13 +89,8 @@ def build(seed: int, *, features: int = 8, trees: int = 10, height: int = 6, win
     check_shape(features=features, trees=trees, height=height, window=window)
     from river.anomaly import HalfSpaceTrees
 
-    model = HalfSpaceTrees(
-        n_trees=trees,
-        height=height,
-        window_size=window,
-        limits=dict.fromkeys(range(features), (0.0, 1.0)),
-        seed=seed,
-    )
+    limits: dict[Hashable, tuple[float, float]] = dict.fromkeys(range(features), (0.0, 1.0))
+    model = HalfSpaceTrees(n_trees=trees, height=height, window_size=window, limits=limits, seed=seed)
     model.learn_one(dict.fromkeys(range(features), 0.5))  # river draws its trees at the first event
     inner = 2**height - 1
     feature = np.zeros((trees, inner), dtype=np.int8)

@@ -195,10 +195,9 @@ class Casebook:
         As far as their cases are remembered: at most :data:`MOST_CASES` of closed sessions.
         """
         case = self.cases.get(number)
-        cause = 0 if case is None else case.cause
-        opener = self.causes[cause].uid if cause in self.causes else ""
-        found: list[str] = []
-        if case is None or not cause or opener == case.uid:
+        known = None if case is None or not case.cause else self.causes.get(case.cause)
+        opener, found = "" if known is None else known.uid, list[str]()
+        if case is None or not (cause := case.cause) or opener == case.uid:
             return found
         for one in reversed(self.cases.values()):
             if cause in one.causes and one.cause == cause and one.uid and one is not case:

@@ -109,6 +109,20 @@ def test_no_kernel_goes_to_numba_past_our_decorators() -> None:
     assert past == {PACKAGE / "sketches" / "kernel.py"}
 
 
+def test_a_kernel_that_makes_an_array_says_so() -> None:
+    """Else numba refuses it where it is first called, for some only after a day of events."""
+    making = {"zeros", "empty", "ones", "full", "array", "arange", "copy", "astype", "unique", "sort", "concatenate"}
+    unsaid = [
+        f"{path.stem}.{node.name}"
+        for path in _kernel_modules()
+        for node in tree_of(path).body
+        if isinstance(node, ast.FunctionDef)
+        and any(ast.unparse(mark).partition("(")[0] == "kernel" for mark in node.decorator_list)
+        and any(isinstance(one, ast.Attribute) and one.attr in making for one in ast.walk(node))
+    ]
+    assert unsaid == []
+
+
 def test_a_kernel_is_known_by_either_spelling(tmp_path: Path) -> None:
     """Our decorators and numba's are found, a module that only asks numba's version is not."""
     sources = {
