@@ -97,6 +97,18 @@ class Places:
             ],
         )
 
+    def towards_peers(self) -> list[int]:
+        """Return where an event names whom it acts on, or that one's zone."""
+        events = self._events
+        return self._once(
+            "peers",
+            lambda: [i for i, one in enumerate(events) if one.peer_agent_id is not None or one.peer_zone is not None],
+        )
+
+    def in_zones(self) -> list[int]:
+        """Return where an event says which zone it is from."""
+        return self._once("zones", lambda: [i for i, one in enumerate(self._events) if one.zone is not None])
+
     def named(self, group: Group) -> list[int]:
         """Return where an act's name has a word of a group."""
 
