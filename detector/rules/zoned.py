@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import product
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -64,13 +64,6 @@ def zones_facts_of(declared: ZoneDeclaration, value: bytes) -> ZonesFacts:
     facts = ZonesFacts(digest_of_entry(value), declared.revision, zones, crossings)
     ZoneMap(facts)
     return facts
-
-
-class Standing(NamedTuple):
-    """Where an act begins and where it leads: zones by name; None: nobody declared one, and the event says none."""
-
-    zone: str | None
-    peer_zone: str | None
 
 
 class ZoneMap:
