@@ -95,7 +95,8 @@ def test_zones_change_and_go_with_their_record() -> None:
 def test_an_event_that_says_another_zone_than_is_declared_is_told() -> None:
     """The declared one, and none at all, are silent; so is whoever has no declared zone."""
     (alert,) = told_of((zones(),), {"zone": "back"}, {"zone": "lab"})
-    assert (alert.causes, alert.title) == (("rule.zone_mismatch/zone",), "a-1 of zone front says that it acts in zone back")
+    assert alert.causes == ("rule.zone_mismatch/zone",)
+    assert alert.title == "a-1 of zone front says that it acts in zone back"
     assert causes(told_of((zones(),), {"zone": "front"}, {})) == []
     assert causes(told_of((zones(),), {"zone": "back", "agent_id": "x"})) == []
     assert causes(told_of((zones(), entry(zone="back")), {"zone": "back"})) == []
@@ -161,6 +162,6 @@ def test_an_agent_that_makes_up_zones_fills_no_memory() -> None:
 
 
 @pytest.mark.parametrize(("rule", "is_on"), [("zone_crossing", True), ("zone_mismatch", True), ("new_crossing", False)])
-def test_which_are_on(rule: str, is_on: bool) -> None:  # noqa: FBT001
+def test_which_are_on(rule: str, is_on: bool) -> None:
     """What is learned has no measured rate on recorded streams: none of them has zones."""
     assert ENTRIES[rule].is_shipped is is_on

@@ -16,7 +16,7 @@ BODY = {"revision": 1, "at": 0.0, "by": "kim", "reason": "drawn"}
 
 
 def test_the_key_of_zones_is_no_agents() -> None:
-    """An id is UTF-8: an event whose id has the key's first letter has other bytes, and one with its byte is refused."""
+    """An id is UTF-8, and this is none: an event with its bytes as an id is refused."""
     key = zones_key("default")
     assert (tenant_of_key(key), tenant_of_key(key[1:]), tenant_of_key(None), tenant_of_key(key[:7])) == (
         "default",
