@@ -98,6 +98,7 @@ class Inventory:
             self._tenants.setdefault(facts.tenant, [0, now])[0] += 1
         self._put(row, packed)
         self._ready.pop(agent, None)
+        self.zones.fine.clear()
         return "applied"
 
     def remove(self, agent: int) -> bool:
@@ -113,6 +114,7 @@ class Inventory:
         self._name[row] = 0
         heapq.heappush(self._free, row)
         self._ready.pop(agent, None)
+        self.zones.fine.clear()
         return True
 
     def of(self, agent: int, tenant: str) -> DeclaredAgent | None:

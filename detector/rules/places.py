@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, TypeVar, get_args
 
 import msgspec
 import numpy as np
@@ -18,6 +18,7 @@ _KINDS: Final[tuple[str, ...]] = get_args(Kind)
 _OUTCOMES: Final[tuple[str, ...]] = get_args(Outcome)
 ACTING: Final[tuple[Kind, ...]] = ("tool_call", "data_access", "network", "message", "memory", "auth")
 """Kinds of acts: neither a model's calls nor what is told about an agent."""
+T = TypeVar("T")
 _pack: Final = msgspec.msgpack.Encoder().encode
 
 Rare = Literal[
@@ -40,10 +41,17 @@ class Places:
     def __init__(self, events: Sequence[Event], kinds: np.ndarray, outcomes: np.ndarray) -> None:
         self._events, self._kinds, self._outcomes = events, kinds, outcomes
         self._found: dict[object, list[int]] = {}
+        self._shared: dict[str, list[Any]] = {}
 
     def _once(self, key: object, find: Callable[[], list[int]]) -> list[int]:
         if (found := self._found.get(key)) is None:
             found = self._found[key] = find()
+        return found
+
+    def once(self, key: str, find: Callable[[], list[T]]) -> list[T]:
+        """Return what several rules look for in the batch, found by the first of them that asks."""
+        if (found := self._shared.get(key)) is None:
+            found = self._shared[key] = find()
         return found
 
     def of_kind(self, *kinds: Kind) -> list[int]:
@@ -96,18 +104,6 @@ class Places:
                 or one.data_class is not None
             ],
         )
-
-    def towards_peers(self) -> list[int]:
-        """Return where an event names whom it acts on, or that one's zone."""
-        events = self._events
-        return self._once(
-            "peers",
-            lambda: [i for i, one in enumerate(events) if one.peer_agent_id is not None or one.peer_zone is not None],
-        )
-
-    def in_zones(self) -> list[int]:
-        """Return where an event says which zone it is from."""
-        return self._once("zones", lambda: [i for i, one in enumerate(self._events) if one.zone is not None])
 
     def named(self, group: Group) -> list[int]:
         """Return where an act's name has a word of a group."""

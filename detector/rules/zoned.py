@@ -18,8 +18,10 @@ MOST_TENANTS: Final = 64
 """Tenants of a partition whose zones are held; a further one's are refused, and none are forgotten for them."""
 MOST_ASKED: Final = 4_096
 """Agents of a tenant whose zone is kept ready. No part of the state."""
+MOST_FINE: Final = 16_384
+"""Acts that are known to be fine; beyond, all are forgotten and found anew. No part of the state."""
 MOST_LETTERS: Final = 128
-"""Letters of an agent's id whose zone is kept ready: a longer one is matched each time."""
+"""Letters of a text that is kept ready to be found: of a longer one everything is matched each time."""
 
 BecameOfZones = Literal["applied", "repeated", "outdated", "full"]
 """What became of zones: took effect; stand already; an older revision, or the same one with other bytes; no room."""
@@ -133,9 +135,13 @@ class Zones:
     ----------
     has_changed : bool
         Since the last snapshot.
+    fine : set
+        What decided that acts are fine, see :meth:`note`: a few short ones, forgotten with every change of zones or
+        entries. No part of the state.
     """
 
     def __init__(self) -> None:
+        self.fine: set[tuple[object, ...]] = set()
         self._held: dict[str, ZonesFacts] = {}
         self._ready: dict[str, ZoneMap] = {}
         self.has_changed = False
@@ -152,12 +158,22 @@ class Zones:
             return "full"
         self._held[tenant] = facts
         self._ready.pop(tenant, None)
+        self.fine.clear()
         self.has_changed = True
         return "applied"
+
+    def note(self, key: tuple[str | None, str, str | None, tuple[str | None, ...] | None]) -> None:
+        """Remember that acts of a kind are fine: tenant, agent, zone, and whom it acts on by which tool and kind."""
+        texts = (*key[:3], *(key[3] or ()))
+        if all(text is None or len(text) <= MOST_LETTERS for text in texts):
+            if len(self.fine) >= MOST_FINE:
+                self.fine.clear()
+            self.fine.add(key)
 
     def remove(self, tenant: str) -> bool:
         """Forget a tenant's zones; tell whether there were any."""
         self._ready.pop(tenant, None)
+        self.fine.clear()
         is_held = self._held.pop(tenant, None) is not None
         self.has_changed |= is_held
         return is_held
@@ -177,4 +193,5 @@ class Zones:
         """Take up what :meth:`facts` returned."""
         self._held = {str(tenant): msgspec.convert(one, ZonesFacts) for tenant, one in facts.items()}
         self._ready.clear()
+        self.fine.clear()
         self.has_changed = False

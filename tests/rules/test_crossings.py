@@ -103,6 +103,28 @@ def test_an_event_that_says_another_zone_than_is_declared_is_told() -> None:
     assert causes(told_of((entry(zone="back"),), {"zone": "front"})) == []
 
 
+def test_what_was_fine_is_asked_anew_when_an_entry_changes() -> None:
+    """An agent that is moved does not go on under what was found of it before."""
+    script, pipeline = Script(), registered(zones(TO_BACK), entry())
+    assert found_in(pipeline, script.event(**ACT, zone="front")) == []
+    pipeline.control([control(entry(revision=2, zone="lab"))])
+    moved = causes(found_in(pipeline, script.event(**ACT, zone="front")))
+    assert sorted(moved) == ["rule.zone_crossing/lab>back", "rule.zone_mismatch/zone"]
+    pipeline.control([control("a-1")])
+    assert found_in(pipeline, script.event(**ACT, zone="front", session_id="s-2")) == []
+
+
+def test_more_acts_than_are_known_to_be_fine_are_found_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By number and by length: made-up names only cost time."""
+    monkeypatch.setattr("detector.rules.zoned.MOST_FINE", 2)
+    script, pipeline = Script(), registered(zones(TO_BACK))
+    fine = [script.event(**{**ACT, "name": f"ask-{n}" * (1 + 40 * n)}) for n in range(4)]
+    assert found_in(pipeline, *fine, *fine[:2]) == []
+    assert causes(found_in(pipeline, script.event(**{**ACT, "peer_agent_id": "c-1"}))) == [
+        "rule.zone_crossing/front>lab"
+    ]
+
+
 def test_more_agents_than_are_kept_ready_stand_where_they_stood() -> None:
     """Invented ids push out only what is found again."""
     script, pipeline = Script(), registered(zones())
@@ -135,6 +157,12 @@ def test_zones_known_to_an_agent_and_its_own_are_no_news() -> None:
     script, pipeline = _lived(LEAST_DAYS, peer_zone="vault")
     assert news(pipeline, script.event(**ACT, peer_zone="vault")) == []
     assert news(pipeline, script.event(**ACT, peer_zone="home", zone="home")) == []
+
+
+def test_an_agent_that_never_acted_on_another_is_told_at_its_first_crossing() -> None:
+    """Its days count, whatever it did on them."""
+    script, pipeline = _lived(LEAST_DAYS, peer_agent_id=None, peer_zone=None)
+    assert news(pipeline, script.event(**ACT, peer_zone="vault")) == ["rule.new_crossing/vault"]
 
 
 def test_what_is_declared_is_not_learned() -> None:
