@@ -167,7 +167,7 @@ def test_an_agent_that_never_acted_on_another_is_told_at_its_first_crossing() ->
 
 def test_what_is_declared_is_not_learned() -> None:
     """An allowed crossing is no news; one that is not is told as such and not twice."""
-    new = {**ACT, "zone": None, "peer_agent_id": "b-9"}
+    new: dict[str, Any] = {**ACT, "zone": None, "peer_agent_id": "b-9"}
     script, pipeline = _lived(LEAST_DAYS, zones(TO_BACK), peer_agent_id="a-2", zone="front")
     assert news(pipeline, script.event(**new)) == []
     script, pipeline = _lived(LEAST_DAYS, zones(), peer_agent_id="a-2", zone="front")
