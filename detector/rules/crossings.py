@@ -15,7 +15,7 @@ from detector.rules.zoned import ZoneMap, Zones
 from detector.schema.event import Event
 
 LEAST_DAYS: Final = 5
-"""Days on which an agent has been heard of before a zone that is new to it is told."""
+"""Days on which an agent has said its zone, or acted on another, before a zone that is new to it is told."""
 MOST_CROSSED: Final = 32
 """Zones of an agent that are known; of more the first ones, and each further one is new."""
 DAY_S: Final = 86_400.0
@@ -103,8 +103,9 @@ def _act(scene: RuleScene, i: int, event: Event, zones: Zones) -> ZonedAct | Non
 
 
 def new_crossing(scene: RuleScene) -> Iterator[Hit]:
-    """Yield the acts that lead an agent, heard of on five days, into a zone it never acted on; one cause a zone.
+    """Yield the acts that lead an agent, known on five days, into a zone it never acted on; one cause a zone.
 
+    A day counts on which it says its zone, or acts on another agent.
     What is declared is not learned: a crossing that is allowed is none, and one that is not is told as such.
     """
     for i in in_order(_first_of_days(scene), scene.places.having("peer_agent_id")):
@@ -129,11 +130,12 @@ def new_crossing(scene: RuleScene) -> Iterator[Hit]:
 
 
 def _first_of_days(scene: RuleScene) -> list[int]:
-    """Return where each agent is heard of first on each day of the batch."""
-    rows, clock = np.asarray(scene.rows), np.asarray(scene.clock)
-    if not len(rows):
+    """Return where each agent first says its zone on each day of the batch."""
+    zoned = np.array([i for i, event in enumerate(scene.events) if event.zone is not None], np.intp)
+    if not len(zoned):
         return []
-    places: list[int] = np.unique(np.stack((rows, clock // DAY_S)), axis=1, return_index=True)[1].tolist()
+    heard = np.stack((np.asarray(scene.rows)[zoned], np.asarray(scene.clock)[zoned] // DAY_S))
+    places: list[int] = zoned[np.unique(heard, axis=1, return_index=True)[1]].tolist()
     return places
 
 

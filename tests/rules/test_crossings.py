@@ -160,9 +160,12 @@ def test_zones_known_to_an_agent_and_its_own_are_no_news() -> None:
 
 
 def test_an_agent_that_never_acted_on_another_is_told_at_its_first_crossing() -> None:
-    """Its days count, whatever it did on them."""
-    script, pipeline = _lived(LEAST_DAYS, peer_agent_id=None, peer_zone=None)
+    """The days count on which it said its zone, whatever it did; where it says none, nothing is kept of it."""
+    alone: dict[str, Any] = {"peer_agent_id": None, "peer_zone": None}
+    script, pipeline = _lived(LEAST_DAYS, **alone)
     assert news(pipeline, script.event(**ACT, peer_zone="vault")) == ["rule.new_crossing/vault"]
+    script, pipeline = _lived(LEAST_DAYS, **alone, zone=None)
+    assert news(pipeline, script.event(**ACT, peer_zone="vault")) == []
 
 
 def test_what_is_declared_is_not_learned() -> None:
