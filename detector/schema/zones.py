@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -20,7 +21,8 @@ ANY: Final = "*"
 KEY_BEGIN: Final = b"\xffzones/"
 """Begins the key of a tenant's zones. No agent's can: ids are UTF-8, where this byte does not occur."""
 
-ZoneName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
+ZONE_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+ZoneName = Annotated[str, Field(min_length=1, max_length=63, pattern=f"^{ZONE_NAME.pattern}$")]
 """What zones are called: such a text is a label of Kubernetes too, and nothing in it needs to be escaped anywhere."""
 Namespace = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
 

@@ -1,4 +1,4 @@
-"""Commands of zones: discover, list, show, apply, verify, cut, render."""
+"""Commands of zones: discover, import, list, show, apply, verify, cut, render."""
 
 from __future__ import annotations
 
@@ -61,6 +61,36 @@ def discover(
     for line in left_out_lines(source.left_out):
         typer.echo(line, err=True)
     put(seen.page(Firmness(least_sessions, least_days)), out)
+
+
+@app.command("import")
+def import_(
+    path: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="kubectl get networkpolicy -A -o json; without it the inventory."),
+    ] = None,
+    tenant: Tenant = "default",
+    out: Out = None,
+    inventory: Inventory = None,
+    bootstrap: Bootstrap = None,
+    topic_prefix: Prefix = None,
+) -> None:
+    """Propose zones of what there is: of the zones that active entries name, or of a cluster's NetworkPolicies.
+
+    Of entries no crossing is proposed; of policies those that let another namespace connect. What cannot be taken over
+    stands as comments. Nothing is changed. Exit status: 0; 2 refused.
+    """
+    from detector.registry.documents import read_document
+    from detector.registry.options import put, store_of
+    from detector.registry.zones.importing import zones_of_entries, zones_of_policies
+
+    if path is not None:
+        found = zones_of_policies(read_document(path))
+    else:
+        on_kafka = (None, bootstrap, topic_prefix)
+        entries = store_of(*(on_kafka if inventory is None else (inventory, None, None))).read().entries
+        found = zones_of_entries(entries.values(), tenant)
+    put(found.page(tenant), out)
 
 
 @app.command("list")

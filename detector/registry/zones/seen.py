@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from detector.registry.study.propose import Firmness
 from detector.registry.study.seen import MOST_MARKS
 from detector.rules.declared import DEFAULT_TENANT
 from detector.schema.event import Event
-from detector.schema.zones import MOST_CROSSINGS, MOST_MEMBERS, MOST_ZONES
+from detector.schema.zones import MOST_CROSSINGS, MOST_MEMBERS, MOST_ZONES, ZONE_NAME
 from detector.views.shown import shown
 
 MOST_AGENTS: Final = 100_000
@@ -21,7 +20,6 @@ MOST_PAIRS: Final = 16_384
 """Agents with their zones, and pairs of zones, that are held; further ones are counted."""
 MOST_TOLD: Final = 40
 """Rare crossings that are written out as comments; the rest are counted."""
-_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
 class CrossingUse:
@@ -112,7 +110,7 @@ class SeenZones:
         """Return the agents of each zone, those that were seen in it alone."""
         found: dict[str, list[str]] = {}
         for agent, zones in sorted(self._zones.items()):
-            if len(zones) == 1 and _NAME.fullmatch(zone := next(iter(zones))):
+            if len(zones) == 1 and ZONE_NAME.fullmatch(zone := next(iter(zones))):
                 found.setdefault(zone, []).append(agent)
         largest = sorted(found, key=lambda name: (-len(found[name]), name))[:MOST_ZONES]
         return {name: found[name] if len(found[name]) <= MOST_MEMBERS else [] for name in sorted(largest)}
@@ -128,7 +126,7 @@ class SeenZones:
         for zone, count in sorted(held.items()):
             if count > MOST_MEMBERS:
                 yield f"{shown(zone, 80)} has {count} agents: write patterns of their ids as its members"
-            if _NAME.fullmatch(zone) is None:
+            if ZONE_NAME.fullmatch(zone) is None:
                 yield f"{shown(zone, 80)} is no name a zone may have: {count} agents"
         yield from (f"left out: {count} {what}" for what, count in sorted(self.left_out.items()))
 

@@ -76,6 +76,16 @@ def test_edges_to_cut_are_named(place: Path) -> None:
         _run("cut", "stranger")
 
 
+def test_zones_are_proposed_of_what_there_is(place: Path) -> None:
+    """Of an inventory, and of policies that were rendered."""
+    write_yaml(place / "i.yaml", [{"agent_id": "a", "lifecycle": "active", "owner": "ada", "zone": "front"}])
+    _run("import", "--inventory", "i.yaml", "--out", "of-entries.yaml", file=None)
+    assert "new: zones of default, 1 zones" in _run("apply", "of-entries.yaml", "--dry-run", *WHO, file="n.yaml").stdout
+    policies = list(yaml.safe_load_all(_run("render", "--format", "networkpolicy").stdout))
+    (place / "p.json").write_text(json.dumps({"kind": "List", "items": policies}), encoding="utf-8")
+    assert "  - from: back\n    to: lab\n" in _run("import", "p.json", file=None).stdout
+
+
 def test_rules_of_a_cluster_are_written(place: Path) -> None:
     """Of either form, to a file too, with an agent cut off."""
     found = list(yaml.safe_load_all(_run("render", "--format", "networkpolicy", "--egress").stdout))
