@@ -110,15 +110,13 @@ def test_a_removed_entry_is_gone_also_for_who_comes_later(deployed: Deployment) 
     assert deployed.stop(again) == 0, deployed.logs()
 
 
-def test_zones_are_held_against_the_agents_of_every_partition(
+def test_zones_are_held_against_the_agents_of_every_partition_after_a_kill_too(
     deployed: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """As the command writes them; a restart knows them, and a replay of the journal finds the same."""
+    """As the command writes them; killed behind it, a worker knows them again; a replay of the journal is the same."""
     port = free_port()
-    worker = deployed.start(listen_port=str(port))
+    worker = deployed.start(listen_port=str(port), checkpoint_interval_s="3600")
     create_topics(deployed.client, registry_log_specs(deployed.names))
-    agents = [next(name for name in _names() if partition_of(name, deployed.partitions) == partition)
-              for partition in range(deployed.partitions)]  # fmt: skip
     table = {"zones": [{"name": "front", "members": ["a-*"]}, {"name": "back", "members": ["b-*"]}], "crossings": []}
     store = TopicZones(deployed.client, deployed.names)
     deployed.until(lambda: _metric(port, "detector_partitions") == deployed.partitions, "the partitions")
@@ -126,17 +124,27 @@ def test_zones_are_held_against_the_agents_of_every_partition(
     assert (store.read().behind, TopicStore(deployed.client, deployed.names).read()) == ({}, StandingEntries({}, 0))
     applied = 'detector_counts_total{name="zones_applied"}'
     deployed.until(lambda: _metric(port, applied) == deployed.partitions, "the zones in every partition")
-    events = [one for agent in agents for one in _crossings(agent)]
+    before, after = (_one_of_each(deployed.partitions, first) for first in (0, 500))
+    events = [one for agent in before for one in _crossings(agent)]
     deployed.produce(events)
-    wanted = sorted((agent, "rule.zone_crossing/front>back") for agent in agents)
-    deployed.until(lambda: sorted(_zoned(deployed)) == wanted, "a finding of each partition")
-    assert deployed.stop(worker) == 0, deployed.logs()
+    wanted = [(agent, "rule.zone_crossing/front>back") for agent in before]
+    deployed.until(lambda: _zoned(deployed) == {*wanted}, "a finding of each partition")
+    worker.kill()
+    worker.wait()
+    again = deployed.start()
+    later = [one for agent in after for one in _crossings(agent)]
+    deployed.produce(later)
+    wanted += [(agent, "rule.zone_crossing/front>back") for agent in after]
+    deployed.until(lambda: _zoned(deployed) == {*wanted}, "what the journal knew")
+    assert deployed.stop(again) == 0, deployed.logs()
     assert not list(deployed.read(deployed.names.deadletter))
-    assert_equal_to_journaled_replay(deployed, events, monkeypatch, tmp_path, verdicts=0)
+    assert_equal_to_journaled_replay(deployed, [*events, *later], monkeypatch, tmp_path, verdicts=0)
 
 
-def _names() -> Iterator[str]:
-    return (f"a-{number}" for number in range(1_000))
+def _one_of_each(partitions: int, first: int) -> list[str]:
+    """Return an agent of each partition."""
+    names = [f"a-{number}" for number in range(first, first + 500)]
+    return [next(name for name in names if partition_of(name, partitions) == one) for one in range(partitions)]
 
 
 def _crossings(agent: str) -> Iterator[tuple[bytes, bytes]]:
