@@ -27,6 +27,7 @@ from benchmarks import (
     sensitivity,
     threats,
     worker,
+    zones,
 )
 from benchmarks.results import RESULTS, made_by, put_into
 
@@ -84,6 +85,7 @@ CHAPTERS: dict[str, tuple[str, Callable[[], str]]] = {
     "redteam": ("Attacks on the detector", lambda: f"{(redteam.__doc__ or '').strip()}\n\n{redteam.table()}"),
     "rules": ("Rules", lambda: f"{(rules.__doc__ or '').strip()}\n\n{rules.section()}"),
     "declared": ("Registry at the workers", lambda: f"{(declared.__doc__ or '').strip()}\n\n{declared.section()}"),
+    "zones": ("Zones", lambda: f"{(zones.__doc__ or '').strip()}\n\n{zones.section()}"),
     "registry": ("Inventory", lambda: f"{(registry.__doc__ or '').strip()}\n\n{registry.section()}"),
     "chaos": ("Faults", lambda: f"{(chaos.__doc__ or '').strip()}\n\n{chaos.section()}"),
     "sensitivity": ("Sensitivity", lambda: f"{(sensitivity.__doc__ or '').strip()}\n\n{sensitivity.section()}"),

@@ -18,6 +18,7 @@ from detector.schema.alert import Alert
 from detector.schema.control import Control
 from detector.schema.declaration import declaration_of, pack_declarations
 from detector.schema.record import Record
+from detector.schema.zones import key_of_body
 
 BATCH: Final = 256
 TOPIC: Final = "case"
@@ -205,7 +206,7 @@ def _declare(pipeline: Pipeline, entries: Sequence[Body]) -> list[str]:
     """Let entries of the registry take effect; return a fault for each that was refused."""
     if not entries:
         return []
-    records = [declaration_of(number, str(one["agent_id"]).encode(), encode(one)) for number, one in enumerate(entries)]
+    records = [declaration_of(number, key_of_body(one), encode(one)) for number, one in enumerate(entries)]
     outcome = pipeline.control([Control(len(entries) - 1, pack_declarations(records), "registry")])
     return [f"entry {number} of registry must be one, got {one.detail}" for number, one in outcome.refusals]
 

@@ -15,6 +15,7 @@ from detector.offline.partition import partition_of
 from detector.offline.sources import lines_of
 from detector.schema.control import Control, JournalEntry, Source
 from detector.schema.declaration import declaration_of, pack_declarations
+from detector.schema.zones import ZONES_SCHEMA, zones_key
 
 
 class _Exported(msgspec.Struct):
@@ -27,8 +28,10 @@ class _Exported(msgspec.Struct):
 
 
 class _Entered(msgspec.Struct):
-    agent_id: str
     at: float
+    agent_id: str | None = None
+    tenant: str = "default"
+    schema_: str = msgspec.field(default="", name="schema")
 
 
 class _Dated(msgspec.Struct):
@@ -170,12 +173,18 @@ def _read_registry(path: Path, partitions: int) -> list[_DatedEntry]:
     for number, line in enumerate(lines_of(path), start=1):
         try:
             entry = _entered.decode(line)
-            record = declaration_of(number - 1, entry.agent_id.encode(), line)
+            if entry.schema_ != ZONES_SCHEMA and entry.agent_id is None:
+                raise ValueError("neither an agent nor zones")  # noqa: TRY301 - told below, with its place
+            key = zones_key(entry.tenant) if entry.agent_id is None else entry.agent_id.encode()
+            record = declaration_of(number - 1, key, line)
         except (msgspec.DecodeError, ValueError) as error:
             message = f"line {number} of {path} must be an entry of the registry with agent_id and at, got {error}"
             raise SetupError(f"{message}: correct it") from error
         control = Control(number - 1, pack_declarations([record]), "registry")
-        found.append(_DatedEntry(partition_of(entry.agent_id, partitions), entry.at, control))
+        # zones are for every partition: each holds its own agents against them
+        agent = entry.agent_id
+        places = range(partitions) if agent is None else [partition_of(agent, partitions)]
+        found += [_DatedEntry(partition, entry.at, control) for partition in places]
     return found
 
 

@@ -105,7 +105,11 @@ def fields_changed(before: RegistryEntry | None, after: RegistryEntry) -> list[s
 
 def difference(before: RegistryEntry | None, after: RegistryEntry) -> Iterator[str]:
     """Yield how two entries differ, in the order of the fields; lists name by name."""
-    old, new = {} if before is None else content_of(before), content_of(after)
+    yield from compared({} if before is None else content_of(before), content_of(after))
+
+
+def compared(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how two mappings of plain values differ, in the order of their fields; lists name by name."""
     for name in dict.fromkeys([*new, *old]):
         if old.get(name) != new.get(name):
             yield from _differ(name, old.get(name), new.get(name))

@@ -9,9 +9,11 @@ import typer
 
 from detector.registry.options import AsJson, Bootstrap, By, File, Out, Prefix, Reason
 from detector.registry.study.commands import app as study
+from detector.registry.zones.commands import app as zones
 
 app = typer.Typer(rich_markup_mode="markdown")
 app.add_typer(study)
+app.add_typer(zones, name="zones", help="Keep zones of agents and the crossings between them; render them; cut them.")
 
 Agent = Annotated[str, typer.Argument(help="Id of the agent, as in its events.")]
 Drafts = Annotated[Path, typer.Argument(help="File of entries, YAML or JSON.", dir_okay=False)]

@@ -171,8 +171,8 @@ def lines_of_mapping(body: Mapping[str, Any], indent: int) -> Iterable[str]:
 
 def _item(one: Any, indent: int) -> Iterable[str]:  # noqa: ANN401 - plain values
     pad = " " * indent
-    if not isinstance(one, Mapping):
-        yield f"{pad}- {scalar(one)}"
+    if not isinstance(one, Mapping) or not one:
+        yield f"{pad}- {_empty(one)}"
         return
     for number, line in enumerate(lines_of_mapping(one, indent + 2)):
         yield f"{pad}- {line[indent + 2 :]}" if number == 0 else line

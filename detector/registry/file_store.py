@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,11 +13,11 @@ from detector.registry.changes import content_of
 from detector.registry.documents import comment, exact_time, lines_of_mapping, read_document, seconds_in
 from detector.registry.drafts import UNSTAMPED, check, drafts_of, entries_in
 from detector.registry.log import ChangeRecord
+from detector.registry.log_file import LoggedFile
 from detector.registry.pages import timed
 from detector.registry.store import StandingEntries
 from detector.schema.registry import RegistryEntry
 
-LOG_SUFFIX: Final = ".log.ndjson"
 HEAD: Final = (
     "Inventory of agents, written by `detector registry`. Do not edit it here: `detector registry export` gives a copy",
     "to edit and apply, so that who changed what stands in the log beside this file.",
@@ -38,7 +35,7 @@ class FileStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._log = path.with_name(path.name + LOG_SUFFIX)
+        self._file = LoggedFile(path)
 
     @property
     def place(self) -> str:
@@ -68,14 +65,12 @@ class FileStore:
         SetupError
             It cannot be read, or a line of it is no change.
         """
-        if not self._log.exists():
-            return []
         try:
-            lines = [line for line in self._log.read_bytes().splitlines() if line.strip()]
-            return [ChangeRecord.model_validate_json(line) for line in lines]
+            return [ChangeRecord.model_validate_json(line) for line in self._file.lines()]
         except (OSError, ValidationError) as error:
             raise SetupError(
-                f"content of {self._log} must be changes, one a line, got another: {str(error).splitlines()[0]}"
+                f"content of {self._file.log_path} must be changes, one a line, got another: "
+                f"{str(error).splitlines()[0]}"
             ) from error
 
     def write(self, entries: Sequence[RegistryEntry], records: Sequence[ChangeRecord]) -> None:
@@ -87,38 +82,14 @@ class FileStore:
             A file cannot be written, or another hand was faster.
         """
         try:
-            with self._alone():
+            with self._file.alone():
                 now = self.read().entries
                 _check_still(now, entries)
                 now.update({entry.agent_id: entry for entry in entries})
-                self._append(records)
-                self._replace("\n".join(_lines(now)) + "\n")
+                self._file.append(record.model_dump_json(by_alias=True).encode() for record in records)
+                self._file.replace("\n".join(_lines(now)) + "\n")
         except OSError as error:
             raise SetupError(f"file of the inventory must be writable, got {self._path}: {error.strerror}") from error
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        with self._log.open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
-    def _append(self, records: Sequence[ChangeRecord]) -> None:
-        with self._log.open("ab") as file:
-            file.writelines(record.model_dump_json(by_alias=True).encode() + b"\n" for record in records)
-            file.flush()
-            os.fsync(file.fileno())
-
-    def _replace(self, text: str) -> None:
-        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
-        try:
-            with fresh.open("wb") as file:
-                file.write(text.encode())
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
-        finally:
-            with suppress(FileNotFoundError):
-                fresh.unlink()
 
 
 def _check_still(now: Mapping[str, RegistryEntry], entries: Sequence[RegistryEntry]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -88,7 +88,7 @@ def faults_of(records: Iterable[ChangeRecord], standing: Mapping[str, RegistryEn
         by_agent.setdefault(one.agent_id, []).append(one)
     faults: list[str] = []
     for agent, changes in sorted(by_agent.items()):
-        faults += [f"{shown(agent)}: {fault}" for fault in _chain(changes)]
+        faults += [f"{shown(agent)}: {fault}" for fault in chain_faults(changes)]
     for agent, entry in sorted(standing.items()):
         if not any(one.entry == digest_of(entry) for one in by_agent.get(agent, [])):
             faults.append(
@@ -102,7 +102,31 @@ def faults_of(records: Iterable[ChangeRecord], standing: Mapping[str, RegistryEn
     return faults
 
 
-def _chain(changes: list[ChangeRecord]) -> list[str]:
+class Chained(Protocol):
+    """A change on a log whose records follow each other by hash."""
+
+    @property
+    def revision(self) -> int:
+        """Which change it is."""
+
+    @property
+    def by(self) -> str:
+        """Who made it."""
+
+    @property
+    def previous(self) -> str:
+        """Hash of the change before."""
+
+    @property
+    def hash(self) -> str:
+        """Its own, as it was written."""
+
+    def digest(self) -> str:
+        """Return what its hash must be."""
+
+
+def chain_faults(changes: Iterable[Chained]) -> list[str]:
+    """Return where the changes of one thing do not follow each other, one sentence each."""
     unique = {(one.revision, one.hash): one for one in changes}
     ordered = sorted(unique.values(), key=lambda one: one.revision)
     faults = [

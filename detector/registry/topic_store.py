@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Producer
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from detector.registry.log import ChangeRecord
 from detector.registry.store import StandingEntries
 from detector.schema.registry import RegistryEntry
 from detector.schema.topics import TopicNames
+from detector.schema.zones import tenant_of_key
 from detector.views.reading import TopicReader
 
 WAIT_S: Final = 30.0
@@ -55,6 +56,8 @@ class TopicStore:
         refused = 0
         with TopicReader(self._kafka, self._names.registry) as reader:
             for record in reader.to_the_end():
+                if tenant_of_key(record.key) is not None:
+                    continue  # zones: `detector registry zones`
                 if not record.value:
                     entries.pop(record.key.decode("utf-8", "replace"), None)
                     continue
@@ -94,31 +97,48 @@ class TopicStore:
         DeliveryError
             Kafka did not take one of them; it says how far it came.
         """
-        logged = [(one.agent_id, one.model_dump_json(by_alias=True).encode()) for one in records]
-        self._send(self._names.registry_log, logged)
-        self._send(self._names.registry, [(one.agent_id, record_of(one)) for one in entries])
+        logged = [Outgoing(one.agent_id.encode(), one.model_dump_json(by_alias=True).encode()) for one in records]
+        send(self._kafka, self._names.registry_log, logged)
+        written = [Outgoing(one.agent_id.encode(), record_of(one)) for one in entries]
+        send(self._kafka, self._names.registry, written)
 
-    def _send(self, topic: str, records: Sequence[tuple[str, bytes]]) -> None:
-        # as Java's producers place keys, so that an entry lies beside the agent's events
-        own = {"message.timeout.ms": int(WAIT_S * 1_000), "partitioner": "murmur2_random", "enable.idempotence": True}
-        producer = Producer({**own, **self._kafka, "acks": "all"})
-        faults: list[str] = []
-        taken = 0
 
-        def heard(error: Any, _: Any) -> None:  # noqa: ANN401 - untyped C classes
-            nonlocal taken
-            if error is None:
-                taken += 1
-            else:
-                faults.append(error.str())
+class Outgoing(NamedTuple):
+    """A record to be written; `partition` -1: where its key belongs."""
 
-        for key, value in records:
-            _put(producer, partial(producer.produce, topic, key=key.encode(), value=value, on_delivery=heard))
-        producer.flush(WAIT_S + 5.0)
-        if taken < len(records):
-            fault = faults[0] if faults else "no acknowledgement"
-            told = f"{taken} of {len(records)} records on {topic} were taken"
-            raise DeliveryError(f"changes must reach Kafka, got {fault}: {told}; apply the file again", 5.0)
+    key: bytes
+    value: bytes
+    partition: int = -1
+
+
+def send(kafka: Mapping[str, Any], topic: str, records: Sequence[Outgoing]) -> None:
+    """Write records and wait until Kafka has taken all of them.
+
+    Raises
+    ------
+    DeliveryError
+        It did not take one; the error says how far it came.
+    """
+    # as Java's producers place keys, so that an entry lies beside the agent's events
+    own = {"message.timeout.ms": int(WAIT_S * 1_000), "partitioner": "murmur2_random", "enable.idempotence": True}
+    producer = Producer({**own, **kafka, "acks": "all"})
+    faults: list[str] = []
+    taken = 0
+
+    def heard(error: Any, _: Any) -> None:  # noqa: ANN401 - untyped C classes
+        nonlocal taken
+        if error is None:
+            taken += 1
+        else:
+            faults.append(error.str())
+
+    for key, value, partition in records:
+        _put(producer, partial(producer.produce, topic, value, key, partition, heard))
+    producer.flush(WAIT_S + 5.0)
+    if taken < len(records):
+        fault = faults[0] if faults else "no acknowledgement"
+        told = f"{taken} of {len(records)} records on {topic} were taken"
+        raise DeliveryError(f"changes must reach Kafka, got {fault}: {told}; apply the file again", 5.0)
 
 
 def _put(producer: Any, produce: Callable[[], None]) -> None:  # noqa: ANN401 - untyped C classes

@@ -3,6 +3,7 @@
 from detector.rules.acts import approval_pressed, irreversible_burst, self_approved
 from detector.rules.allowed import outside_grant, unapproved
 from detector.rules.containments import Containments, StandingCommand
+from detector.rules.crossings import new_crossing, zone_crossing, zone_mismatch
 from detector.rules.delegation import delegation_burst, principal_changed
 from detector.rules.denials import denied_elsewhere
 from detector.rules.escape import escape
@@ -60,6 +61,9 @@ RULES = {
         grant_overdue,
         two_instances,
         unapproved,
+        zone_crossing,
+        zone_mismatch,
+        new_crossing,
     )
 }
 """Every rule by name; an entry of the catalogue without its function here, or the other way round, fails a test."""

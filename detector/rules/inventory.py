@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from detector.rules.declared import DeclaredAgent, Facts
+from detector.rules.zoned import Zones
 
 BLOCK: Final = 256
 """Entries that are one shard."""
@@ -44,6 +45,8 @@ class Inventory:
         Whether anything changed since then.
     lacks : int
         Entries that found no room.
+    zones : Zones
+        Declared zones, which every partition has whole.
     """
 
     def __init__(self, most: int) -> None:
@@ -56,6 +59,7 @@ class Inventory:
         self._ready: OrderedDict[int, DeclaredAgent] = OrderedDict()
         self._bytes = 0
         self.lacks = 0
+        self.zones = Zones()
         self.touched: set[int] = set()
         self.has_changed = False
 
@@ -94,6 +98,7 @@ class Inventory:
             self._tenants.setdefault(facts.tenant, [0, now])[0] += 1
         self._put(row, packed)
         self._ready.pop(agent, None)
+        self.zones.fine.clear()
         return "applied"
 
     def remove(self, agent: int) -> bool:
@@ -109,6 +114,7 @@ class Inventory:
         self._name[row] = 0
         heapq.heappush(self._free, row)
         self._ready.pop(agent, None)
+        self.zones.fine.clear()
         return True
 
     def of(self, agent: int, tenant: str) -> DeclaredAgent | None:
@@ -140,6 +146,7 @@ class Inventory:
             "registered": float(len(self)),
             "registry_bytes": float(self._bytes),
             "registry_lacks": float(self.lacks),
+            "zoned_tenants": float(len(self.zones)),
         }
 
     def shards(self, *, full: bool) -> dict[str, dict[str, Any]]:
@@ -149,12 +156,16 @@ class Inventory:
         if self.has_changed or (full and (self._held or self.lacks)):
             tenants = dict(sorted(self._tenants.items()))
             found["head"] = {"rows": len(self._held), "lacks": self.lacks, "tenants": tenants}
+        if self.zones.has_changed or (full and len(self.zones)):
+            found["zones"] = self.zones.facts()
+            self.zones.has_changed = False
         self.touched.clear()
         self.has_changed = False
         return found
 
     def restore(self, shards: Mapping[str, Mapping[str, Any]]) -> None:
         """Take up what :meth:`shards` wrote, by the same names."""
+        self.zones.restore(shards.get("zones", {}))
         if "head" not in shards:
             return
         head = shards["head"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from itertools import repeat
 from operator import attrgetter
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, TypeVar, get_args
 
 import msgspec
 import numpy as np
@@ -20,6 +20,7 @@ _KINDS: Final[tuple[str, ...]] = get_args(Kind)
 _OUTCOMES: Final[tuple[str, ...]] = get_args(Outcome)
 ACTING: Final[tuple[Kind, ...]] = ("tool_call", "data_access", "network", "message", "memory", "auth")
 """Kinds of acts: neither a model's calls nor what is told about an agent."""
+T = TypeVar("T")
 _pack: Final = msgspec.msgpack.Encoder().encode
 
 Rare = Literal[
@@ -44,10 +45,17 @@ class Places:
     def __init__(self, events: Sequence[Event], kinds: np.ndarray, outcomes: np.ndarray) -> None:
         self._events, self._kinds, self._outcomes = events, kinds, outcomes
         self._found: dict[object, list[int]] = {}
+        self._shared: dict[str, list[Any]] = {}
 
     def _once(self, key: object, find: Callable[[], list[int]]) -> list[int]:
         if (found := self._found.get(key)) is None:
             found = self._found[key] = find()
+        return found
+
+    def once(self, key: str, find: Callable[[], list[T]]) -> list[T]:
+        """Return what several rules look for in the batch, found by the first of them that asks."""
+        if (found := self._shared.get(key)) is None:
+            found = self._shared[key] = find()
         return found
 
     def of_kind(self, *kinds: Kind) -> list[int]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from detector.schema.event import MAX_STRING
 from detector.schema.registry import MAX_ENTRY_BYTES
+from detector.schema.zones import tenant_of_key, zones_key
 
 MOST_BYTES: Final = 64 * 1_024
 """What the records of one control take together: the journal keeps them whole."""
@@ -18,17 +19,38 @@ MOST_NESTED: Final = 16
 """Levels of lists and objects in an entry; a whole one has four. Deeper ones are read only while the stack lasts."""
 _SIGNS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
-_packed = msgspec.json.Decoder(list[tuple[int, str, msgspec.Raw]])
+Subject = Literal["agent", "zones"]
+
+
+class _Packed(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """A record in a control; who wrote one before zones were declared wrote three fields."""
+
+    offset: int
+    key: str
+    value: msgspec.Raw
+    subject: Subject = "agent"
+
+
+_packed = msgspec.json.Decoder(list[_Packed])
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NOTHING: Final = b"null"
 
 
 class Declaration(NamedTuple):
-    """One record of the registry's topic: its offset, the agent it is keyed by, the entry as JSON; None: removed."""
+    """One record of the registry's topic: its offset, whose it is, the entry as JSON; None: removed.
+
+    `key` is an agent's id; where `subject` says that these are zones, the tenant's.
+    """
 
     offset: int
     key: str
     value: bytes | None
+    subject: Subject = "agent"
+
+    @property
+    def record_key(self) -> bytes:
+        """The key it has on its topic."""
+        return zones_key(self.key) if self.subject == "zones" else self.key.encode()
 
 
 def declaration_of(offset: int, key: bytes | None, value: bytes | None) -> Declaration:
@@ -37,17 +59,19 @@ def declaration_of(offset: int, key: bytes | None, value: bytes | None) -> Decla
     Raises
     ------
     ValueError
-        It cannot: too long, no JSON object, or no key that names an agent. What else may be wrong with it is found
-        where it takes effect, so that a replay finds it too.
+        It cannot: too long, no JSON object, or no key that names an agent or a tenant's zones. What else may be wrong
+        with it is found where it takes effect, so that a replay finds it too.
     """
+    tenant = tenant_of_key(key)
+    subject: Subject = "agent" if tenant is None else "zones"
     try:
-        name = (key or b"").decode()
+        name = tenant or (key or b"").decode()
     except UnicodeDecodeError as error:
         raise ValueError("key must be an agent's id in UTF-8, got other bytes") from error
     if not 0 < len(name) <= MAX_STRING:
         raise ValueError(f"key must be an agent's id of 1 to {MAX_STRING} characters, got {len(name)}")
     if value is None:
-        return Declaration(offset, name, None)
+        return Declaration(offset, name, None, subject)
     if len(value) > MAX_ENTRY_BYTES:
         raise ValueError(f"size of an entry must be at most {MAX_ENTRY_BYTES} bytes, got {len(value)}")
     if value.count(b"[") + value.count(b"{") > MOST_NESTED and _depth(value) > MOST_NESTED:
@@ -57,7 +81,7 @@ def declaration_of(offset: int, key: bytes | None, value: bytes | None) -> Decla
         value.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"an entry must be a JSON object, got other bytes: {error}") from error
-    return Declaration(offset, name, value.strip())
+    return Declaration(offset, name, value.strip(), subject)
 
 
 def _depth(value: bytes) -> int:
@@ -78,9 +102,13 @@ def pack_declarations(records: Sequence[Declaration]) -> bytes:
     >>> pack_declarations([Declaration(7, "a", b'{"agent_id": "a"}'), Declaration(9, "b", None)])
     b'[[7,"a",{"agent_id": "a"}],[9,"b",null]]'
     """
-    return msgspec.json.encode(
-        [(one.offset, one.key, msgspec.Raw(_NOTHING if one.value is None else one.value)) for one in records]
-    )
+    return msgspec.json.encode([_fields(one) for one in records])
+
+
+def _fields(one: Declaration) -> tuple[int | str | msgspec.Raw, ...]:
+    value = msgspec.Raw(_NOTHING if one.value is None else one.value)
+    # of an agent three, as ever: journals of one version are read by the other
+    return (one.offset, one.key, value) if one.subject == "agent" else (one.offset, one.key, value, one.subject)
 
 
 def unpack_declarations(value: bytes) -> list[Declaration]:
@@ -91,8 +119,8 @@ def unpack_declarations(value: bytes) -> list[Declaration]:
     msgspec.DecodeError
         It is no control of the registry.
     """
-    found = [(offset, key, bytes(raw)) for offset, key, raw in _packed.decode(value)]
-    return [Declaration(offset, key, None if raw == _NOTHING else raw) for offset, key, raw in found]
+    found = [(one, bytes(one.value)) for one in _packed.decode(value)]
+    return [Declaration(one.offset, one.key, None if raw == _NOTHING else raw, one.subject) for one, raw in found]
 
 
 def in_controls(records: Iterable[Declaration], most: int = MOST_BYTES) -> Iterator[list[Declaration]]:

@@ -19,6 +19,7 @@ from detector.schema.containment import Containment
 from detector.schema.event import Event
 from detector.schema.feedback import feedback_adapter
 from detector.schema.registry import RegistryEntry
+from detector.schema.zones import ZoneDeclaration
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 FOLDER: Final = Path(__file__).resolve().parent.parent.parent / "docs" / "schema"
@@ -43,6 +44,7 @@ def schemas() -> dict[str, Schema]:
             feedback_adapter.json_schema(), "Verdict, release, case, suppression (agent.feedback)"
         ),
         "registry.json": _titled(_model(RegistryEntry), "Entry of an agent, whole (agent.registry)"),
+        "zones.json": _titled(_model(ZoneDeclaration), "Zones of a tenant and their crossings (agent.registry)"),
         "containment.json": _titled(_model(Containment), "What a partition is told of a command (agent.feedback)"),
     }
 

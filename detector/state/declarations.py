@@ -10,10 +10,12 @@ from pydantic import ValidationError
 from detector.memory.layout import NOW
 from detector.rules.declared import Facts, facts_of
 from detector.rules.inventory import Became
+from detector.rules.zoned import MOST_TENANTS, BecameOfZones, ZonesFacts, zones_facts_of
 from detector.schema.control import Control
 from detector.schema.declaration import Declaration, unpack_declarations
 from detector.schema.decode import Refusal
 from detector.schema.registry import RegistryEntry
+from detector.schema.zones import ZoneDeclaration
 from detector.sketches.hashing import hash_text
 from detector.state.partition import Partition
 from detector.state.report import Outcome
@@ -26,6 +28,10 @@ REFUSED: Final[dict[Became, tuple[str, str]]] = {
     "full": ("registry_full", "entries must fit into [rules] registered of the profile, got one too many"),
 }
 """Reason and sentence of what is refused for what stands already."""
+REFUSED_ZONES: Final[dict[BecameOfZones, tuple[str, str]]] = {
+    "outdated": ("registry_outdated", "revision must be above that of the zones that stand, got one that is not"),
+    "full": ("registry_full", f"zones must be those of at most {MOST_TENANTS} tenants a partition, got one too many"),
+}
 
 
 def take_declarations(state: Partition, control: Control, first: int, outcome: Outcome) -> int:
@@ -57,6 +63,8 @@ def take_declarations(state: Partition, control: Control, first: int, outcome: O
 
 
 def _take(state: Partition, record: Declaration, outcome: Outcome) -> Refusal | None:
+    if record.subject == "zones":
+        return _take_zones(state, record, outcome)
     agent = int(hash_text(record.key, state.settings.keyed.key))
     if record.value is None:
         outcome.counts["registry_removed" if state.inventory.remove(agent) else "registry_absent"] += 1
@@ -72,14 +80,49 @@ def _take(state: Partition, record: Declaration, outcome: Outcome) -> Refusal | 
     return Refusal(reason, f"{sentence}: {record.key!r}, revision {facts.revision}", None, record.value)
 
 
+def _take_zones(state: Partition, record: Declaration, outcome: Outcome) -> Refusal | None:
+    zones = state.inventory.zones
+    if record.value is None:
+        outcome.counts["zones_removed" if zones.remove(record.key) else "zones_absent"] += 1
+        return None
+    facts = _zones_facts(record.key, record.value)
+    if isinstance(facts, Refusal):
+        return facts
+    became = zones.take(record.key, facts)
+    if became in {"applied", "repeated"}:
+        outcome.counts[f"zones_{became}"] += 1
+        return None
+    reason, sentence = REFUSED_ZONES[became]
+    detail = f"{sentence}: zones of tenant {record.key!r}, revision {facts.revision}"
+    return Refusal(reason, detail, None, record.value)
+
+
+def _zones_facts(tenant: str, value: bytes) -> ZonesFacts | Refusal:
+    """Return a declaration of zones as rules need it, or why it is none of this tenant."""
+    try:
+        declared = ZoneDeclaration.model_validate_json(value)
+        if declared.tenant == tenant:
+            return zones_facts_of(declared, value)
+    except ValidationError as error:
+        return Refusal(BAD_ENTRY, f"zones must fit their schema: {_fault_of(error)}", None, value)
+    except ValueError as error:
+        return Refusal(BAD_ENTRY, str(error), None, value)
+    detail = f"tenant must be the record key's {tenant!r}, got {declared.tenant!r}"
+    return Refusal(KEY_MISMATCH, detail, None, value)
+
+
+def _fault_of(error: ValidationError) -> str:
+    fault = error.errors(include_input=False, include_url=False)[0]
+    where = ".".join(str(part) for part in fault["loc"])
+    return f"{where or 'the whole'}: {fault['msg']}"
+
+
 def _facts(key: str, value: bytes) -> Facts | Refusal:
     """Return an entry as rules need it, or why it is none of this agent."""
     try:
         entry = RegistryEntry.model_validate_json(value)
     except ValidationError as error:
-        fault = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in fault["loc"])
-        return Refusal(BAD_ENTRY, f"entry must fit its schema: {where or 'entry'}: {fault['msg']}", None, value)
+        return Refusal(BAD_ENTRY, f"entry must fit its schema: {_fault_of(error)}", None, value)
     if entry.agent_id != key:
         return Refusal(KEY_MISMATCH, f"agent_id must be the record's key {key!r}, got {entry.agent_id!r}", None, value)
     try:

@@ -25,7 +25,7 @@ REMEDIES: Final[dict[str, str]] = {
 OF_THE_WORKER: Final[dict[str, str]] = {
     "poison": "send the dead letter and the worker's log to whoever keeps the detector: it is a fault of ours",
     "bad_feedback": "a record on agent.feedback that is neither a verdict nor a release: look who wrote it",
-    "bad_registry": "a record on agent.registry that is no entry, too long, or has a pattern RE2 refuses",
+    "bad_registry": "a record on agent.registry that is no entry or no zones, too long, or has a pattern RE2 refuses",
     "registry_key_mismatch": "key entries by their agent_id: an entry under another agent's key never applies",
     "registry_outdated": "somebody edited an older revision, or replayed one: read the entry that stands, edit that",
     "registry_other_tenant": "the agent is another tenant's: remove its entry first if it moved",

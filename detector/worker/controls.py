@@ -250,7 +250,7 @@ class Controls:
         if control.source == "feedback":
             return [Record(control.value, None, names.feedback, partition, control.offset)]
         held = unpack_declarations(control.value)
-        return [Record(one.value or b"", one.key.encode(), names.registry, partition, one.offset) for one in held]
+        return [Record(one.value or b"", one.record_key, names.registry, partition, one.offset) for one in held]
 
     def _show(self, owner: PartitionOwner) -> None:
         self.parts.metrics.pending.labels(owner.partition).set(len(owner.pending))

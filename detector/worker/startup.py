@@ -104,7 +104,7 @@ def _check_widths(bootstrap: str, names: TopicNames, partitions: Mapping[str, in
     for name, why in (
         (names.state, "recreated, the memory is lost"),
         (names.feedback, "a verdict must reach the worker that holds its agent; only records to come matter"),
-        (names.registry, "an entry must reach the worker that holds its agent; write the entries again"),
+        (names.registry, "an entry must reach the worker that holds its agent; write entries and zones again"),
     ):
         if partitions[name] == events:
             continue

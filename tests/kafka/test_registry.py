@@ -13,7 +13,15 @@ from confluent_kafka import Producer
 
 from detector.local.kafka import free_port
 from detector.offline.partition import partition_of
+from detector.registry.changes import Stamp
+from detector.registry.store import StandingEntries
+from detector.registry.topic_store import TopicStore
+from detector.registry.zones.changes import zones_changes_of
+from detector.registry.zones.drafts import zones_draft_of
+from detector.registry.zones.stores import apply_zones
+from detector.registry.zones.topic_zones import TopicZones
 from detector.schema.registry import RegistryEntry
+from detector.worker.topics import create_topics, registry_log_specs
 from tests.kafka.harness import Deployment, published, stream
 from tests.kafka.test_controls import assert_equal_to_journaled_replay
 
@@ -100,6 +108,52 @@ def test_a_removed_entry_is_gone_also_for_who_comes_later(deployed: Deployment) 
     declare(deployed, [entry("a-1", 2)])
     deployed.until(lambda: _metric(port, applied) == 1, "one entry more, and none of the old ones again")
     assert deployed.stop(again) == 0, deployed.logs()
+
+
+def test_zones_are_held_against_the_agents_of_every_partition_after_a_kill_too(
+    deployed: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As the command writes them; killed behind it, a worker knows them again; a replay of the journal is the same."""
+    port = free_port()
+    worker = deployed.start(listen_port=str(port), checkpoint_interval_s="3600")
+    create_topics(deployed.client, registry_log_specs(deployed.names))
+    table = {"zones": [{"name": "front", "members": ["a-*"]}, {"name": "back", "members": ["b-*"]}], "crossings": []}
+    store = TopicZones(deployed.client, deployed.names)
+    deployed.until(lambda: _metric(port, "detector_partitions") == deployed.partitions, "the partitions")
+    assert apply_zones(store, zones_changes_of([zones_draft_of(table)], {}), Stamp(time.time(), "kim", "drawn")) == []
+    assert (store.read().behind, TopicStore(deployed.client, deployed.names).read()) == ({}, StandingEntries({}, 0))
+    applied = 'detector_counts_total{name="zones_applied"}'
+    deployed.until(lambda: _metric(port, applied) == deployed.partitions, "the zones in every partition")
+    before, after = (_one_of_each(deployed.partitions, first) for first in (0, 500))
+    events = [one for agent in before for one in _crossings(agent)]
+    deployed.produce(events)
+    wanted = [(agent, "rule.zone_crossing/front>back") for agent in before]
+    deployed.until(lambda: _zoned(deployed) == {*wanted}, "a finding of each partition")
+    worker.kill()
+    worker.wait()
+    again = deployed.start()
+    later = [one for agent in after for one in _crossings(agent)]
+    deployed.produce(later)
+    wanted += [(agent, "rule.zone_crossing/front>back") for agent in after]
+    deployed.until(lambda: _zoned(deployed) == {*wanted}, "what the journal knew")
+    assert deployed.stop(again) == 0, deployed.logs()
+    assert not list(deployed.read(deployed.names.deadletter))
+    assert_equal_to_journaled_replay(deployed, [*events, *later], monkeypatch, tmp_path, verdicts=0)
+
+
+def _one_of_each(partitions: int, first: int) -> list[str]:
+    """Return an agent of each partition."""
+    names = [f"a-{number}" for number in range(first, first + 500)]
+    return [next(name for name in names if partition_of(name, partitions) == one) for one in range(partitions)]
+
+
+def _crossings(agent: str) -> Iterator[tuple[bytes, bytes]]:
+    for key, value in _events(agent, 0, 1):
+        yield key, json.dumps({**json.loads(value), "peer_agent_id": "b-1"}).encode()
+
+
+def _zoned(deployed: Deployment) -> set[tuple[str, str]]:
+    return {(one.agent_id, cause) for one in published(deployed) for cause in one.causes if "zone_crossing" in cause}
 
 
 def test_a_partition_that_starts_cold_reads_the_whole_registry_again(deployed: Deployment) -> None:

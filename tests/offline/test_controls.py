@@ -16,6 +16,7 @@ from detector.profile.load import load_profile
 from detector.schema.control import Control, digest_of
 from detector.schema.declaration import declaration_of, pack_declarations, unpack_declarations
 from detector.schema.feedback import Verdict
+from detector.schema.zones import zones_key
 from tests.offline.stand_in import StandInPipeline, event
 from tests.schema.cases import case
 
@@ -211,7 +212,21 @@ def test_a_registry_beside_a_journal_is_refused(tmp_path: Path) -> None:
         read_plan(None, _file(tmp_path / "j", []), 1, entries)
 
 
-@pytest.mark.parametrize("line", [b"no json", b"[]", b'{"agent_id": "a"}', b'{"agent_id": "", "at": 1}'])
+def test_zones_of_a_registry_go_to_every_partition(tmp_path: Path) -> None:
+    """Each holds its own agents against them; an entry goes to its agent's."""
+    zones = {"schema": "agent.zones/1", "revision": 1, "at": BEGIN, "by": "kim", "reason": "drawn", "tenant": "t"}
+    lines = [json.dumps(zones).encode(), _declared("agent-0", BEGIN)]
+    plan = read_plan(None, None, 3, _file(tmp_path / "r", lines))
+    assert plan is not None
+    found = [plan.rest(partition) for partition in range(3)]
+    keys = [[unpack_declarations(control.value)[0].record_key for control in controls] for controls in found]
+    own = partition_of("agent-0", 3)
+    assert keys == [[zones_key("t"), *([b"agent-0"] if partition == own else [])] for partition in range(3)]
+
+
+@pytest.mark.parametrize(
+    "line", [b"no json", b"[]", b'{"agent_id": "a"}', b'{"at": 1, "tenant": "t"}', b'{"agent_id": "", "at": 1}']
+)
 def test_a_line_that_is_no_entry_is_refused_with_its_number(tmp_path: Path, line: bytes) -> None:
     """A file that was meant to be another."""
     with pytest.raises(SetupError, match=r"line 2 of .* must be an entry of the registry"):

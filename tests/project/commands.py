@@ -39,8 +39,9 @@ def problems_of_command(words: Sequence[str]) -> list[str]:
 def options_of_all_commands() -> frozenset[str]:
     """Return every option of every command, those of the program itself, and those of the gate."""
     found = {*OF_THE_PROGRAM, *re.findall(r"--[a-z]+", detector_gate.HELP)}
-    for name in COMMANDS:
-        command = load(name)
-        for one in getattr(command, "commands", {"": command}).values():
-            found.update(flag for option in one.params for flag in (*option.opts, *option.secondary_opts))
+    waiting = [load(name) for name in COMMANDS]
+    while waiting:
+        one = waiting.pop()
+        waiting += getattr(one, "commands", {}).values()
+        found.update(flag for option in one.params for flag in (*option.opts, *option.secondary_opts))
     return frozenset(found)

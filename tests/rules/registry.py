@@ -11,6 +11,7 @@ from detector.profile.model import Profile
 from detector.schema.alert import Alert
 from detector.schema.control import Control
 from detector.schema.declaration import Declaration, declaration_of, pack_declarations
+from detector.schema.zones import ZONES_SCHEMA, key_of_body
 from detector.simulate.fleet import MONDAY
 from tests.rules.told import PROFILE, found_in
 from tests.streams import Script
@@ -24,6 +25,17 @@ def entry(agent_id: str = "a-1", /, **more: Any) -> dict[str, Any]:
     return {**body, "lifecycle": "active", "owner": "team", **more}
 
 
+def zones(*crossings: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """Return zones front, back (of high criticality) and lab, by the first letter of their agents' ids."""
+    body = {"schema": ZONES_SCHEMA, "revision": 1, "at": MONDAY, "by": "kim", "reason": "reviewed"}
+    named = [
+        {"name": "front", "members": ["a-*"]},
+        {"name": "back", "members": ["b-*"], "criticality": "high"},
+        {"name": "lab", "members": ["c-*"]},
+    ]
+    return {**body, "zones": named, "crossings": list(crossings), **more}
+
+
 def control(*entries: Entry | str, first: int = 0) -> Control:
     """Return entries as one control; a text stands for the removal of its agent's."""
     records = [_record(first + number, one) for number, one in enumerate(entries)]
@@ -33,7 +45,7 @@ def control(*entries: Entry | str, first: int = 0) -> Control:
 def _record(offset: int, one: Entry | str) -> Declaration:
     if isinstance(one, str):
         return Declaration(offset, one, None)
-    return declaration_of(offset, str(one["agent_id"]).encode(), json.dumps(one).encode())
+    return declaration_of(offset, key_of_body(one), json.dumps(one).encode())
 
 
 def registered(*entries: Entry | str, profile: Profile = PROFILE) -> Pipeline:

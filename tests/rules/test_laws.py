@@ -75,6 +75,7 @@ def test_every_rule_that_remembers_speaks_in_the_made_up_stream() -> None:
     elsewhere = {"credential_expired", "grant_expired", "escape", "silent_agent"}
     # of these: test_declarations.py
     elsewhere |= {"unregistered", "outside_grant", "credential_age", "grant_overdue", "two_instances", "unapproved"}
+    elsewhere |= {"zone_crossing", "zone_mismatch", "new_crossing"}
     assert told >= {f"rule.{name}" for name in RULES if name not in elsewhere}
 
 

@@ -16,9 +16,11 @@ from detector.pipeline import Pipeline
 from detector.rules import inventory
 from detector.schema.control import Control
 from detector.schema.record import Record
-from tests.rules.registry import control, entry, registered
+from tests.rules.registry import control, entry, registered, zones
 from tests.rules.told import ALL, PROFILE
 from tests.streams import Script, quick, records_of
+
+ZONED = ("zone_crossing", "zone_mismatch", "new_crossing")
 
 
 def _gauges(pipeline: Pipeline) -> tuple[float, float]:
@@ -125,8 +127,9 @@ def test_only_blocks_that_changed_are_written(monkeypatch: pytest.MonkeyPatch) -
 
 
 def mixed(seed: int, count: int = 240) -> list[Record | Control]:
-    """Return events and entries by turns: every rule of the registry has something to say."""
+    """Return events, entries and zones by turns: every rule of the registry has something to say."""
     chance, script = random.Random(seed), Script()
+    drawn = 0
     revisions = dict.fromkeys([f"a-{number}" for number in range(8)], 0)
     found: list[Record | Control] = []
     offset = 0
@@ -138,7 +141,11 @@ def mixed(seed: int, count: int = 240) -> list[Record | Control]:
             changed += [f"a-{chance.randrange(8)}"] if chance.random() < 0.2 else []
             found.append(control(*changed, first=number))
             continue
-        script.now += chance.choice([1.0] * 20 + [30.0, 4_000.0])
+        if chance.random() < 0.04:
+            drawn += chance.choice([1, 1, 0])
+            found.append(control(_zones_of(drawn + 1, chance), first=number))
+            continue
+        script.now += chance.choice([1.0] * 20 + [30.0, 4_000.0, 90_000.0])
         body: dict[str, Any] = {
             "agent_id": agent,
             "session_id": f"s-{agent}",
@@ -146,6 +153,9 @@ def mixed(seed: int, count: int = 240) -> list[Record | Control]:
         }
         body |= {"instance_id": chance.choice("ab"), "agent_version": chance.choice("12"), "grant": {"id": "g"}}
         body |= {"credential": {"id": "c", "issued_at": "2026-03-02T00:00:00Z"}, "target": chance.choice("xy")}
+        if chance.random() < 0.6:
+            body |= {"zone": chance.choice(["east", "west"]), "peer_zone": f"z-{chance.randrange(40)}"}
+            body |= {"peer_agent_id": f"a-{chance.randrange(12)}"}
         found.append(Record(script.event(**body), None, "events", 3, offset))
         offset += 1
     return found
@@ -157,6 +167,14 @@ def _entry_of(agent: str, revision: int, chance: random.Random) -> dict[str, Any
     )
     lifecycle = chance.choice(["active", "active", "active", "proposed", "retired"])
     return entry(agent, revision=revision, lifecycle=lifecycle, criticality=chance.choice(["low", "critical"]), **more)
+
+
+def _zones_of(revision: int, chance: random.Random) -> dict[str, Any]:
+    if chance.random() < 0.3:
+        return {**zones(revision=revision), "zones": []}
+    named = [{"name": "east", "members": ["re:a-[0-3]"]}, {"name": "west", "members": ["re:a-[4-6]"]}]
+    allowed = [{"from": chance.choice(["east", "*"]), "to": "west", "tools": ["read"]}]
+    return {**zones(*allowed, revision=revision), "zones": named}
 
 
 def _run(pipeline: Pipeline, items: Sequence[Record | Control], most: int) -> list[str]:
@@ -177,7 +195,8 @@ def _run(pipeline: Pipeline, items: Sequence[Record | Control], most: int) -> li
 def test_every_rule_of_the_registry_speaks_in_the_made_up_stream() -> None:
     """Or the laws below say nothing of it."""
     told = " ".join(line for seed in range(6) for line in _run(Pipeline(PROFILE), mixed(seed), 512))
-    for rule in ("unregistered", "outside_grant", "credential_age", "grant_overdue", "two_instances", "unapproved"):
+    entries = ("unregistered", "outside_grant", "credential_age", "grant_overdue", "two_instances", "unapproved")
+    for rule in (*entries, *ZONED):
         assert f"rule.{rule}/" in told, rule
 
 

@@ -77,7 +77,7 @@ def discover(
     from detector.registry.study.events import left_out_lines
     from detector.registry.study.propose import Firmness
 
-    source = _source(events, since, until, from_topic, bootstrap, topic_prefix)
+    source = event_source(events, since, until, from_topic, bootstrap, topic_prefix)
     source.barred = _findings(alerts, alerts_from_topic, bootstrap, topic_prefix).sessions
     store = store_of(file, None if file else bootstrap, None if file else topic_prefix)
     found = Discovery(_seen(source, quiet), store.read().entries, Firmness(least_sessions, least_days), owner)
@@ -108,7 +108,7 @@ def usage(
     from detector.registry.study.events import left_out_lines
     from detector.registry.study.usage import Usage, usage_lines
 
-    source = _source(events, since, until, from_topic, bootstrap, topic_prefix)
+    source = event_source(events, since, until, from_topic, bootstrap, topic_prefix)
     standing = store_of(file, None if file else bootstrap, None if file else topic_prefix).read()
     for line in usage_lines(Usage(_seen(source, quiet), standing.entries), everything=everything, is_json=as_json):
         typer.echo(line)
@@ -150,7 +150,7 @@ def tighten(
     from detector.registry.study.usage import Usage, unknown_lines
     from detector.views.shown import since_of
 
-    source = _source(events, since, until, from_topic, bootstrap, topic_prefix)
+    source = event_source(events, since, until, from_topic, bootstrap, topic_prefix)
     tightened.check_repeatable(source)
     standing = store_of(file, None if file else bootstrap, None if file else topic_prefix).read()
     found = Usage(_seen(source, quiet), standing.entries)
@@ -193,7 +193,7 @@ def risk(
     from detector.registry.study.risk import RiskInputs, risk_lines, risks_of
     from detector.registry.study.usage import Usage
 
-    source = _source(events, since, until, from_topic, bootstrap, topic_prefix)
+    source = event_source(events, since, until, from_topic, bootstrap, topic_prefix)
     standing = store_of(file, None if file else bootstrap, None if file else topic_prefix).read()
     known = _findings(alerts, alerts_from_topic, bootstrap, topic_prefix)
     usage = Usage(_seen(source, quiet), standing.entries)
@@ -207,7 +207,7 @@ def risk(
         typer.echo(f"left out: {known.left_out} records that are no alert, or did not fit", err=True)
 
 
-def _source(
+def event_source(
     events: list[Path] | None,
     since: str | None,
     until: str | None,
@@ -215,6 +215,7 @@ def _source(
     bootstrap: str | None,
     prefix: str | None,
 ) -> EventSource:
+    """Return the events that a command is asked to read."""
     from detector.offline.labels import seconds_of
     from detector.registry.options import kafka_of
     from detector.registry.study.events import EventSource, Window

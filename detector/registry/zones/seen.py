@@ -1,0 +1,150 @@
+"""Zones and crossings as events say them, proposed for review: nothing of it is allowed before somebody applies it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from detector.registry.documents import comment, lines_of_mapping
+from detector.registry.study.propose import Firmness
+from detector.registry.study.seen import MOST_MARKS
+from detector.rules.declared import DEFAULT_TENANT
+from detector.schema.event import Event
+from detector.schema.zones import MOST_CROSSINGS, MOST_MEMBERS, MOST_ZONES, ZONE_NAME
+from detector.views.shown import shown
+
+MOST_AGENTS: Final = 100_000
+MOST_PAIRS: Final = 16_384
+"""Agents with their zones, and pairs of zones, that are held; further ones are counted."""
+MOST_TOLD: Final = 40
+"""Rare crossings that are written out as comments; the rest are counted."""
+
+
+class CrossingUse:
+    """How often a crossing was seen: sessions and days, as many as decide; and by which agent first."""
+
+    __slots__ = ("days", "first", "sessions")
+
+    def __init__(self, first: str) -> None:
+        self.sessions: set[str] = set()
+        self.days: set[str] = set()
+        self.first = first
+
+    def add(self, event: Event) -> None:
+        """Count an act."""
+        marks = ((self.sessions, event.session_id or event.event_id), (self.days, _day(event.ts)))
+        for held, mark in marks:
+            if len(held) < MOST_MARKS:
+                held.add(mark)
+
+
+class SeenPair(NamedTuple):
+    """A pair of zones, from and to."""
+
+    begin: str
+    end: str
+
+
+class SeenZones:
+    """What one tenant's events say of zones.
+
+    Parameters
+    ----------
+    tenant : str
+        Whose events count.
+
+    Attributes
+    ----------
+    left_out : Counter
+        What did not fit, by what it was.
+    """
+
+    def __init__(self, tenant: str) -> None:
+        self._tenant = tenant
+        self._zones: dict[str, Counter[str]] = {}
+        self._pairs: dict[SeenPair, CrossingUse] = {}
+        self.left_out: Counter[str] = Counter()
+
+    def add_all(self, events: Iterable[Event]) -> SeenZones:
+        """Count events and return what was seen."""
+        for event in events:
+            if (event.tenant or DEFAULT_TENANT) == self._tenant:
+                self._stands(event.agent_id, event.zone)
+                self._stands(event.peer_agent_id, event.peer_zone)
+                if event.outcome == "ok" and event.zone and event.peer_zone and event.zone != event.peer_zone:
+                    self._crosses(SeenPair(event.zone, event.peer_zone), event)
+        return self
+
+    def page(self, firmness: Firmness, made_from: int = 0) -> Iterator[str]:
+        """Yield a file to review: zones with the agents seen in them, crossings that were seen often enough."""
+        members = self._members()
+        zones = [{"name": name, "members": ids} for name, ids in members.items()]
+        firm = [pair for pair, use in self._sorted() if _holds(use, firmness) and {*pair} <= members.keys()]
+        yield from (comment(line) for line in self._headlines())
+        body: dict[str, Any] = {"tenant": self._tenant, "revision": made_from, "zones": zones}
+        body["crossings"] = [{"from": pair.begin, "to": pair.end} for pair in firm[:MOST_CROSSINGS]]
+        yield from lines_of_mapping(body, 0)
+        yield from self._rare(set(firm))
+
+    def _stands(self, agent: str | None, zone: str | None) -> None:
+        if not agent or not zone:
+            return
+        if agent not in self._zones and len(self._zones) >= MOST_AGENTS:
+            self.left_out["acts of agents beyond what is held"] += 1
+            return
+        counted = self._zones.setdefault(agent, Counter())
+        if zone in counted or len(counted) < MOST_MARKS:
+            counted[zone] += 1
+        else:
+            self.left_out["zones of an agent beyond what is held"] += 1
+
+    def _crosses(self, pair: SeenPair, event: Event) -> None:
+        if pair not in self._pairs and len(self._pairs) >= MOST_PAIRS:
+            self.left_out["crossings beyond what is held"] += 1
+            return
+        self._pairs.setdefault(pair, CrossingUse(event.agent_id)).add(event)
+
+    def _members(self) -> dict[str, list[str]]:
+        """Return the agents of each zone, those that were seen in it alone."""
+        found: dict[str, list[str]] = {}
+        for agent, zones in sorted(self._zones.items()):
+            if len(zones) == 1 and ZONE_NAME.fullmatch(zone := next(iter(zones))):
+                found.setdefault(zone, []).append(agent)
+        largest = sorted(found, key=lambda name: (-len(found[name]), name))[:MOST_ZONES]
+        return {name: found[name] if len(found[name]) <= MOST_MEMBERS else [] for name in sorted(largest)}
+
+    def _headlines(self) -> Iterator[str]:
+        yield f"{len(self._zones)} agents with a zone, {len(self._pairs)} crossings, as events of {self._tenant} say it"
+        yield "Review, then: detector registry zones apply THIS FILE. What is not listed is not allowed."
+        for agent, zones in sorted(self._zones.items()):
+            if len(zones) > 1:
+                told = ", ".join(f"{shown(zone, 40)} ({count})" for zone, count in zones.most_common(5))
+                yield f"decide: {shown(agent, 80)} was seen in {told}"
+        held = Counter(next(iter(zones)) for zones in self._zones.values() if len(zones) == 1)
+        for zone, count in sorted(held.items()):
+            if count > MOST_MEMBERS:
+                yield f"{shown(zone, 80)} has {count} agents: write patterns of their ids as its members"
+            if ZONE_NAME.fullmatch(zone) is None:
+                yield f"{shown(zone, 80)} is no name a zone may have: {count} agents"
+        yield from (f"left out: {count} {what}" for what, count in sorted(self.left_out.items()))
+
+    def _sorted(self) -> list[tuple[SeenPair, CrossingUse]]:
+        return sorted(self._pairs.items())
+
+    def _rare(self, firm: set[SeenPair]) -> Iterator[str]:
+        rare = [(pair, use) for pair, use in self._sorted() if pair not in firm]
+        for pair, use in rare[:MOST_TOLD]:
+            seen = f"{len(use.sessions)} sessions, {len(use.days)} days, first by {shown(use.first, 80)}"
+            yield comment(f"rare, decide: {shown(pair.begin, 80)} -> {shown(pair.end, 80)}: {seen}")
+        if len(rare) > MOST_TOLD:
+            yield comment(f"and {len(rare) - MOST_TOLD} rare crossings more")
+
+
+def _holds(use: CrossingUse, firmness: Firmness) -> bool:
+    return len(use.sessions) >= min(firmness.sessions, MOST_MARKS) and len(use.days) >= min(firmness.days, MOST_MARKS)
+
+
+def _day(moment: datetime) -> str:
+    return moment.astimezone(UTC).date().isoformat()

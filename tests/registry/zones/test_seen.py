@@ -1,0 +1,58 @@
+"""Zones and crossings that events show, proposed for review."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from detector.registry.documents import document_of
+from detector.registry.study.propose import Firmness
+from detector.registry.zones.drafts import ZonesDraft, read_zones_drafts
+from detector.registry.zones.seen import SeenZones
+from detector.schema.event import Event
+from detector.schema.zones import MOST_MEMBERS
+from tests.registry.inventory import daily, event
+
+CROSSING: dict[str, Any] = {"zone": "front", "peer_agent_id": "b-1", "peer_zone": "back"}
+
+
+def _page(*events: Event, tenant: str = "default") -> str:
+    return "\n".join(SeenZones(tenant).add_all(events).page(Firmness()))
+
+
+def _draft(tmp_path: Path, text: str) -> ZonesDraft:
+    (tmp_path / "page").write_text(text, encoding="utf-8")
+    return read_zones_drafts(tmp_path / "page")[0]
+
+
+def test_zones_and_firm_crossings_are_proposed(tmp_path: Path) -> None:
+    """Agents and their peers stand where they were seen; the page is a file to apply."""
+    draft = _draft(tmp_path, _page(*daily(range(4), **CROSSING)))
+    assert {zone.name: zone.members for zone in draft.declared.zones} == {"back": ("b-1",), "front": ("a-1",)}
+    assert [(one.from_, one.to) for one in draft.declared.crossings] == [("front", "back")]
+
+
+def test_what_is_rare_or_was_refused_is_not_proposed(tmp_path: Path) -> None:
+    """Whoever crossed once must not find it allowed: a person decides, told who was first."""
+    text = _page(*daily(range(2), **CROSSING), *daily(range(5), outcome="denied", **{**CROSSING, "peer_zone": "vault"}))
+    assert _draft(tmp_path, text).declared.crossings == ()
+    assert "# rare, decide: front -> back: 2 sessions, 2 days, first by a-1" in text
+    assert "front -> vault" not in text
+
+
+def test_an_agent_in_two_zones_is_a_member_of_none(tmp_path: Path) -> None:
+    """Its crossings between zones that have others are still told."""
+    text = _page(*daily(range(4), **CROSSING), event(5, zone="back"))
+    assert [zone.name for zone in _draft(tmp_path, text).declared.zones] == ["back"]
+    assert "decide: a-1 was seen in front (4), back (1)" in text
+
+
+def test_names_and_numbers_that_no_zone_may_have_are_told(tmp_path: Path) -> None:
+    """A zone of too many members needs patterns; other tenants' events say nothing."""
+    many = [event(0, f"m-{number}", zone="many") for number in range(MOST_MEMBERS + 1)]
+    text = _page(*many, event(0, "o", zone="a b\n- c"), event(0, "t", zone="other", tenant="t"))
+    draft = _draft(tmp_path, text)
+    assert [(zone.name, zone.members) for zone in draft.declared.zones] == [("many", ())]
+    assert f"many has {MOST_MEMBERS + 1} agents" in text
+    assert "is no name a zone may have: 1 agents" in text
+    assert document_of(_page(tenant="none").encode())["zones"] == []
