@@ -3,69 +3,97 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from detector.otlp.arguments import read_arguments, short_values, target_of
+from detector.otlp.cases import Plan, worth
 from detector.otlp.facts import Getter, Subject
-from detector.otlp.plans import RulePlan, Shape
+from detector.otlp.shapes import Shape
 from detector.otlp.traces import Traces
-from detector.otlp.values import MAX_ATTRIBUTE, amount, text, time_at, time_of, whole
+from detector.otlp.values import amount, text, time_at, time_of, whole
 from detector.otlp.who import BY_NAME, Found, find, service_of, session_of
-from detector.schema.amends import canonical, number_in
-from detector.schema.event import BRIDGED, MAX_NUMBER, Credential, Event
+from detector.schema.amends import canonical
+from detector.schema.event import BRIDGED, Credential, Event, Outcome
 
 TAKEN_FROM: Final = "otlp.agent_from"
 """Attribute of every event made here, beside the table that made it: what its agent was taken from."""
 _DIGEST_BYTES: Final = 8
 
 
-def make_event(shape: Shape, plan: RulePlan, subject: Subject, traces: Traces) -> Event | None:
+def make_event(shape: Shape, plan: Plan, subject: Subject, traces: Traces) -> Event | None:
     """Return the event a rule makes of a record; None if the record has no time.
 
     What is longer than the schema allows is cut, with a digest of the whole; what is no number is left out.
     """
-    ts = _time(plan.others.get("ts"), subject)
+    ts = _time(plan.ts, subject)
     if ts is None or plan.kind is None:
         return None
     item = subject.item
+    fields = _fields(plan, subject)
+    arguments = None if plan.arguments is None else read_arguments(plan.arguments(subject))
+    target = fields.get("target") or text(target_of(arguments)) or text(_taken(plan.place, subject))
     chain = traces.chain(item.trace_id, item.span_id) if item.signal == "span" else ()
-    who = find(shape, subject, chain)
-    amounts = {name: number for name, getter in plan.amounts if (number := amount(getter(subject))) is not None}
-    texts = {name: value for name, getter in plan.texts if (value := text(getter(subject))) is not None}
-    arguments = read_arguments(_taken(plan.others.get("arguments"), subject))
-    target = texts.get("target") or text(target_of(arguments)) or text(_taken(plan.others.get("place"), subject))
-    session = session_of(subject, chain) if item.signal == "span" else texts.get("session_id") or subject.session
-    credential = text(_taken(plan.others.get("credential_id"), subject))
-    fields: dict[str, Any] = {
-        **amounts,
-        **texts,
-        "name": texts.get("name") or text(subject.name) or plan.kind,
-        "agent_type": texts.get("agent_type") or shape.source.table.product or service_of(subject),
-        "model": _bare_model(texts.get("model")),
-        "peer_agent_id": _peer(texts.get("peer_agent_id"), who, subject),
-        "session_id": session or texts.get("session_id") or text(item.trace_id),
-        "trace_id": text(item.trace_id) or texts.get("trace_id"),
-        "target": target,
-        "instance_id": who.instance or texts.get("instance_id"),
-        "parent_agent_id": _peer(texts.get("parent_agent_id"), who, subject) or who.parent,
-    }
+    who = find(shape, subject, chain) if subject.who is None or chain else subject.who
+    session = session_of(subject, chain) if item.signal == "span" else fields.get("session_id") or subject.session
+    fields["target"] = target
+    fields["session_id"] = session or fields.get("session_id") or text(item.trace_id)
+    fields["trace_id"] = text(item.trace_id) or fields.get("trace_id")
+    fields["instance_id"] = who.instance or fields.get("instance_id")
+    fields["parent_agent_id"] = _peer(fields.get("parent_agent_id"), who, subject) or who.parent
+    if "peer_agent_id" in fields:
+        fields["peer_agent_id"] = _peer(fields["peer_agent_id"], who, subject)
+    if "model" in fields:
+        fields["model"] = _bare_model(fields["model"])
+    if "name" not in fields:
+        fields["name"] = text(subject.name) or plan.kind
+    if "agent_type" not in fields:
+        fields["agent_type"] = shape.source.table.product or service_of(subject)
+    if plan.seq is not None:
+        fields["seq"] = whole(plan.seq(subject))
+    if (credential := text(_taken(plan.credential, subject))) is not None:
+        fields["credential"] = Credential(id=credential)
     return Event(
         event_id=_event_id(plan, subject),
         ts=ts,
         agent_id=who.agent_id,
         kind=plan.kind,
-        outcome=next((outcome for outcome, holds in plan.outcome if holds is None or holds(subject)), "ok"),
-        seq=whole(_taken(plan.others.get("seq"), subject)),
-        credential=None if credential is None else Credential(id=credential),
+        outcome=_outcome(plan, subject),
         attributes=_attributes(
             plan, subject, {BRIDGED: shape.source.name, TAKEN_FROM: who.taken_from}, arguments, target
         ),
         **fields,
     )
+
+
+def _fields(plan: Plan, subject: Subject) -> dict[str, Any]:
+    """Return the fields of an event that are texts and numbers as they stand in a record."""
+    known = subject.home.fields.get(plan)
+    if known is None:
+        known = dict(plan.constants)
+        known.update((field, word) for field, get in plan.of_resource if (word := text(get(subject))) is not None)
+        subject.home.fields[plan] = known
+    fields = known.copy()
+    attributes = subject.item.attributes
+    for field, name in plan.attributes:
+        if (word := text(attributes[name])) is not None:
+            fields[field] = word
+    for field, get in plan.texts:
+        if (word := text(get(subject))) is not None:
+            fields[field] = word
+    for field, get in plan.amounts:
+        if (number := amount(get(subject))) is not None:
+            fields[field] = number
+    return fields
+
+
+def _outcome(plan: Plan, subject: Subject) -> Outcome:
+    for outcome, holds in plan.outcomes:
+        if holds is None or holds(subject):
+            return outcome
+    return "ok"
 
 
 def digest_of(*parts: object) -> str:
@@ -100,7 +128,7 @@ def _time(getter: Getter | None, subject: Subject) -> datetime | None:
     )
 
 
-def _event_id(plan: RulePlan, subject: Subject) -> str:
+def _event_id(plan: Plan, subject: Subject) -> str:
     """Return the id: the first way of the table whose parts are all there, else the span, else a digest."""
     for way in plan.event_id:
         parts = [text(getter(subject)) for getter in way]
@@ -130,22 +158,17 @@ def _peer(name: str | None, who: Found, subject: Subject) -> str | None:
 
 
 def _attributes(
-    plan: RulePlan,
+    plan: Plan,
     subject: Subject,
-    first: Mapping[str, str],
+    found: dict[str, Any],
     arguments: dict[str, Any] | str | None,
     target: str | None,
 ) -> dict[str, Any]:
     """Return what else is worth knowing: where it comes from, a call's short arguments, what the rule carries."""
-    found: dict[str, Any] = {**first, **short_values(arguments, target)}
-    for name, getter in plan.carry:
-        value = getter(subject)
-        if value is None or value == "":
-            continue
-        if isinstance(value, bool):
+    if arguments is not None:
+        found.update(short_values(arguments, target))
+    for name, known, get in plan.carry:
+        value = known if get is None else worth(get(subject))
+        if value is not None:
             found[name] = value
-        elif (number := number_in(value, -MAX_NUMBER, MAX_NUMBER)) is not None:
-            found[name] = number
-        elif not isinstance(value, int | float) and (word := text(value, MAX_ATTRIBUTE)) is not None:
-            found[name] = word
     return found

@@ -9,11 +9,40 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
-from detector.otlp.item import Item
+from detector.otlp.item import Attributes, Item
+from detector.otlp.values import text
 
 MAX_JSON: Final = 65_536
 """Characters of an attribute that is read as JSON; longer ones are not."""
 MAX_ERROR_TEXT: Final = 2_048
+
+
+class Home(Struct, eq=False):
+    """What is worked out once for all records of a batch that share a resource.
+
+    Parameters
+    ----------
+    service : str or None
+        ``service.name`` as text.
+    said : str
+        The same as it was sent, empty for what is no text.
+    names : tuple of str
+        Attributes of the resource.
+    shapes, fields : dict
+        Shapes of its records that were met in this batch; by plan, the fields of an event that are known.
+    """
+
+    service: str | None
+    said: str
+    names: tuple[str, ...]
+    shapes: dict[tuple[str, str, str, tuple[str, ...]], Any] = {}
+    fields: dict[Any, dict[str, Any]] = {}
+
+
+def home_of(resource: Attributes) -> Home:
+    """Return what is known of a resource before a record of it is looked at."""
+    service = resource.get("service.name")
+    return Home(text(service), service if isinstance(service, str) else "", tuple(resource))
 
 
 class Subject(Struct, eq=False):
@@ -23,10 +52,13 @@ class Subject(Struct, eq=False):
     ----------
     item : Item
         The record.
+    home : Home
+        What is known of its resource.
     name : str
         Its name as its table calls it, prefix off.
-    session, agent : str or None
-        Found before its rule is chosen: conversation, and the name of a (sub-)agent where the record has one.
+    session, agent, agent_id : str or None
+        Found before its rule is chosen: conversation, the name of a (sub-)agent where the record has one, and the whole
+        id that name makes, where agents are known by their names.
     children : frozenset of str
         Marks that spans below it left, as far as they have arrived.
     is_told, is_call_told : bool
@@ -35,17 +67,22 @@ class Subject(Struct, eq=False):
         JSON texts that were read already, by attribute.
     derived : dict
         What the table derives, by name.
+    who : Found or None
+        Who acted, where that is known before its event is made (``detector/otlp/who.py``).
     """
 
     item: Item
+    home: Home
     name: str = ""
     session: str | None = None
     agent: str | None = None
+    agent_id: str | None = None
     children: frozenset[str] = frozenset()
     is_told: bool = False
     is_call_told: bool = False
     objects: dict[str, Any] = {}
     derived: dict[str, Any] = {}
+    who: Any = None
 
 
 Getter = Callable[[Subject], Any]
@@ -128,13 +165,19 @@ class Take(NamedTuple):
     ----------
     get : callable
         Takes the value from a record; None if it is not there.
+    reads : frozenset of str
+        Everything its value depends on, as tables name it: where these are the same, so is the value.
     needs : frozenset of str or None
         Attributes of which one must be there, or there is no value (``resource:`` before those of the resource); None
         if that cannot be said.
+    attribute : str or None
+        Name of the record's attribute that it is, where it is nothing else.
     """
 
     get: Getter
+    reads: frozenset[str]
     needs: frozenset[str] | None = None
+    attribute: str | None = None
 
 
 def is_dead(take: Take, present: AbstractSet[str]) -> bool:
@@ -150,23 +193,23 @@ def simple(source: str) -> Take:
     ValueError
         If it names a fact that there is not.
     """
+    reads = frozenset({source})
     if source.startswith("="):
         word = source[1:]
-        return Take(lambda _: word)
+        return Take(lambda _: word, frozenset())
     if source.startswith("@"):
         if source not in FACTS:
             raise ValueError(f"fact must be one of {', '.join(FACTS)}, got {source}")
-        return Take(FACTS[source])
+        return Take(FACTS[source], reads)
     if source.startswith("$"):
-        return Take(lambda subject: subject.derived.get(source[1:]))
-    needs = frozenset({source})
+        return Take(lambda subject: subject.derived.get(source[1:]), reads)
     if source.startswith("resource:"):
         name = source.removeprefix("resource:")
-        return Take(lambda subject: subject.item.resource.get(name), needs)
+        return Take(lambda subject: subject.item.resource.get(name), reads, reads)
     if source.startswith("event:"):
         _, event, attribute = source.split(":", 2)
-        return Take(lambda subject: _in_event(subject, event, attribute))
+        return Take(lambda subject: _in_event(subject, event, attribute), reads)
     if "#" in source:
         holder, member = source.split("#", 1)
-        return Take(lambda subject: dug(subject, holder, member), frozenset({holder}))
-    return Take(lambda subject: subject.item.attributes.get(source), needs)
+        return Take(lambda subject: dug(subject, holder, member), reads, frozenset({holder}))
+    return Take(lambda subject: subject.item.attributes.get(source), reads, reads, source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from detector.schema.amends import canonical, clean, cut, number_in, text_of
@@ -12,7 +12,7 @@ MAX_ATTRIBUTE: Final = 256
 """Characters of an attribute of a native event; longer ones are cut, with a digest of the whole."""
 REDACTED: Final = frozenset({"__REDACTED__", "<REDACTED>", "[REDACTED]", "<not specified>"})
 """What libraries write where something was left out: absent."""
-_NS: Final = 1_000_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EMPTY: Final[tuple[object, ...]] = ([], {})
 _SHORT: Final = 1 << 64
 _WORDS: Final = {True: "true", False: "false"}
@@ -78,5 +78,4 @@ def time_at(nanoseconds: int) -> datetime | None:
     """Return the time so many nanoseconds after the epoch, to the microsecond; None for 0."""
     if nanoseconds <= 0 or nanoseconds >= 1 << 63:
         return None
-    seconds, rest = divmod(nanoseconds, _NS)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1_000)
+    return _EPOCH + timedelta(microseconds=nanoseconds // 1_000)

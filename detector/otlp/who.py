@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from detector.otlp.facts import Subject
-from detector.otlp.plans import Named, Shape
+from detector.otlp.shapes import Named, Shape
 from detector.otlp.traces import Node
 from detector.otlp.values import text
 
@@ -38,15 +38,9 @@ class Found(NamedTuple):
     parent: str | None = None
 
 
-def own_name(shape: Shape, subject: Subject) -> str | None:
-    """Return the name a record gives its agent; None where it gives none, or a constant of its library."""
-    name = None if shape.who.name is None else text(shape.who.name(subject))
-    return None if name is None or name in shape.who.not_names else name
-
-
 def service_of(subject: Subject) -> str:
     """Return what stands for the program: its service, else its scope."""
-    return text(subject.item.resource.get("service.name")) or text(subject.item.scope) or UNKNOWN
+    return subject.home.service or text(subject.item.scope) or UNKNOWN
 
 
 def find(shape: Shape, subject: Subject, chain: Sequence[Node]) -> Found:
@@ -72,15 +66,14 @@ def find(shape: Shape, subject: Subject, chain: Sequence[Node]) -> Found:
     return _named(subject, chain)
 
 
-def node_of(shape: Shape, subject: Subject) -> Node:
-    """Return what the trace remembers of a span: its agent's whole id, so that another service can inherit it."""
-    agent = None if subject.agent is None or shape.who.are_instances else _under(service_of(subject), subject.agent)
-    return Node(parent=subject.item.parent_id, agent=agent, session=subject.session)
+def whole_id(subject: Subject) -> str:
+    """Return the id of the agent that a record names, of its service: so another service can inherit it."""
+    return _under(service_of(subject), subject.agent or "")
 
 
 def _named(subject: Subject, chain: Sequence[Node]) -> Found:
     """Return the agent by its name, or by that of the nearest span above; its parent is the next different one."""
-    mine = None if subject.agent is None else _under(service_of(subject), subject.agent)
+    mine = subject.agent_id
     taken_from = NAMED if mine is not None else ""
     parent = None
     for node in chain:
@@ -93,9 +86,8 @@ def _named(subject: Subject, chain: Sequence[Node]) -> Found:
             break
     if mine is not None:
         return Found(mine, taken_from, None, parent)
-    service = text(subject.item.resource.get("service.name"))
-    if service is not None:
-        return Found(service, SERVICE)
+    if subject.home.service is not None:
+        return Found(subject.home.service, SERVICE)
     scope = text(subject.item.scope)
     return Found(UNKNOWN, UNKNOWN) if scope is None else Found(scope, "scope")
 

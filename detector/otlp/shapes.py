@@ -1,0 +1,198 @@
+"""What is left of a table for records with the same attributes, worked out once.
+
+Most sources of a table are not there in most records: a rule whose condition the attributes settle, and a source they
+do not have, are looked at no more. What is left is a *shape*. Which of its rules hold then rests on a few *words* of a
+record, such as its operation; `detector/otlp/cases.py` works out what is left for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from operator import itemgetter
+from typing import Any, Final
+
+from msgspec import Struct
+
+from detector.otlp.conditions import Clause, prune
+from detector.otlp.facts import Getter, Take, is_dead
+from detector.otlp.item import Attributes, Item
+from detector.otlp.plans import CompiledRule, Source, Takes, like
+from detector.otlp.sources import first_of
+
+Named = Sequence[tuple[str, Getter]]
+Words = tuple[int, int, str, tuple[Any, ...]]
+"""Kind, status and name of a record, and the values of the attributes that decide over it."""
+
+WORD_FIELDS: Final = frozenset({"name", "model"})
+"""Fields whose values are few: names of operations, tools and models decide with, so that they are read once."""
+_ALWAYS_KNOWN: Final = frozenset({"@scope", "@kind", "@status"})
+_NAME_FACTS: Final = frozenset({"@name", "@event"})
+_NO_NAMES: Final = ("@", "$", "=", "resource:", "event:")
+
+
+class Who(Struct, eq=False):
+    """Where an agent's name comes from, for one shape."""
+
+    fleet: Named
+    person: Named
+    workload: Named
+    user: Named
+    not_names: frozenset[str]
+    are_instances: bool
+
+
+class Shape(Struct, eq=False):
+    """What is left of a source for records with the same attributes.
+
+    Parameters
+    ----------
+    source : Source
+        The table.
+    name : str or None
+        Of a log record, prefix off; None for a span.
+    who : Who
+        Where its agent comes from.
+    session, call, seq : callable or None
+        Take conversation, call and number.
+    marks : sequence of (str, sequence of Clause)
+        What it may tell the span above it, and when.
+    derived : sequence of (str, callable)
+        What the table derives.
+    rules : sequence of (CompiledRule, sequence of Clause)
+        Rules that may hold, with what is left of their conditions.
+    present : frozenset of str
+        Attributes of the record, and those of its resource with ``resource:`` before them.
+    words_of : callable
+        Takes from attributes the values that decide.
+    by_name : bool
+        Whether the name of the record decides too.
+    known : frozenset of str
+        Everything that is the same in two records of the same words.
+    cases : dict
+        Words -> what is left for them.
+    """
+
+    source: Source
+    name: str | None
+    who: Who
+    session: Getter | None
+    call: Getter | None
+    seq: Getter | None
+    marks: Sequence[tuple[str, Sequence[Clause]]]
+    derived: Named
+    rules: Sequence[tuple[CompiledRule, Sequence[Clause]]]
+    present: frozenset[str]
+    words_of: Callable[[Attributes], tuple[Any, ...]]
+    by_name: bool
+    known: frozenset[str]
+    cases: dict[Words, Any] = {}
+
+    def words(self, item: Item) -> Words:
+        """Return what decides over a record of this shape."""
+        return (item.kind, item.status, item.name if self.by_name else "", self.words_of(item.attributes))
+
+
+def shape_of(
+    source: Source, signal: str, name: str | None, attributes: Attributes, resource: Mapping[str, Any]
+) -> Shape:
+    """Return what is left of a source for records of a signal with these attributes.
+
+    Parameters
+    ----------
+    source : Source
+        The table.
+    signal : str
+        ``log`` or ``span``.
+    name : str or None
+        Of a log record, prefix off; None for a span, whose names are without number.
+    attributes, resource : dict
+        Of the record and of its resource: their names count, not their values.
+    """
+    present = frozenset({*attributes, *(f"resource:{one}" for one in resource)})
+    rules = [(rule, left) for rule in source.rules if (left := _left(rule, signal, name, present)) is not None]
+    marks = [(mark, left) for mark, clauses in source.marks if (left := prune(clauses, present)) is not None]
+    reads = frozenset(_deciding(source, rules, marks))
+    by_name = "@name" in reads or (name is None and "@event" in reads)
+    words = sorted(one for one in reads & attributes.keys() if _is_attribute(one))
+    groups = {group: alive(takes, present) for group, takes in source.identity.items()}
+    identity = source.table.identity
+    return Shape(
+        source=source,
+        name=name,
+        who=Who(**groups, not_names=frozenset(identity.not_names), are_instances=identity.names_are == "instances"),
+        session=first_alive(source.session, present),
+        call=first_alive(source.call, present),
+        seq=first_alive(source.seq, present),
+        marks=marks,
+        derived=alive(source.derived, present),
+        rules=rules,
+        present=present,
+        words_of=_picker(words),
+        by_name=by_name,
+        known=_ALWAYS_KNOWN.union(words, _NAME_FACTS if by_name else {"@event"} if name is not None else ()),
+    )
+
+
+def _left(rule: CompiledRule, signal: str, name: str | None, present: AbstractSet[str]) -> Sequence[Clause] | None:
+    """Return what is left of a rule's condition; None if it cannot hold."""
+    table = rule.table
+    if table.signal not in {None, signal}:
+        return None
+    if name is None:
+        return prune([*rule.where, *rule.named], present)
+    if table.names and not any(like(name, one) for one in table.names):
+        return None
+    return prune(rule.where, present)
+
+
+def _deciding(
+    source: Source,
+    rules: Sequence[tuple[CompiledRule, Sequence[Clause]]],
+    marks: Sequence[tuple[str, Sequence[Clause]]],
+) -> Iterator[str]:
+    """Yield what decides over a record: what conditions compare with words, and where names come from."""
+    for take in source.names:
+        yield from take.reads
+    for _, clauses in marks:
+        yield from _asked(clauses)
+    for rule, clauses in rules:
+        yield from _asked(clauses)
+        for _, clauses_of_outcome in rule.outcome:
+            yield from _asked(clauses_of_outcome)
+        for field, takes in rule.fields:
+            if field in WORD_FIELDS:
+                for take in takes:
+                    yield from take.reads
+
+
+def _asked(clauses: Sequence[Clause]) -> Iterator[str]:
+    for clause in clauses:
+        if clause.asks_word:
+            yield from clause.take.reads
+
+
+def _is_attribute(source: str) -> bool:
+    """Return whether a table that names this means the record's attribute of just this name."""
+    return "#" not in source and not source.startswith(_NO_NAMES)
+
+
+def _picker(words: Sequence[str]) -> Callable[[Attributes], tuple[Any, ...]]:
+    """Return the function that takes the values of some attributes, all of which are there, in one pass."""
+    if not words:
+        return lambda _: ()
+    if len(words) == 1:
+        only = words[0]
+        return lambda attributes: (attributes[only],)
+    return itemgetter(*words)
+
+
+def alive(named: Takes, present: AbstractSet[str]) -> Named:
+    """Return the named sources that can have a value."""
+    return [(name, getter) for name, takes in named if (getter := first_alive(takes, present)) is not None]
+
+
+def first_alive(takes: Sequence[Take], present: AbstractSet[str]) -> Getter | None:
+    """Return the function that takes the first value of those sources that can have one; None if none can."""
+    left = [take for take in takes if not is_dead(take, present)]
+    return first_of(left) if left else None
