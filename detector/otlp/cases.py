@@ -34,6 +34,7 @@ MAX_CASES: Final = 8_192
 """Cases remembered in all, of some 3 KB each; one that is new costs about 60 us."""
 
 
+_NUMBER: Final = (int, float)
 _APART: Final = {"ts": "ts", "seq": "seq", "arguments": "arguments", "place": "place", "credential_id": "credential"}
 """Field of a table -> where a plan has it: not fields of an event as they are."""
 
@@ -281,8 +282,8 @@ def worth(value: object) -> str | float | bool | None:
     """Return a value as an event carries it: a truth, a number, a short text; None for what is none of them."""
     if value is None or value == "":
         return None
-    if isinstance(value, bool):
+    if type(value) is bool:
         return value
     if (number := number_in(value, -MAX_NUMBER, MAX_NUMBER)) is not None:
         return number
-    return None if isinstance(value, int | float) else text(value, MAX_ATTRIBUTE)
+    return None if isinstance(value, _NUMBER) else text(value, MAX_ATTRIBUTE)

@@ -45,7 +45,7 @@ def home_of(resource: Attributes) -> Home:
     return Home(text(service), service if isinstance(service, str) else "", tuple(resource))
 
 
-class Subject(Struct, eq=False):
+class Subject(Struct, eq=False, gc=False):
     """A record while it is mapped.
 
     Parameters
@@ -63,9 +63,9 @@ class Subject(Struct, eq=False):
         Marks that spans below it left, as far as they have arrived.
     is_told, is_call_told : bool
         Whether log records tell of the same session, of the same call.
-    objects : dict
+    objects : dict or None
         JSON texts that were read already, by attribute.
-    derived : dict
+    derived : dict or None
         What the table derives, by name.
     who : Found or None
         Who acted, where that is known before its event is made (``detector/otlp/who.py``).
@@ -80,8 +80,8 @@ class Subject(Struct, eq=False):
     children: frozenset[str] = frozenset()
     is_told: bool = False
     is_call_told: bool = False
-    objects: dict[str, Any] = {}
-    derived: dict[str, Any] = {}
+    objects: dict[str, dict[str, Any]] | None = None
+    derived: dict[str, Any] | None = None
     who: Any = None
 
 
@@ -91,6 +91,8 @@ Getter = Callable[[Subject], Any]
 
 def dug(subject: Subject, holder: str, member: str) -> Any:  # noqa: ANN401 - a JSON value
     """Return a member of the object an attribute holds, as a table or as JSON text."""
+    if subject.objects is None:
+        subject.objects = {}
     if holder not in subject.objects:
         subject.objects[holder] = object_of(subject.item.attributes.get(holder))
     return subject.objects[holder].get(member)
@@ -202,7 +204,7 @@ def simple(source: str) -> Take:
             raise ValueError(f"fact must be one of {', '.join(FACTS)}, got {source}")
         return Take(FACTS[source], reads)
     if source.startswith("$"):
-        return Take(lambda subject: subject.derived.get(source[1:]), reads)
+        return Take(lambda subject: None if subject.derived is None else subject.derived.get(source[1:]), reads)
     if source.startswith("resource:"):
         name = source.removeprefix("resource:")
         return Take(lambda subject: subject.item.resource.get(name), reads, reads)

@@ -6,8 +6,9 @@ import hashlib
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from detector.otlp.cases import MAX_NAME, Case, Cases, Plan
@@ -45,7 +46,7 @@ _FAULTS: Final = {
 }
 
 
-class RecordVerdict(NamedTuple):
+class RecordVerdict(Struct, frozen=True, gc=False):
     """What became of one record.
 
     Parameters
@@ -69,7 +70,7 @@ class RecordVerdict(NamedTuple):
     why: str
 
 
-class _Read(NamedTuple):
+class _Read(Struct, eq=False, gc=False):
     """A record, its shape and case, and what was found out before its rule is chosen."""
 
     subject: Subject
@@ -142,7 +143,7 @@ class Mapper:
 
     def _judge(self, read: _Read) -> RecordVerdict:
         """Return the verdict on one record, its batch noted."""
-        subject, shape, case = read
+        subject, shape, case = read.subject, read.shape, read.case
         if shape is None or case is None:
             return _not_known(subject)
         if subject.item.signal == "span":

@@ -32,12 +32,13 @@ _NO_NAMES: Final = ("@", "$", "=", "resource:", "event:")
 
 
 class Who(Struct, eq=False):
-    """Where an agent's name comes from, for one shape."""
+    """Where an agent's name comes from, for one shape; `is_told` if it may come from elsewhere than names of agents."""
 
     fleet: Named
     person: Named
     workload: Named
     user: Named
+    is_told: bool
     not_names: frozenset[str]
     are_instances: bool
 
@@ -120,7 +121,12 @@ def shape_of(
     return Shape(
         source=source,
         name=name,
-        who=Who(**groups, not_names=frozenset(identity.not_names), are_instances=identity.names_are == "instances"),
+        who=Who(
+            **groups,
+            is_told=any(groups.values()) or identity.names_are == "instances",
+            not_names=frozenset(identity.not_names),
+            are_instances=identity.names_are == "instances",
+        ),
         session=first_alive(source.session, present),
         call=first_alive(source.call, present),
         seq=first_alive(source.seq, present),

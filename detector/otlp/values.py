@@ -51,8 +51,11 @@ def amount(value: object) -> float | None:
     >>> amount("234"), amount(-1), amount({}), amount(0)
     (234.0, None, None, 0.0)
     """
-    if type(value) is int and 0 <= value <= MAX_AMOUNT:
-        return float(value)
+    kind = type(value)
+    if value is None or (kind is str and not value):
+        return None
+    if (kind is int or kind is float) and 0 <= value <= MAX_AMOUNT:  # type: ignore[operator]
+        return float(value)  # type: ignore[arg-type]
     return number_in(value, 0.0, MAX_AMOUNT)
 
 
@@ -78,4 +81,4 @@ def time_at(nanoseconds: int) -> datetime | None:
     """Return the time so many nanoseconds after the epoch, to the microsecond; None for 0."""
     if nanoseconds <= 0 or nanoseconds >= 1 << 63:
         return None
-    return _EPOCH + timedelta(microseconds=nanoseconds // 1_000)
+    return _EPOCH + timedelta(0, 0, nanoseconds // 1_000)

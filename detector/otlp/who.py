@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from detector.otlp.facts import Subject
 from detector.otlp.shapes import Named, Shape
@@ -17,7 +18,7 @@ UNKNOWN = "unknown"
 """Agent of a record that says nothing at all of where it comes from."""
 
 
-class Found(NamedTuple):
+class Found(Struct, frozen=True, gc=False):
     """An agent.
 
     Parameters
@@ -49,6 +50,8 @@ def find(shape: Shape, subject: Subject, chain: Sequence[Node]) -> Found:
     Names of agents in spans are looked for upwards in the `chain` of spans, this one first: of the nearest span that
     has one, here or in another service.
     """
+    if not shape.who.is_told:
+        return _named(subject, chain)
     who, product = shape.who, shape.source.table.product
     instance = subject.agent
     fixed = _first(who.fleet, subject)
