@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from msgspec import Struct
 
 from detector.otlp.conditions import Condition, holds_all, prune, settle
-from detector.otlp.facts import Getter, Subject, Take, is_dead
+from detector.otlp.facts import HEARD, Getter, Subject, Take, is_dead
 from detector.otlp.plans import CompiledRule
 from detector.otlp.shapes import Shape, Words
 from detector.otlp.sources import first_of, is_there
@@ -110,6 +110,8 @@ class Case(Struct, eq=False):
         Takes it otherwise.
     marks : sequence of (str, callable or None)
         What the record tells the span above it.
+    hears : bool
+        Whether it matters what other records told.
     rules : sequence of (callable or None, Plan)
         In order, the first that holds counts.
     """
@@ -119,6 +121,7 @@ class Case(Struct, eq=False):
     agent: str | None
     agent_of: Getter | None
     marks: Sequence[tuple[str, Condition | None]]
+    hears: bool
     rules: Sequence[tuple[Condition | None, Plan]]
 
 
@@ -168,10 +171,12 @@ def _made(shape: Shape, subject: Subject, types: tuple[type, ...] | None) -> Cas
         (mark, left) for mark, clauses in shape.marks if (left := settle(clauses, shape.known, subject)) is not None
     ]
     rules: list[tuple[Condition | None, Plan]] = []
+    hears = False
     for rule, clauses in shape.rules:
         left = settle(clauses, shape.known, subject)
         if left is not None:
             rules.append((holds_all(left) if left else None, _plan(rule, shape, subject)))
+            hears = hears or rule.hears or any(not clause.take.reads.isdisjoint(HEARD) for clause in left)
             if not left:
                 break
     return Case(
@@ -180,6 +185,7 @@ def _made(shape: Shape, subject: Subject, types: tuple[type, ...] | None) -> Cas
         agent=None if agent in shape.who.not_names else agent,
         agent_of=agent_of,
         marks=[(mark, holds_all(left) if left else None) for mark, left in marks],
+        hears=hears,
         rules=rules,
     )
 

@@ -14,7 +14,7 @@ from detector.otlp.facts import Getter, Subject
 from detector.otlp.shapes import Shape
 from detector.otlp.traces import Traces
 from detector.otlp.values import amount, text, time_at, time_of, whole
-from detector.otlp.who import BY_NAME, Found, find, service_of, session_of
+from detector.otlp.who import BY_NAME, Found, find, service_of
 from detector.schema.amends import canonical
 from detector.schema.event import BRIDGED, Credential, Event, Outcome
 
@@ -33,39 +33,62 @@ def make_event(shape: Shape, plan: Plan, subject: Subject, traces: Traces) -> Ev
         return None
     item = subject.item
     fields = _fields(plan, subject)
+    session = subject.session
+    if item.signal == "span":
+        chain = traces.chain(item.trace_id, item.span_id)
+        who = find(shape, subject, chain)
+        for node in chain:  # the conversation of the outermost span that has one: a sub-agent's own is a part of it
+            session = node.session or session
+        session = session or fields.get("session_id")
+    else:
+        who = subject.who or find(shape, subject, ())
+        session = fields.get("session_id") or session
+    trace = text(item.trace_id) if item.trace_id else None
     arguments = None if plan.arguments is None else read_arguments(plan.arguments(subject))
-    target = fields.get("target") or text(target_of(arguments)) or text(_taken(plan.place, subject))
-    chain = traces.chain(item.trace_id, item.span_id) if item.signal == "span" else ()
-    who = find(shape, subject, chain) if subject.who is None or chain else subject.who
-    session = session_of(subject, chain) if item.signal == "span" else fields.get("session_id") or subject.session
-    fields["target"] = target
-    fields["session_id"] = session or fields.get("session_id") or text(item.trace_id)
-    fields["trace_id"] = text(item.trace_id) or fields.get("trace_id")
-    fields["instance_id"] = who.instance or fields.get("instance_id")
-    fields["parent_agent_id"] = _peer(fields.get("parent_agent_id"), who, subject) or who.parent
-    if "peer_agent_id" in fields:
-        fields["peer_agent_id"] = _peer(fields["peer_agent_id"], who, subject)
-    if "model" in fields:
-        fields["model"] = _bare_model(fields["model"])
+    if "target" not in fields:
+        fields["target"] = _target(plan, subject, arguments)
+    fields["session_id"] = session or trace
+    if trace is not None:
+        fields["trace_id"] = trace
+    if who.instance is not None:
+        fields["instance_id"] = who.instance
+    _name_others(fields, who, subject)
     if "name" not in fields:
         fields["name"] = text(subject.name) or plan.kind
     if "agent_type" not in fields:
-        fields["agent_type"] = shape.source.table.product or service_of(subject)
+        fields["agent_type"] = shape.who.product or service_of(subject)
     if plan.seq is not None:
         fields["seq"] = whole(plan.seq(subject))
-    if (credential := text(_taken(plan.credential, subject))) is not None:
+    if plan.credential is not None and (credential := text(plan.credential(subject))) is not None:
         fields["credential"] = Credential(id=credential)
+    attributes = {BRIDGED: shape.source.name, TAKEN_FROM: who.taken_from}
     return Event(
         event_id=_event_id(plan, subject),
         ts=ts,
         agent_id=who.agent_id,
         kind=plan.kind,
         outcome=_outcome(plan, subject),
-        attributes=_attributes(
-            plan, subject, {BRIDGED: shape.source.name, TAKEN_FROM: who.taken_from}, arguments, target
-        ),
+        attributes=_attributes(plan, subject, attributes, arguments, fields["target"]),
         **fields,
     )
+
+
+def _target(plan: Plan, subject: Subject, arguments: dict[str, Any] | str | None) -> str | None:
+    """Return where an act goes if no attribute says it: what its arguments tell, else what its table says."""
+    found = None if arguments is None else text(target_of(arguments))
+    return text(plan.place(subject)) if found is None and plan.place is not None else found
+
+
+def _name_others(fields: dict[str, Any], who: Found, subject: Subject) -> None:
+    """Give the other agents of an event their ids, and its model its bare name."""
+    if "parent_agent_id" in fields:
+        fields["parent_agent_id"] = _peer(fields["parent_agent_id"], who, subject) or who.parent
+    elif who.parent is not None:
+        fields["parent_agent_id"] = who.parent
+    if "peer_agent_id" in fields:
+        fields["peer_agent_id"] = _peer(fields["peer_agent_id"], who, subject)
+    if "model" in fields:
+        fields["model"] = _bare_model(fields["model"])
 
 
 def _fields(plan: Plan, subject: Subject) -> dict[str, Any]:
@@ -107,10 +130,6 @@ def content_of(event: Event) -> bytes:
     return msgspec.json.encode(event)
 
 
-def _taken(getter: Getter | None, subject: Subject) -> Any:  # noqa: ANN401 - a value of any type
-    return None if getter is None else getter(subject)
-
-
 def time_s_of(subject: Subject) -> float:
     """Return a record's own time in seconds since the epoch, by which its session goes on; 0 if it has none."""
     item = subject.item
@@ -120,12 +139,11 @@ def time_s_of(subject: Subject) -> float:
 
 def _time(getter: Getter | None, subject: Subject) -> datetime | None:
     """Return a record's time: what its table says, else the record's own, else when it was observed."""
-    return (
-        time_of(_taken(getter, subject))
-        or time_at(subject.item.time_ns)
-        or time_at(subject.item.observed_ns)
-        or time_at(subject.item.start_ns)
-    )
+    found = None if getter is None else time_of(getter(subject))
+    if found is None:
+        item = subject.item
+        found = time_at(item.time_ns) or time_at(item.observed_ns) or time_at(item.start_ns)
+    return found
 
 
 def _event_id(plan: Plan, subject: Subject) -> str:

@@ -26,6 +26,8 @@ class Home(Struct, eq=False):
         ``service.name`` as text.
     said : str
         The same as it was sent, empty for what is no text.
+    tenant : str
+        Its tenant as text, empty for none.
     names : tuple of str
         Attributes of the resource.
     shapes, fields : dict
@@ -34,6 +36,7 @@ class Home(Struct, eq=False):
 
     service: str | None
     said: str
+    tenant: str
     names: tuple[str, ...]
     shapes: dict[tuple[str, str, str, tuple[str, ...]], Any] = {}
     fields: dict[Any, dict[str, Any]] = {}
@@ -42,7 +45,8 @@ class Home(Struct, eq=False):
 def home_of(resource: Attributes) -> Home:
     """Return what is known of a resource before a record of it is looked at."""
     service = resource.get("service.name")
-    return Home(text(service), service if isinstance(service, str) else "", tuple(resource))
+    said = service if isinstance(service, str) else ""
+    return Home(text(service), said, text(resource.get("tenant")) or "", tuple(resource))
 
 
 class Subject(Struct, eq=False, gc=False):
@@ -69,6 +73,8 @@ class Subject(Struct, eq=False, gc=False):
         What the table derives, by name.
     who : Found or None
         Who acted, where that is known before its event is made (``detector/otlp/who.py``).
+    followed : (str, str, str) or None
+        What its number is followed by (``detector/otlp/sequences.py``).
     """
 
     item: Item
@@ -83,6 +89,7 @@ class Subject(Struct, eq=False, gc=False):
     objects: dict[str, dict[str, Any]] | None = None
     derived: dict[str, Any] | None = None
     who: Any = None
+    followed: tuple[str, str, str] | None = None
 
 
 Getter = Callable[[Subject], Any]
@@ -158,6 +165,8 @@ FACTS: Final[dict[str, Callable[[Subject], Any]]] = {
     "@call_told_by_logs": lambda subject: subject.is_call_told,
 }
 """Name in a table -> what it takes from a record."""
+HEARD: Final = frozenset({"@children", "@told_by_logs", "@call_told_by_logs"})
+"""Facts that other records told."""
 
 
 class Take(NamedTuple):

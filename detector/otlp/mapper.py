@@ -133,11 +133,13 @@ class Mapper:
         _name_agent(shape, case, subject)
         if is_placed:
             node = Node(item.parent_id, subject.agent_id, subject.session)
-            marks = frozenset([mark for mark, holds in case.marks if holds is None or holds(subject)])
+            marks = _NO_MARKS
+            if case.marks:
+                marks = frozenset([mark for mark, holds in case.marks if holds is None or holds(subject)])
             self._traces.note(item.trace_id, item.span_id, node, marks)
         elif is_log and subject.session is not None:
             self._traces.tell(shape.source.name, subject.session)
-            if (call := _call(shape, subject)) is not None:
+            if shape.call is not None and (call := text(shape.call(subject))) is not None:
                 self._traces.tell(subject.session, call)
         return _Read(subject, shape, case)
 
@@ -147,7 +149,8 @@ class Mapper:
         if shape is None or case is None:
             return _not_known(subject)
         if subject.item.signal == "span":
-            self._hear(shape, subject)
+            if case.hears:
+                self._hear(shape, subject)
         elif shape.seq is not None and subject.session is not None:
             number = whole(shape.seq(subject))
             if number is not None:
@@ -166,7 +169,7 @@ class Mapper:
         subject.children = self._traces.children(subject.item.trace_id, subject.item.span_id)
         if subject.session is not None:
             subject.is_told = self._traces.is_told(shape.source.name, subject.session)
-            if subject.is_told and (call := _call(shape, subject)) is not None:
+            if subject.is_told and shape.call is not None and (call := text(shape.call(subject))) is not None:
                 subject.is_call_told = self._traces.is_told(subject.session, call)
 
     def _event(self, shape: Shape, plan: Plan, subject: Subject) -> RecordVerdict:
@@ -218,10 +221,12 @@ def _name_agent(shape: Shape, case: Case, subject: Subject) -> None:
 
 def _followed_by(shape: Shape, subject: Subject) -> FollowedBy:
     """Return what the numbers of a record are followed by."""
-    if subject.who is None:
-        subject.who = find(shape, subject, ())
-    tenant = text(subject.item.resource.get("tenant")) or ""
-    return shape.source.name, f"{tenant}/{subject.who.agent_id}", subject.session or ""
+    if subject.followed is None:
+        if subject.who is None:
+            subject.who = find(shape, subject, ())
+        tenant = subject.home.tenant
+        subject.followed = (shape.source.name, f"{tenant}/{subject.who.agent_id}", subject.session or "")
+    return subject.followed
 
 
 def _renamed(event: Event, content: bytes) -> Event:
@@ -248,8 +253,3 @@ def _name(item: Item) -> str:
 
 def _unknown(subject: Subject) -> str:
     return service_of(subject)[:MAX_NAME]
-
-
-def _call(shape: Shape, subject: Subject) -> str | None:
-    """Return the id by which log records and spans tell of the same call."""
-    return None if shape.call is None else text(shape.call(subject))

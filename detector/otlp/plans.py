@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from detector.errors import ProfileError
 from detector.otlp.conditions import Clause, compile_where
-from detector.otlp.facts import Take
+from detector.otlp.facts import HEARD, Take
 from detector.otlp.sources import compile_source
 from detector.otlp.tables import Fields, RuleTable, Table, fields
 from detector.schema.amends import cut
@@ -18,7 +18,10 @@ Takes = Sequence[tuple[str, Sequence[Take]]]
 
 
 class CompiledRule(NamedTuple):
-    """A rule, compiled; `named` is the condition that its names are for spans."""
+    """A rule, compiled.
+
+    `named` is the condition that its names are for spans; `hears` tells whether its event is made of what others told.
+    """
 
     table: RuleTable
     title: str
@@ -28,12 +31,15 @@ class CompiledRule(NamedTuple):
     outcome: Sequence[tuple[Outcome, Sequence[Clause]]]
     carry: Takes
     event_id: Sequence[Sequence[Take]]
+    hears: bool
 
 
 class Source(NamedTuple):
     """A table, compiled."""
 
     table: Table
+    name: str
+    product: str | None
     identity: Mapping[str, Takes]
     names: Sequence[Take]
     session: Sequence[Take]
@@ -42,11 +48,6 @@ class Source(NamedTuple):
     marks: Sequence[tuple[str, Sequence[Clause]]]
     derived: Takes
     rules: Sequence[CompiledRule]
-
-    @property
-    def name(self) -> str:
-        """Name of the source."""
-        return self.table.source
 
     def stripped(self, name: str) -> str:
         """Return a record's name without the prefix that this source may or may not put before it."""
@@ -68,6 +69,8 @@ def compile_table(table: Table) -> Source:
         identity = table.identity
         return Source(
             table=table,
+            name=table.source,
+            product=table.product,
             identity={
                 "fleet": _named(identity.fleet),
                 "person": _named(identity.person),
@@ -102,15 +105,22 @@ def _rule(rule: RuleTable, table: Table) -> CompiledRule:
     if found.get("session_id") == table.fields.get("session_id"):
         found.pop("session_id", None)  # the session that was found for the record already
     outcomes = table.outcome if rule.outcome is None else rule.outcome
+    outcome = [(one.outcome, compile_where(one.where)) for one in outcomes]
+    takes = [(name, _takes(sources)) for name, sources in found.items()]
+    carry = [(name.lstrip("$@"), some) for name, some in _named([*rule.carry, *table.carry])]
+    ways = [_takes(way) for way in [*rule.event_id, *table.event_id]]
+    made_of = [*(one for _, some in [*takes, *carry] for one in some), *(one for way in ways for one in way)]
+    made_of += [clause.take for _, clauses in outcome for clause in clauses]
     return CompiledRule(
         table=rule,
         title=f"{table.source} v{table.version}: {cut(what, MAX_TITLE) or 'any'}",
         named=compile_where({"@event": list(rule.names)} if rule.names else {}),
         where=compile_where(rule.where),
-        fields=[(name, _takes(sources)) for name, sources in found.items()],
-        outcome=[(one.outcome, compile_where(one.where)) for one in outcomes],
-        carry=[(name.lstrip("$@"), takes) for name, takes in _named([*rule.carry, *table.carry])],
-        event_id=[_takes(way) for way in [*rule.event_id, *table.event_id]],
+        fields=takes,
+        outcome=outcome,
+        carry=carry,
+        event_id=ways,
+        hears=any(not take.reads.isdisjoint(HEARD) for take in made_of),
     )
 
 

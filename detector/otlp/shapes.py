@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
@@ -31,14 +31,31 @@ _NAME_FACTS: Final = frozenset({"@name", "@event"})
 _NO_NAMES: Final = ("@", "$", "=", "resource:", "event:")
 
 
-class Who(Struct, eq=False):
-    """Where an agent's name comes from, for one shape; `is_told` if it may come from elsewhere than names of agents."""
+class Way(NamedTuple):
+    """One place an agent's id may come from: the source, how it is taken, and whether the product stands before it."""
 
-    fleet: Named
-    person: Named
-    workload: Named
-    user: Named
-    is_told: bool
+    source: str
+    get: Getter
+    is_under: bool
+
+
+class Who(Struct, eq=False, gc=False):
+    """Where an agent's id comes from, for one shape.
+
+    Parameters
+    ----------
+    ways : sequence of Way
+        What comes before the names of agents, in order: the fleet, the person, the workload or key, the user.
+    product : str or None
+        Of the table.
+    not_names : frozenset of str
+        Constants of libraries.
+    are_instances : bool
+        Whether the names of agents are those of instances.
+    """
+
+    ways: Sequence[Way]
+    product: str | None
     not_names: frozenset[str]
     are_instances: bool
 
@@ -116,17 +133,10 @@ def shape_of(
     reads = frozenset(_deciding(source, rules, marks))
     by_name = "@name" in reads or (name is None and "@event" in reads)
     words = sorted(one for one in reads & attributes.keys() if _is_attribute(one))
-    groups = {group: alive(takes, present) for group, takes in source.identity.items()}
-    identity = source.table.identity
     return Shape(
         source=source,
         name=name,
-        who=Who(
-            **groups,
-            is_told=any(groups.values()) or identity.names_are == "instances",
-            not_names=frozenset(identity.not_names),
-            are_instances=identity.names_are == "instances",
-        ),
+        who=_who(source, present),
         session=first_alive(source.session, present),
         call=first_alive(source.call, present),
         seq=first_alive(source.seq, present),
@@ -137,6 +147,22 @@ def shape_of(
         words_of=_picker(words),
         by_name=by_name,
         known=_ALWAYS_KNOWN.union(words, _NAME_FACTS if by_name else {"@event"} if name is not None else ()),
+    )
+
+
+def _who(source: Source, present: AbstractSet[str]) -> Who:
+    """Return where an agent's id comes from; users count only where the table knows its product."""
+    identity = source.table.identity
+    groups = ["fleet", "person", "workload", *(["user"] if source.product is not None else [])]
+    return Who(
+        ways=[
+            Way(one, get, group in {"person", "user"})
+            for group in groups
+            for one, get in alive(source.identity[group], present)
+        ],
+        product=source.product,
+        not_names=frozenset(identity.not_names),
+        are_instances=identity.names_are == "instances",
     )
 
 

@@ -29,10 +29,12 @@ def text(value: object, most: int = MAX_STRING) -> str | None:
     ('true', '2', None, 'a,b')
     """
     if type(value) is str:
-        if len(value) <= most and value.isascii():
+        if value.isascii() and len(value) <= most:
             return value if value and value not in REDACTED else None
         return cut(clean(value), most)
-    if value is None or value in _EMPTY:
+    if value is None:
+        return None
+    if value in _EMPTY:
         return None
     if isinstance(value, bool):
         return _WORDS[value]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from detector.otlp.facts import Subject
-from detector.otlp.shapes import Named, Shape
+from detector.otlp.shapes import Shape
 from detector.otlp.traces import Node
 from detector.otlp.values import text
 
@@ -50,22 +50,14 @@ def find(shape: Shape, subject: Subject, chain: Sequence[Node]) -> Found:
     Names of agents in spans are looked for upwards in the `chain` of spans, this one first: of the nearest span that
     has one, here or in another service.
     """
-    if not shape.who.is_told:
-        return _named(subject, chain)
-    who, product = shape.who, shape.source.table.product
-    instance = subject.agent
-    fixed = _first(who.fleet, subject)
-    if fixed is None and (person := _first(who.person, subject)) is not None:
-        fixed = (_under(product or service_of(subject), person[0]), person[1])
-    fixed = fixed or _first(who.workload, subject)
-    if fixed is None and product is not None:
-        user = _first(who.user, subject)
-        fixed = None if user is None else (_under(product, user[0]), user[1])
-    if fixed is None and who.are_instances:
-        fixed = (product or service_of(subject), "product")
-    if fixed is not None:
-        agent_id, taken_from = fixed
-        return Found(agent_id, taken_from, instance, agent_id if instance is not None else None)
+    who = shape.who
+    for source, get, is_under in who.ways:
+        if (value := text(get(subject))) is not None:
+            agent_id = _under(who.product or service_of(subject), value) if is_under else value
+            return Found(agent_id, source, subject.agent, None if subject.agent is None else agent_id)
+    if who.are_instances:
+        agent_id = who.product or service_of(subject)
+        return Found(agent_id, "product", subject.agent, None if subject.agent is None else agent_id)
     return _named(subject, chain)
 
 
@@ -93,22 +85,6 @@ def _named(subject: Subject, chain: Sequence[Node]) -> Found:
         return Found(subject.home.service, SERVICE)
     scope = text(subject.item.scope)
     return Found(UNKNOWN, UNKNOWN) if scope is None else Found(scope, "scope")
-
-
-def session_of(subject: Subject, chain: Sequence[Node]) -> str | None:
-    """Return the conversation of the outermost span that has one; a sub-agent's own is a part of it."""
-    found = subject.session
-    for node in chain:
-        found = node.session or found
-    return found
-
-
-def _first(named: Named, subject: Subject) -> tuple[str, str] | None:
-    """Return the first value that is there, and the source it was taken from."""
-    for name, getter in named:
-        if (value := text(getter(subject))) is not None:
-            return value, name
-    return None
 
 
 def _under(product: str, name: str) -> str:
