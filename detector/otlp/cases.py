@@ -290,6 +290,7 @@ def worth(value: object) -> str | float | bool | None:
         return None
     if type(value) is bool:
         return value
-    if (number := number_in(value, -MAX_NUMBER, MAX_NUMBER)) is not None:
+    number = number_in(value, -MAX_NUMBER, MAX_NUMBER)
+    if number is not None:
         return number
     return None if isinstance(value, _NUMBER) else text(value, MAX_ATTRIBUTE)

@@ -31,25 +31,15 @@ def make_event(shape: Shape, plan: Plan, subject: Subject, traces: Traces) -> Ev
     ts = _time(plan.ts, subject)
     if ts is None or plan.kind is None:
         return None
-    item = subject.item
     fields = _fields(plan, subject)
-    session = subject.session
-    if item.signal == "span":
-        chain = traces.chain(item.trace_id, item.span_id)
-        who = find(shape, subject, chain)
-        for node in chain:  # the conversation of the outermost span that has one: a sub-agent's own is a part of it
-            session = node.session or session
-        session = session or fields.get("session_id")
-    else:
-        who = subject.who or find(shape, subject, ())
-        session = fields.get("session_id") or session
-    trace = text(item.trace_id) if item.trace_id else None
+    who, session = _who_and_session(shape, subject, traces, fields.get("session_id"))
     arguments = None if plan.arguments is None else read_arguments(plan.arguments(subject))
     if "target" not in fields:
         fields["target"] = _target(plan, subject, arguments)
-    fields["session_id"] = session or trace
-    if trace is not None:
+    trace = subject.item.trace_id and text(subject.item.trace_id)
+    if trace:
         fields["trace_id"] = trace
+    fields["session_id"] = session or trace or None
     if who.instance is not None:
         fields["instance_id"] = who.instance
     _name_others(fields, who, subject)
@@ -67,10 +57,24 @@ def make_event(shape: Shape, plan: Plan, subject: Subject, traces: Traces) -> Ev
         ts=ts,
         agent_id=who.agent_id,
         kind=plan.kind,
-        outcome=_outcome(plan, subject),
+        outcome=_outcome(plan, subject) if plan.outcomes else "ok",
         attributes=_attributes(plan, subject, attributes, arguments, fields["target"]),
         **fields,
     )
+
+
+def _who_and_session(shape: Shape, subject: Subject, traces: Traces, said: str | None) -> tuple[Found, str | None]:
+    """Return who acted and in which conversation.
+
+    Of a span, that of the outermost span above it that has one: a sub-agent's own is a part of it.
+    """
+    item, session = subject.item, subject.session
+    if item.signal != "span":
+        return subject.who or find(shape, subject, ()), said or session
+    chain = traces.chain(item.trace_id, item.span_id)
+    for node in chain:
+        session = node.session or session
+    return find(shape, subject, chain), session or said
 
 
 def _target(plan: Plan, subject: Subject, arguments: dict[str, Any] | str | None) -> str | None:
