@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
-from detector.otlp.conditions import Condition, holds_all, prune, settle
-from detector.otlp.facts import HEARD, Getter, Subject, Take, is_dead
-from detector.otlp.plans import CompiledRule
-from detector.otlp.shapes import Shape, Words
+from detector.otlp.conditions import Condition, holds_all, settle
+from detector.otlp.facts import HEARD, Getter, Subject, Take
+from detector.otlp.plans import CompiledRule, Takes
+from detector.otlp.shapes import LeftRule, Shape, Words
 from detector.otlp.sources import first_of, is_there
 from detector.otlp.tables import AMOUNTS, TEXTS
 from detector.otlp.values import MAX_ATTRIBUTE, amount, text
@@ -165,18 +165,18 @@ def _name(shape: Shape, subject: Subject) -> str:
 def _made(shape: Shape, subject: Subject, types: tuple[type, ...] | None) -> Case:
     """Return what is left of a shape for records of a subject's words."""
     name = subject.name = _name(shape, subject)
-    agent, agent_of = _field(shape.source.names, shape, subject)
+    agent, agent_of = _field(shape.names, shape.known, subject)
     agent = text(agent)
     marks = [
         (mark, left) for mark, clauses in shape.marks if (left := settle(clauses, shape.known, subject)) is not None
     ]
     rules: list[tuple[Condition | None, Plan]] = []
     hears = False
-    for rule, clauses in shape.rules:
-        left = settle(clauses, shape.known, subject)
+    for one in shape.rules:
+        left = settle(one.where, shape.known, subject)
         if left is not None:
-            rules.append((holds_all(left) if left else None, _plan(rule, shape, subject)))
-            hears = hears or rule.hears or any(not clause.take.reads.isdisjoint(HEARD) for clause in left)
+            rules.append((holds_all(left) if left else None, _plan(one, shape, subject)))
+            hears = hears or one.rule.hears or any(not clause.take.reads.isdisjoint(HEARD) for clause in left)
             if not left:
                 break
     return Case(
@@ -190,50 +190,50 @@ def _made(shape: Shape, subject: Subject, types: tuple[type, ...] | None) -> Cas
     )
 
 
-def _plan(rule: CompiledRule, shape: Shape, subject: Subject) -> Plan:
+def _plan(left: LeftRule, shape: Shape, subject: Subject) -> Plan:
     """Return what is left of a rule that may hold."""
-    table = rule.table
+    rule, table, known = left.rule, left.rule.table, shape.known
     plan = Plan(
         title=rule.title, kind=table.kind, drop=table.drop, why=table.why, constants={}, of_resource=[], attributes=[],
         texts=[], amounts=[], ts=None, seq=None, arguments=None, place=None, credential=None, outcomes=[], carry=[],
         event_id=[],
     )  # fmt: skip
     if table.drop is None:
-        _fill(plan, rule, shape, subject)
-        plan.outcomes = _outcomes(rule, shape, subject)
-        plan.carry = [one for name, takes in rule.carry if (one := _carried(name, takes, shape, subject)) is not None]
-        ways = [way for way in rule.event_id if not any(is_dead(take, shape.present) for take in way)]
-        plan.event_id = [[take.get for take in way] for way in ways]
+        rule = left.thin(shape.present)
+        _fill(plan, rule.fields, known, subject)
+        plan.outcomes = _outcomes(rule, known, subject)
+        plan.carry = [one for name, takes in rule.carry if (one := _carried(name, takes, known, subject)) is not None]
+        plan.event_id = [[take.get for take in way] for way in rule.event_id]
     return plan
 
 
-def _fill(plan: Plan, rule: CompiledRule, shape: Shape, subject: Subject) -> None:
+def _fill(plan: Plan, fields: Takes, known: AbstractSet[str], subject: Subject) -> None:
     """Put into a plan what is known of an event's fields, and how the others are taken."""
-    for field, takes in rule.fields:
-        value, getter = _field(takes, shape, subject)
+    for field, takes in fields:
+        value, getter = _field(takes, known, subject)
         if field in _APART:
             setattr(plan, _APART[field], getter if getter is not None or value is None else _constant(value))
         elif field not in AMOUNTS + TEXTS:
             continue
         elif getter is None:
-            known = amount(value) if field in AMOUNTS else text(value)
-            if known is not None:
-                plan.constants[field] = known
+            constant = amount(value) if field in AMOUNTS else text(value)
+            if constant is not None:
+                plan.constants[field] = constant
         elif field in AMOUNTS:
             plan.amounts.append((field, getter))
         else:
-            _fill_text(plan, field, [take for take in takes if not is_dead(take, shape.present)], shape, getter)
+            _fill_text(plan, field, takes, known, getter)
 
 
 def _constant(value: object) -> Getter:
     return lambda _: value
 
 
-def _fill_text(plan: Plan, field: str, alive: Sequence[Take], shape: Shape, getter: Getter) -> None:
+def _fill_text(plan: Plan, field: str, takes: Sequence[Take], known: AbstractSet[str], getter: Getter) -> None:
     """Put into a plan how a text is taken."""
-    if len(alive) == 1 and alive[0].attribute is not None:
-        plan.attributes.append((field, alive[0].attribute))
-    elif all(_is_of_resource(take, shape.known) for take in alive):
+    if len(takes) == 1 and takes[0].attribute is not None:
+        plan.attributes.append((field, takes[0].attribute))
+    elif all(_is_of_resource(take, known) for take in takes):
         plan.of_resource.append((field, getter))
     else:
         plan.texts.append((field, getter))
@@ -243,13 +243,11 @@ def _is_of_resource(take: Take, known: AbstractSet[str]) -> bool:
     return all(one.startswith("resource:") or one in known for one in take.reads)
 
 
-def _field(takes: Sequence[Take], shape: Shape, subject: Subject) -> tuple[Any, Getter | None]:
+def _field(takes: Sequence[Take], known: AbstractSet[str], subject: Subject) -> tuple[Any, Getter | None]:
     """Return the first value of several sources, if it is known; else how it is taken."""
     left: list[Take] = []
     for take in takes:
-        if is_dead(take, shape.present):
-            continue
-        if not take.reads <= shape.known:
+        if not take.reads <= known:
             left.append(take)
             continue
         value = take.get(subject)
@@ -261,12 +259,13 @@ def _field(takes: Sequence[Take], shape: Shape, subject: Subject) -> tuple[Any, 
     return (None, first_of(left)) if left else (None, None)
 
 
-def _outcomes(rule: CompiledRule, shape: Shape, subject: Subject) -> Sequence[tuple[Outcome, Condition | None]]:
+def _outcomes(
+    rule: CompiledRule, known: AbstractSet[str], subject: Subject
+) -> Sequence[tuple[Outcome, Condition | None]]:
     """Return the outcomes that may hold, up to the first that does."""
     found: list[tuple[Outcome, Condition | None]] = []
     for outcome, clauses in rule.outcome:
-        alive = prune(clauses, shape.present)
-        left = None if alive is None else settle(alive, shape.known, subject)
+        left = settle(clauses, known, subject)
         if left is None:
             continue
         found.append((outcome, holds_all(left) if left else None))
@@ -275,13 +274,13 @@ def _outcomes(rule: CompiledRule, shape: Shape, subject: Subject) -> Sequence[tu
     return found
 
 
-def _carried(name: str, takes: Sequence[Take], shape: Shape, subject: Subject) -> Carried | None:
+def _carried(name: str, takes: Sequence[Take], known: AbstractSet[str], subject: Subject) -> Carried | None:
     """Return what an event carries under a name; None if that is nothing."""
-    value, getter = _field(takes, shape, subject)
+    value, getter = _field(takes, known, subject)
     if getter is not None:
         return Carried(name, None, getter)
-    known = worth(value)
-    return None if known is None else Carried(name, known, None)
+    constant = worth(value)
+    return None if constant is None else Carried(name, constant, None)
 
 
 def worth(value: object) -> str | float | bool | None:

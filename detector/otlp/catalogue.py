@@ -50,9 +50,9 @@ class Catalogue:
         Within a batch the records of one resource ask its `home` first.
         """
         key: _Key = (item.signal, item.scope, name if item.signal == "log" else "", tuple(item.attributes))
-        found = home.shapes.get(key, self)
-        if found is not self:
-            return found
+        if key in home.shapes:
+            met: Shape | None = home.shapes[key]
+            return met
         whole = (home.said, home.names, key)
         if whole in self._shapes:
             self._shapes.move_to_end(whole)

@@ -44,6 +44,11 @@ def _asks_word(values: Sequence[Any]) -> bool:
     return any(one not in {"*", "!"} and not str(one).startswith(">") for one in values)
 
 
+def asked(clauses: Sequence[Clause]) -> frozenset[str]:
+    """Return everything whose word decides over some clauses."""
+    return frozenset().union(*(clause.take.reads for clause in clauses if clause.asks_word))
+
+
 def holds_all(clauses: Sequence[Clause]) -> Condition:
     """Return the function that tells whether all clauses hold for a record; at least one must be given."""
     if len(clauses) == 1:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from detector.errors import ProfileError
-from detector.otlp.conditions import Clause, compile_where
+from detector.otlp.conditions import Clause, asked, compile_where
 from detector.otlp.facts import HEARD, Take
 from detector.otlp.sources import compile_source
 from detector.otlp.tables import Fields, RuleTable, Table, fields
@@ -14,13 +14,16 @@ from detector.schema.amends import cut
 from detector.schema.event import Outcome
 
 MAX_TITLE: Final = 60
+WORD_FIELDS: Final = frozenset({"name", "model"})
+"""Fields whose values are few: names of operations, tools and models decide with, so that they are read once."""
 Takes = Sequence[tuple[str, Sequence[Take]]]
 
 
 class CompiledRule(NamedTuple):
     """A rule, compiled.
 
-    `named` is the condition that its names are for spans; `hears` tells whether its event is made of what others told.
+    `named` is the condition that its names are for spans. `asks` is what decides over its outcome, name and model;
+    `hears` tells whether its event is made of what others told.
     """
 
     table: RuleTable
@@ -31,6 +34,7 @@ class CompiledRule(NamedTuple):
     outcome: Sequence[tuple[Outcome, Sequence[Clause]]]
     carry: Takes
     event_id: Sequence[Sequence[Take]]
+    asks: frozenset[str]
     hears: bool
 
 
@@ -120,6 +124,10 @@ def _rule(rule: RuleTable, table: Table) -> CompiledRule:
         outcome=outcome,
         carry=carry,
         event_id=ways,
+        asks=frozenset().union(
+            *(asked(clauses) for _, clauses in outcome),
+            *(take.reads for field, some in takes if field in WORD_FIELDS for take in some),
+        ),
         hears=any(not take.reads.isdisjoint(HEARD) for take in made_of),
     )
 

@@ -32,7 +32,7 @@ class _Exact(Struct, rename="camel", forbid_unknown_fields=True, eq=False, gc=Fa
     """A table with just these names, all of which may be left out."""
 
 
-class _Value(_Exact, frozen=True):
+class _Value(_Exact):
     string_value: Any = UNSET
     int_value: Any = UNSET
     double_value: Any = UNSET

@@ -7,14 +7,14 @@ record, such as its operation; `detector/otlp/cases.py` works out what is left f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
-from detector.otlp.conditions import Clause, prune
+from detector.otlp.conditions import Clause, asked, prune
 from detector.otlp.facts import Getter, Take, is_dead
 from detector.otlp.item import Attributes, Item
 from detector.otlp.plans import CompiledRule, Source, Takes, like
@@ -24,8 +24,6 @@ Named = Sequence[tuple[str, Getter]]
 Words = tuple[int, int, str, tuple[Any, ...]]
 """Kind, status and name of a record, and the values of the attributes that decide over it."""
 
-WORD_FIELDS: Final = frozenset({"name", "model"})
-"""Fields whose values are few: names of operations, tools and models decide with, so that they are read once."""
 _ALWAYS_KNOWN: Final = frozenset({"@scope", "@kind", "@status"})
 _NAME_FACTS: Final = frozenset({"@name", "@event"})
 _NO_NAMES: Final = ("@", "$", "=", "resource:", "event:")
@@ -60,6 +58,26 @@ class Who(Struct, eq=False, gc=False):
     are_instances: bool
 
 
+class LeftRule(Struct, eq=False):
+    """A rule that may hold, what is left of its condition, and whether what it has not was taken out of it."""
+
+    rule: CompiledRule
+    where: Sequence[Clause]
+    is_thin: bool = False
+
+    def thin(self, present: AbstractSet[str]) -> CompiledRule:
+        """Return the rule without sources that records with just these attributes do not have."""
+        if not self.is_thin:
+            rule, self.is_thin = self.rule, True
+            self.rule = rule._replace(
+                fields=_thin(rule.fields, present),
+                outcome=[(one, left) for one, clauses in rule.outcome if (left := prune(clauses, present)) is not None],
+                carry=_thin(rule.carry, present),
+                event_id=[way for way in rule.event_id if not any(is_dead(take, present) for take in way)],
+            )
+        return self.rule
+
+
 class Shape(Struct, eq=False):
     """What is left of a source for records with the same attributes.
 
@@ -77,8 +95,10 @@ class Shape(Struct, eq=False):
         What it may tell the span above it, and when.
     derived : sequence of (str, callable)
         What the table derives.
-    rules : sequence of (CompiledRule, sequence of Clause)
-        Rules that may hold, with what is left of their conditions.
+    names : sequence of Take
+        Where the name of its agent may stand.
+    rules : sequence of LeftRule
+        Rules that may hold.
     present : frozenset of str
         Attributes of the record, and those of its resource with ``resource:`` before them.
     words_of : callable
@@ -99,7 +119,8 @@ class Shape(Struct, eq=False):
     seq: Getter | None
     marks: Sequence[tuple[str, Sequence[Clause]]]
     derived: Named
-    rules: Sequence[tuple[CompiledRule, Sequence[Clause]]]
+    names: Sequence[Take]
+    rules: Sequence[LeftRule]
     present: frozenset[str]
     words_of: Callable[[Attributes], tuple[Any, ...]]
     by_name: bool
@@ -128,9 +149,14 @@ def shape_of(
         Of the record and of its resource: their names count, not their values.
     """
     present = frozenset({*attributes, *(f"resource:{one}" for one in resource)})
-    rules = [(rule, left) for rule in source.rules if (left := _left(rule, signal, name, present)) is not None]
+    rules = [LeftRule(rule, left) for rule in source.rules if (left := _left(rule, signal, name, present)) is not None]
     marks = [(mark, left) for mark, clauses in source.marks if (left := prune(clauses, present)) is not None]
-    reads = frozenset(_deciding(source, rules, marks))
+    names = [take for take in source.names if not is_dead(take, present)]
+    reads = frozenset().union(
+        *(take.reads for take in names),
+        *(asked(clauses) for _, clauses in marks),
+        *(asked(left.where) | left.rule.asks for left in rules),
+    )
     by_name = "@name" in reads or (name is None and "@event" in reads)
     words = sorted(one for one in reads & attributes.keys() if _is_attribute(one))
     return Shape(
@@ -142,6 +168,7 @@ def shape_of(
         seq=first_alive(source.seq, present),
         marks=marks,
         derived=alive(source.derived, present),
+        names=names,
         rules=rules,
         present=present,
         words_of=_picker(words),
@@ -178,32 +205,6 @@ def _left(rule: CompiledRule, signal: str, name: str | None, present: AbstractSe
     return prune(rule.where, present)
 
 
-def _deciding(
-    source: Source,
-    rules: Sequence[tuple[CompiledRule, Sequence[Clause]]],
-    marks: Sequence[tuple[str, Sequence[Clause]]],
-) -> Iterator[str]:
-    """Yield what decides over a record: what conditions compare with words, and where names come from."""
-    for take in source.names:
-        yield from take.reads
-    for _, clauses in marks:
-        yield from _asked(clauses)
-    for rule, clauses in rules:
-        yield from _asked(clauses)
-        for _, clauses_of_outcome in rule.outcome:
-            yield from _asked(clauses_of_outcome)
-        for field, takes in rule.fields:
-            if field in WORD_FIELDS:
-                for take in takes:
-                    yield from take.reads
-
-
-def _asked(clauses: Sequence[Clause]) -> Iterator[str]:
-    for clause in clauses:
-        if clause.asks_word:
-            yield from clause.take.reads
-
-
 def _is_attribute(source: str) -> bool:
     """Return whether a table that names this means the record's attribute of just this name."""
     return "#" not in source and not source.startswith(_NO_NAMES)
@@ -217,6 +218,12 @@ def _picker(words: Sequence[str]) -> Callable[[Attributes], tuple[Any, ...]]:
         only = words[0]
         return lambda attributes: (attributes[only],)
     return itemgetter(*words)
+
+
+def _thin(named: Takes, present: AbstractSet[str]) -> Takes:
+    """Return the named sources without those that have no value."""
+    thin = [(name, [take for take in takes if not is_dead(take, present)]) for name, takes in named]
+    return [(name, takes) for name, takes in thin if takes]
 
 
 def alive(named: Takes, present: AbstractSet[str]) -> Named:
