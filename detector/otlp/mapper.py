@@ -61,6 +61,8 @@ class RecordVerdict(Struct, frozen=True, gc=False):
         ``mapped``, or a countable word why not.
     why : str
         The same for a reader.
+    content : bytes or None
+        The event in JSON, where it was put into bytes already.
     """
 
     source: str
@@ -68,6 +70,7 @@ class RecordVerdict(Struct, frozen=True, gc=False):
     event: Event | None
     reason: str
     why: str
+    content: bytes | None = None
 
 
 class _Read(Struct, eq=False, gc=False):
@@ -193,8 +196,10 @@ class Mapper:
             self._ids.popitem(last=False)
         if event.seq is not None and subject.session is not None:
             lost = self.sequences.tell(_followed_by(shape, subject))
-            event = replace(event, attributes={**event.attributes, NEVER_CAME: lost}) if lost else event
-        return RecordVerdict(source.name, subject.name, event, MAPPED, plan.title)
+            if lost:
+                event = replace(event, attributes={**event.attributes, NEVER_CAME: lost})
+                return RecordVerdict(source.name, subject.name, event, MAPPED, plan.title)
+        return RecordVerdict(source.name, subject.name, event, MAPPED, plan.title, content if known is None else None)
 
 
 def _not_known(subject: Subject) -> RecordVerdict:

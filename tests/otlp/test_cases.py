@@ -74,7 +74,7 @@ def test_words_without_number_leave_no_more_than_the_caps(monkeypatch: pytest.Mo
     shapes = [shape for shape in mapper._catalogue._shapes.values() if shape is not None]
     assert len(shapes) == 3
     assert all(len(shape.cases) <= 4 for shape in shapes)
-    assert len(mapper._cases._order) == 8
+    assert sum(len(shape.cases) for shape in shapes) <= len(mapper._cases._order) == 8
 
 
 def test_a_shape_in_use_outlives_a_flood_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
