@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from detector.otlp.arguments import read_arguments, short_values, target_of
-from detector.otlp.cases import Plan, worth
+from detector.otlp.branches import RulePlan, worth
 from detector.otlp.facts import Getter, Subject
 from detector.otlp.shapes import Shape
 from detector.otlp.traces import Traces
@@ -23,7 +23,7 @@ TAKEN_FROM: Final = "otlp.agent_from"
 _DIGEST_BYTES: Final = 8
 
 
-def make_event(shape: Shape, plan: Plan, subject: Subject, traces: Traces) -> Event | None:
+def make_event(shape: Shape, plan: RulePlan, subject: Subject, traces: Traces) -> Event | None:
     """Return the event a rule makes of a record; None if the record has no time.
 
     What is longer than the schema allows is cut, with a digest of the whole; what is no number is left out.
@@ -77,7 +77,7 @@ def _who_and_session(shape: Shape, subject: Subject, traces: Traces, said: str |
     return find(shape, subject, chain), session or said
 
 
-def _target(plan: Plan, subject: Subject, arguments: dict[str, Any] | str | None) -> str | None:
+def _target(plan: RulePlan, subject: Subject, arguments: dict[str, Any] | str | None) -> str | None:
     """Return where an act goes if no attribute says it: what its arguments tell, else what its table says."""
     found = None if arguments is None else text(target_of(arguments))
     return text(plan.place(subject)) if found is None and plan.place is not None else found
@@ -95,7 +95,7 @@ def _name_others(fields: dict[str, Any], who: Found, subject: Subject) -> None:
         fields["model"] = _bare_model(fields["model"])
 
 
-def _fields(plan: Plan, subject: Subject) -> dict[str, Any]:
+def _fields(plan: RulePlan, subject: Subject) -> dict[str, Any]:
     """Return the fields of an event that are texts and numbers as they stand in a record."""
     known = subject.home.fields.get(plan)
     if known is None:
@@ -116,7 +116,7 @@ def _fields(plan: Plan, subject: Subject) -> dict[str, Any]:
     return fields
 
 
-def _outcome(plan: Plan, subject: Subject) -> Outcome:
+def _outcome(plan: RulePlan, subject: Subject) -> Outcome:
     for outcome, holds in plan.outcomes:
         if holds is None or holds(subject):
             return outcome
@@ -150,7 +150,7 @@ def _time(getter: Getter | None, subject: Subject) -> datetime | None:
     return found
 
 
-def _event_id(plan: Plan, subject: Subject) -> str:
+def _event_id(plan: RulePlan, subject: Subject) -> str:
     """Return the id: the first way of the table whose parts are all there, else the span, else a digest."""
     for way in plan.event_id:
         parts = [text(getter(subject)) for getter in way]
@@ -180,7 +180,7 @@ def _peer(name: str | None, who: Found, subject: Subject) -> str | None:
 
 
 def _attributes(
-    plan: Plan,
+    plan: RulePlan,
     subject: Subject,
     found: dict[str, Any],
     arguments: dict[str, Any] | str | None,

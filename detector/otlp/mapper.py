@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from detector.otlp.cases import MAX_NAME, Case, Cases, Plan
+from detector.otlp.branches import MAX_NAME, RuleBranch, Branches, RulePlan
 from detector.otlp.catalogue import Catalogue, compile_all, shipped_sources
 from detector.otlp.events import content_of, make_event, time_s_of
 from detector.otlp.facts import Home, Subject, home_of
@@ -74,11 +74,11 @@ class RecordVerdict(Struct, frozen=True, gc=False):
 
 
 class _Read(Struct, eq=False, gc=False):
-    """A record, its shape and case, and what was found out before its rule is chosen."""
+    """A record, its shape and branch, and what was found out before its rule is chosen."""
 
     subject: Subject
     shape: Shape | None = None
-    case: Case | None = None
+    branch: RuleBranch | None = None
 
 
 class Mapper:
@@ -94,7 +94,7 @@ class Mapper:
 
     def __init__(self, tables: Sequence[Table] | None = None) -> None:
         self._catalogue = Catalogue(shipped_sources() if tables is None else compile_all(tables))
-        self._cases = Cases()
+        self._branches = Branches()
         self._traces = Traces()
         self._ids: OrderedDict[str, int] = OrderedDict()
         self.sequences = Sequences()
@@ -128,38 +128,38 @@ class Mapper:
             if is_placed:
                 self._traces.note(item.trace_id, item.span_id, Node(parent=item.parent_id), _NO_MARKS)
             return _Read(subject)
-        case = self._cases.of(shape, subject)
+        branch = self._branches.of(shape, subject)
         if shape.derived:
             subject.derived = {key: getter(subject) for key, getter in shape.derived}
         if shape.session is not None:
             subject.session = text(shape.session(subject))
-        _name_agent(shape, case, subject)
+        _name_agent(shape, branch, subject)
         if is_placed:
             node = Node(item.parent_id, subject.agent_id, subject.session)
             marks = _NO_MARKS
-            if case.marks:
-                marks = frozenset([mark for mark, holds in case.marks if holds is None or holds(subject)])
+            if branch.marks:
+                marks = frozenset([mark for mark, holds in branch.marks if holds is None or holds(subject)])
             self._traces.note(item.trace_id, item.span_id, node, marks)
         elif is_log and subject.session is not None:
             self._traces.tell(shape.source.name, subject.session)
             if shape.call is not None and (call := text(shape.call(subject))) is not None:
                 self._traces.tell(subject.session, call)
-        return _Read(subject, shape, case)
+        return _Read(subject, shape, branch)
 
     def _judge(self, read: _Read) -> RecordVerdict:
         """Return the verdict on one record, its batch noted."""
-        subject, shape, case = read.subject, read.shape, read.case
-        if shape is None or case is None:
+        subject, shape, branch = read.subject, read.shape, read.branch
+        if shape is None or branch is None:
             return _not_known(subject)
         if subject.item.signal == "span":
-            if case.hears:
+            if branch.hears:
                 self._hear(shape, subject)
         elif shape.seq is not None and subject.session is not None:
             number = whole(shape.seq(subject))
             if number is not None:
                 self.sequences.see(_followed_by(shape, subject), number, lambda: time_s_of(subject))
         source = shape.source
-        for holds, plan in case.rules:
+        for holds, plan in branch.rules:
             if holds is None or holds(subject):
                 if plan.drop is None:
                     return self._event(shape, plan, subject)
@@ -175,7 +175,7 @@ class Mapper:
             if subject.is_told and shape.call is not None and (call := text(shape.call(subject))) is not None:
                 subject.is_call_told = self._traces.is_told(subject.session, call)
 
-    def _event(self, shape: Shape, plan: Plan, subject: Subject) -> RecordVerdict:
+    def _event(self, shape: Shape, plan: RulePlan, subject: Subject) -> RecordVerdict:
         """Return the event a rule makes, with an id that no other event has."""
         source = shape.source
         event = make_event(shape, plan, subject, self._traces)
@@ -214,9 +214,9 @@ def _not_known(subject: Subject) -> RecordVerdict:
     return RecordVerdict(_unknown(subject), subject.name, None, "no_table", why)
 
 
-def _name_agent(shape: Shape, case: Case, subject: Subject) -> None:
+def _name_agent(shape: Shape, branch: RuleBranch, subject: Subject) -> None:
     """Note the name a record gives its agent: none where it gives none, or a constant of its library."""
-    name = case.agent if case.agent_of is None else text(case.agent_of(subject))
+    name = branch.agent if branch.agent_of is None else text(branch.agent_of(subject))
     if name is None or name in shape.who.not_names:
         return
     subject.agent = name

@@ -2,7 +2,7 @@
 
 Most sources of a table are not there in most records: a rule whose condition the attributes settle, and a source they
 do not have, are looked at no more. What is left is a *shape*. Which of its rules hold then rests on a few *words* of a
-record, such as its operation; `detector/otlp/cases.py` works out what is left for each.
+record, such as its operation; `detector/otlp/branches.py` works out what is left for each.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Shape(Struct, eq=False):
         Whether the name of the record decides too.
     known : frozenset of str
         Everything that is the same in two records of the same words.
-    cases : dict
+    branches : dict
         Words -> what is left for them.
     """
 
@@ -125,7 +125,7 @@ class Shape(Struct, eq=False):
     words_of: Callable[[Attributes], tuple[Any, ...]]
     by_name: bool
     known: frozenset[str]
-    cases: dict[Words, Any] = {}
+    branches: dict[Words, Any] = {}
 
     def words(self, item: Item) -> Words:
         """Return what decides over a record of this shape."""

@@ -1,8 +1,8 @@
 """What is left of a shape for records of the same words: usually one rule, and the few values it does not know yet.
 
 A shape's rules compare a handful of attributes with words. Where these are the same, so are the rule, the outcome and
-every field that is made of them alone: a *case* holds them. Only what differs from record to record is then looked at.
-Nothing is remembered by what somebody wrote: words are short, and shapes and cases have caps that evict.
+every field that is made of them alone: a *branch* holds them. Only what differs between records is then looked at.
+Nothing is remembered by what somebody wrote: words are short, and shapes and branches have caps that evict.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ MAX_NAME: Final = 128
 MAX_WORD: Final = 256
 """Characters of a word that is remembered: longer ones are worked out each time."""
 MAX_OF_SHAPE: Final = 512
-"""Cases of one shape that are remembered: names without number in one source push out no other source's."""
-MAX_CASES: Final = 8_192
-"""Cases remembered in all, of some 3 KB each; one that is new costs about 60 us."""
+"""Branches of one shape that are remembered: names without number in one source push out no other source's."""
+MAX_BRANCHES: Final = 8_192
+"""Branches remembered in all, of some 3 KB each; one that is new costs about 60 us."""
 
 
 _NUMBER: Final = (int, float)
@@ -47,7 +47,7 @@ class Carried(NamedTuple):
     get: Getter | None
 
 
-class Plan(Struct, eq=False):
+class RulePlan(Struct, eq=False):
     """What becomes of a record: an event, or nothing for a reason.
 
     Parameters
@@ -95,7 +95,7 @@ class Plan(Struct, eq=False):
     event_id: Sequence[Sequence[Getter]]
 
 
-class Case(Struct, eq=False):
+class RuleBranch(Struct, eq=False):
     """What is left of a shape for records of the same words.
 
     Parameters
@@ -112,7 +112,7 @@ class Case(Struct, eq=False):
         What the record tells the span above it.
     hears : bool
         Whether it matters what other records told.
-    rules : sequence of (callable or None, Plan)
+    rules : sequence of (callable or None, RulePlan)
         In order, the first that holds counts.
     """
 
@@ -122,39 +122,39 @@ class Case(Struct, eq=False):
     agent_of: Getter | None
     marks: Sequence[tuple[str, Condition | None]]
     hears: bool
-    rules: Sequence[tuple[Condition | None, Plan]]
+    rules: Sequence[tuple[Condition | None, RulePlan]]
 
 
-class Cases:
-    """The cases that are remembered: of each shape, and at most :data:`MAX_CASES` in all, the oldest go first."""
+class Branches:
+    """The branches that are remembered: of each shape, and at most :data:`MAX_BRANCHES` in all, the oldest go first."""
 
     def __init__(self) -> None:
         self._order: deque[tuple[Shape, Words]] = deque()
 
-    def of(self, shape: Shape, subject: Subject) -> Case:
-        """Return the case of a record, and give the record its name, prefix off."""
+    def of(self, shape: Shape, subject: Subject) -> RuleBranch:
+        """Return the branch of a record, and give the record its name, prefix off."""
         words = shape.words(subject.item)
         try:
-            found: Case | None = shape.cases.get(words)
+            found: RuleBranch | None = shape.branches.get(words)
         except TypeError:  # a list or table where a word is looked for
             return _made(shape, subject, None)
         if found is not None and (found.types is None or found.types == tuple(map(type, words[3]))):
             subject.name = found.name if shape.by_name or shape.name is not None else _name(shape, subject)
             return found
         types = None if all(one is None or type(one) is str for one in words[3]) else tuple(map(type, words[3]))
-        case = _made(shape, subject, types)
+        branch = _made(shape, subject, types)
         if found is None and all(type(one) is not str or len(one) <= MAX_WORD for one in (words[2], *words[3])):
-            self._remember(shape, words, case)
-        return case
+            self._remember(shape, words, branch)
+        return branch
 
-    def _remember(self, shape: Shape, words: Words, case: Case) -> None:
-        if len(shape.cases) >= MAX_OF_SHAPE:
-            del shape.cases[next(iter(shape.cases))]
-        shape.cases[words] = case
+    def _remember(self, shape: Shape, words: Words, branch: RuleBranch) -> None:
+        if len(shape.branches) >= MAX_OF_SHAPE:
+            del shape.branches[next(iter(shape.branches))]
+        shape.branches[words] = branch
         self._order.append((shape, words))
-        if len(self._order) > MAX_CASES:
+        if len(self._order) > MAX_BRANCHES:
             forgotten, key = self._order.popleft()
-            forgotten.cases.pop(key, None)
+            forgotten.branches.pop(key, None)
 
 
 def _name(shape: Shape, subject: Subject) -> str:
@@ -162,7 +162,7 @@ def _name(shape: Shape, subject: Subject) -> str:
     return shape.source.stripped(text(subject.item.name, MAX_NAME) or "") if shape.name is None else shape.name
 
 
-def _made(shape: Shape, subject: Subject, types: tuple[type, ...] | None) -> Case:
+def _made(shape: Shape, subject: Subject, types: tuple[type, ...] | None) -> RuleBranch:
     """Return what is left of a shape for records of a subject's words."""
     name = subject.name = _name(shape, subject)
     agent, agent_of = _field(shape.names, shape.known, subject)
@@ -170,7 +170,7 @@ def _made(shape: Shape, subject: Subject, types: tuple[type, ...] | None) -> Cas
     marks = [
         (mark, left) for mark, clauses in shape.marks if (left := settle(clauses, shape.known, subject)) is not None
     ]
-    rules: list[tuple[Condition | None, Plan]] = []
+    rules: list[tuple[Condition | None, RulePlan]] = []
     hears = False
     for one in shape.rules:
         left = settle(one.where, shape.known, subject)
@@ -179,7 +179,7 @@ def _made(shape: Shape, subject: Subject, types: tuple[type, ...] | None) -> Cas
             hears = hears or one.rule.hears or any(not clause.take.reads.isdisjoint(HEARD) for clause in left)
             if not left:
                 break
-    return Case(
+    return RuleBranch(
         types=types,
         name=name,
         agent=None if agent in shape.who.not_names else agent,
@@ -190,10 +190,10 @@ def _made(shape: Shape, subject: Subject, types: tuple[type, ...] | None) -> Cas
     )
 
 
-def _plan(left: LeftRule, shape: Shape, subject: Subject) -> Plan:
+def _plan(left: LeftRule, shape: Shape, subject: Subject) -> RulePlan:
     """Return what is left of a rule that may hold."""
     rule, table, known = left.rule, left.rule.table, shape.known
-    plan = Plan(
+    plan = RulePlan(
         title=rule.title, kind=table.kind, drop=table.drop, why=table.why, constants={}, of_resource=[], attributes=[],
         texts=[], amounts=[], ts=None, seq=None, arguments=None, place=None, credential=None, outcomes=[], carry=[],
         event_id=[],
@@ -207,7 +207,7 @@ def _plan(left: LeftRule, shape: Shape, subject: Subject) -> Plan:
     return plan
 
 
-def _fill(plan: Plan, fields: Takes, known: AbstractSet[str], subject: Subject) -> None:
+def _fill(plan: RulePlan, fields: Takes, known: AbstractSet[str], subject: Subject) -> None:
     """Put into a plan what is known of an event's fields, and how the others are taken."""
     for field, takes in fields:
         value, getter = _field(takes, known, subject)
@@ -229,7 +229,7 @@ def _constant(value: object) -> Getter:
     return lambda _: value
 
 
-def _fill_text(plan: Plan, field: str, takes: Sequence[Take], known: AbstractSet[str], getter: Getter) -> None:
+def _fill_text(plan: RulePlan, field: str, takes: Sequence[Take], known: AbstractSet[str], getter: Getter) -> None:
     """Put into a plan how a text is taken."""
     if len(takes) == 1 and takes[0].attribute is not None:
         plan.attributes.append((field, takes[0].attribute))

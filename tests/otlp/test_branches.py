@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.otlp import cases, catalogue
+from detector.otlp import branches, catalogue
 from detector.otlp.mapper import Mapper, RecordVerdict
 from detector.otlp.read import read
 from detector.otlp.sequences import Sequences
@@ -62,8 +62,8 @@ def test_an_attribute_called_like_a_source_of_a_table_is_not_taken_for_it() -> N
 
 def test_words_without_number_leave_no_more_than_the_caps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tool after tool, attribute after attribute: the oldest are forgotten, and each event is still its own."""
-    monkeypatch.setattr(cases, "MAX_OF_SHAPE", 4)
-    monkeypatch.setattr(cases, "MAX_CASES", 8)
+    monkeypatch.setattr(branches, "MAX_OF_SHAPE", 4)
+    monkeypatch.setattr(branches, "MAX_BRANCHES", 8)
     monkeypatch.setattr(catalogue, "MAX_SHAPES", 3)
     mapper = Mapper()
     for number in range(40):
@@ -73,8 +73,8 @@ def test_words_without_number_leave_no_more_than_the_caps(monkeypatch: pytest.Mo
         assert event.name == f"t{number}"
     shapes = [shape for shape in mapper._catalogue._shapes.values() if shape is not None]
     assert len(shapes) == 3
-    assert all(len(shape.cases) <= 4 for shape in shapes)
-    assert sum(len(shape.cases) for shape in shapes) <= len(mapper._cases._order) == 8
+    assert all(len(shape.branches) <= 4 for shape in shapes)
+    assert sum(len(shape.branches) for shape in shapes) <= len(mapper._branches._order) == 8
 
 
 def test_a_shape_in_use_outlives_a_flood_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_a_long_word_is_not_remembered() -> None:
     mapper = Mapper()
     verdict = _map(mapper, span(attributes={**TOOL, "gen_ai.tool.name": "x" * 100_000}))[0]
     assert verdict.event is not None
-    assert not mapper._cases._order
+    assert not mapper._branches._order
     (shape,) = mapper._catalogue._shapes.values()
     assert shape is not None
-    assert not shape.cases
+    assert not shape.branches
