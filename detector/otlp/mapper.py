@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from detector.otlp.branches import MAX_NAME, RuleBranch, Branches, RulePlan
+from detector.otlp.branches import MAX_NAME, Branches, RuleBranch, RulePlan
 from detector.otlp.catalogue import Catalogue, compile_all, shipped_sources
 from detector.otlp.events import content_of, make_event, time_s_of
 from detector.otlp.facts import Home, Subject, home_of
