@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from msgspec import Struct
 
 from detector.otlp.conditions import Clause, asked, prune
-from detector.otlp.facts import Getter, Take, is_dead
+from detector.otlp.facts import HEARD, Getter, Take, is_dead
 from detector.otlp.item import Attributes, Item
 from detector.otlp.plans import CompiledRule, Source, Takes, like
 from detector.otlp.sources import first_of
@@ -50,12 +50,15 @@ class Who(Struct, eq=False, gc=False):
         Constants of libraries.
     are_instances : bool
         Whether the names of agents are those of instances.
+    hears : bool
+        Whether it matters what other records told.
     """
 
     ways: Sequence[Way]
     product: str | None
     not_names: frozenset[str]
     are_instances: bool
+    hears: bool
 
 
 class LeftRule(Struct, eq=False):
@@ -190,6 +193,9 @@ def _who(source: Source, present: AbstractSet[str]) -> Who:
         product=source.product,
         not_names=frozenset(identity.not_names),
         are_instances=identity.names_are == "instances",
+        hears=any(
+            not take.reads.isdisjoint(HEARD) for group in groups for _, some in source.identity[group] for take in some
+        ),
     )
 
 
