@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Final
+from typing import Final, TypeVar
 
 from detector.otlp.facts import Home
 from detector.otlp.item import Item
@@ -14,8 +14,14 @@ from detector.otlp.shapes import Shape, shape_of
 from detector.otlp.tables import Match, Table, shipped
 
 MAX_SHAPES: Final = 4_096
-"""Shapes remembered, the ones seen last; senders invent attributes. One that is new costs about 0.3 ms."""
-_Key = tuple[str, str, str, tuple[str, ...]]
+"""Shapes remembered, the ones seen last, and as many ways in which attributes were named: of names that no table looks
+at, senders may invent any number. A shape that is new costs about 0.3 ms, new names of no meaning some 10 us."""
+MAX_LETTERS: Final = 16_384
+"""Characters of all names of a record by which it is remembered; one with more is looked up each time."""
+_Names = tuple[str, ...]
+_Key = tuple[str, str, str, _Names]
+_Whole = tuple[str, _Names, _Key]
+_Kept = TypeVar("_Kept")
 
 
 def compile_all(tables: Sequence[Table]) -> list[Source]:
@@ -42,7 +48,9 @@ class Catalogue:
         self._tests: list[tuple[Callable[[Item, str], bool], Source]] = [
             (_test(source.table.match), source) for source in sources
         ]
-        self._shapes: OrderedDict[tuple[str, tuple[str, ...], _Key], Shape | None] = OrderedDict()
+        self._vocabulary = frozenset().union(*(source.reads for source in sources))
+        self._shapes: OrderedDict[_Whole, Shape | None] = OrderedDict()
+        self._named: OrderedDict[_Whole, _Whole] = OrderedDict()
 
     def shape(self, item: Item, name: str, home: Home) -> Shape | None:
         """Return the shape of a record called `name`, of the table for it; None if there is no table.
@@ -53,15 +61,28 @@ class Catalogue:
         if key in home.shapes:
             met: Shape | None = home.shapes[key]
             return met
-        whole = (home.said, home.names, key)
-        if whole in self._shapes:
-            self._shapes.move_to_end(whole)
-            found = self._shapes[whole]
-        else:
-            found = self._shapes[whole] = self._made(item, name)
-            if len(self._shapes) > MAX_SHAPES:
-                self._shapes.popitem(last=False)
-        home.shapes[key] = found
+        found = home.shapes[key] = self._shape(item, name, self._few((home.said, home.names, key)))
+        return found
+
+    def _few(self, whole: _Whole) -> _Whole:
+        """Return what tables look at of a record's names: one that means nothing to any of them makes no new shape."""
+        if whole in self._named:
+            self._named.move_to_end(whole)
+            return self._named[whole]
+        said, resource, (signal, scope, called, attributes) = whole
+        about = tuple(sorted(one for one in resource if f"resource:{one}" in self._vocabulary))
+        own = tuple(sorted(one for one in attributes if one in self._vocabulary))
+        few = (said, about, (signal, scope, called, own))
+        _remember(self._named, whole, few)
+        return few
+
+    def _shape(self, item: Item, name: str, few: _Whole) -> Shape | None:
+        """Return the shape of records of these names, from memory if it is there."""
+        if few in self._shapes:
+            self._shapes.move_to_end(few)
+            return self._shapes[few]
+        found = self._made(item, name)
+        _remember(self._shapes, few, found)
         return found
 
     def _made(self, item: Item, name: str) -> Shape | None:
@@ -71,6 +92,16 @@ class Catalogue:
             return None
         plain = source.stripped(name) if item.signal == "log" else None
         return shape_of(source, item.signal, plain, item.attributes, item.resource)
+
+
+def _remember(known: OrderedDict[_Whole, _Kept], whole: _Whole, kept: _Kept) -> None:
+    """Put what was worked out for names among what is known, within the caps."""
+    said, resource, (_, scope, called, attributes) = whole
+    if len(said) + len(scope) + len(called) + sum(map(len, resource)) + sum(map(len, attributes)) > MAX_LETTERS:
+        return
+    known[whole] = kept
+    if len(known) > MAX_SHAPES:
+        known.popitem(last=False)
 
 
 def _test(match: Match) -> Callable[[Item, str], bool]:

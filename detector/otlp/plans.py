@@ -23,7 +23,7 @@ class CompiledRule(NamedTuple):
     """A rule, compiled.
 
     `named` is the condition that its names are for spans. `asks` is what decides over its outcome, name and model;
-    `hears` tells whether its event is made of what others told.
+    `hears` tells whether its event is made of what others told. `reads` is everything that it looks at.
     """
 
     table: RuleTable
@@ -36,6 +36,7 @@ class CompiledRule(NamedTuple):
     event_id: Sequence[Sequence[Take]]
     asks: frozenset[str]
     hears: bool
+    reads: frozenset[str]
 
 
 class Source(NamedTuple):
@@ -52,6 +53,14 @@ class Source(NamedTuple):
     marks: Sequence[tuple[str, Sequence[Clause]]]
     derived: Takes
     rules: Sequence[CompiledRule]
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Return every attribute that the table looks at, ``resource:`` before those of a resource."""
+        takes = [*self.names, *self.session, *self.call, *self.seq]
+        takes += [take for named in [*self.identity.values(), self.derived] for _, some in named for take in some]
+        takes += [clause.take for _, clauses in self.marks for clause in clauses]
+        return _reads(takes).union(self.table.match.has, *(rule.reads for rule in self.rules))
 
     def stripped(self, name: str) -> str:
         """Return a record's name without the prefix that this source may or may not put before it."""
@@ -93,6 +102,10 @@ def compile_table(table: Table) -> Source:
         raise ProfileError(table.source, [str(error)]) from None
 
 
+def _reads(takes: Sequence[Take]) -> frozenset[str]:
+    return frozenset().union(*(take.reads | (take.needs or frozenset()) for take in takes))
+
+
 def _takes(sources: Sequence[Any]) -> list[Take]:
     return [compile_source(one) for one in sources]
 
@@ -109,6 +122,8 @@ def _rule(rule: RuleTable, table: Table) -> CompiledRule:
     if found.get("session_id") == table.fields.get("session_id"):
         found.pop("session_id", None)  # the session that was found for the record already
     outcomes = table.outcome if rule.outcome is None else rule.outcome
+    named = compile_where({"@event": list(rule.names)} if rule.names else {})
+    where = compile_where(rule.where)
     outcome = [(one.outcome, compile_where(one.where)) for one in outcomes]
     takes = [(name, _takes(sources)) for name, sources in found.items()]
     carry = [(name.lstrip("$@"), some) for name, some in _named([*rule.carry, *table.carry])]
@@ -118,8 +133,8 @@ def _rule(rule: RuleTable, table: Table) -> CompiledRule:
     return CompiledRule(
         table=rule,
         title=f"{table.source} v{table.version}: {cut(what, MAX_TITLE) or 'any'}",
-        named=compile_where({"@event": list(rule.names)} if rule.names else {}),
-        where=compile_where(rule.where),
+        named=named,
+        where=where,
         fields=takes,
         outcome=outcome,
         carry=carry,
@@ -128,6 +143,7 @@ def _rule(rule: RuleTable, table: Table) -> CompiledRule:
             *(asked(clauses) for _, clauses in outcome),
             *(take.reads for field, some in takes if field in WORD_FIELDS for take in some),
         ),
+        reads=_reads([*made_of, *(clause.take for clause in [*where, *named])]),
         hears=any(not take.reads.isdisjoint(HEARD) for take in made_of),
     )
 

@@ -16,6 +16,8 @@ from detector.otlp.sequences import Sequences
 from tests.otlp.made import as_json, log, request, span
 from tests.otlp.test_laws import logs, services, spans
 
+KNOWN = ("zone", "tenant", "agent.type", "user.id", "enduser.id")
+"""Attributes that tables look at: each one more makes another shape."""
 TOOL = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t"}
 
 
@@ -67,7 +69,7 @@ def test_words_without_number_leave_no_more_than_the_caps(monkeypatch: pytest.Mo
     monkeypatch.setattr(catalogue, "MAX_SHAPES", 3)
     mapper = Mapper()
     for number in range(40):
-        tool = span(number=number, attributes={**TOOL, "gen_ai.tool.name": f"t{number}", f"x{number % 5}": 1})
+        tool = span(number=number, attributes={**TOOL, "gen_ai.tool.name": f"t{number}", KNOWN[number % 5]: "x"})
         event = _map(mapper, tool)[0].event
         assert event is not None
         assert event.name == f"t{number}"
@@ -83,10 +85,38 @@ def test_a_shape_in_use_outlives_a_flood_of_others(monkeypatch: pytest.MonkeyPat
     mapper = Mapper()
     _map(mapper, span(attributes=TOOL))
     (mine,) = mapper._catalogue._shapes.values()
-    for number in range(20):
-        _map(mapper, span(attributes={**TOOL, f"x{number}": 1}))
+    for name in (*KNOWN, *KNOWN[::-1]):
+        _map(mapper, span(attributes={**TOOL, name: "x"}))
         _map(mapper, span(attributes=TOOL))
     assert any(shape is mine for shape in mapper._catalogue._shapes.values())
+    assert len(mapper._catalogue._shapes) == 4
+
+
+def test_names_that_no_table_looks_at_make_no_shape_and_their_memory_has_a_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who invents an attribute a record costs others nothing; names of a megabyte are not kept at all."""
+    monkeypatch.setattr(catalogue, "MAX_SHAPES", 8)
+    mapper = Mapper()
+    for number in range(40):
+        made_up = {f"x{number}": 1} if number % 2 else {f"x{number}" * 20_000: 1}
+        assert _map(mapper, span(number=number, attributes={**TOOL, **made_up}))[0].event is not None
+    assert len(mapper._catalogue._shapes) == 1
+    assert len(mapper._catalogue._named) == 8
+    assert all(len(name) < 10 for *_, (*_, names) in mapper._catalogue._named for name in names if name[0] == "x")
+
+
+def test_a_known_name_beside_made_up_ones_still_counts() -> None:
+    """What a table looks at is in the shape, in whatever order and company it comes."""
+    mapper = Mapper()
+    for attributes in (
+        {"x": 1, **TOOL},
+        {"tenant": "a", **TOOL, "x": 1},
+        {**TOOL, "y": 2, "tenant": "b"},
+        {**TOOL, "y": 1},
+    ):
+        event = _map(mapper, span(attributes=attributes))[0].event
+        assert event is not None
+        assert event.tenant == attributes.get("tenant")
+    assert len(mapper._catalogue._shapes) == 2
 
 
 def test_a_long_word_is_not_remembered() -> None:
