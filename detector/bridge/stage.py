@@ -44,7 +44,7 @@ def staged(records: Sequence[Record], mapper: Mapper, names: TopicNames) -> tupl
         at += len(items)
         for verdict in mine:
             if verdict.event is not None:
-                value = msgspec.json.encode(verdict.event)
+                value = verdict.content or msgspec.json.encode(verdict.event)
                 outputs.append(Output(names.events, verdict.event.agent_id.encode(), value, []))
         outputs += _letters(record, mine, names)
     return outputs, verdicts

@@ -12,6 +12,7 @@ app = typer.Typer(rich_markup_mode="markdown")
 KAFKA = "Kafka"
 ANSWERING = "Answering"
 GATEWAYS = "Gateways"
+TLS = "TLS of ports"
 
 
 Bootstrap = Annotated[
@@ -51,13 +52,14 @@ def edge(
         str | None, typer.Option(help="Name in acknowledgements. (default: edge/ and the host's name)")
     ] = None,
     listen_port: Annotated[
-        int, typer.Option(min=0, max=65_535, help="Port of /livez, /readyz and /metrics on 127.0.0.1; 0: off.")
+        int, typer.Option(min=0, max=65_535, help="Port of /livez, /readyz and /metrics; 0: off.")
     ] = 9465,
+    listen_host: Annotated[str, typer.Option(help="Address of that port.")] = "127.0.0.1",
     ext_authz: Annotated[
         str,
         typer.Option(
-            help="Where gateways ask over gRPC (Envoy's ext_authz, agentgateway's ExtMcp): HOST:PORT of loopback, or "
-            "unix:/path. Needs the extra `gateway`.",
+            help="Where gateways ask over gRPC (Envoy's ext_authz, agentgateway's ExtMcp): unix:/path, or HOST:PORT, "
+            "of loopback or with certificates. Needs the extra `gateway`.",
             rich_help_panel=GATEWAYS,
         ),
     ] = "",
@@ -81,6 +83,22 @@ def edge(
         Literal["deny", "allow"],
         typer.Option(help="A call whose agent no place names.", rich_help_panel=GATEWAYS),
     ] = "deny",
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Certificate with its chain, PEM: ports speak TLS.", rich_help_panel=TLS)
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key, PEM, without password.", rich_help_panel=TLS)] = None,
+    tls_client_ca: Annotated[
+        Path | None,
+        typer.Option(help="Authorities, PEM: who asks needs a certificate of one of them.", rich_help_panel=TLS),
+    ] = None,
+    anyone_may_ask: Annotated[
+        bool,
+        typer.Option(
+            "--anyone-may-ask",
+            help="Listen where other machines reach it without asking for their certificates.",
+            rich_help_panel=TLS,
+        ),
+    ] = False,
     bootstrap: Bootstrap = None,
     topic_prefix: Prefix = None,
     group: Annotated[
@@ -99,6 +117,7 @@ def edge(
 
     from detector.edge.callers import Trust, place_of
     from detector.edge.service import EdgeOptions, run_edge
+    from detector.edge.tls import tls_of
     from detector.errors import SetupError
     from detector.worker.clients import confluent_options
     from detector.worker.log_setup import set_up_logging
@@ -113,7 +132,7 @@ def edge(
     options = EdgeOptions(
         socket_path=socket,
         socket_mode=mode,
-        listen=("127.0.0.1", listen_port) if listen_port else None,
+        listen=(listen_host, listen_port) if listen_port else None,
         fail=fail,
         stale_after_s=stale_after,
         copy=copy,
@@ -126,5 +145,7 @@ def edge(
             tenants_from=tuple(map(place_of, tenant_from or [])),
             unnamed=unnamed,
         ),
+        tls=tls_of(tls_cert, tls_key, tls_client_ca),
+        may_anyone=anyone_may_ask,
     )
     run_edge(confluent_options(settings), settings.topics, options)

@@ -1,8 +1,7 @@
-"""Listens for gateways over gRPC, on loopback or a unix socket. Imported only where `--ext-authz` asks for it."""
+"""Listens for gateways over gRPC, on a unix socket or a port. Imported only where `--ext-authz` asks for it."""
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import Any, Final
 from detector.edge.gateways import Gateways
 from detector.edge.listeners import is_answered
 from detector.edge.metrics import EdgeMetrics
+from detector.edge.tls import Tls
 from detector.errors import SetupError
 
 ENVOY_SERVICE: Final = "envoy.service.auth.v3.Authorization"
@@ -34,19 +34,30 @@ class GrpcServer:
     metrics : EdgeMetrics
         The time of each answer.
     address : str
-        ``HOST:PORT`` of loopback, or ``unix:/path``.
+        ``HOST:PORT`` or ``unix:/path``; who may reach it is checked before (:func:`~detector.edge.tls.check_reach`).
     socket_mode : int
         Rights of a unix socket.
+    tls : Tls or None
+        What a port speaks; a unix socket speaks none.
 
     Raises
     ------
     SetupError
-        gRPC is not installed, the address is none of this machine's own, or it is taken.
+        gRPC is not installed, the address is none or is taken, the files of TLS are none.
     """
 
-    def __init__(self, gateways: Gateways, metrics: EdgeMetrics, address: str, socket_mode: int = 0o660) -> None:
-        self._metrics, self._address, self._mode = metrics, checked_address(address), socket_mode
+    def __init__(
+        self,
+        gateways: Gateways,
+        metrics: EdgeMetrics,
+        address: str,
+        socket_mode: int = 0o660,
+        tls: Tls | None = None,
+    ) -> None:
+        host_of(address)
+        self._metrics, self._address, self._mode = metrics, address, socket_mode
         grpc = _grpc()
+        self._credentials = None if tls is None or address.startswith("unix:") else tls.credentials(grpc)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="gateways")
         self._server = grpc.server(
             self._pool,
@@ -67,7 +78,11 @@ class GrpcServer:
         if path is not None and is_answered(path):
             raise SetupError(f"ext-authz of edge must be free, got {path} of a running service: choose another")
         try:
-            port: int = self._server.add_insecure_port(self._address)
+            port: int = (
+                self._server.add_insecure_port(self._address)
+                if self._credentials is None
+                else self._server.add_secure_port(self._address, self._credentials)
+            )
         except RuntimeError as exc:
             raise SetupError(
                 f"ext-authz of edge must be a free address in a folder that can be written, got {self._address}: "
@@ -93,30 +108,20 @@ class GrpcServer:
         return timed
 
 
-def checked_address(address: str) -> str:
-    """Return an address that only this machine reaches.
-
-    Whoever reaches the service can use up an agent's rate and write acknowledgements: it has no authentication of its
-    own, so it listens where the machine's does.
+def host_of(address: str) -> str | None:
+    """Return the host of an address to listen on, None for a unix socket.
 
     Raises
     ------
     SetupError
-        It is no such address.
+        It is no ``HOST:PORT`` and no ``unix:/path``.
     """
     if address.startswith("unix:/"):
-        return address
+        return None
     host, _, port = address.rpartition(":")
-    try:
-        is_own = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        is_own = False
-    if is_own and port.isascii() and port.isdigit() and int(port) <= 65_535:
-        return address
-    raise SetupError(
-        f"ext-authz of edge must be HOST:PORT of loopback or unix:/path, got {address!r}: run one edge beside each "
-        "gateway, in its pod or on its machine"
-    )
+    if host and not address.startswith("unix:") and port.isascii() and port.isdigit() and int(port) <= 65_535:
+        return host
+    raise SetupError(f"ext-authz of edge must be HOST:PORT or unix:/path, got {address!r}")
 
 
 def _grpc() -> Any:  # noqa: ANN401 - ships no types

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -51,8 +52,8 @@ class EdgeServer:
         self._open: dict[asyncio.Task[Any], None] = {}
         self._servers: list[asyncio.Server] = []
 
-    async def listen(self, listener: socket.socket, *, may_ask: bool) -> None:
-        """Serve a bound socket; hooks are answered only where `may_ask`."""
+    async def listen(self, listener: socket.socket, *, may_ask: bool, tls: ssl.SSLContext | None = None) -> None:
+        """Serve a bound socket, with TLS or without; hooks are answered only where `may_ask`."""
 
         async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await self._client(reader, writer, may_ask=may_ask)
@@ -60,7 +61,8 @@ class EdgeServer:
         start: Callable[..., Any] = (
             asyncio.start_unix_server if listener.family == socket.AF_UNIX else asyncio.start_server
         )
-        self._servers.append(await start(client, sock=listener, limit=MOST_HEAD_BYTES, backlog=128))
+        more = {} if tls is None else {"ssl": tls, "ssl_handshake_timeout": self._within_s}
+        self._servers.append(await start(client, sock=listener, limit=MOST_HEAD_BYTES, backlog=128, **more))
 
     def close(self) -> None:
         """Take no more connections, and break off what is open."""

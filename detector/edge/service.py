@@ -22,6 +22,7 @@ from detector.edge.metrics import EdgeMetrics
 from detector.edge.point import EnforcementPoint
 from detector.edge.reader import PolicyReader
 from detector.edge.server import EdgeServer
+from detector.edge.tls import Tls, check_reach
 from detector.edge.view import FailMode, PolicyView
 from detector.errors import StateError
 from detector.schema.acks import PolicyAck
@@ -66,6 +67,10 @@ class EdgeOptions:
         Where gateways ask over gRPC; empty: nowhere.
     trust : Trust
         What they are believed.
+    tls : Tls or None
+        What ports speak; unix sockets speak none.
+    may_anyone : bool
+        Whether ports that others reach may be listened on without certificates of those who ask.
     """
 
     socket_path: Path
@@ -78,6 +83,8 @@ class EdgeOptions:
     group: str
     gateways: str = ""
     trust: Trust = field(default_factory=Trust)
+    tls: Tls | None = None
+    may_anyone: bool = False
 
 
 class AckProducer:
@@ -139,7 +146,7 @@ class EdgeService:
 
     def __init__(self, kafka: Mapping[str, Any], names: TopicNames, options: EdgeOptions) -> None:
         self._options = options
-        self.gateway_port = 0
+        self.gateway_port = self.probe_port = 0
         self.metrics = EdgeMetrics()
         view = PolicyView(system_clock, time.monotonic, fail=options.fail, stale_after_s=options.stale_after_s)
         if options.copy is not None and options.fail == "static":
@@ -156,7 +163,7 @@ class EdgeService:
         try:
             await server.listen(listener, may_ask=True)
             if self._options.listen is not None:
-                await server.listen(port_listener(self._options.listen), may_ask=False)
+                await self._listen_to_probes(server, self._options.listen)
             gateways = self._for_gateways()
             # 2.
             self._reader.start()
@@ -175,15 +182,26 @@ class EdgeService:
             self._options.socket_path.unlink(missing_ok=True)
             await asyncio.to_thread(self._end)
 
+    async def _listen_to_probes(self, server: EdgeServer, address: tuple[str, int]) -> None:
+        tls, may_anyone = self._options.tls, self._options.may_anyone
+        check_reach("listen-host", address[0], tls, may_anyone=may_anyone)
+        context = None if tls is None else tls.context()
+        listener = port_listener(address)
+        self.probe_port = int(listener.getsockname()[1])
+        await server.listen(listener, may_ask=False, tls=context)
+
     def _for_gateways(self) -> GrpcServer | None:
         """Return what listens for gateways, None if nothing is to; gRPC is imported only here."""
         if not self._options.gateways:
             return None
         from detector.edge.gateways import Gateways
-        from detector.edge.grpc_server import GrpcServer
+        from detector.edge.grpc_server import GrpcServer, host_of
 
-        answers = Gateways(self.point, self._options.trust)
-        made = GrpcServer(answers, self.metrics, self._options.gateways, self._options.socket_mode & NOT_OTHERS)
+        options = self._options
+        if (host := host_of(options.gateways)) is not None:
+            check_reach("ext-authz", host, options.tls, may_anyone=options.may_anyone)
+        answers, mode = Gateways(self.point, options.trust), options.socket_mode & NOT_OTHERS
+        made = GrpcServer(answers, self.metrics, options.gateways, mode, options.tls)
         self.gateway_port = made.start()
         log.info("edge serves gateways", address=self._options.gateways, port=self.gateway_port)
         return made

@@ -41,6 +41,9 @@ _WRAPPED_BY: Final = frozenset({"sanitize_inputs_outputs", "tool_name", "tags", 
 SHELLS: Final = frozenset({"full_command", "command", "cmd", "script"})
 """Names of arguments that hold a command line."""
 _MAX_BARE: Final = 256
+_RANK: Final = {name: rank for rank, name in enumerate(PLACES)}
+_NUMBER: Final = (int, float)
+_PLAIN: Final = (str, int, float)
 
 
 def read_arguments(value: object) -> dict[str, Any] | str | None:
@@ -70,7 +73,7 @@ def _read(value: object) -> dict[str, Any] | str | None:
         return value
     if isinstance(value, list):
         value = value[0] if len(value) == 1 else None
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, _NUMBER) and not isinstance(value, bool):
         return text(value)
     if not isinstance(value, str) or not value or value in REDACTED or len(value) > MAX_JSON:
         return None
@@ -80,7 +83,9 @@ def _read(value: object) -> dict[str, Any] | str | None:
         found = json.loads(value)
     except (ValueError, RecursionError):
         found = _printed(value)
-    return found if isinstance(found, dict) else None
+    if not isinstance(found, dict):
+        return None
+    return found if all(type(name) is str for name in found) else {k: v for k, v in found.items() if type(k) is str}
 
 
 def _printed(value: str) -> object:
@@ -107,15 +112,15 @@ def target_of(arguments: dict[str, Any] | str | None) -> str | None:
         return _bare(arguments)
     if not arguments:
         return None
-    for name in PLACES:
-        value = arguments.get(name)
+    for name in sorted((one for one in arguments if one in _RANK), key=_RANK.__getitem__):
+        value = arguments[name]
         if name in SHELLS and isinstance(value, list):
             value = " ".join(one for one in value[:MAX_ARGUMENTS] if isinstance(one, str))
         if (found := _value(value)) is not None:
             return found if name in SHELLS else coarse(found)
-    rest = {name: value for name, value in arguments.items() if name not in WRITTEN}
+    rest = [(name, value) for name, value in arguments.items() if name not in WRITTEN][:MAX_ARGUMENTS]
     for ending in ("_id", "_path", "_url", "_name", ""):
-        for name, value in list(rest.items())[:MAX_ARGUMENTS]:
+        for name, value in rest:
             if name.lower().endswith(ending) and (found := _bare(_value(value))) is not None:
                 return found
     return None
@@ -153,11 +158,11 @@ def short_values(arguments: dict[str, Any] | str | None, target: str | None) -> 
 
 def _value(value: object) -> str | None:
     """Return an argument as text: a text, a number, or a list of such."""
-    if isinstance(value, list):
-        return text([one for one in value[:MAX_ARGUMENTS] if isinstance(one, str | int | float)], MAX_STRING)
-    if isinstance(value, str) or (isinstance(value, int | float) and not isinstance(value, bool)):
+    if isinstance(value, str):
         return text(value)
-    return None
+    if isinstance(value, list):
+        return text([one for one in value[:MAX_ARGUMENTS] if isinstance(one, _PLAIN)], MAX_STRING)
+    return text(value) if isinstance(value, _NUMBER) and not isinstance(value, bool) else None
 
 
 def _bare(value: str | None) -> str | None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Final
+from typing import Final, TypeVar
 
+from detector.otlp.facts import Home
 from detector.otlp.item import Item
-from detector.otlp.plans import Shape, Source, compile_table, like, shape_of
+from detector.otlp.plans import Source, compile_table, like
+from detector.otlp.shapes import Shape, shape_of
 from detector.otlp.tables import Match, Table, shipped
 
 MAX_SHAPES: Final = 4_096
-"""Shapes remembered; senders invent attributes. When they are too many, all are forgotten: each costs a millisecond."""
-_Key = tuple[str, str, object, str, tuple[str, ...], tuple[str, ...]]
+"""Shapes remembered, the ones seen last, and as many ways in which attributes were named: of names that no table looks
+at, senders may invent any number. A shape that is new costs about 0.3 ms, new names of no meaning some 10 us."""
+MAX_LETTERS: Final = 16_384
+"""Characters of all names of a record by which it is remembered; one with more is looked up each time."""
+_Names = tuple[str, ...]
+_Key = tuple[str, str, str, _Names]
+_Whole = tuple[str, _Names, _Key]
+_Kept = TypeVar("_Kept")
 
 
 def compile_all(tables: Sequence[Table]) -> list[Source]:
@@ -39,24 +48,41 @@ class Catalogue:
         self._tests: list[tuple[Callable[[Item, str], bool], Source]] = [
             (_test(source.table.match), source) for source in sources
         ]
-        self._shapes: dict[_Key, Shape | None] = {}
+        self._vocabulary = frozenset().union(*(source.reads for source in sources))
+        self._shapes: OrderedDict[_Whole, Shape | None] = OrderedDict()
+        self._named: OrderedDict[_Whole, _Whole] = OrderedDict()
 
-    def shape(self, item: Item, name: str) -> Shape | None:
-        """Return the shape of a record called `name`, of the table for it; None if there is no table."""
-        service = item.resource.get("service.name")
-        key: _Key = (
-            item.signal,
-            item.scope,
-            service if isinstance(service, str) else "",
-            name if item.signal == "log" else "",
-            tuple(item.attributes),
-            tuple(item.resource),
-        )
-        if key in self._shapes:
-            return self._shapes[key]
-        if len(self._shapes) >= MAX_SHAPES:
-            self._shapes.clear()
-        found = self._shapes[key] = self._made(item, name)
+    def shape(self, item: Item, name: str, home: Home) -> Shape | None:
+        """Return the shape of a record called `name`, of the table for it; None if there is no table.
+
+        Within a batch the records of one resource ask its `home` first.
+        """
+        key: _Key = (item.signal, item.scope, name if item.signal == "log" else "", tuple(item.attributes))
+        if key in home.shapes:
+            met: Shape | None = home.shapes[key]
+            return met
+        found = home.shapes[key] = self._shape(item, name, self._few((home.said, home.names, key)))
+        return found
+
+    def _few(self, whole: _Whole) -> _Whole:
+        """Return what tables look at of a record's names: one that means nothing to any of them makes no new shape."""
+        if whole in self._named:
+            self._named.move_to_end(whole)
+            return self._named[whole]
+        said, resource, (signal, scope, called, attributes) = whole
+        about = tuple(sorted(one for one in resource if f"resource:{one}" in self._vocabulary))
+        own = tuple(sorted(one for one in attributes if one in self._vocabulary))
+        few = (said, about, (signal, scope, called, own))
+        _remember(self._named, whole, few)
+        return few
+
+    def _shape(self, item: Item, name: str, few: _Whole) -> Shape | None:
+        """Return the shape of records of these names, from memory if it is there."""
+        if few in self._shapes:
+            self._shapes.move_to_end(few)
+            return self._shapes[few]
+        found = self._made(item, name)
+        _remember(self._shapes, few, found)
         return found
 
     def _made(self, item: Item, name: str) -> Shape | None:
@@ -64,8 +90,18 @@ class Catalogue:
         source = next((source for test, source in self._tests if test(item, name)), None)
         if source is None:
             return None
-        present = {*item.attributes, *(f"resource:{one}" for one in item.resource)}
-        return shape_of(source, item.signal, source.stripped(name) if item.signal == "log" else None, present)
+        plain = source.stripped(name) if item.signal == "log" else None
+        return shape_of(source, item.signal, plain, item.attributes, item.resource)
+
+
+def _remember(known: OrderedDict[_Whole, _Kept], whole: _Whole, kept: _Kept) -> None:
+    """Put what was worked out for names among what is known, within the caps."""
+    said, resource, (_, scope, called, attributes) = whole
+    if len(said) + len(scope) + len(called) + sum(map(len, resource)) + sum(map(len, attributes)) > MAX_LETTERS:
+        return
+    known[whole] = kept
+    if len(known) > MAX_SHAPES:
+        known.popitem(last=False)
 
 
 def _test(match: Match) -> Callable[[Item, str], bool]:

@@ -22,10 +22,11 @@ _SIGNS = ("!", "~", ">")
 
 
 class Clause(NamedTuple):
-    """One source, and the test of its value."""
+    """One source, the test of its value, and whether that asks which word it is, not only whether it is there."""
 
     take: Take
     test: Test
+    asks_word: bool
 
 
 def compile_where(where: Mapping[str, Sequence[Any]]) -> list[Clause]:
@@ -36,13 +37,22 @@ def compile_where(where: Mapping[str, Sequence[Any]]) -> list[Clause]:
     ValueError
         If a source or a value is none.
     """
-    return [Clause(simple(source), _any(values)) for source, values in where.items()]
+    return [Clause(simple(source), _any(values), _asks_word(values)) for source, values in where.items()]
+
+
+def _asks_word(values: Sequence[Any]) -> bool:
+    return any(one not in {"*", "!"} and not str(one).startswith(">") for one in values)
+
+
+def asked(clauses: Sequence[Clause]) -> frozenset[str]:
+    """Return everything whose word decides over some clauses."""
+    return frozenset().union(*(clause.take.reads for clause in clauses if clause.asks_word))
 
 
 def holds_all(clauses: Sequence[Clause]) -> Condition:
-    """Return the function that tells whether all clauses hold for a record."""
+    """Return the function that tells whether all clauses hold for a record; at least one must be given."""
     if len(clauses) == 1:
-        (get, _), test = clauses[0]
+        get, test = clauses[0].take.get, clauses[0].test
         return lambda subject: test(get(subject))
     pairs = [(clause.take.get, clause.test) for clause in clauses]
 
@@ -55,15 +65,26 @@ def holds_all(clauses: Sequence[Clause]) -> Condition:
     return holds
 
 
-def prune(clauses: Sequence[Clause], present: AbstractSet[str]) -> Condition | bool:
-    """Return what is left of a condition for records with these attributes; True or False if they settle it."""
+def prune(clauses: Sequence[Clause], present: AbstractSet[str]) -> list[Clause] | None:
+    """Return the clauses that records with just these attributes do not settle; None if one of them cannot hold."""
     left = []
     for clause in clauses:
         if not is_dead(clause.take, present):
             left.append(clause)
         elif not clause.test(None):
-            return False
-    return holds_all(left) if left else True
+            return None
+    return left
+
+
+def settle(clauses: Sequence[Clause], known: AbstractSet[str], subject: Subject) -> list[Clause] | None:
+    """Return the clauses that do not rest on what is known alone; None if one that does fails for this record."""
+    left = []
+    for clause in clauses:
+        if not clause.take.reads <= known:
+            left.append(clause)
+        elif not clause.test(clause.take.get(subject)):
+            return None
+    return left
 
 
 def _any(wanted: Sequence[Any]) -> Test:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from detector.otlp.arguments import read_arguments, short_values, target_of
+from detector.otlp.branches import RulePlan, worth
 from detector.otlp.facts import Getter, Subject
-from detector.otlp.plans import RulePlan, Shape
+from detector.otlp.shapes import Shape
 from detector.otlp.traces import Traces
-from detector.otlp.values import MAX_ATTRIBUTE, amount, text, time_at, time_of, whole
-from detector.otlp.who import BY_NAME, Found, find, service_of, session_of
-from detector.schema.amends import canonical, number_in
-from detector.schema.event import BRIDGED, MAX_NUMBER, Credential, Event
+from detector.otlp.values import amount, text, time_at, time_of, whole
+from detector.otlp.who import BY_NAME, Found, find, service_of
+from detector.schema.amends import canonical
+from detector.schema.event import BRIDGED, Credential, Event, Outcome
 
 TAKEN_FROM: Final = "otlp.agent_from"
 """Attribute of every event made here, beside the table that made it: what its agent was taken from."""
@@ -28,44 +28,99 @@ def make_event(shape: Shape, plan: RulePlan, subject: Subject, traces: Traces) -
 
     What is longer than the schema allows is cut, with a digest of the whole; what is no number is left out.
     """
-    ts = _time(plan.others.get("ts"), subject)
+    ts = _time(plan.ts, subject)
     if ts is None or plan.kind is None:
         return None
-    item = subject.item
-    chain = traces.chain(item.trace_id, item.span_id) if item.signal == "span" else ()
-    who = find(shape, subject, chain)
-    amounts = {name: number for name, getter in plan.amounts if (number := amount(getter(subject))) is not None}
-    texts = {name: value for name, getter in plan.texts if (value := text(getter(subject))) is not None}
-    arguments = read_arguments(_taken(plan.others.get("arguments"), subject))
-    target = texts.get("target") or text(target_of(arguments)) or text(_taken(plan.others.get("place"), subject))
-    session = session_of(subject, chain) if item.signal == "span" else texts.get("session_id") or subject.session
-    credential = text(_taken(plan.others.get("credential_id"), subject))
-    fields: dict[str, Any] = {
-        **amounts,
-        **texts,
-        "name": texts.get("name") or text(subject.name) or plan.kind,
-        "agent_type": texts.get("agent_type") or shape.source.table.product or service_of(subject),
-        "model": _bare_model(texts.get("model")),
-        "peer_agent_id": _peer(texts.get("peer_agent_id"), who, subject),
-        "session_id": session or texts.get("session_id") or text(item.trace_id),
-        "trace_id": text(item.trace_id) or texts.get("trace_id"),
-        "target": target,
-        "instance_id": who.instance or texts.get("instance_id"),
-        "parent_agent_id": _peer(texts.get("parent_agent_id"), who, subject) or who.parent,
-    }
+    fields = _fields(plan, subject)
+    who, session = _who_and_session(shape, subject, traces, fields.get("session_id"))
+    arguments = None if plan.arguments is None else read_arguments(plan.arguments(subject))
+    if "target" not in fields:
+        fields["target"] = _target(plan, subject, arguments)
+    trace = subject.item.trace_id and text(subject.item.trace_id)
+    if trace:
+        fields["trace_id"] = trace
+    fields["session_id"] = session or trace or None
+    if who.instance is not None:
+        fields["instance_id"] = who.instance
+    _name_others(fields, who, subject)
+    if "name" not in fields:
+        fields["name"] = text(subject.name) or plan.kind
+    if "agent_type" not in fields:
+        fields["agent_type"] = shape.who.product or service_of(subject)
+    if plan.seq is not None:
+        fields["seq"] = whole(plan.seq(subject))
+    if plan.credential is not None and (credential := text(plan.credential(subject))) is not None:
+        fields["credential"] = Credential(id=credential)
+    attributes = {BRIDGED: shape.source.name, TAKEN_FROM: who.taken_from}
     return Event(
         event_id=_event_id(plan, subject),
         ts=ts,
         agent_id=who.agent_id,
         kind=plan.kind,
-        outcome=next((outcome for outcome, holds in plan.outcome if holds is None or holds(subject)), "ok"),
-        seq=whole(_taken(plan.others.get("seq"), subject)),
-        credential=None if credential is None else Credential(id=credential),
-        attributes=_attributes(
-            plan, subject, {BRIDGED: shape.source.name, TAKEN_FROM: who.taken_from}, arguments, target
-        ),
+        outcome=_outcome(plan, subject) if plan.outcomes else "ok",
+        attributes=_attributes(plan, subject, attributes, arguments, fields["target"]),
         **fields,
     )
+
+
+def _who_and_session(shape: Shape, subject: Subject, traces: Traces, said: str | None) -> tuple[Found, str | None]:
+    """Return who acted and in which conversation.
+
+    Of a span, that of the outermost span above it that has one: a sub-agent's own is a part of it.
+    """
+    item, session = subject.item, subject.session
+    if item.signal != "span":
+        return subject.who or find(shape, subject, ()), said or session
+    chain = traces.chain(item.trace_id, item.span_id)
+    for node in chain:
+        session = node.session or session
+    return find(shape, subject, chain), session or said
+
+
+def _target(plan: RulePlan, subject: Subject, arguments: dict[str, Any] | str | None) -> str | None:
+    """Return where an act goes if no attribute says it: what its arguments tell, else what its table says."""
+    found = None if arguments is None else text(target_of(arguments))
+    return text(plan.place(subject)) if found is None and plan.place is not None else found
+
+
+def _name_others(fields: dict[str, Any], who: Found, subject: Subject) -> None:
+    """Give the other agents of an event their ids, and its model its bare name."""
+    if "parent_agent_id" in fields:
+        fields["parent_agent_id"] = _peer(fields["parent_agent_id"], who, subject) or who.parent
+    elif who.parent is not None:
+        fields["parent_agent_id"] = who.parent
+    if "peer_agent_id" in fields:
+        fields["peer_agent_id"] = _peer(fields["peer_agent_id"], who, subject)
+    if "model" in fields:
+        fields["model"] = _bare_model(fields["model"])
+
+
+def _fields(plan: RulePlan, subject: Subject) -> dict[str, Any]:
+    """Return the fields of an event that are texts and numbers as they stand in a record."""
+    known = subject.home.fields.get(plan)
+    if known is None:
+        known = dict(plan.constants)
+        known.update((field, word) for field, get in plan.of_resource if (word := text(get(subject))) is not None)
+        subject.home.fields[plan] = known
+    fields = known.copy()
+    attributes = subject.item.attributes
+    for field, name in plan.attributes:
+        if (word := text(attributes[name])) is not None:
+            fields[field] = word
+    for field, get in plan.texts:
+        if (word := text(get(subject))) is not None:
+            fields[field] = word
+    for field, get in plan.amounts:
+        if (number := amount(get(subject))) is not None:
+            fields[field] = number
+    return fields
+
+
+def _outcome(plan: RulePlan, subject: Subject) -> Outcome:
+    for outcome, holds in plan.outcomes:
+        if holds is None or holds(subject):
+            return outcome
+    return "ok"
 
 
 def digest_of(*parts: object) -> str:
@@ -79,10 +134,6 @@ def content_of(event: Event) -> bytes:
     return msgspec.json.encode(event)
 
 
-def _taken(getter: Getter | None, subject: Subject) -> Any:  # noqa: ANN401 - a value of any type
-    return None if getter is None else getter(subject)
-
-
 def time_s_of(subject: Subject) -> float:
     """Return a record's own time in seconds since the epoch, by which its session goes on; 0 if it has none."""
     item = subject.item
@@ -92,12 +143,11 @@ def time_s_of(subject: Subject) -> float:
 
 def _time(getter: Getter | None, subject: Subject) -> datetime | None:
     """Return a record's time: what its table says, else the record's own, else when it was observed."""
-    return (
-        time_of(_taken(getter, subject))
-        or time_at(subject.item.time_ns)
-        or time_at(subject.item.observed_ns)
-        or time_at(subject.item.start_ns)
-    )
+    found = None if getter is None else time_of(getter(subject))
+    if found is None:
+        item = subject.item
+        found = time_at(item.time_ns) or time_at(item.observed_ns) or time_at(item.start_ns)
+    return found
 
 
 def _event_id(plan: RulePlan, subject: Subject) -> str:
@@ -132,20 +182,15 @@ def _peer(name: str | None, who: Found, subject: Subject) -> str | None:
 def _attributes(
     plan: RulePlan,
     subject: Subject,
-    first: Mapping[str, str],
+    found: dict[str, Any],
     arguments: dict[str, Any] | str | None,
     target: str | None,
 ) -> dict[str, Any]:
     """Return what else is worth knowing: where it comes from, a call's short arguments, what the rule carries."""
-    found: dict[str, Any] = {**first, **short_values(arguments, target)}
-    for name, getter in plan.carry:
-        value = getter(subject)
-        if value is None or value == "":
-            continue
-        if isinstance(value, bool):
+    if arguments is not None:
+        found.update(short_values(arguments, target))
+    for name, known, get in plan.carry:
+        value = known if get is None else worth(get(subject))
+        if value is not None:
             found[name] = value
-        elif (number := number_in(value, -MAX_NUMBER, MAX_NUMBER)) is not None:
-            found[name] = number
-        elif not isinstance(value, int | float) and (word := text(value, MAX_ATTRIBUTE)) is not None:
-            found[name] = word
     return found

@@ -22,7 +22,7 @@ FAILED: Final = 2
 """Status of a span that ended in an error."""
 
 
-class Item(Struct, kw_only=True, eq=False):
+class Item(Struct, kw_only=True, eq=False, gc=False):
     """One log record or span, or why there is none.
 
     Parameters

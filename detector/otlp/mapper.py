@@ -5,20 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from operator import attrgetter
+from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
+from detector.otlp.branches import MAX_NAME, Branches, RuleBranch, RulePlan
 from detector.otlp.catalogue import Catalogue, compile_all, shipped_sources
 from detector.otlp.events import content_of, make_event, time_s_of
-from detector.otlp.facts import Subject
+from detector.otlp.facts import Home, Subject, home_of
 from detector.otlp.item import Item
-from detector.otlp.plans import RulePlan, Shape
 from detector.otlp.sequences import FollowedBy, Sequences
+from detector.otlp.shapes import Shape
 from detector.otlp.tables import Table
 from detector.otlp.traces import Node, Traces
 from detector.otlp.values import text, whole
-from detector.otlp.who import find, node_of, own_name, service_of
+from detector.otlp.who import find, service_of, whole_id
 from detector.schema.event import NEVER_CAME, Event
 
 MAX_IDS: Final = 65_536
@@ -26,11 +29,12 @@ MAX_IDS: Final = 65_536
 MAX_COUNTED: Final = 1_024
 """Triples of source, name and reason that are counted apart; senders invent names."""
 OTHER: Final = "(others)"
-MAX_NAME: Final = 128
 ID_TAKEN: Final = "otlp.id_taken"
 """Attribute of an event whose id another event had: it then has an id of its own, and says so."""
 MAPPED: Final = "mapped"
 _DIGEST_BYTES: Final = 8
+_NO_MARKS: Final[frozenset[str]] = frozenset()
+_COUNTED: Final = attrgetter("source", "name", "reason")
 _FAULTS: Final = {
     "not_gzip": "compressed bytes that do not unpack",
     "too_large": "more bytes than are read of one file",
@@ -42,7 +46,7 @@ _FAULTS: Final = {
 }
 
 
-class RecordVerdict(NamedTuple):
+class RecordVerdict(Struct, frozen=True, gc=False):
     """What became of one record.
 
     Parameters
@@ -57,6 +61,8 @@ class RecordVerdict(NamedTuple):
         ``mapped``, or a countable word why not.
     why : str
         The same for a reader.
+    content : bytes or None
+        The event in JSON, where it was put into bytes already.
     """
 
     source: str
@@ -64,13 +70,15 @@ class RecordVerdict(NamedTuple):
     event: Event | None
     reason: str
     why: str
+    content: bytes | None = None
 
 
-class _Read(NamedTuple):
-    """A record, its shape, and what was found out before its rule is chosen."""
+class _Read(Struct, eq=False, gc=False):
+    """A record, its shape and branch, and what was found out before its rule is chosen."""
 
-    shape: Shape | None
     subject: Subject
+    shape: Shape | None = None
+    branch: RuleBranch | None = None
 
 
 class Mapper:
@@ -86,6 +94,7 @@ class Mapper:
 
     def __init__(self, tables: Sequence[Table] | None = None) -> None:
         self._catalogue = Catalogue(shipped_sources() if tables is None else compile_all(tables))
+        self._branches = Branches()
         self._traces = Traces()
         self._ids: OrderedDict[str, int] = OrderedDict()
         self.sequences = Sequences()
@@ -94,73 +103,76 @@ class Mapper:
 
     def map(self, items: Iterable[Item]) -> list[RecordVerdict]:
         """Return the verdict on each record of a batch, in order. Never raises for what a sender wrote."""
-        read = [self._note(item) for item in items]
+        homes: dict[int, Home] = {}  # by the resource's place in memory: the batch holds it there
+        read = [self._note(item, homes) for item in items]
         verdicts = [self._judge(one) for one in read]
-        for verdict in verdicts:
-            key = (verdict.source[:MAX_NAME], verdict.name[:MAX_NAME], verdict.reason)
+        for (source, name, reason), count in Counter(map(_COUNTED, verdicts)).items():
+            key = (source[:MAX_NAME], name[:MAX_NAME], reason)
             if key not in self.counts and len(self.counts) >= MAX_COUNTED:
-                key = (OTHER, OTHER, verdict.reason)
-            self.counts[key] += 1
+                key = (OTHER, OTHER, reason)
+            self.counts[key] += count
         return verdicts
 
-    def _note(self, item: Item) -> _Read:
+    def _note(self, item: Item, homes: dict[int, Home]) -> _Read:
         """Find the table for a record and remember what others need of it."""
-        name = text(_name(item), MAX_NAME) or ""
-        shape = None if item.fault or item.signal == "metric" else self._catalogue.shape(item, name)
-        subject = Subject(item=item, name=name)
+        home = homes.get(id(item.resource))
+        if home is None:
+            home = homes[id(item.resource)] = home_of(item.resource)
+        subject = Subject(item, home)
+        is_log = item.signal == "log"
+        name = text(_name(item), MAX_NAME) or "" if is_log else ""
+        shape = None if item.fault or item.signal == "metric" else self._catalogue.shape(item, name, home)
         is_placed = item.signal == "span" and item.trace_id != "" and item.span_id != ""
         if shape is None:
+            subject.name = name if is_log else text(item.name, MAX_NAME) or ""
             if is_placed:
-                self._traces.note(item.trace_id, item.span_id, Node(parent=item.parent_id), frozenset())
-            return _Read(None, subject)
-        subject.name = shape.source.stripped(name) if shape.name is None else shape.name
+                self._traces.note(item.trace_id, item.span_id, Node(parent=item.parent_id), _NO_MARKS)
+            return _Read(subject)
+        branch = self._branches.of(shape, subject)
         if shape.derived:
             subject.derived = {key: getter(subject) for key, getter in shape.derived}
         if shape.session is not None:
             subject.session = text(shape.session(subject))
-        subject.agent = own_name(shape, subject)
+        _name_agent(shape, branch, subject)
         if is_placed:
-            marks = [mark for mark, holds in shape.marks if holds is None or holds(subject)]
-            self._traces.note(item.trace_id, item.span_id, node_of(shape, subject), frozenset(marks))
-        elif item.signal == "log" and subject.session is not None:
+            node = Node(item.parent_id, subject.agent_id, subject.session)
+            marks = _NO_MARKS
+            if branch.marks:
+                marks = frozenset([mark for mark, holds in branch.marks if holds is None or holds(subject)])
+            self._traces.note(item.trace_id, item.span_id, node, marks)
+        elif is_log and subject.session is not None:
             self._traces.tell(shape.source.name, subject.session)
-            if (call := _call(shape, subject)) is not None:
+            if shape.call is not None and (call := text(shape.call(subject))) is not None:
                 self._traces.tell(subject.session, call)
-        return _Read(shape, subject)
+        return _Read(subject, shape, branch)
 
     def _judge(self, read: _Read) -> RecordVerdict:
         """Return the verdict on one record, its batch noted."""
-        shape, subject = read
-        item = subject.item
-        if item.fault:
-            return RecordVerdict(_unknown(subject), subject.name, None, item.fault, _FAULTS[item.fault])
-        if item.signal == "metric":
-            why = "metrics are not needed: every quantity also stands in a log record or span"
-            return RecordVerdict(_unknown(subject), subject.name, None, "metric", why)
-        if shape is None:
-            why = "no table is for this service, scope or event: add one (docs/otlp.md)"
-            return RecordVerdict(_unknown(subject), subject.name, None, "no_table", why)
-        if item.signal == "span":
-            self._hear(shape, subject)
+        subject, shape, branch = read.subject, read.shape, read.branch
+        if shape is None or branch is None:
+            return _not_known(subject)
+        if subject.item.signal == "span":
+            if branch.hears:
+                self._hear(shape, subject)
         elif shape.seq is not None and subject.session is not None:
             number = whole(shape.seq(subject))
             if number is not None:
                 self.sequences.see(_followed_by(shape, subject), number, lambda: time_s_of(subject))
-        plan = next((one for one in shape.plans if one.holds is None or one.holds(subject)), None)
         source = shape.source
-        if plan is None:
-            why = f"{source.name} v{source.table.version} has no rule for it"
-            return RecordVerdict(source.name, subject.name, None, "no_rule", why)
-        if plan.drop is not None:
-            return RecordVerdict(source.name, subject.name, None, plan.drop, plan.why or plan.title)
-        return self._event(shape, plan, subject)
+        for holds, plan in branch.rules:
+            if holds is None or holds(subject):
+                if plan.drop is None:
+                    return self._event(shape, plan, subject)
+                return RecordVerdict(source.name, subject.name, None, plan.drop, plan.why or plan.title)
+        why = f"{source.name} v{source.table.version} has no rule for it"
+        return RecordVerdict(source.name, subject.name, None, "no_rule", why)
 
     def _hear(self, shape: Shape, subject: Subject) -> None:
         """Note on a span what the spans below it and log records told of it, of its session and its call."""
         subject.children = self._traces.children(subject.item.trace_id, subject.item.span_id)
         if subject.session is not None:
             subject.is_told = self._traces.is_told(shape.source.name, subject.session)
-            if subject.is_told and (call := _call(shape, subject)) is not None:
+            if subject.is_told and shape.call is not None and (call := text(shape.call(subject))) is not None:
                 subject.is_call_told = self._traces.is_told(subject.session, call)
 
     def _event(self, shape: Shape, plan: RulePlan, subject: Subject) -> RecordVerdict:
@@ -184,14 +196,42 @@ class Mapper:
             self._ids.popitem(last=False)
         if event.seq is not None and subject.session is not None:
             lost = self.sequences.tell(_followed_by(shape, subject))
-            event = replace(event, attributes={**event.attributes, NEVER_CAME: lost}) if lost else event
-        return RecordVerdict(source.name, subject.name, event, MAPPED, plan.title)
+            if lost:
+                event = replace(event, attributes={**event.attributes, NEVER_CAME: lost})
+                return RecordVerdict(source.name, subject.name, event, MAPPED, plan.title)
+        return RecordVerdict(source.name, subject.name, event, MAPPED, plan.title, content if known is None else None)
+
+
+def _not_known(subject: Subject) -> RecordVerdict:
+    """Return the verdict on a record that no table is for, or that is none."""
+    item = subject.item
+    if item.fault:
+        return RecordVerdict(_unknown(subject), subject.name, None, item.fault, _FAULTS[item.fault])
+    if item.signal == "metric":
+        why = "metrics are not needed: every quantity also stands in a log record or span"
+        return RecordVerdict(_unknown(subject), subject.name, None, "metric", why)
+    why = "no table is for this service, scope or event: add one (docs/otlp.md)"
+    return RecordVerdict(_unknown(subject), subject.name, None, "no_table", why)
+
+
+def _name_agent(shape: Shape, branch: RuleBranch, subject: Subject) -> None:
+    """Note the name a record gives its agent: none where it gives none, or a constant of its library."""
+    name = branch.agent if branch.agent_of is None else text(branch.agent_of(subject))
+    if name is None or name in shape.who.not_names:
+        return
+    subject.agent = name
+    if not shape.who.are_instances:
+        subject.agent_id = whole_id(subject)
 
 
 def _followed_by(shape: Shape, subject: Subject) -> FollowedBy:
     """Return what the numbers of a record are followed by."""
-    agent, tenant = find(shape, subject, ()).agent_id, text(subject.item.resource.get("tenant")) or ""
-    return shape.source.name, f"{tenant}/{agent}", subject.session or ""
+    if subject.followed is None:
+        if subject.who is None:
+            subject.who = find(shape, subject, ())
+        tenant = subject.home.tenant
+        subject.followed = (shape.source.name, f"{tenant}/{subject.who.agent_id}", subject.session or "")
+    return subject.followed
 
 
 def _renamed(event: Event, content: bytes) -> Event:
@@ -218,8 +258,3 @@ def _name(item: Item) -> str:
 
 def _unknown(subject: Subject) -> str:
     return service_of(subject)[:MAX_NAME]
-
-
-def _call(shape: Shape, subject: Subject) -> str | None:
-    """Return the id by which log records and spans tell of the same call."""
-    return None if shape.call is None else text(shape.call(subject))

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-from detector.otlp import read_json, read_protobuf
+from detector.otlp import read_export, read_json, read_protobuf
 from detector.otlp.item import Item, broken
 
 MAX_BYTES: Final = 256 * 1_024 * 1_024
@@ -60,6 +60,10 @@ def _unpacked(raw: bytes) -> bytes | None:
 
 def _json(raw: bytes) -> Iterator[Item]:
     """Yield the records of a JSON document, or of the documents in its lines."""
+    exact = read_export.export_of(raw)
+    if exact is not None:
+        yield from exact
+        return
     try:
         document = read_json.parse(raw)
     except ValueError:
@@ -74,6 +78,10 @@ def _json(raw: bytes) -> Iterator[Item]:
             return
     for line in raw.split(b"\n"):
         if line.strip():
+            exact = read_export.export_of(line)
+            if exact is not None:
+                yield from exact
+                continue
             try:
                 document = read_json.parse(line)
             except ValueError:

@@ -59,10 +59,18 @@ def compile_source(source: Source) -> Take:
     takes = [compile_source(one) for one in ([of] if isinstance(of, str) else of)]
     get = _form(kind, source[kind], [take.get for take in takes])
     needs = _needs_of_any(takes) if kind in {"sum", "digest"} else takes[0].needs
+    reads = frozenset().union(*(take.reads for take in takes))
     if "where" not in source:
-        return Take(get, needs)
-    holds = holds_all(compile_where(source["where"]))
-    return Take(lambda subject: get(subject) if holds(subject) else None, needs)
+        return Take(get, reads, needs)
+    clauses = compile_where(source["where"])
+    holds = holds_all(clauses)
+    reads = reads.union(*(clause.take.reads for clause in clauses))
+    return Take(lambda subject: get(subject) if holds(subject) else None, reads, needs)
+
+
+def is_there(value: object) -> bool:
+    """Return whether a value is one: not absent, not empty, not left out by a library."""
+    return value is not None and value != "" and not (type(value) is str and value in REDACTED)
 
 
 def first_of(takes: Sequence[Take]) -> Getter:
@@ -74,7 +82,7 @@ def first_of(takes: Sequence[Take]) -> Getter:
     def get(subject: Subject) -> Any:  # noqa: ANN401 - values of any type
         for one in getters:
             value = one(subject)
-            if value is not None and value != "" and not (type(value) is str and value in REDACTED):
+            if is_there(value):
                 return value
         return None
 

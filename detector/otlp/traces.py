@@ -20,7 +20,7 @@ MAX_SESSIONS: Final = 16_384
 """Sessions told by log records that are remembered, the ones seen last."""
 
 
-class Node(Struct, eq=False):
+class Node(Struct, eq=False, gc=False):
     """What is known of a span."""
 
     parent: str = ""

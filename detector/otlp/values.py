@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from detector.schema.amends import canonical, clean, cut, number_in, text_of
@@ -12,7 +12,7 @@ MAX_ATTRIBUTE: Final = 256
 """Characters of an attribute of a native event; longer ones are cut, with a digest of the whole."""
 REDACTED: Final = frozenset({"__REDACTED__", "<REDACTED>", "[REDACTED]", "<not specified>"})
 """What libraries write where something was left out: absent."""
-_NS: Final = 1_000_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EMPTY: Final[tuple[object, ...]] = ([], {})
 _SHORT: Final = 1 << 64
 _WORDS: Final = {True: "true", False: "false"}
@@ -29,10 +29,12 @@ def text(value: object, most: int = MAX_STRING) -> str | None:
     ('true', '2', None, 'a,b')
     """
     if type(value) is str:
-        if len(value) <= most and value.isascii():
+        if value.isascii() and len(value) <= most:
             return value if value and value not in REDACTED else None
         return cut(clean(value), most)
-    if value is None or value in _EMPTY:
+    if value is None:
+        return None
+    if value in _EMPTY:
         return None
     if isinstance(value, bool):
         return _WORDS[value]
@@ -51,8 +53,11 @@ def amount(value: object) -> float | None:
     >>> amount("234"), amount(-1), amount({}), amount(0)
     (234.0, None, None, 0.0)
     """
-    if type(value) is int and 0 <= value <= MAX_AMOUNT:
-        return float(value)
+    kind = type(value)
+    if value is None or (kind is str and not value):
+        return None
+    if (kind is int or kind is float) and 0 <= value <= MAX_AMOUNT:  # type: ignore[operator]
+        return float(value)  # type: ignore[arg-type]
     return number_in(value, 0.0, MAX_AMOUNT)
 
 
@@ -78,5 +83,4 @@ def time_at(nanoseconds: int) -> datetime | None:
     """Return the time so many nanoseconds after the epoch, to the microsecond; None for 0."""
     if nanoseconds <= 0 or nanoseconds >= 1 << 63:
         return None
-    seconds, rest = divmod(nanoseconds, _NS)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1_000)
+    return _EPOCH + timedelta(0, 0, nanoseconds // 1_000)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from detector.otlp.facts import Subject
-from detector.otlp.plans import Named, Shape
+from detector.otlp.shapes import Shape
 from detector.otlp.traces import Node
 from detector.otlp.values import text
 
@@ -17,7 +18,7 @@ UNKNOWN = "unknown"
 """Agent of a record that says nothing at all of where it comes from."""
 
 
-class Found(NamedTuple):
+class Found(Struct, frozen=True, gc=False):
     """An agent.
 
     Parameters
@@ -38,15 +39,9 @@ class Found(NamedTuple):
     parent: str | None = None
 
 
-def own_name(shape: Shape, subject: Subject) -> str | None:
-    """Return the name a record gives its agent; None where it gives none, or a constant of its library."""
-    name = None if shape.who.name is None else text(shape.who.name(subject))
-    return None if name is None or name in shape.who.not_names else name
-
-
 def service_of(subject: Subject) -> str:
     """Return what stands for the program: its service, else its scope."""
-    return text(subject.item.resource.get("service.name")) or text(subject.item.scope) or UNKNOWN
+    return subject.home.service or text(subject.item.scope) or UNKNOWN
 
 
 def find(shape: Shape, subject: Subject, chain: Sequence[Node]) -> Found:
@@ -55,32 +50,25 @@ def find(shape: Shape, subject: Subject, chain: Sequence[Node]) -> Found:
     Names of agents in spans are looked for upwards in the `chain` of spans, this one first: of the nearest span that
     has one, here or in another service.
     """
-    who, product = shape.who, shape.source.table.product
-    instance = subject.agent
-    fixed = _first(who.fleet, subject)
-    if fixed is None and (person := _first(who.person, subject)) is not None:
-        fixed = (_under(product or service_of(subject), person[0]), person[1])
-    fixed = fixed or _first(who.workload, subject)
-    if fixed is None and product is not None:
-        user = _first(who.user, subject)
-        fixed = None if user is None else (_under(product, user[0]), user[1])
-    if fixed is None and who.are_instances:
-        fixed = (product or service_of(subject), "product")
-    if fixed is not None:
-        agent_id, taken_from = fixed
-        return Found(agent_id, taken_from, instance, agent_id if instance is not None else None)
+    who = shape.who
+    for source, get, is_under in who.ways:
+        if (value := text(get(subject))) is not None:
+            agent_id = _under(who.product or service_of(subject), value) if is_under else value
+            return Found(agent_id, source, subject.agent, None if subject.agent is None else agent_id)
+    if who.are_instances:
+        agent_id = who.product or service_of(subject)
+        return Found(agent_id, "product", subject.agent, None if subject.agent is None else agent_id)
     return _named(subject, chain)
 
 
-def node_of(shape: Shape, subject: Subject) -> Node:
-    """Return what the trace remembers of a span: its agent's whole id, so that another service can inherit it."""
-    agent = None if subject.agent is None or shape.who.are_instances else _under(service_of(subject), subject.agent)
-    return Node(parent=subject.item.parent_id, agent=agent, session=subject.session)
+def whole_id(subject: Subject) -> str:
+    """Return the id of the agent that a record names, of its service: so another service can inherit it."""
+    return _under(service_of(subject), subject.agent or "")
 
 
 def _named(subject: Subject, chain: Sequence[Node]) -> Found:
     """Return the agent by its name, or by that of the nearest span above; its parent is the next different one."""
-    mine = None if subject.agent is None else _under(service_of(subject), subject.agent)
+    mine = subject.agent_id
     taken_from = NAMED if mine is not None else ""
     parent = None
     for node in chain:
@@ -93,27 +81,10 @@ def _named(subject: Subject, chain: Sequence[Node]) -> Found:
             break
     if mine is not None:
         return Found(mine, taken_from, None, parent)
-    service = text(subject.item.resource.get("service.name"))
-    if service is not None:
-        return Found(service, SERVICE)
+    if subject.home.service is not None:
+        return Found(subject.home.service, SERVICE)
     scope = text(subject.item.scope)
     return Found(UNKNOWN, UNKNOWN) if scope is None else Found(scope, "scope")
-
-
-def session_of(subject: Subject, chain: Sequence[Node]) -> str | None:
-    """Return the conversation of the outermost span that has one; a sub-agent's own is a part of it."""
-    found = subject.session
-    for node in chain:
-        found = node.session or found
-    return found
-
-
-def _first(named: Named, subject: Subject) -> tuple[str, str] | None:
-    """Return the first value that is there, and the source it was taken from."""
-    for name, getter in named:
-        if (value := text(getter(subject))) is not None:
-            return value, name
-    return None
 
 
 def _under(product: str, name: str) -> str:

@@ -17,6 +17,8 @@ REFUSING: Final = frozenset({"pretooluse", "permissionrequest", "userpromptsubmi
 UNBOXED: Final = "arg.dangerouslyDisableSandbox"
 """Argument by which Claude Code's shell asks to run outside of the sandbox."""
 
+NO: Final = frozenset({"false", "no", "off", "0"})
+"""How a text says no: another case, or another release's word for it, must not pass for a sandbox."""
 OUTCOME: Final = "sandbox_outcome"
 """Attribute by which GitHub Copilot's shell says, call by call, what its sandbox did."""
 
@@ -54,8 +56,13 @@ def _opened(kind: str, attributes: Mapping[str, Any]) -> str | None:
         return None
     if _word(attributes.get("sandbox_policy")) in OPEN_POLICIES:
         return "policy danger-full-access"
-    is_off = attributes.get("sandbox_enabled") in (False, "false")
+    is_off = _is_no(attributes.get("sandbox_enabled"))
     return "no sandbox, and nobody asked" if is_off and _word(attributes.get("approval_mode")) in BYPASSED else None
+
+
+def _is_no(value: object) -> bool:
+    """Return whether a value says no, as a truth, a number or a text; what is not there says nothing."""
+    return value.strip().lower() in NO if isinstance(value, str) else value is not None and value == 0
 
 
 def hook_failed(scene: RuleScene) -> Iterator[Hit]:

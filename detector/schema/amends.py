@@ -18,6 +18,10 @@ MAX_NOTE: Final = 80
 """Characters of a note's name and of its text: what the detector looks at of an argument's value."""
 _DIGEST: Final = 16
 _MAX_DIGITS: Final = 40
+_CANONICAL: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+_NUMBER: Final = (int, float)
+_BEGINS_NO_NUMBER: Final = frozenset("abcdefghjklmopqrstuvwxyzABCDEFGHJKLMOPQRSTUVWXYZ/{[\"'<:#*$@%(=~!?")
+"""Characters with which no number is written: a float begins with a digit, a sign, a point, a blank, nan or inf."""
 _BLANK: Final = "".join(map(chr, range(33)))
 """What is trimmed off an argument's value before it is compared."""
 
@@ -51,7 +55,7 @@ def canonical(value: object) -> str:
     """Return a JSON value as compact text, names sorted, so that the same value gives the same text."""
     if isinstance(value, str):
         return clean(value)
-    return clean(json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")))
+    return clean(_CANONICAL.encode(value))
 
 
 def text_of(value: object, most: int) -> tuple[str, str | None]:
@@ -84,12 +88,12 @@ def shown(value: object) -> str:
 
 def number_in(value: object, least: float, most: float) -> float | None:
     """Return a number, also one written as text; None if it is none, not finite, or out of range."""
-    if isinstance(value, str) and len(value) <= _MAX_DIGITS:
+    if isinstance(value, str) and value and len(value) <= _MAX_DIGITS and value[0] not in _BEGINS_NO_NUMBER:
         try:
             value = float(value)
         except ValueError:
             return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, _NUMBER):
         return None
     return float(value) if math.isfinite(value) and least <= value <= most else None
 

@@ -49,6 +49,14 @@ def test_short_values_are_kept_and_texts_are_not() -> None:
     assert len(short_values({f"n{number}": number for number in range(100)}, None)) == 16
 
 
+def test_names_that_are_no_text_are_left_out() -> None:
+    """What Python printed may have numbers for names: a record of such must not end who maps it."""
+    found = read_arguments("{1: 'a', (2,): 'b', 'url': 'http://h/x', None: 'c'}")
+    assert found == {"url": "http://h/x"}
+    assert target_of(read_arguments("{1: 'a'}")) is None
+    assert short_values(read_arguments("{1: 'a', 'n': 2}"), None) == {"arg.n": "2"}
+
+
 @given(st.text(max_size=200) | st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.text())))
 def test_nothing_that_stands_there_raises(recorded: Any) -> None:
     """Any text, any object."""

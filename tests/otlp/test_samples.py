@@ -153,6 +153,23 @@ def test_claudes_spans_give_way_to_its_log_records_but_for_refusals_these_lack()
     assert (extra.name, extra.outcome) == ("Write", "denied")
 
 
+@pytest.mark.parametrize("cut", [1, 5, 1_000])
+@pytest.mark.parametrize("order", ["logs first", "spans first", "in turn"])
+def test_geminis_calls_are_told_once_in_whatever_order_its_signals_come(order: str, cut: int) -> None:
+    """Two topics keep no order: a call whose span is read before its log record is one event, of the user's agent."""
+    folder = samples("agent-telemetry") / "gemini-cli/otlp"
+    logs = list(read((folder / "1_prompts_off_logs.json").read_bytes()))
+    spans = list(read((folder / "1_prompts_off_traces.json").read_bytes()))
+    assert {span.attributes.get("gen_ai.operation.name") for span in spans} >= {"tool_call", "llm_call"}
+    both = sorted([*logs, *spans], key=lambda item: item.start_ns or item.time_ns)
+    items = {"logs first": [*logs, *spans], "spans first": [*spans, *logs], "in turn": both}[order]
+    mapper = Mapper()
+    verdicts = [one for at in range(0, len(items), cut) for one in mapper.map(items[at : at + cut])]
+    found, alone = events_of(verdicts), events_of(Mapper().map(logs))
+    assert sorted(event.event_id for event in found) == sorted(event.event_id for event in alone)
+    assert {event.agent_id for event in found} == {event.agent_id for event in alone}
+
+
 def test_every_event_passes_the_decoder_and_every_id_is_its_own() -> None:
     """What is made here is what the product reads: strict schema, no unknown field, unique ids over all samples."""
     ids: Counter[str] = Counter()

@@ -109,16 +109,6 @@ _GEMINI = """
 25 AGENT ~6f297863 tool_call read_file         - error - - -
 28 AGENT ~6f297863 llm_call  api_response      - ok    1600 44 -
 """
-_GEMINI_SPANS = """
- 0 AGENT ~6f297863 llm_call  llm_call          - ok - - -
- 1 AGENT ~6f297863 tool_call list_directory    - ok - - -
- 3 AGENT ~6f297863 llm_call  llm_call          - ok - - -
- 4 AGENT ~6f297863 tool_call read_file         - ok - - -
- 6 AGENT ~6f297863 llm_call  llm_call          - ok - - -
- 7 AGENT ~6f297863 tool_call run_shell_command - ok - - -
- 9 AGENT ~6f297863 llm_call  llm_call          - ok - - -
-11 AGENT ~6f297863 llm_call  llm_call          - ok - - -
-"""
 _COPILOT = """
  0 AGENT ~5cc0703c tool_call bash         bash      ok    - - -
  1 AGENT ~5cc0703c llm_call  chat         127.0.0.1 ok    1200 40 -
@@ -301,7 +291,7 @@ PROGRAMS: Final = {
     "codex/otlp/1_default_traces.json": "",
     "codex/otlp/2_hook_deny_logs.json": _CODEX_2.replace("AGENT", "codex/vm"),
     "gemini-cli/otlp/1_prompts_off_logs.json": _GEMINI.replace("AGENT", GEMINI),
-    "gemini-cli/otlp/1_prompts_off_traces.json": _GEMINI_SPANS.replace("AGENT", "gemini-cli"),
+    "gemini-cli/otlp/1_prompts_off_traces.json": "",
     "copilot-cli/otlp/1_default_traces.json": _COPILOT.replace("AGENT", "github-copilot"),
 }
 """File under data/agent-telemetry -> its events."""
