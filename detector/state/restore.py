@@ -37,6 +37,7 @@ from detector.state.partition import REWRITTEN, Partition
 from detector.state.roster import restore_roster
 from detector.state.shards import join, unpack
 from detector.state.texts import restore_usual
+from detector.state.tidings import NOTES
 from detector.steps.judge import SessionStanding
 
 
@@ -59,7 +60,7 @@ def restore_partition(state: Partition, shards: Mapping[str, bytes]) -> None:
         restore_roster(state, held)
         restore_usual(state, held)
         notes = [unpack(name, held[name])[1] for name in sorted(held) if name.startswith("rules/")]
-        state.rule_memory.restore(notes, state.profile.rules.enabled)
+        state.rule_memory.restore(notes, (*state.profile.rules.enabled, NOTES))
         if "contained" in held:
             state.rule_memory.contained.restore(unpack("contained", held["contained"])[1]["commands"])
         presence = {name: unpack(name, held[name])[1] for name in held if name.partition("/")[0] == "presence"}
