@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from detector.schema.record import Record
+from detector.schema.tiding import Tiding, encode_tiding, in_order
 from detector.state.report import Outcome
 
 
@@ -37,7 +38,7 @@ Restore = Callable[[Mapping[str, bytes]], Scoring]
 
 
 class Run(NamedTuple):
-    """Everything that left a pipeline: scores, alerts as JSON, the state before the end and after it."""
+    """Everything that left a pipeline: scores, alerts and tidings as JSON, the state before the end and after it."""
 
     scores: np.ndarray
     alerts: list[str]
@@ -62,8 +63,13 @@ def outcome_of(pipeline: Scoring, records: Sequence[Record], cuts: Iterable[int]
     state = pipeline.snapshot(full=True)
     outcomes.append(pipeline.finish())
     scores = np.concatenate([outcome.scores for outcome in outcomes])
-    alerts = [alert.model_dump_json() for outcome in outcomes for alert in outcome.alerts]
+    alerts = [said for outcome in outcomes for said in _said(outcome)]
     return Run(scores, alerts, state, pipeline.snapshot(full=True))
+
+
+def _said(outcome: Outcome) -> list[str]:
+    said = in_order(outcome.alerts, outcome.tidings)
+    return [encode_tiding(one).decode() if isinstance(one, Tiding) else one.model_dump_json() for one in said]
 
 
 def differences(expected: Run, found: Run, where: str) -> list[str]:
@@ -119,7 +125,7 @@ def faults_of_resuming(make: Make, restore: Restore, records: Sequence[Record], 
         before = make()
         early = before.process(records[:place])
         late = outcome_of(restore(before.snapshot(full=True)), records[place:])
-        alerts = [alert.model_dump_json() for alert in early.alerts] + late.alerts
+        alerts = _said(early) + late.alerts
         joined = late._replace(scores=np.concatenate([early.scores, late.scores]), alerts=alerts)
         faults += differences(whole, joined, f"input stopped at {place}")
     return faults
