@@ -1,14 +1,15 @@
 """What several agents make together, on the one recorded stream that is near it, and in a made-up fleet.
 
-*darpa98*, the network traffic of 1998, stands in for agents that call each other: each host is an agent, each connection
-a call (its destination taken for `peer_agent_id`), history is trusted. No recorded stream holds one agent compromising
-another, and this one holds no path in several steps either: its attackers come from outside to their victim in one. The
-critical agents are the hosts that most others called in the history; labels choose nothing. Of each kind of attack: its
-sessions, and those in which something was told, by whichever detection; a finding counts for the sessions whose events
-it names. Of harmless sessions the same: what is told there is false. *Made-up fleet*: chains of two to four new calls to
-one of five critical agents laid over a fleet at work, three hijacked agents one behind the other along calls of the
-fleet, and stolen credentials; what else is told is false. The chains are as this benchmark believes them to be: figures
-for them say that the parts fit together, not how often attackers do so.
+*darpa98*, the network traffic of 1998, stands in for agents that call each other: each host is an agent, each
+connection a call (its destination is taken for `peer_agent_id`), history is trusted. No recorded stream holds one agent
+compromising another, and this one holds no path in several steps either: its attackers come from outside to their
+victim in one. The critical agents are the hosts that most others called in the history, labels choose nothing; then,
+the worst case, all of them. Of each kind of attack: its live sessions, and those of which a finding was told by who
+called whom, or by the rule of many calls at once, which is on here; what scores find stands in *Decisions*. Of harmless
+sessions the same: what is told there is false. *A made-up fleet* at work: laid over it are chains of two to four new
+calls to one of five critical agents, stolen credentials, and hijacked agents of which the first calls the second and
+the second the third; what else is told is false. Such chains are as this benchmark believes them to be: their figures
+say that the parts fit together, not how often attackers do so.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from benchmarks.quality import data_folder
 from detector.offline.labels import read_meta, read_sessions
@@ -30,11 +31,11 @@ from detector.profile.model import Profile
 from detector.schema.alert import Alert
 from detector.simulate.chance import Chance
 from detector.simulate.fleet import DAY_S, MONDAY, Fleet, Injection
-from detector.simulate.render import timestamp
+from detector.simulate.render import Simulated, timestamp
 
 JOINT: Final = ("response.lateral_path", "response.credential_shared", "response.cascade")
 BURST: Final = "rule.delegation_burst"
-COLUMNS: Final = ("response.lateral_path", "response.cascade", BURST, "behaviour.session")
+COLUMNS: Final = ("response.lateral_path", "response.cascade", BURST)
 FAN_OUT: Final = ("ipsweep", "nmap", "portsweep", "satan", "smurf", "neptune")
 BATCH: Final = 4_096
 CHAINS: Final = 12
@@ -72,7 +73,7 @@ class Stand(NamedTuple):
 
 def stand_in(folder: Path) -> Stand:
     """Return darpa98 with each connection as a call of the host it goes to."""
-    live = read_meta(folder / "labels" / "darpa98-dev.meta.json").live_start
+    live = read_meta(folder / "labels" / "darpa98-dev.meta.json").live_start or 0.0
     callers: defaultdict[str, set[str]] = defaultdict(set)
     agents: set[str] = set()
     lines: list[bytes] = []
@@ -97,7 +98,8 @@ def told_in(alerts: Iterable[Alert], sessions: Mapping[str, str]) -> dict[str, s
         if alert.activity in {"create", "update"}:
             # a cascade is its members' sessions, a path those of its calls, any other finding its own
             named = alert.evidence if alert.detection in JOINT else alert.evidence[:1]
-            found[alert.detection].update(sessions[one.event_id] for one in named if one.event_id in sessions)
+            for name in {alert.detection, *(cause.partition("/")[0] for cause in alert.causes)}:
+                found[name].update(sessions[one.event_id] for one in named if one.event_id in sessions)
     return found
 
 
@@ -122,7 +124,7 @@ def darpa_tables(folder: Path) -> str:
 
 
 def _by_kind(kinds: Mapping[str, set[str]], told: Mapping[str, set[str]]) -> str:
-    head = "| sessions | fan-out | in all | " + " | ".join(f"`{one}`" for one in COLUMNS) + " | told by none |"
+    head = "| sessions | fan-out | in all | " + " | ".join(f"`{one}`" for one in COLUMNS) + " | none of them |"
     rows = [head, "|---|---|---|" + "---|" * (len(COLUMNS) + 1)]
     for kind in sorted(kinds, key=lambda one: (one != "harmless", -len(kinds[one]), one)):
         mine = kinds[kind]
@@ -133,6 +135,13 @@ def _by_kind(kinds: Mapping[str, set[str]], told: Mapping[str, set[str]]) -> str
     return "\n".join(rows)
 
 
+FLEET: Final = Fleet(150, 3, days=12.0, sessions_per_day=4.0)
+LIVE: Final = MONDAY + 8 * DAY_S
+END: Final = MONDAY + 12 * DAY_S
+LAG_S: Final = 1_500.0
+"""Seconds between two hijacked agents."""
+
+
 class Laid(NamedTuple):
     """Events laid over a fleet: what kind, of which attack, by id."""
 
@@ -140,26 +149,40 @@ class Laid(NamedTuple):
     attack_of: dict[str, str]
 
 
-def chains(agents: Sequence[str], critical: Sequence[str], span: tuple[float, float], chance: Chance) -> Laid:
+def chains(fleet: Sequence[str], calls: Mapping[str, set[str]], critical: Sequence[str], chance: Chance) -> Laid:
     """Return chains of new calls that end at a critical agent, each call ten minutes to four hours after the last."""
     laid = Laid([], {})
-    others = [one for one in agents if one not in critical]
+    others = [one for one in fleet if one not in critical]
     for length in (2, 3, 4):
         for number in range(CHAINS):
-            way = _different(chance, others, length)
-            path = [*way, critical[chance.below(len(critical))]]
-            at = span[0] + (span[1] - span[0] - length * 4 * 3_600.0) * chance.random()
-            for step, (one, other) in enumerate(pairwise(path)):
+            path = _new_way(chance, (others, critical), length, calls)
+            at = LIVE + (END - LIVE - length * 4 * 3_600.0) * chance.random()
+            for step, way in enumerate(pairwise(path)):
                 at += 600.0 + 13_800.0 * chance.random()
-                name = f"chain-{length}-{number}"
-                event = {
-                    "event_id": f"{name}-{step}", "ts": timestamp(round(at * 1_000)), "agent_id": one,
-                    "agent_type": one.rpartition("-")[0], "session_id": f"s-{name}-{step}", "kind": "message",
-                    "name": "ask_agent", "target": other, "peer_agent_id": other, "credential": {"id": f"cred-{one}"},
-                }  # fmt: skip
-                laid.lines.append((at, json.dumps(event).encode()))
-                laid.attack_of[str(event["event_id"])] = name
+                _lay(laid, f"chain-{length}-{number}", step, (*way, at))
     return laid
+
+
+def _new_way(
+    chance: Chance, of: tuple[Sequence[str], Sequence[str]], length: int, calls: Mapping[str, set[str]]
+) -> list[str]:
+    """Return a way of which no step is a call of the fleet."""
+    while True:
+        path = [*_different(chance, of[0], length), of[1][chance.below(len(of[1]))]]
+        if not any(other in calls.get(one, ()) for one, other in pairwise(path)):
+            return path
+
+
+def _lay(laid: Laid, name: str, step: int, call: tuple[str, str, float]) -> None:
+    """Lay one call of an agent by another over the fleet."""
+    one, other, at = call
+    event = {
+        "event_id": f"{name}-{step}", "ts": timestamp(round(at * 1_000)), "agent_id": one,
+        "agent_type": one.rpartition("-")[0], "session_id": f"s-{name}-{step}", "kind": "message", "name": "ask_agent",
+        "target": other, "peer_agent_id": other, "credential": {"id": f"cred-{one}"},
+    }  # fmt: skip
+    laid.lines.append((at, json.dumps(event).encode()))
+    laid.attack_of[str(event["event_id"])] = name
 
 
 def _different(chance: Chance, agents: Sequence[str], count: int) -> list[str]:
@@ -171,8 +194,8 @@ def _different(chance: Chance, agents: Sequence[str], count: int) -> list[str]:
     return found
 
 
-def spreading(calls: Mapping[str, set[str]], since: float, until: float, chance: Chance) -> list[list[Injection]]:
-    """Return hijacks of three agents one behind the other along known calls, half an hour apart."""
+def spreading(laid: Laid, calls: Mapping[str, set[str]], chance: Chance) -> list[list[Injection]]:
+    """Return hijacks of three agents one behind the other along known calls, half an hour apart; lays those calls."""
     ways = sorted(
         (one, other, third)
         for one, sinks in calls.items()
@@ -181,66 +204,74 @@ def spreading(calls: Mapping[str, set[str]], since: float, until: float, chance:
         if len({one, other, third}) == 3
     )
     found = []
-    for _ in range(CHAINS if ways else 0):
+    for number in range(CHAINS):
         way = ways[chance.below(len(ways))]
-        at = since + (until - since - 7_200.0) * chance.random()
-        found.append([Injection("hijack", int(one[-6:]), at + 1_500.0 * step) for step, one in enumerate(way)])
+        at = LIVE + (END - LIVE - 7_200.0) * chance.random()
+        found.append([Injection("hijack", int(one[-6:]), at + LAG_S * step) for step, one in enumerate(way)])
+        for step, pair in enumerate(pairwise(way)):
+            _lay(laid, f"spread-{number}", step, (*pair, at + LAG_S * (step + 0.5)))
     return found
 
 
 def fleet_table() -> str:
     """Return what is found of what was laid over a fleet at work, and what is told beside."""
     chance = Chance(7, 11)
-    fleet = Fleet(150, 3, days=12.0, sessions_per_day=4.0)
-    live, end = MONDAY + 8 * DAY_S, MONDAY + 12 * DAY_S
     agents: dict[str, None] = {}
     calls: defaultdict[str, set[str]] = defaultdict(set)
-    for event in fleet.stream():
+    for event in FLEET.stream():
         agents[event.agent_id] = None
         peer = json.loads(event.value).get("peer_agent_id")
         if peer:
             calls[event.agent_id].add(peer)
     critical = _different(chance, list(agents), 5)
     stolen = [
-        Injection("credential_misuse", chance.below(fleet.agents), live + (end - live) * 0.9 * chance.random())
+        Injection("credential_misuse", chance.below(FLEET.agents), LIVE + (END - LIVE) * 0.9 * chance.random())
         for _ in range(CHAINS)
     ]
-    spread = spreading(calls, live, end, chance)
+    laid = chains(list(agents), calls, critical, chance)
+    spread = spreading(laid, calls, chance)
     injected = tuple(one for each in spread for one in each)
-    stream = replace(fleet, injections=(*stolen, *injected)).stream()
-    attacked = [(event.ts_ms / 1_000.0, event.value, event) for event in stream]
-    laid = chains(list(agents), critical, (live, end), chance)
-    lines = sorted([(at, value) for at, value, _ in attacked] + laid.lines, key=lambda one: one[0])
-    alerts, counts = replayed([value for _, value in lines], profile_with(critical), live)
-    kind_of = {event.event_id: event.attack for _, _, event in attacked if event.is_attack}
-    sessions = {event.session_id for at, _, event in attacked if at >= live and not event.attack}
-    return _fleet_rows(alerts, counts, (laid, kind_of, spread, len(sessions), len(lines)))
+    stream = list(replace(FLEET, injections=(*stolen, *injected)).stream())
+    lines = sorted([(one.ts_ms / 1_000.0, one.value) for one in stream] + laid.lines, key=lambda one: one[0])
+    alerts, counts = replayed([value for _, value in lines], profile_with(critical), LIVE)
+    told = f"{counts['tidings']} tidings of {len(lines)} events, {counts['tidings_dropped']} dropped."
+    return "\n".join(_fleet_rows(alerts, stream, laid, spread)) + f"\n\n{told}"
 
 
-def _fleet_rows(alerts: Sequence[Alert], counts: Counter[str], laid_over: tuple[Any, ...]) -> str:
-    laid, kind_of, spread, harmless, events = laid_over
+def _fleet_rows(
+    alerts: Sequence[Alert], stream: Sequence[Simulated], laid: Laid, spread: list[list[Injection]]
+) -> list[str]:
     begun = [one for one in alerts if one.activity == "create"]
-    paths = [one for one in begun if one.detection == JOINT[0]]
+    of = {name: [one for one in begun if one.detection == name] for name in JOINT}
+    kind_of = {event.event_id: event.attack for event in stream if event.is_attack}
+    harmless = {event.session_id for event in stream if event.ts_ms / 1_000.0 >= LIVE and not event.attack}
     found: Counter[int] = Counter()
-    for name in sorted(set(laid.attack_of.values())):
-        mine = {event for event, of in laid.attack_of.items() if of == name}
-        hit = any(len({act.event_id for act in one.evidence} & mine) >= 2 for one in paths)
-        found[int(name.split("-")[1])] += hit
-    false = [one for one in paths if not any(act.event_id in laid.attack_of for act in one.evidence)]
-    shared = [one for one in begun if one.detection == JOINT[1]]
-    stolen = [one for one in shared if any(kind_of.get(act.event_id) == "credential_misuse" for act in one.evidence)]
-    cascades = [one for one in begun if one.detection == JOINT[2]]
-    true = [one for one in cascades if sum(kind_of.get(act.event_id) == "hijack" for act in one.evidence) >= 2]
-    rows = [
-        "| laid over the fleet | found | beside it, in harmless sessions |",
+    for name in {one for one in laid.attack_of.values() if one.startswith("chain")}:
+        mine = {event for event, attack in laid.attack_of.items() if attack == name}
+        found[int(name.split("-")[1])] += any(len(_acts(one) & mine) >= 2 for one in of[JOINT[0]])
+    paths = [one for one in of[JOINT[0]] if not _acts(one) & set(laid.attack_of)]
+    stolen = [one for one in of[JOINT[1]] if any(kind_of.get(act) == "credential_misuse" for act in _acts(one))]
+    true = [one for one in of[JOINT[2]] if sum(kind_of.get(act) == "hijack" for act in _acts(one)) >= 2]
+    known = sum(all(_is_found(begun, one) for one in each) for each in spread)
+    three = f"{len(spread)} times three hijacked agents, {known} times each with a finding of its own"
+    return [
+        f"| laid over the fleet | found | beside it, in {len(harmless)} harmless sessions |",
         "|---|---|---|",
         *(f"| {CHAINS} chains of {length} new calls | {found[length]} | |" for length in (2, 3, 4)),
-        f"| paths in all | | {len(false)} of {harmless} |",
-        f"| {CHAINS} stolen credentials | {len(stolen)} | {len(shared) - len(stolen)} |",
-        f"| {len(spread)} times three hijacked agents one behind the other | {len(true)} | {len(cascades) - len(true)} |",
+        f"| all paths | | {len(paths)} |",
+        f"| {CHAINS} stolen credentials | {len(stolen)} | {len(of[JOINT[1]]) - len(stolen)} |",
+        f"| {three} | {len(true)} | {len(of[JOINT[2]]) - len(true)} |",
     ]
-    told = f"{counts['tidings']} tidings of {events} events, {counts['tidings_dropped']} dropped."
-    return "\n".join(rows) + f"\n\n{told}"
+
+
+def _acts(alert: Alert) -> set[str]:
+    return {act.event_id for act in alert.evidence}
+
+
+def _is_found(begun: Iterable[Alert], one: Injection) -> bool:
+    """Tell whether a hijacked agent has a finding within the hour."""
+    name = f"-{one.agent:06d}"
+    return any(each.agent_id.endswith(name) and 0.0 <= each.time - one.start <= 3_600.0 for each in begun)
 
 
 def section() -> str:

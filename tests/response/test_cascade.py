@@ -92,9 +92,9 @@ def test_a_lone_call_of_somebody_busy_is_a_cascade_where_others_are_not() -> Non
 def test_the_chance_of_a_cascade_is_that_of_the_binomial_law() -> None:
     """Two steps, each of an agent with one and two neighbours, at a share of one in 201."""
     graph = DelegationGraph()
-    for one, other in (("a", "b"), ("b", "c")):
-        graph.know(tiding(one, other, 1.0))
-        graph.connect(tiding(one, other, 1.0))
+    for call in (tiding("a", "b", 1.0), tiding("b", "c", 1.0)):
+        graph.know(call)
+        graph.connect(call)
     last = Found("3", "c", 30.0, "d", None)
     for one in (Found("1", "a", 10.0, "d", None), Found("2", "b", 20.0, "d", None), last):
         graph.note(one)
