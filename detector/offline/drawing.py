@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
 
-from detector.offline.neighbourhood import Call, Neighbour, Neighbourhood
+from detector.offline.neighbourhood import DrawnCall, Neighbour, Neighbourhood
 from detector.offline.palette import ALLOWED, ATTACK, HARMLESS, QUIET, THRESHOLD
 from detector.schema.shown import shown
 
@@ -24,7 +24,7 @@ _HALO: Final = 'paint-order="stroke" stroke="white" stroke-width="4"'
 _FONT: Final = 'font-family="DejaVu Sans, Helvetica, Arial, sans-serif"'
 
 
-class Spot(NamedTuple):
+class DrawnAt(NamedTuple):
     """Where an agent is drawn, and in which row: 0 above, 1 the finding's, 2 below."""
 
     x: float
@@ -52,7 +52,7 @@ def picture(what: Neighbourhood) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _layout(what: Neighbourhood) -> tuple[dict[str, Spot], float]:
+def _layout(what: Neighbourhood) -> tuple[dict[str, DrawnAt], float]:
     """Return where everybody stands, and how wide the picture is."""
     members = [one.agent_id for one in what.agents if one.is_member]
     callers = {one.source for one in what.calls if one.sink in members}
@@ -60,11 +60,11 @@ def _layout(what: Neighbourhood) -> tuple[dict[str, Spot], float]:
     above = [one for one in others if one in callers]
     below = [one for one in others if one not in callers]
     width = max(STEP * (len(members) - 1), BESIDE * (max(len(above), len(below)) - 1), 560.0) + 2 * MARGIN
-    spots = {one: Spot(x, ROWS[1], 1) for one, x in zip(members, _spread(len(members), STEP, width), strict=True)}
+    spots = {one: DrawnAt(x, ROWS[1], 1) for one, x in zip(members, _spread(len(members), STEP, width), strict=True)}
     for row, side in ((0, above), (2, below)):
         ranked = sorted(side, key=lambda one: (_middle(one, what.calls, spots), one))
         places = _spread(len(ranked), BESIDE, width)
-        spots |= {one: Spot(x, ROWS[row], row) for one, x in zip(ranked, places, strict=True)}
+        spots |= {one: DrawnAt(x, ROWS[row], row) for one, x in zip(ranked, places, strict=True)}
     return spots, width
 
 
@@ -73,7 +73,7 @@ def _spread(count: int, step: float, width: float) -> list[float]:
     return [first + step * place for place in range(count)]
 
 
-def _middle(agent: str, calls: tuple[Call, ...], spots: dict[str, Spot]) -> float:
+def _middle(agent: str, calls: tuple[DrawnCall, ...], spots: dict[str, DrawnAt]) -> float:
     """Return the mean place of the finding's agents that an agent is connected with."""
     ends = [end for one in calls if agent in (one.source, one.sink) for end in (one.source, one.sink)]
     places = [spots[end].x for end in ends if end in spots and spots[end].row == 1]
@@ -107,7 +107,7 @@ def _heading(what: Neighbourhood, width: float) -> list[str]:
     ]
 
 
-def _call(one: Call, spots: dict[str, Spot]) -> str:
+def _call(one: DrawnCall, spots: dict[str, DrawnAt]) -> str:
     """Return a call as an arrow from rim to rim; bent where others stand between."""
     source, sink = spots[one.source], spots[one.sink]
     colour, mark = (ATTACK, "new") if one.is_new else (HARMLESS, "known")
@@ -127,13 +127,13 @@ def _call(one: Call, spots: dict[str, Spot]) -> str:
     return f'<path d="{path}" {style}{"" if one.is_new else " opacity=" + chr(34) + ".7" + chr(34)}/>{label}'
 
 
-def _rim(spot: Spot, towards: tuple[float, float]) -> tuple[float, float]:
+def _rim(spot: DrawnAt, towards: tuple[float, float]) -> tuple[float, float]:
     dx, dy = towards[0] - spot.x, towards[1] - spot.y
     length = max((dx * dx + dy * dy) ** 0.5, 1e-9)
     return spot.x + dx / length * (RADIUS + 5.0), spot.y + dy / length * (RADIUS + 5.0)
 
 
-def _agent(one: Neighbour, spot: Spot) -> str:
+def _agent(one: Neighbour, spot: DrawnAt) -> str:
     fill = ATTACK if one.is_member else QUIET
     rim = ATTACK if one.findings or one.is_member else HARMLESS
     shapes = (

@@ -32,7 +32,7 @@ class Neighbour(NamedTuple):
     is_critical: bool
 
 
-class Call(NamedTuple):
+class DrawnCall(NamedTuple):
     """A call in the picture; `step` is its number in the finding's path, 0 if it is not of it."""
 
     source: str
@@ -47,7 +47,7 @@ class Neighbourhood(NamedTuple):
 
     alert: Alert
     agents: tuple[Neighbour, ...]
-    calls: tuple[Call, ...]
+    calls: tuple[DrawnCall, ...]
     left_out: int
 
 
@@ -137,15 +137,15 @@ def _around(alert: Alert, members: list[str], tidings: list[Tiding], beside: lis
     return Neighbourhood(alert, agents, kept, len(ranked) - len(ranked[:MOST_BESIDE]))
 
 
-def _calls(alert: Alert, tidings: list[Tiding]) -> dict[tuple[str, str], Call]:
+def _calls(alert: Alert, tidings: list[Tiding]) -> dict[tuple[str, str], DrawnCall]:
     """Return the calls up to a finding's end, each as it was told first, in order of time."""
     steps = {act.event_id: place + 1 for place, act in enumerate(alert.evidence)} if alert.detection == LATERAL else {}
-    calls: dict[tuple[str, str], Call] = {}
+    calls: dict[tuple[str, str], DrawnCall] = {}
     for one in sorted(tidings, key=lambda each: (each.at, each.event_id)):
         key = (one.source, one.sink)
         if one.kind != "edge" or not alert.first_seen - KEPT_S <= one.at <= alert.last_seen:
             continue
         step = steps.get(one.event_id, 0)
         if key not in calls or step:
-            calls[key] = Call(*key, one.at, one.is_new or step > 0, step)
+            calls[key] = DrawnCall(*key, one.at, one.is_new or step > 0, step)
     return calls

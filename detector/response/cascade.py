@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from detector.response.graph import DelegationGraph, Found
+    from detector.response.graph import DelegationGraph, SpreadingFinding
 
 LAG_S: Final = 3_600.0
 """Seconds within which a neighbour's finding may follow from one."""
@@ -19,34 +19,34 @@ RARE: Final = 0.01
 """How often chance may make as much of it: a cascade that is likelier is not told."""
 
 
-class Step(NamedTuple):
+class CascadeStep(NamedTuple):
     """A finding of a cascade, and the one that it follows; the first follows none."""
 
-    found: Found
-    after: Found | None
+    found: SpreadingFinding
+    after: SpreadingFinding | None
 
 
 class Cascade(NamedTuple):
     """Findings in the order in which they spread, and how often chance alone would spread them as far."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[CascadeStep, ...]
     chance: float
     others: int
 
     @property
-    def root(self) -> Found:
+    def root(self) -> SpreadingFinding:
         """The finding it began with."""
         return self.steps[0].found
 
 
-def cascade_of(graph: DelegationGraph, one: Found, fleet: int) -> Cascade | None:
+def cascade_of(graph: DelegationGraph, one: SpreadingFinding, fleet: int) -> Cascade | None:
     """Return the cascade that a finding is part of, None if there is none, or chance makes as much.
 
     Parameters
     ----------
     graph : DelegationGraph
         With the finding in it.
-    one : Found
+    one : SpreadingFinding
         The finding.
     fleet : int
         Established agents of the tenant.
@@ -65,7 +65,7 @@ def cascade_of(graph: DelegationGraph, one: Found, fleet: int) -> Cascade | None
     return Cascade(steps, chance, len(others)) if chance <= RARE else None
 
 
-def _near(graph: DelegationGraph, one: Found) -> dict[str, Found]:
+def _near(graph: DelegationGraph, one: SpreadingFinding) -> dict[str, SpreadingFinding]:
     """Return the findings that hang together with one by edges, one an agent: the first within the lag."""
     near, waiting = {one.agent_id: one}, [one]
     while waiting and len(near) < MOST_MEMBERS:
@@ -80,19 +80,19 @@ def _near(graph: DelegationGraph, one: Found) -> dict[str, Found]:
     return near
 
 
-def _steps(graph: DelegationGraph, near: dict[str, Found]) -> tuple[Step, ...]:
+def _steps(graph: DelegationGraph, near: dict[str, SpreadingFinding]) -> tuple[CascadeStep, ...]:
     """Return the findings from the earliest one on, each behind the latest earlier one of a neighbour."""
     first, *rest = sorted(near.values(), key=lambda one: (one.at, one.uid))
-    steps = [Step(first, None)]
+    steps = [CascadeStep(first, None)]
     for one in rest:
         beside = set(graph.neighbours(one.agent_id))
         before = [step.found for step in steps if step.found.agent_id in beside and one.at - step.found.at <= LAG_S]
         if before:
-            steps.append(Step(one, before[-1]))
+            steps.append(CascadeStep(one, before[-1]))
     return tuple(steps)
 
 
-def _chance(graph: DelegationGraph, steps: tuple[Step, ...], share: float) -> float:
+def _chance(graph: DelegationGraph, steps: tuple[CascadeStep, ...], share: float) -> float:
     """Return how often findings that fall on a share of agents at random would spread as far.
 
     Of each agent that others follow: that so many of its neighbours have a finding, by the binomial law. An agent that

@@ -28,7 +28,7 @@ Key = tuple[str, str]
 """Who calls, and who is called."""
 
 
-class Edge(NamedTuple):
+class ToldEdge(NamedTuple):
     """A call of one agent by another: the event that told it, and when it was first told, and last.
 
     `is_new`: the first time was news, and no more than :data:`KEPT_S` ago.
@@ -53,7 +53,7 @@ class KnownAgent(NamedTuple):
     last_at: float
 
 
-class Found(NamedTuple):
+class SpreadingFinding(NamedTuple):
     """A finding that may be part of a cascade."""
 
     uid: str
@@ -77,7 +77,7 @@ class DelegationGraph:
         The latest time that was told, epoch seconds.
     """
 
-    edges: dict[bool, OrderedDict[Key, Edge]] = field(
+    edges: dict[bool, OrderedDict[Key, ToldEdge]] = field(
         default_factory=lambda: {True: OrderedDict(), False: OrderedDict()}
     )
     into: defaultdict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
@@ -86,12 +86,12 @@ class DelegationGraph:
         default_factory=lambda: {True: OrderedDict(), False: OrderedDict()}
     )
     credentials: OrderedDict[str, dict[str, Tiding]] = field(default_factory=OrderedDict)
-    found: OrderedDict[str, Found] = field(default_factory=OrderedDict)
+    found: OrderedDict[str, SpreadingFinding] = field(default_factory=OrderedDict)
     of_agent: defaultdict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
     counts: Counter[str] = field(default_factory=Counter)
     now: float = 0.0
 
-    def edge(self, source: str, sink: str) -> Edge | None:
+    def edge(self, source: str, sink: str) -> ToldEdge | None:
         """Return the edge from one agent to another, None if there is none."""
         key = (source, sink)
         return self.edges[True].get(key) or self.edges[False].get(key)
@@ -111,16 +111,16 @@ class DelegationGraph:
         """Return what is known of an agent, None if it told nothing."""
         return self.agents[True].get(agent_id) or self.agents[False].get(agent_id)
 
-    def connect(self, tiding: Tiding) -> Edge:
+    def connect(self, tiding: Tiding) -> ToldEdge:
         """Take up an edge, and return it as it stands now."""
         kind, key = tiding.established, (tiding.source, tiding.sink)
         before = self.edges[True].pop(key, None) or self.edges[False].pop(key, None)
         if before is None:
-            edge = Edge(tiding, tiding.at, tiding.at, tiding.is_new)
+            edge = ToldEdge(tiding, tiding.at, tiding.at, tiding.is_new)
         else:
             first = min(before.first_at, tiding.at)
             # told by both sides, it is as new as the first of them said
-            edge = Edge(before.tiding, first, max(before.last_at, tiding.at), before.is_new)
+            edge = ToldEdge(before.tiding, first, max(before.last_at, tiding.at), before.is_new)
         self.edges[kind][key] = edge
         self.out[key[0]][key[1]] = None
         self.into[key[1]][key[0]] = None
@@ -139,15 +139,15 @@ class DelegationGraph:
             _drop(self.out, key[0], key[1])
             _drop(self.into, key[1], key[0])
 
-    def new_into(self, agent_id: str, span: tuple[float, float]) -> Iterator[Edge]:
+    def new_into(self, agent_id: str, span: tuple[float, float]) -> Iterator[ToldEdge]:
         """Yield the new edges into an agent whose first time lies in a span, both ends included."""
         yield from self._new([(source, agent_id) for source in self.into.get(agent_id, ())], span)
 
-    def new_out(self, agent_id: str, span: tuple[float, float]) -> Iterator[Edge]:
+    def new_out(self, agent_id: str, span: tuple[float, float]) -> Iterator[ToldEdge]:
         """Yield the new edges out of an agent, likewise."""
         yield from self._new([(agent_id, sink) for sink in self.out.get(agent_id, ())], span)
 
-    def _new(self, keys: list[Key], span: tuple[float, float]) -> Iterator[Edge]:
+    def _new(self, keys: list[Key], span: tuple[float, float]) -> Iterator[ToldEdge]:
         for source, sink in keys:
             edge = self.edge(source, sink)
             if edge is not None and edge.is_new and span[0] <= edge.first_at <= span[1]:
@@ -169,7 +169,7 @@ class DelegationGraph:
             self.counts["graph_credentials_evicted"] += 1
         return users
 
-    def note(self, one: Found) -> bool:
+    def note(self, one: SpreadingFinding) -> bool:
         """Take up a finding; tell whether it was not known."""
         if one.uid in self.found:
             return False
@@ -182,7 +182,7 @@ class DelegationGraph:
             self.counts["graph_findings_evicted"] += 1
         return True
 
-    def found_of(self, agent_id: str, span: tuple[float, float]) -> list[Found]:
+    def found_of(self, agent_id: str, span: tuple[float, float]) -> list[SpreadingFinding]:
         """Return the findings of an agent in a span, the earliest first."""
         held = [self.found[uid] for uid in self.of_agent.get(agent_id, ())]
         return sorted((one for one in held if span[0] <= one.at <= span[1]), key=lambda one: (one.at, one.uid))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from detector.response import joint_findings
 from detector.response.breaker import KnownFleet
 from detector.response.cascade import cascade_of
-from detector.response.graph import DelegationGraph, Found
+from detector.response.graph import DelegationGraph, SpreadingFinding
 from detector.response.lateral import paths_by
 from detector.response.stage import ResponseStage
 from detector.schema.alert import Alert
@@ -202,7 +202,7 @@ class JoinedStage:
             return None
         tenant = self._of(alert.tenant)
         tenant.fleet.hear(alert.partition, alert.partition_agents)
-        one = Found(
+        one = SpreadingFinding(
             alert.finding_uid, alert.agent_id, alert.time, alert.detection,
             alert.evidence[0] if alert.evidence else None,
         )  # fmt: skip

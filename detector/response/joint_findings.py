@@ -37,7 +37,7 @@ class Heading(NamedTuple):
     atlas: tuple[str, ...]
 
 
-class Place(NamedTuple):
+class JointPlace(NamedTuple):
     """Whose finding it is, at which event, and what tells it from others; the counter of its record."""
 
     tenant: str
@@ -53,7 +53,7 @@ class Place(NamedTuple):
     uid_of: str = ""
 
     @classmethod
-    def of(cls, tiding: Tiding, uid_of: str = "", counter: int = 1) -> Place:
+    def of(cls, tiding: Tiding, uid_of: str = "", counter: int = 1) -> JointPlace:
         """Return the place of a finding about the agent of a tiding."""
         return cls(
             tiding.tenant, tiding.agent_id, tiding.agent_type, tiding.zone, tiding.session_id, tiding.event_id,
@@ -67,7 +67,7 @@ def named(agent_id: str) -> str:
 
 
 def _alert(
-    place: Place, heading: Heading, why: tuple[Contribution, ...], evidence: tuple[Evidence, ...], profile: str
+    place: JointPlace, heading: Heading, why: tuple[Contribution, ...], evidence: tuple[Evidence, ...], profile: str
 ) -> Alert:
     times = [one.ts for one in evidence]
     detection = heading.detection
@@ -101,7 +101,7 @@ def lateral(path: Path, profile: str) -> Alert:
     for_whom = f", on behalf of {', '.join(named(one) for one in wards[:MOST_NAMED])}" if wards else ""
     spread = last.first_at - path[0].first_at
     observed = f"{steps}: {len(path)} calls, each for the first time, within {spread:,.0f} s{for_whom}"
-    place = Place.of(last.tiding)._replace(agent_id=pivot, uid_of=f"{last.tiding.event_id}/{end}")
+    place = JointPlace.of(last.tiding)._replace(agent_id=pivot, uid_of=f"{last.tiding.event_id}/{end}")
     if not last.tiding.is_caller:  # who was called told it: what its event says of itself is not the caller's
         place = place._replace(agent_type=FLEET, zone=None, session_id=None)
     heading = Heading(
@@ -128,7 +128,7 @@ def credential_shared(users: dict[str, Tiding], counter: int, profile: str) -> A
     observed = f"one credential in use by {len(told)} agents: {names}{more}"
     why = _said("response.credential_shared", observed, f"only {named(first.agent_id)} uses it", len(told))
     # its digest, and nothing of one user: whoever is heard last, the finding is the same
-    place = Place.of(last, f"credential/{last.other}", counter)._replace(session_id=None)
+    place = JointPlace.of(last, f"credential/{last.other}", counter)._replace(session_id=None)
     evidence = tuple(one.evidence(SHARED) for one in told[:MOST_EVIDENCE])
     alert = _alert(place, heading, (why,), evidence, profile)
     return alert.model_copy(
@@ -175,7 +175,7 @@ def cascade(found: Cascade, key: str, counter: int, alert: Alert) -> Alert:
             "causes that have nothing in common", len(found.steps),
         ),
     )  # fmt: skip
-    place = Place(
+    place = JointPlace(
         alert.tenant, FLEET, FLEET, None, None, root.uid, alert.partition, alert.partition_agents,
         established=True, counter=counter, uid_of=key,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from detector.response.graph import DelegationGraph, Edge
+    from detector.response.graph import DelegationGraph, ToldEdge
 
 WINDOW_S: Final = 86_400.0
 """Seconds between the first and the last new edge of a chain."""
@@ -15,10 +15,10 @@ MOST_STEPS: Final = 6
 MOST_LOOKS: Final = 1_024
 """Edges that are looked at for one new edge: whoever invents many makes no search long."""
 
-Path = tuple["Edge", ...]
+Path = tuple["ToldEdge", ...]
 
 
-def paths_by(graph: DelegationGraph, edge: Edge, is_critical: Callable[[str], bool]) -> list[Path]:
+def paths_by(graph: DelegationGraph, edge: ToldEdge, is_critical: Callable[[str], bool]) -> list[Path]:
     """Return the chains of at least two new edges that a new edge completes, one a last edge.
 
     The edges of a chain are new, follow each other in time within :data:`WINDOW_S`, and meet no agent twice; the last
@@ -28,7 +28,7 @@ def paths_by(graph: DelegationGraph, edge: Edge, is_critical: Callable[[str], bo
     ----------
     graph : DelegationGraph
         With the edge in it.
-    edge : Edge
+    edge : ToldEdge
         As it stands.
     is_critical : callable
         Tells whether an agent is critical.
@@ -51,9 +51,9 @@ def _is_within(path: Path) -> bool:
     return path[-1].first_at - path[0].first_at <= WINDOW_S and len(set(met)) == len(met)
 
 
-def _leading_to(graph: DelegationGraph, edge: Edge) -> Path:
+def _leading_to(graph: DelegationGraph, edge: ToldEdge) -> Path:
     """Return the new edges one behind the other that lead to an edge's source, each the latest before the next."""
-    path: list[Edge] = []
+    path: list[ToldEdge] = []
     met, first = {*edge.key}, edge
     while len(path) < MOST_STEPS - 1:
         span = (edge.first_at - WINDOW_S, first.first_at)
@@ -67,8 +67,8 @@ def _leading_to(graph: DelegationGraph, edge: Edge) -> Path:
 
 
 def _reaching(
-    graph: DelegationGraph, edge: Edge, is_critical: Callable[[str], bool], met: set[str]
-) -> list[tuple[Edge, ...]]:
+    graph: DelegationGraph, edge: ToldEdge, is_critical: Callable[[str], bool], met: set[str]
+) -> list[tuple[ToldEdge, ...]]:
     """Return how an edge goes on to critical agents, one way to each last edge; nothing more where it ends at one."""
     if is_critical(edge.key[1]):
         return [()]

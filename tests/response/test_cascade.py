@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from detector.response.cascade import LAG_S, RARE, cascade_of
-from detector.response.graph import DelegationGraph, Found
+from detector.response.graph import DelegationGraph, SpreadingFinding
 from detector.response.joined import JoinedStage
 from detector.schema.alert import Alert
 from tests.response.hearings import heard, incidents, stage, tiding
@@ -95,8 +95,8 @@ def test_the_chance_of_a_cascade_is_that_of_the_binomial_law() -> None:
     for call in (tiding("a", "b", 1.0), tiding("b", "c", 1.0)):
         graph.know(call)
         graph.connect(call)
-    last = Found("3", "c", 30.0, "d", None)
-    for one in (Found("1", "a", 10.0, "d", None), Found("2", "b", 20.0, "d", None), last):
+    last = SpreadingFinding("3", "c", 30.0, "d", None)
+    for one in (SpreadingFinding("1", "a", 10.0, "d", None), SpreadingFinding("2", "b", 20.0, "d", None), last):
         graph.note(one)
     found = cascade_of(graph, last, FLEET)
     share = 1.0 / (FLEET + 1)
