@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from detector.response.common_cause import FLEET
-from detector.schema.alert import Alert, Contribution, Evidence, Severity, finding_uid
+from detector.schema.alert import OF_SEVERAL, Alert, Contribution, Evidence, Severity, finding_uid
 from detector.schema.shown import shown
 
 if TYPE_CHECKING:
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from detector.response.lateral import Path
     from detector.schema.tiding import Tiding
 
-LATERAL: Final = "response.lateral_path"
-SHARED: Final = "response.credential_shared"
-CASCADE: Final = "response.cascade"
+LATERAL, SHARED, CASCADE = OF_SEVERAL
 MOST_EVIDENCE: Final = 8
 """Acts that an alert carries: of a longer chain the last ones, of a cascade the first."""
 MOST_NAMED: Final = 8
