@@ -352,8 +352,8 @@ assert untouched.rescored <= 0.01 * untouched.events, "a dismissal teaches nothi
 # %% [markdown]
 # ## Who called whom around it
 # Some incidents are of several agents. In a made-up fleet one agent uses another one's credential; the picture is what
-# `detector graph FINDING --out x.svg` draws: agents of the finding in the middle, above them who called them, below whom
-# they called; first calls are vermilion. `docs/graph.md` says what is found of agents together.
+# `detector graph FINDING --out x.svg` draws: agents of the finding in the middle, above them who called them, below
+# whom they called; first calls are vermilion. `docs/graph.md` says what is found of agents together.
 
 # %%
 theft = Injection("credential_misuse", 4, MONDAY + 3.5 * DAY_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -16,12 +17,15 @@ from detector.worker.publish import KIND, KIND_ALERT, KIND_TIDING
 
 if TYPE_CHECKING:
     from detector.schema.topics import TopicNames
-    from detector.worker.ports import Engine
+    from detector.worker.ports import Bounds, Engine
 
 log = structlog.get_logger("detector.response")
 
 MOST_REHEARD: Final = 5_000
 """Records of a partition that are heard again; what was told before them is told again in a day, or is forgotten."""
+
+AT_ONCE: Final = 8
+"""Partitions that are read at once."""
 
 
 class _Parts(Protocol):
@@ -47,19 +51,26 @@ async def hear_again(parts: _Parts, stage: _Stage, partitions: Sequence[int]) ->
 
     What cannot be read is passed over: it became a dead letter when it was read first.
     """
-    topic, count = parts.names.by_tenant, 0
-    bounds = await parts.engine.bounds([TP(topic, one) for one in partitions]) if partitions else {}
-    for partition in partitions:
-        place = bounds[TP(topic, partition)]
-        span = (max(place.begin, place.reads_on - MOST_REHEARD), place.reads_on)
-        if span[0] >= span[1]:
-            continue
-        async for records in parts.read_span(topic, partition, span, parts.reader):
+    if not partitions:
+        return 0
+    bounds = await parts.engine.bounds([TP(parts.names.by_tenant, one) for one in partitions])
+    limit = asyncio.Semaphore(AT_ONCE)  # a client a partition: one after the other, a rebalance would wait for all
+    return sum(await asyncio.gather(*(_read(parts, stage, place, bounds[place], limit) for place in bounds)))
+
+
+async def _read(parts: _Parts, stage: _Stage, place: TP, bounds: Bounds, limit: asyncio.Semaphore) -> int:
+    """Return how much of one partition was heard again; its tenants are in no other."""
+    span, count = (max(bounds.begin, bounds.reads_on - MOST_REHEARD), bounds.reads_on), 0
+    if span[0] >= span[1]:
+        return 0
+    async with limit:
+        async for records in parts.read_span(place.topic, place.partition, span, parts.reader):
             for record in records:
                 heard = _heard(record)
                 if heard is not None:
                     stage.hear_again(heard)
                     count += 1
+            await asyncio.sleep(0)  # lets heartbeats in between
     return count
 
 

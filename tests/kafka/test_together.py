@@ -94,6 +94,10 @@ def test_a_path_through_partitions_is_one_finding_also_after_kill_9(deployed: De
     assert deployed.stop(again) == 0, deployed.logs()
     (found,) = paths(deployed)
     assert (found.agent_id, [act.event_id for act in found.evidence]) == (AGENTS[1], ["mail-2-100", "planner-2-100"])
+    drawn = tmp_path / "path.svg"
+    done = deployed.run("graph", found.finding_uid, "--out", str(drawn))
+    assert done.returncode == 0, done.stderr
+    assert all(agent in drawn.read_text(encoding="utf-8") for agent in AGENTS)
     registry = tmp_path / "registry.jsonl"
     registry.write_bytes(declared[1] + b"\n")
     expected = replayed([*history(), event(AGENTS[2], 50, LIVE + 1.0), FIRST, LAST], registry)
