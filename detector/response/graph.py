@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ MOST_CREDENTIALS: Final = 8_192
 """Credentials of a tenant whose users are remembered."""
 MOST_USERS: Final = 64
 """Agents of a credential that are remembered."""
+MOST_LOOKS: Final = 1_024
+"""Calls of one agent that are looked through, those told last: whoever calls it from many invented ones slows nobody."""
 MOST_FOUND: Final = 4_096
 """Findings of a tenant that may be part of a cascade."""
 
@@ -122,8 +125,9 @@ class DelegationGraph:
             # told by both sides, it is as new as the first of them said
             edge = ToldEdge(before.tiding, first, max(before.last_at, tiding.at), before.is_new)
         self.edges[kind][key] = edge
-        self.out[key[0]][key[1]] = None
-        self.into[key[1]][key[0]] = None
+        for table, end, other in ((self.out, key[0], key[1]), (self.into, key[1], key[0])):
+            table[end].pop(other, None)
+            table[end][other] = None
         self._forget_old(kind)
         return edge
 
@@ -141,11 +145,13 @@ class DelegationGraph:
 
     def new_into(self, agent_id: str, span: tuple[float, float]) -> Iterator[ToldEdge]:
         """Yield the new edges into an agent whose first time lies in a span, both ends included."""
-        yield from self._new([(source, agent_id) for source in self.into.get(agent_id, ())], span)
+        latest = islice(reversed(self.into.get(agent_id, {})), MOST_LOOKS)
+        yield from self._new([(source, agent_id) for source in latest], span)
 
     def new_out(self, agent_id: str, span: tuple[float, float]) -> Iterator[ToldEdge]:
         """Yield the new edges out of an agent, likewise."""
-        yield from self._new([(agent_id, sink) for sink in self.out.get(agent_id, ())], span)
+        latest = islice(reversed(self.out.get(agent_id, {})), MOST_LOOKS)
+        yield from self._new([(agent_id, sink) for sink in latest], span)
 
     def _new(self, keys: list[Key], span: tuple[float, float]) -> Iterator[ToldEdge]:
         for source, sink in keys:

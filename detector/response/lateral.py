@@ -12,8 +12,8 @@ WINDOW_S: Final = 86_400.0
 """Seconds between the first and the last new edge of a chain."""
 MOST_STEPS: Final = 6
 """Edges of a chain; a longer one is told by its last ones."""
-MOST_LOOKS: Final = 1_024
-"""Edges that are looked at for one new edge: whoever invents many makes no search long."""
+MOST_SEARCHED: Final = 1_024
+"""Edges that are looked at beyond one new edge: whoever invents many makes no search long."""
 
 Path = tuple["ToldEdge", ...]
 
@@ -75,7 +75,7 @@ def _reaching(
     found: dict[tuple[str, str], Path] = {}
     waiting: list[Path] = [(edge,)]
     looks = 0
-    while waiting and looks < MOST_LOOKS:
+    while waiting and looks < MOST_SEARCHED:
         path = waiting.pop(0)
         span = (path[-1].first_at, edge.first_at + WINDOW_S)
         for one in sorted(graph.new_out(path[-1].key[1], span), key=lambda each: (each.first_at, each.key)):

@@ -108,6 +108,7 @@ def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
     state.verdicts.update(facts["verdicts"])
     state.rule_answers.restore(facts["rule_answers"])
     state.rule_pace.restore(facts.get("rule_pace", state.rule_pace.facts()))  # one from before promises has none
+    state.newcomer_pace.restore(facts.get("newcomer_pace", state.newcomer_pace.facts()))
     last = facts["last_time"]
     state.past = Past(None if last is None else datetime.fromisoformat(last), unpack("past", held["past"])[1]["agents"])
     _restore_incidents(state, held)

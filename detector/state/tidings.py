@@ -7,7 +7,7 @@ the fleet's edges again. What is remembered is a few notes in the agent's own ro
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -110,13 +110,16 @@ def _is_due(state: Partition, i: int, fact: str) -> bool | None:
     now = float(work.clock[i])
     row, name = int(work.context.agent[i]), int(work.columns.ident[i, AGENT])
     known = state.rule_memory.known(NOTES, row, name)
-    last = None if known is None else known.kept.get(fact)
+    before = {} if known is None else known.kept
+    last = before.get(fact)
     if last is not None and now - last < AGAIN_S:
         return None
-    kept = state.rule_memory.of(NOTES, row, name).kept
-    if not _has_room(kept, now):
+    hour, count = int(now // HOUR_S), _told_in(before, now)
+    if count >= MOST_AN_HOUR or not (_is_established(state, i) or state.newcomer_pace.has_room(now)):
         state.rule_memory.counts["tidings_dropped"] += 1
         return None
+    kept = state.rule_memory.of(NOTES, row, name).kept
+    kept[SPENT] = [hour, count + 1]
     kept.pop(fact, None)
     kept[fact] = now
     if len(kept) > MOST_FACTS + 1:
@@ -124,15 +127,14 @@ def _is_due(state: Partition, i: int, fact: str) -> bool | None:
     return last is None
 
 
-def _has_room(kept: dict[str, Any], now: float) -> bool:
-    """Tell whether one more may be told in this hour; if so, it is counted."""
-    hour = int(now // HOUR_S)
-    before, count = kept.get(SPENT, (hour, 0))
-    count = 0 if before != hour else count
-    if count >= MOST_AN_HOUR:
-        return False
-    kept[SPENT] = [hour, count + 1]
-    return True
+def _told_in(kept: Mapping[str, Any], now: float) -> int:
+    """Return how much an agent told in the present hour."""
+    hour, count = kept.get(SPENT, (0, 0))
+    return int(count) if hour == int(now // HOUR_S) else 0
+
+
+def _is_established(state: Partition, i: int) -> bool:
+    return bool(state.work.context.known[i][IS_ESTABLISHED])
 
 
 def _is_news(state: Partition, event: Event, i: int, fact: tuple[Told, str, bool]) -> bool:
@@ -153,7 +155,7 @@ def _tiding(state: Partition, batch: Batch, i: int, fact: tuple[Told, str, bool,
     topic, partition, offset, line = batch.place(i)
     return Tiding(
         kind=kind, tenant=event.tenant or DEFAULT_TENANT, agent_id=event.agent_id, other=other, is_caller=is_caller,
-        is_new=is_new, established=bool(known[IS_ESTABLISHED]), is_critical=is_critical,
+        is_new=is_new, established=_is_established(state, i), is_critical=is_critical,
         at=min(max(event.ts.timestamp(), clock - BACKDATED_S), clock), agent_type=event.agent_type, zone=event.zone,
         session_id=event.session_id, on_behalf_of=event.on_behalf_of, event_id=event.event_id, topic=topic,
         partition=partition, offset=offset, line=line, event_kind=event.kind, name=event.name, target=event.target,

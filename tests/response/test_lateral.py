@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from detector.response.graph import MOST_EDGES
+from detector.response.graph import MOST_EDGES, MOST_LOOKS
 from detector.response.joined import MOST_A_DAY
 from detector.response.lateral import MOST_STEPS, WINDOW_S
 from detector.schema.tiding import Tiding
@@ -111,6 +111,14 @@ def test_a_flood_of_newcomers_pushes_out_no_established_call() -> None:
     heard(one, *(tiding(f"x{n}", f"y{n}", 1_001.0, established=False) for n in range(most + 10)))
     assert len(heard(one, last)) == 1
     assert one.take_counts()["graph_edges_evicted"] == 10
+
+
+def test_a_crowd_of_callers_hides_no_path() -> None:
+    """Of an agent the calls told last are looked through: the path is found, whoever of them begins it."""
+    one = stage()
+    crowd = [tiding(f"x{n}", "planner", 1_000.0, established=False) for n in range(2 * MOST_LOOKS)]
+    (found,) = heard(one, *crowd, tiding("planner", "vault", 1_060.0))
+    assert (found.agent_id, found.evidence[-1].about["peer_agent_id"]) == ("planner", "vault")
 
 
 def test_a_tenant_has_at_most_so_many_paths_a_day() -> None:

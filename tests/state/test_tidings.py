@@ -6,11 +6,12 @@ from typing import Any
 
 from detector.checks.determinism import faults_of_cuts, faults_of_resuming
 from detector.pipeline import Pipeline
+from detector.rules.crowd import MOST_OF_NEWCOMERS
 from detector.schema.tiding import Tiding
 from detector.simulate.fleet import DAY_S, MONDAY
 from detector.state.tidings import MOST_AN_HOUR, MOST_FACTS, NOTES
 from tests.rules.registry import entry, registered
-from tests.streams import Script, feed, fleet_stream, makers, profile, quick, records_of
+from tests.streams import Script, feed, fleet_stream, makers, profile, quick, records_of, trained
 
 
 def told(pipeline: Pipeline, *events: bytes) -> list[Tiding]:
@@ -91,6 +92,21 @@ def test_an_agent_tells_so_much_an_hour_and_what_finds_no_room_is_counted() -> N
     script.now += 3_600.0
     late = told(pipeline, call(script, f"x{MOST_AN_HOUR + 2}"), call(script, "x1"))
     assert [one.sink for one in late] == [f"x{MOST_AN_HOUR + 2}"]
+
+
+def test_invented_agents_tell_so_much_an_hour_all_together() -> None:
+    """A flood of them keeps no other stage busy; an established agent tells all the same."""
+    script, pipeline = Script(), Pipeline(quick())
+    flood = [call(script, "b", agent_id=f"x{n}", session_id=f"x{n}") for n in range(MOST_OF_NEWCOMERS + 20)]
+    outcome = feed(pipeline, flood)
+    assert (len(outcome.tidings), outcome.counts["tidings_dropped"]) == (MOST_OF_NEWCOMERS, 20)
+    again = Pipeline.restore(quick(), pipeline.snapshot(full=True))
+    assert told(again, call(script, "b", agent_id="late")) == []
+    trusting = trained(Script())
+    known = Script(script.now + 30 * DAY_S)
+    crowd = [call(known, "b", agent_id=f"x{n}", session_id=f"x{n}") for n in range(MOST_OF_NEWCOMERS)]
+    late = told(trusting, *crowd, call(known, "b", agent_id="a-1"))[-1]
+    assert (late.agent_id, late.established) == ("a-1", True)
 
 
 def test_the_facts_of_an_agent_are_bounded() -> None:
