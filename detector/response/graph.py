@@ -23,7 +23,7 @@ MOST_CREDENTIALS: Final = 8_192
 MOST_USERS: Final = 64
 """Agents of a credential that are remembered."""
 MOST_LOOKS: Final = 1_024
-"""Calls of one agent that are looked through, those told last: whoever calls it from many invented ones slows nobody."""
+"""Calls of one agent that are looked through, those told last: many invented callers slow nobody."""
 MOST_FOUND: Final = 4_096
 """Findings of a tenant that may be part of a cascade."""
 
