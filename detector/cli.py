@@ -43,6 +43,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "edge": CommandEntry("detector.edge.commands", "Carry out quarantines at the coding agents of this machine."),
     "status": CommandEntry("detector.views.commands", "Show the state of a deployment on one page."),
     "alerts": CommandEntry("detector.views.commands", "Show alerts by incident, and what to type next."),
+    "graph": CommandEntry("detector.views.commands", "Draw who called whom around a finding."),
     "deadletters": CommandEntry("detector.views.commands", "Show refused records by reason, and what to do."),
     "siem": CommandEntry("detector.desk.commands", "Send alerts from Kafka to a SIEM, as OCSF or ECS."),
     "release": CommandEntry("detector.desk.commands", "Lift an agent's quarantine, with a name and a reason."),

@@ -25,15 +25,21 @@ from datetime import UTC, datetime
 
 import altair as alt
 import pandas as pd
+from IPython.display import Image
+from vl_convert import svg_to_png
 
+from detector.offline import drawing
 from detector.offline.core import Core
 from detector.offline.course import difference
 from detector.offline.fork import command_line, stop_at
+from detector.offline.neighbourhood import neighbourhood
 from detector.offline.palette import ATTACK, HARMLESS, KINDS, QUIET, THRESHOLD, VOICES, theme
 from detector.offline.recurrence import Recurrence
+from detector.offline.replay import Replay, ReplaySettings
 from detector.offline.scored import score_stream
 from detector.offline.study import events_of, open_stream
 from detector.profile.load import load_profile
+from detector.simulate.fleet import DAY_S, MONDAY, Fleet, Injection
 from detector.sinks.ocsf import render
 
 alt.renderers.enable("png", ppi=144)  # drawn here, without a browser or a network
@@ -342,6 +348,21 @@ alt.Chart(alerted).mark_bar(height=16).encode(
 # %%
 untouched = difference(courses["nobody"], courses["dismiss"])
 assert untouched.rescored <= 0.01 * untouched.events, "a dismissal teaches nothing: next to no event scores otherwise"
+
+# %% [markdown]
+# ## Who called whom around it
+# Some incidents are of several agents. In a made-up fleet one agent uses another one's credential; the picture is what
+# `detector graph FINDING --out x.svg` draws: agents of the finding in the middle, above them who called them, below
+# whom they called; first calls are vermilion. `docs/graph.md` says what is found of agents together.
+
+# %%
+theft = Injection("credential_misuse", 4, MONDAY + 3.5 * DAY_S)
+fleet = Fleet(30, 3, days=4.0, sessions_per_day=6.0, injections=(theft,))
+out = Replay(profile, ReplaySettings(trusted_until=MONDAY + 3 * DAY_S)).feed([one.value for one in fleet.stream()])
+shared = next(one for one in out.alerts if one.detection == "response.credential_shared")
+print(f"{shared.title}: {shared.contributions[0].observed}")
+around = neighbourhood([*out.tidings, *out.alerts], shared.finding_uid)
+Image(svg_to_png(drawing.picture(around), scale=2), width=700)
 
 # %% [markdown]
 # ## The same on Kafka

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from detector.schema.record import Record
+from detector.schema.tiding import Tiding, encode_tiding, in_order
 from detector.state.report import Outcome
 
 
@@ -37,12 +38,16 @@ Restore = Callable[[Mapping[str, bytes]], Scoring]
 
 
 class Run(NamedTuple):
-    """Everything that left a pipeline: scores, alerts as JSON, the state before the end and after it."""
+    """Everything that left a pipeline: scores, alerts as JSON, the state before the end and after it.
+
+    `said`: the alerts with the tidings between them.
+    """
 
     scores: np.ndarray
     alerts: list[str]
     state: dict[str, bytes]
     final: dict[str, bytes]
+    said: list[str]
 
 
 def outcome_of(pipeline: Scoring, records: Sequence[Record], cuts: Iterable[int] = ()) -> Run:
@@ -63,7 +68,13 @@ def outcome_of(pipeline: Scoring, records: Sequence[Record], cuts: Iterable[int]
     outcomes.append(pipeline.finish())
     scores = np.concatenate([outcome.scores for outcome in outcomes])
     alerts = [alert.model_dump_json() for outcome in outcomes for alert in outcome.alerts]
-    return Run(scores, alerts, state, pipeline.snapshot(full=True))
+    said = [each for outcome in outcomes for each in _said(outcome)]
+    return Run(scores, alerts, state, pipeline.snapshot(full=True), said)
+
+
+def _said(outcome: Outcome) -> list[str]:
+    said = in_order(outcome.alerts, outcome.tidings)
+    return [encode_tiding(one).decode() if isinstance(one, Tiding) else one.model_dump_json() for one in said]
 
 
 def differences(expected: Run, found: Run, where: str) -> list[str]:
@@ -74,6 +85,8 @@ def differences(expected: Run, found: Run, where: str) -> list[str]:
         faults.append(f"scores of {where} must be equal, got others from event {int(np.argmin(same))} on")
     if expected.alerts != found.alerts:
         faults.append(f"alerts of {where} must be equal, got {len(found.alerts)} for {len(expected.alerts)}")
+    elif expected.said != found.said:
+        faults.append(f"tidings of {where} must be equal, got {len(found.said)} for {len(expected.said)} with alerts")
     for when in ("state", "final"):
         one, other = getattr(expected, when), getattr(found, when)
         odd = sorted(name for name in {*one, *other} if one.get(name, b"") != other.get(name, b""))
@@ -120,7 +133,8 @@ def faults_of_resuming(make: Make, restore: Restore, records: Sequence[Record], 
         early = before.process(records[:place])
         late = outcome_of(restore(before.snapshot(full=True)), records[place:])
         alerts = [alert.model_dump_json() for alert in early.alerts] + late.alerts
-        joined = late._replace(scores=np.concatenate([early.scores, late.scores]), alerts=alerts)
+        scores, said = np.concatenate([early.scores, late.scores]), _said(early) + late.said
+        joined = late._replace(scores=scores, alerts=alerts, said=said)
         faults += differences(whole, joined, f"input stopped at {place}")
     return faults
 

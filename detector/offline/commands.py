@@ -137,6 +137,13 @@ def replay(
     log: Annotated[
         Path | None, typer.Option(help="Write the policy log (JSON lines).", rich_help_panel=OUTPUTS)
     ] = None,
+    heard: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write what is known of agents together, for `detector graph`: alerts and tidings (JSON lines).",
+            rich_help_panel=OUTPUTS,
+        ),
+    ] = None,
     partitions: Annotated[
         int, typer.Option(min=1, help="Shard as Kafka would: each partition learns alone.", rich_help_panel=INPUTS)
     ] = 1,
@@ -197,7 +204,10 @@ def replay(
     run = Replay(load_profile(profile, models), settings, plan=plan)
     paths = events or [STDIN]
     with notice_on_stderr(), ExitStack() as open_files:
-        files = [None if path is None else open_files.enter_context(_created(path)) for path in (alerts, commands, log)]
+        files = [
+            None if path is None else open_files.enter_context(_created(path))
+            for path in (alerts, commands, log, heard)
+        ]
         progress = open_files.enter_context(_bar(paths, is_shown=not quiet))
         lines = chain.from_iterable(lines_of(path, progress) for path in paths)
         counts: Counter[str] = Counter()
@@ -234,15 +244,18 @@ def _created(path: Path) -> IO[bytes]:
 
 def _write(out: Replayed, files: Sequence[IO[bytes] | None], counts: Counter[str]) -> None:
     """Write what a stretch led to, alerts to standard output where no file is named, and add to the counts."""
+    from detector.schema.tiding import encode_tiding
     from detector.sinks.ocsf import encode
 
-    alerts, commands, log = files
+    alerts, commands, log, heard = files
     for alert in out.alerts:
         if alerts is None:
             typer.echo(encode(alert))
         else:
             alerts.write(encode(alert) + b"\n")
-    for target, records in ((commands, out.commands), (log, out.log)):
+    if heard is not None:
+        heard.writelines(encode_tiding(one) + b"\n" for one in out.tidings)
+    for target, records in ((commands, out.commands), (log, out.log), (heard, out.alerts)):
         if target is not None:
             target.writelines(record.model_dump_json(by_alias=True).encode() + b"\n" for record in records)
     counts.update({"alerts": len(out.alerts), "commands": len(out.commands), **out.counts})

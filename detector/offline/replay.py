@@ -15,14 +15,15 @@ from detector.offline.episodes import seconds
 from detector.offline.order import OrderCheck
 from detector.offline.partition import partition_of
 from detector.profile.model import Profile
+from detector.response.joined import JoinedStage
 from detector.response.ladder import mode_of
-from detector.response.stage import ResponseStage
 from detector.schema.alert import Alert
 from detector.schema.claims import agent_in
 from detector.schema.command import Mode, PolicyLogEntry, PolicyState
 from detector.schema.control import Control
 from detector.schema.decode import Refusal
 from detector.schema.record import Record
+from detector.schema.tiding import PlacedTiding, Tiding, in_order
 
 TOPIC = "agent.events"
 """Topic that stands in the evidence of replayed alerts."""
@@ -34,6 +35,9 @@ class _Outcome(Protocol):
 
     @property
     def refusals(self) -> Sequence[tuple[int, Refusal]]: ...
+
+    @property
+    def tidings(self) -> Sequence[PlacedTiding]: ...
 
     @property
     def counts(self) -> Counter[str]: ...
@@ -106,6 +110,8 @@ class Replayed:
         What the pipelines counted.
     refused : Counter
         Lines that are no event as they stand, by reason; ``refused_scored`` of the counts were scored all the same.
+    tidings : list of Tiding
+        What the response stage was told of who called whom.
     """
 
     alerts: list[Alert] = field(default_factory=list)
@@ -113,6 +119,7 @@ class Replayed:
     log: list[PolicyLogEntry] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+    tidings: list[Tiding] = field(default_factory=list)
 
 
 def _pipeline(profile: Profile, settings: ReplaySettings) -> ReplayPipeline:
@@ -151,7 +158,7 @@ class Replay:
         self._order = [OrderCheck(self.idle_s, profile.time.step_s) for _ in range(settings.partitions)]
         levels = profile.levels
         mode = mode_of(profile.profile.status, settings.mode or profile.response.mode)
-        self._response = ResponseStage(profile.response, profile.id, levels, mode)
+        self._response = JoinedStage(profile.response, profile.id, levels, mode)
 
     def feed(self, lines: Sequence[bytes]) -> Replayed:
         """Return what some more events, one a line, led to.
@@ -223,16 +230,26 @@ class Replay:
         for outcome in outcomes:
             out.counts.update(outcome.counts)
             out.refused.update(refusal.reason for _, refusal in outcome.refusals)
-        for alert in sorted((alert for outcome in outcomes for alert in outcome.alerts), key=lambda alert: alert.time):
-            out.alerts.append(alert)
-            for record in self._response.on_alert(alert).records:
+        said = (one for outcome in outcomes for one in in_order(outcome.alerts, outcome.tidings))
+        for one in sorted(said, key=_time_of):
+            if isinstance(one, Tiding):
+                out.tidings.append(one)
+                out.alerts += self._response.on_tiding(one)
+                continue
+            out.alerts.append(one)
+            for record in self._response.on_alert(one).records:
                 if isinstance(record, PolicyState):
                     out.commands.append(record)
                 elif isinstance(record, PolicyLogEntry):
                     out.log.append(record)
                 else:
                     out.alerts.append(record)
+        out.counts.update(self._response.take_counts())
         return out
+
+
+def _time_of(one: Alert | Tiding) -> float:
+    return one.at if isinstance(one, Tiding) else one.time
 
 
 def _agent_and_time(line: bytes) -> tuple[str | None, float]:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Mode = Literal["enforce", "shadow"]
+Joined = Literal["lateral_path", "credential_shared", "cascade"]
+"""Findings that several agents make together."""
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
 Seconds = Annotated[float, Field(gt=0.0, le=31_536_000.0, allow_inf_nan=False)]
 Level = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
@@ -45,6 +47,12 @@ class ResponseSettings(BaseModel):
         way it counts from its record on.
     protected : tuple of str, default=()
         Agent ids that are never contained without a human.
+    critical : tuple of str, default=()
+        Agent ids towards which a chain of new calls is a finding, beside the protected ones and those that the
+        registry calls critical.
+    graph : tuple of str
+        What is found where a tenant is whole, of ``lateral_path``, ``credential_shared`` and ``cascade``;
+        without any, partitions tell nothing of who called whom.
 
     Examples
     --------
@@ -67,3 +75,5 @@ class ResponseSettings(BaseModel):
     newcomer_per_hour: Annotated[int, Field(ge=0, le=10_000)] = 10
     skew_s: Annotated[float, Field(ge=0.0, le=3_600.0, allow_inf_nan=False)] = 60.0
     protected: tuple[str, ...] = ()
+    critical: tuple[str, ...] = ()
+    graph: tuple[Joined, ...] = ("lateral_path", "credential_shared", "cascade")

@@ -1,6 +1,6 @@
 """Detections by rule, from the first event on: they read events and say what they found. The table of all is here."""
 
-from detector.rules.acts import approval_pressed, irreversible_burst, self_approved
+from detector.rules.acts import approval_pressed, approval_too_fast, irreversible_burst, self_approved
 from detector.rules.allowed import outside_grant, unapproved
 from detector.rules.containments import Containments, StandingCommand
 from detector.rules.crossings import new_crossing, zone_crossing, zone_mismatch
@@ -48,6 +48,7 @@ RULES = {
         irreversible_burst,
         approval_pressed,
         self_approved,
+        approval_too_fast,
         principal_changed,
         delegation_burst,
         memory_tainted,

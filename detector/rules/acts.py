@@ -9,6 +9,7 @@ from detector.rules.counting import digest_of, distinct
 from detector.rules.memory import RuleNotes
 from detector.rules.places import in_order
 from detector.rules.rule import Hit, RuleScene, short
+from detector.schema.event import Event
 
 LEAST_UNDONE: Final = 10
 """Different things deleted, paid, revoked or published within :data:`UNDONE_S` that are told."""
@@ -22,6 +23,13 @@ MOST_REFUSED: Final = 16
 """Denied calls of an agent that are remembered, the last ones."""
 APPROVERS: Final = ("approved_by", "approver", "approval.by", "approval.approver")
 """Attributes of a decision (kind ``policy``) that name who approved."""
+LATENCIES: Final = ("approval.latency_ms", "latency_ms")
+"""Attributes that say how long the approver took; without them the decision's own ``duration_ms``."""
+FAST_MS: Final = 1_000.0
+"""Milliseconds in which nobody reads a call: three words at the pace of silent reading, 238 a minute
+(Brysbaert 2019), after a quarter of a second to react."""
+LEAST_FAST: Final = 5
+"""Approvals one after the other that are that fast before it is told: one or two are a person who expected the call."""
 
 
 def irreversible_burst(scene: RuleScene) -> Iterator[Hit]:
@@ -79,3 +87,28 @@ def self_approved(scene: RuleScene) -> Iterator[Hit]:
         event = scene.events[i]
         if event.outcome == "ok" and any(event.attributes.get(name) == event.agent_id for name in APPROVERS):
             yield Hit(i, "self", {})
+
+
+def approval_too_fast(scene: RuleScene) -> Iterator[Hit]:
+    """Yield the approvals that came faster than a person reads, one after several others; one cause an agent."""
+    for i in scene.places.of_kind("policy"):
+        event = scene.events[i]
+        took = _latency_of(event) if event.outcome == "ok" else None
+        if took is None or not any(isinstance(event.attributes.get(name), str) for name in APPROVERS):
+            continue
+        known = scene.known(i)
+        before = 0 if known is None else known.kept.get("fast", 0)
+        fast = min(before + 1, LEAST_FAST) if took < FAST_MS else 0
+        if fast != before:
+            scene.notes(i).kept["fast"] = fast
+        if fast == LEAST_FAST:
+            yield Hit(i, "fast", {"took": f"{took:,.0f} ms", "count": str(LEAST_FAST)})
+
+
+def _latency_of(event: Event) -> float | None:
+    """Return how many milliseconds an approver took, None if the event does not say; a claim below zero is none."""
+    for name in LATENCIES:
+        value = event.attributes.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0.0:
+            return float(value)
+    return event.duration_ms

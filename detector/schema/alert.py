@@ -209,6 +209,10 @@ class Alert(_AlertPart):
     )
 
 
+OF_SEVERAL = ("response.lateral_path", "response.credential_shared", "response.cascade")
+"""Detections that several agents make together: no partition knows such a finding, so no verdict on it is kept."""
+
+
 def finding_uid(  # noqa: PLR0913 - the six parts are the contract of the id
     tenant: str, agent_id: str, session_id: str | None, event_id: str, detection: str, profile: str
 ) -> str:

@@ -6,6 +6,7 @@ import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from detector.schema.alert import OF_SEVERAL
 from detector.schema.shown import shown
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ VERDICTS: Final = (
 """Verdicts that answer a finding, and when each is right."""
 RUNBOOK: Final = "models/profiles/{profile}/runbook.md"
 GUIDE: Final = "docs/alerts.md"
+TOGETHER: Final = "docs/graph.md"
 _MOST_DIGITS: Final = 15.0
 _VOICES: Final = {
     "own": "its own history",
@@ -85,6 +87,8 @@ def next_steps(alert: Alert) -> list[str]:
     gets no command.
     """
     steps = [f"read {runbook(alert)}"]
+    if alert.detection in OF_SEVERAL:
+        return [*steps, f"see who called whom: detector graph {alert.finding_uid} --out {alert.finding_uid[:8]}.svg"]
     if alert.agent_id == NOBODY:
         return steps
     steps += [f"{what}: detector verdict {alert.finding_uid} {kind} --by NAME --reason TEXT" for kind, what in VERDICTS]
@@ -100,6 +104,8 @@ def next_steps(alert: Alert) -> list[str]:
 
 def runbook(alert: Alert) -> str:
     """Return where it is written what to do, within the project."""
+    if alert.detection in OF_SEVERAL:
+        return TOGETHER
     return GUIDE if alert.agent_id == NOBODY or alert.score is None else RUNBOOK.format(profile=alert.profile)
 
 

@@ -29,6 +29,7 @@ from detector.memory.roster import (
 )
 from detector.profile.model import Profile
 from detector.rules import ENTRIES, RULES, Inventory, Rule, RuleMemory
+from detector.rules.crowd import NewcomerPace
 from detector.rules.pace import RulePace
 from detector.schema.past import Past
 from detector.scorers.artifacts import half_space_structure
@@ -85,6 +86,7 @@ class Partition:
         self.rules: tuple[Rule, ...] = tuple(RULES[name] for name in profile.rules.enabled)
         self.rule_memory = RuleMemory()
         self.rule_pace = RulePace()
+        self.newcomer_pace = NewcomerPace()
         self.inventory = Inventory(profile.rules.registered)
         shares = self.settings.threshold
         self.incidents = Incidents(

@@ -31,6 +31,7 @@ from detector.schema.decode import Decoded, Refusal
 from detector.schema.event import Event
 from detector.schema.finding import Finding
 from detector.schema.record import Record
+from detector.schema.tiding import PlacedTiding, Tiding
 from detector.state.absence import tell_absent
 from detector.state.contained import with_containment
 from detector.state.counts import count_batch
@@ -40,6 +41,7 @@ from detector.state.paced import ClosedSessions, hits_of, within_promise
 from detector.state.partition import Partition
 from detector.state.seen import seen_at
 from detector.state.texts import keep_texts
+from detector.state.tidings import tidings_of
 from detector.steps.decisions import NEAR, Ended, Passed
 
 
@@ -61,6 +63,8 @@ class Outcome:
         ``events_repeated`` + ``refused_unscored``; ``refused_scored`` of them are among the events.
     unheard : list of str
         Sessions, or agents without one, whose incident the ceilings folded into a storm.
+    tidings : list of PlacedTiding
+        For the stage where a tenant is whole, each with the number of alerts before it.
     """
 
     scores: np.ndarray = field(default_factory=lambda: np.empty(0))
@@ -68,12 +72,18 @@ class Outcome:
     refusals: list[tuple[int, Refusal]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     unheard: list[str] = field(default_factory=list)
+    tidings: list[PlacedTiding] = field(default_factory=list)
 
     def say(self, alert: Alert | None) -> None:
         """Take an alert in as it is to be told, and count it; None is nothing."""
         if alert is not None:
             self.alerts.append(alert)
             self.counts[f"alerts_{alert.activity}"] += 1
+
+    def tell(self, tiding: Tiding) -> None:
+        """Take a tiding in, behind the alerts so far, and count it."""
+        self.tidings.append(PlacedTiding(len(self.alerts), tiding))
+        self.counts["tidings"] += 1
 
 
 class Batch(NamedTuple):
@@ -112,8 +122,8 @@ def batches_of(records: Sequence[Record], decoded: Decoded) -> Iterator[Batch]:
         yield Batch(records, decoded, start, decoded.events[start : start + BATCH])
 
 
-Placed = tuple[int, int, int, int | Lead | Passed | Ended | Callable[[], Alert]]
-"""A step of an incident and its place: the event, then a new hour before closes, rules and scores, then its number."""
+Placed = tuple[int, int, int, int | Lead | Passed | Ended | Tiding | Callable[[], Alert]]
+"""A step and its place: the event, then a new hour before closes, rules, scores and tidings, then its number."""
 
 
 def settle_lines(decoded: Decoded, found: Sequence[np.ndarray], outcome: Outcome) -> None:
@@ -147,10 +157,13 @@ def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], out
     found += _ends(state, passed, found)
     found += [(i, -1, 0, hour) for i, hour in incidents.ceilings.turns(clock)]
     found += said_of(state, batch)
+    found += [(i, 3, k, tiding) for k, (i, tiding) in enumerate(tidings_of(state, batch))]
     closed = ClosedSessions(state)
     for place, _, _, step in sorted(found, key=lambda placed: placed[:3]):
         closed.up_to(place)
-        if callable(step):
+        if isinstance(step, Tiding):
+            outcome.tell(step)
+        elif callable(step):
             outcome.say(with_containment(state, step()))
         elif isinstance(step, int):
             outcome.say(incidents.move_to(step))

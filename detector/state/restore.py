@@ -37,6 +37,7 @@ from detector.state.partition import REWRITTEN, Partition
 from detector.state.roster import restore_roster
 from detector.state.shards import join, unpack
 from detector.state.texts import restore_usual
+from detector.state.tidings import NOTES
 from detector.steps.judge import SessionStanding
 
 
@@ -59,7 +60,7 @@ def restore_partition(state: Partition, shards: Mapping[str, bytes]) -> None:
         restore_roster(state, held)
         restore_usual(state, held)
         notes = [unpack(name, held[name])[1] for name in sorted(held) if name.startswith("rules/")]
-        state.rule_memory.restore(notes, state.profile.rules.enabled)
+        state.rule_memory.restore(notes, (*state.profile.rules.enabled, NOTES))
         if "contained" in held:
             state.rule_memory.contained.restore(unpack("contained", held["contained"])[1]["commands"])
         presence = {name: unpack(name, held[name])[1] for name in held if name.partition("/")[0] == "presence"}
@@ -107,6 +108,7 @@ def _restore_core(state: Partition, held: Mapping[str, bytes]) -> None:
     state.verdicts.update(facts["verdicts"])
     state.rule_answers.restore(facts["rule_answers"])
     state.rule_pace.restore(facts.get("rule_pace", state.rule_pace.facts()))  # one from before promises has none
+    state.newcomer_pace.restore(facts.get("newcomer_pace", state.newcomer_pace.facts()))
     last = facts["last_time"]
     state.past = Past(None if last is None else datetime.fromisoformat(last), unpack("past", held["past"])[1]["agents"])
     _restore_incidents(state, held)

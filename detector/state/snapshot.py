@@ -175,6 +175,7 @@ def _core(state: Partition) -> bytes:
         "verdicts": dict(sorted(state.verdicts.items())),
         "rule_answers": state.rule_answers.facts(),
         "rule_pace": state.rule_pace.facts(),
+        "newcomer_pace": state.newcomer_pace.facts(),
         "folded": state.incidents.folded,
         "ceilings": state.incidents.ceilings.facts(),
         "storm": None if state.incidents.storm is None else state.incidents.storm.facts(),

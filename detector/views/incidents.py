@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from detector.schema.alert import Alert
+from detector.schema.alert import OF_SEVERAL, Alert
 from detector.schema.command import subject_of
 from detector.views.containment import Contained, containment_line
 from detector.views.findings import Sighting, rank
@@ -129,6 +129,10 @@ def _verdict(incident: Sequence[Sighting], first: Sighting, options: str) -> Ite
             who = f"{shown(note.by)}, {moment(note.at)}"
             yield f"  verdict    {shown(note.verdict)} by {who}: {shown(note.reason, MOST_TEXT)}"
             yield f"  undo       {verdict_line(spoken.finding_uid, 'undo', options)}"
+        return
+    if first.alert.detection in OF_SEVERAL:
+        uid = first.alert.finding_uid
+        yield f"  draw       detector graph {uid} --out {uid[:8]}.svg{options}"
         return
     if first.alert.agent_id == EVERYBODY:
         yield "  say        nothing: it is about the fleet; look at the agents it names"

@@ -31,6 +31,7 @@ OF_THE_WORKER: Final[dict[str, str]] = {
     "registry_other_tenant": "the agent is another tenant's: remove its entry first if it moved",
     "registry_full": "raise [rules] registered of the profile, or add partitions: entries beyond it are not held",
     "bad_alert": "that topic is internal: look who else writes there",
+    "bad_tiding": "that topic is internal: look who else writes there",
 }
 """The worker's own reasons, for records that are no refused event."""
 NOT_OURS: Final = "no reason of this version: look who else writes agent.deadletter, or upgrade"

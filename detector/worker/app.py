@@ -219,7 +219,7 @@ def _add_rebalance(app: Any, built: Built, settings: WorkerSettings, parts: Work
         # Faust awaits this before it seeks and resumes: the one safe place to load state
         assignment = app.consumer.assignment()
         try:
-            await built.responding.take_over()
+            await built.responding.take_over(partitions_of(assignment, settings.topics.by_tenant))
             await built.scoring.take_over(partitions_of(assignment, settings.topics.events))
         except Exception as exc:
             log.exception("state cannot be restored")

@@ -10,8 +10,8 @@ from detector.clock import Clock
 from detector.worker.acknowledging import AckFollower
 from detector.worker.health import Health
 from detector.worker.metrics import WorkerMetrics
-from detector.worker.ports import Engine, PipelineFactory
-from detector.worker.responding import ResponseProcessor, Stage
+from detector.worker.ports import Engine, PipelineFactory, Stage
+from detector.worker.responding import ResponseProcessor
 from detector.worker.scoring import ScoringStage
 
 

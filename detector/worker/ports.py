@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from faust.types import TP
+
+from detector.response.chain import Link
+from detector.schema.alert import Alert
+from detector.schema.command import PolicyLogEntry, PolicyState
+from detector.schema.feedback import Release
+from detector.schema.tiding import Tiding
 
 if TYPE_CHECKING:
     from detector.pipeline import Pipeline
@@ -72,3 +78,37 @@ class Engine(Protocol):
 
     async def crash(self, reason: BaseException) -> None:
         """End the worker."""
+
+
+class Decision(Protocol):
+    """What the stage decided."""
+
+    @property
+    def records(self) -> Sequence[PolicyState | PolicyLogEntry | Alert]:
+        """States, log entries and the breaker's incident, in the order in which they are to be published."""
+
+    @property
+    def evicted(self) -> int:
+        """Held commands that wait no longer because too many do."""
+
+
+class Stage(Protocol):
+    """The pure response stage; see ``detector/response``."""
+
+    def restore(self, states: Iterable[PolicyState], entries: Iterable[Link]) -> None:
+        """Take up the policy and the log as they stand on Kafka."""
+
+    def on_alert(self, alert: Alert, receipt: float | None = None) -> Decision:
+        """Return what an alert leads to whose record was written at `receipt`."""
+
+    def on_release(self, release: Release, now: float) -> Decision:
+        """Return what a release leads to."""
+
+    def on_tiding(self, tiding: Tiding) -> Sequence[Alert]:
+        """Return the findings that a tiding completes."""
+
+    def hear_again(self, heard: Alert | Tiding) -> None:
+        """Take up what was answered before a restart."""
+
+    def take_counts(self) -> Mapping[str, int]:
+        """Return what was forgotten for want of room since somebody took it."""

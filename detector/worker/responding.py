@@ -10,9 +10,8 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-import msgspec
 import structlog
 from pydantic import BaseModel, ValidationError
 
@@ -23,13 +22,16 @@ from detector.schema.command import PolicyLogEntry, PolicyState
 from detector.schema.containment import control_adapter
 from detector.schema.control import MAX_CONTROL_BYTES
 from detector.schema.feedback import Release, Verdict, fault_of, feedback_adapter
-from detector.schema.reading import read, read_link
+from detector.schema.reading import read
+from detector.schema.tiding import Tiding, decode_tiding
 from detector.schema.topics import TopicNames
 from detector.worker.health import Health
 from detector.worker.log_reader import read_span, read_to_end
 from detector.worker.metrics import WorkerMetrics
-from detector.worker.ports import Engine
-from detector.worker.publish import KIND, KIND_FEEDBACK, MAX_DEAD_LETTER_BYTES, Output, alert_outputs
+from detector.worker.policy_log import left_out, links_of, whole_links
+from detector.worker.ports import Decision, Engine, Stage
+from detector.worker.publish import KIND, KIND_FEEDBACK, KIND_TIDING, MAX_DEAD_LETTER_BYTES, Output, alert_outputs
+from detector.worker.rehearing import hear_again
 from detector.worker.telling import told_of
 
 log = structlog.get_logger("detector.response")
@@ -39,8 +41,6 @@ Wire = TypeVar("Wire", bound=BaseModel)
 LOG_TAIL = 2_000
 """Log entries read at a rebalance. A tenant with one among them has its last one there; for any other the rest of the
 log is read too, but only when something of that tenant has to be decided, and once."""
-TELLING = tuple(f'"decision":"{decided}"'.encode() for decided in ("held", "yielded", "issued", "shadowed", "released"))
-"""What entries hold, as they are written, that tell which held commands wait."""
 DEFAULT_TENANT = "default"
 MOST_NAMES = 64
 """Names of unknown fields that are said; a newer version adds a handful."""
@@ -62,31 +62,6 @@ class Message(NamedTuple):
     generation: int = -1
     receipt: float | None = None
     is_null: bool = False
-
-
-class Decision(Protocol):
-    """What the stage decided."""
-
-    @property
-    def records(self) -> Sequence[PolicyState | PolicyLogEntry | Alert]:
-        """States, log entries and the breaker's incident, in the order in which they are to be published."""
-
-    @property
-    def evicted(self) -> int:
-        """Held commands that wait no longer because too many do."""
-
-
-class Stage(Protocol):
-    """The pure response stage; see ``detector/response``."""
-
-    def restore(self, states: Iterable[PolicyState], entries: Iterable[Link]) -> None:
-        """Take up the policy and the log as they stand on Kafka."""
-
-    def on_alert(self, alert: Alert, receipt: float | None = None) -> Decision:
-        """Return what an alert leads to whose record was written at `receipt`."""
-
-    def on_release(self, release: Release, now: float) -> Decision:
-        """Return what a release leads to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +96,11 @@ class ResponseProcessor:
         self._unread = 0
         self._known_unknown: set[str] = set()
 
-    async def take_over(self) -> None:
-        """Read policy and log to their end, anew after each rebalance: another worker may have decided meanwhile."""
+    async def take_over(self, partitions: Iterable[int] = ()) -> None:
+        """Read policy and log to their end, anew after each rebalance: another worker may have decided meanwhile.
+
+        Of the tenants' partitions that are ours what was answered last is heard again: who called whom lives there.
+        """
         parts = self._parts
         states: dict[str, PolicyState] = {}
         async for record in parts.read_to_end(parts.names.policy, None, parts.reader):
@@ -132,14 +110,21 @@ class ResponseProcessor:
                 if known is None or state.revision >= known.revision:
                     states[state.subject] = state
         tail = [record async for record in parts.read_to_end(parts.names.policy_log, None, parts.reader, LOG_TAIL)]
-        links = _whole(tail)
+        links = whole_links(tail)
         stage = parts.new_stage()
         stage.restore(states.values(), links)
         self._stage = stage
         self._chained = {link.tenant for link in links}
         self._unread = tail[0].offset if tail and {record.partition for record in tail} == {0} else 0
+        heard = await hear_again(parts, stage, sorted(partitions))
         parts.health.is_policy_restored = True
-        log.info("policy restored", subjects=len(states), log_entries=len(links), log_entries_left=self._unread)
+        log.info(
+            "policy restored",
+            subjects=len(states),
+            log_entries=len(links),
+            log_entries_left=self._unread,
+            heard_again=heard,
+        )
 
     async def _chain_on(self, stage: Stage, tenant: str) -> None:
         """Read the rest of the log if a tenant's last entry may stand there."""
@@ -147,7 +132,7 @@ class ResponseProcessor:
             return
         parts, links = self._parts, list[Link]()
         async for records in parts.read_span(parts.names.policy_log, 0, (0, self._unread), parts.reader):
-            links += _links(records)
+            links += links_of(records)
             await asyncio.sleep(0)
         stage.restore((), links)
         log.info("rest of the policy log read", log_entries=len(links))
@@ -167,13 +152,11 @@ class ResponseProcessor:
         if cause is None:
             return
         # 1.
-        await self._chain_on(self._stage, cause.tenant or DEFAULT_TENANT)
-        decision = self._decide(self._stage, cause, message.receipt)
-        if decision is None:
-            return
-        self._parts.metrics.counts.labels("held_commands_evicted").inc(decision.evicted)
+        records = await self._records_of(self._stage, cause, message.receipt)
+        for name, count in self._stage.take_counts().items():
+            self._parts.metrics.counts.labels(name).inc(count)
         # 2.
-        for record in decision.records:
+        for record in records:
             if isinstance(record, PolicyLogEntry):
                 self._parts.metrics.decisions.labels(record.decision).inc()
             for output in self._outputs(record):
@@ -207,8 +190,27 @@ class ResponseProcessor:
         letter = Output(self._parts.names.deadletter, message.key, message.value[:MAX_DEAD_LETTER_BYTES], headers)
         await self._publish(letter)
 
-    async def _cause(self, message: Message) -> Alert | Release | Verdict | None:
+    async def _records_of(
+        self, stage: Stage, cause: Alert | Release | Verdict | Tiding, receipt: float | None
+    ) -> Sequence[PolicyState | PolicyLogEntry | Alert]:
+        """Return what a cause leads to, in the order in which it is to be published."""
+        if isinstance(cause, Tiding):
+            return stage.on_tiding(cause)
+        await self._chain_on(stage, cause.tenant or DEFAULT_TENANT)
+        decision = self._decide(stage, cause, receipt)
+        if decision is None:
+            return ()
+        self._parts.metrics.counts.labels("held_commands_evicted").inc(decision.evicted)
+        return decision.records
+
+    async def _cause(self, message: Message) -> Alert | Release | Verdict | Tiding | None:
         """Return what a record of the tenant's topic holds; None, and a dead letter, if nothing that we know."""
+        if message.headers.get(KIND) == KIND_TIDING:
+            try:
+                return decode_tiding(message.value)
+            except (ValueError, RecursionError) as fault:
+                await self._refuse(message, "bad_tiding", str(fault))
+                return None
         is_feedback = message.headers.get(KIND) == KIND_FEEDBACK
         try:
             if is_feedback:
@@ -253,7 +255,7 @@ class ResponseProcessor:
         try:
             parsed, unknown = read(kind, record.value)
         except ValidationError as exc:
-            _left_out(record, exc.error_count())
+            left_out(record, exc.error_count())
             return None
         self._note(kind, unknown)
         return parsed
@@ -266,32 +268,3 @@ class ResponseProcessor:
 
 def _first_of(error: ValidationError) -> str:
     return error.errors(include_input=False, include_url=False)[0]["msg"]
-
-
-def _links(records: Iterable[Any]) -> list[Link]:
-    links: list[Link] = []
-    for record in records:
-        try:
-            links.append(read_link(record.value))
-        except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
-            _left_out(record, 1)
-    return links
-
-
-def _whole(records: Iterable[Any]) -> list[Link]:
-    """Return entries of the log's tail: those that say what waits, or waits no longer, whole; of others the link."""
-    links: list[Link] = []
-    for record in records:
-        is_told = any(word in (record.value or b"") for word in TELLING)
-        try:
-            links.append(PolicyLogEntry.read(record.value) if is_told else read_link(record.value))
-        except ValidationError:
-            links += _links([record])  # of a version whose decisions are not known here: the chain goes on
-        except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
-            _left_out(record, 1)
-    return links
-
-
-def _left_out(record: Any, faults: int) -> None:  # noqa: ANN401 - aiokafka's ConsumerRecord
-    place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-    log.warning("record is not ours and is left out", faults=faults, **place)

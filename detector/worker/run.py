@@ -18,17 +18,17 @@ from detector.clock import system_clock
 from detector.errors import DeliveryError, DetectorError
 from detector.kernels import KernelStep, at_times
 from detector.profile.model import Profile
+from detector.response.joined import JoinedStage
 from detector.response.ladder import mode_of
-from detector.response.stage import ResponseStage
 from detector.worker.clients import confluent_options
 from detector.worker.factory import ProfilePipelines, profile_of
 from detector.worker.health import Health
 from detector.worker.log_setup import logging_config, set_up_logging
 from detector.worker.metrics import WorkerMetrics
 from detector.worker.parts import WorkerParts, nothing_to_ask
+from detector.worker.ports import Stage
 from detector.worker.probes import serve
 from detector.worker.receipt import ClockWatch, time_setting
-from detector.worker.responding import Stage
 from detector.worker.settings import WorkerSettings
 from detector.worker.startup import check_broker, check_state_key
 
@@ -104,7 +104,7 @@ def stage_maker(profile: Profile) -> Callable[[], Stage]:
     """Return what makes a response stage of a profile; only a stable profile may enforce."""
     levels = profile.levels
     mode = mode_of(profile.profile.status, profile.response.mode)
-    return lambda: ResponseStage(profile.response, profile.id, levels, mode)
+    return lambda: JoinedStage(profile.response, profile.id, levels, mode)
 
 
 def run_app(settings: WorkerSettings, parts: WorkerParts, folder: Path) -> int:

@@ -27,7 +27,7 @@ from detector.worker.metrics import WorkerMetrics
 from detector.worker.owner import PartitionOwner, Snapshot
 from detector.worker.poison import HOUR_S, PoisonPath
 from detector.worker.ports import Engine, PipelineFactory
-from detector.worker.publish import Output, outputs_of
+from detector.worker.publish import Output, outputs_of, said_in
 from detector.worker.receipt import record_of
 from detector.worker.standing import REFUSED_S, owner_of, refused, stand
 from detector.worker.transport import MicroBatch
@@ -198,7 +198,7 @@ class ScoringStage:
         outcome = owner.process(records, self._parts.tolerance_s)
         self._parts.metrics.batch_s.observe(time.perf_counter() - began)
         self._parts.metrics.count(outcome, len(records))
-        await self._hand_over(owner, outputs_of(outcome.alerts, outcome.refusals, records, self._parts.names))
+        await self._hand_over(owner, outputs_of(said_in(outcome), outcome.refusals, records, self._parts.names))
         await asyncio.sleep(0)  # lets heartbeats, commits and probes in between two micro-batches
 
     async def _hand_over(self, owner: PartitionOwner, outputs: list[Output]) -> None:

@@ -14,6 +14,7 @@ from detector.offline.episodes import seconds
 from detector.schema.alert import Alert, finding_uid
 from detector.schema.control import Control
 from detector.schema.record import Record
+from detector.schema.tiding import PlacedTiding
 
 
 def event(number: int, **fields: Any) -> bytes:
@@ -49,6 +50,7 @@ class Result:
     alerts: list[Alert] = field(default_factory=list)
     refusals: list[tuple[int, Any]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    tidings: list[PlacedTiding] = field(default_factory=list)
 
 
 class StandInCore:

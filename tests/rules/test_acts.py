@@ -11,7 +11,9 @@ from detector.rules.acts import LEAST_REFUSED, LEAST_UNDONE, MOST_REFUSED, PRESS
 from tests.rules.told import causes, found_in, news, of_one
 from tests.streams import Script, feed, quick
 
-UNDONE, PRESSED, SELF = ({"enabled": (name,)} for name in ("irreversible_burst", "approval_pressed", "self_approved"))
+UNDONE, PRESSED, SELF, FAST = (
+    {"enabled": (name,)} for name in ("irreversible_burst", "approval_pressed", "self_approved", "approval_too_fast")
+)
 DENIED: dict[str, Any] = {"name": "Bash", "target": "rm -r /srv", "outcome": "denied"}
 
 
@@ -115,3 +117,43 @@ def test_an_agent_that_names_itself_as_who_approved_alerts() -> None:
 def test_a_person_who_approves_and_a_refusal_are_silent(body: dict[str, Any]) -> None:
     """The twins."""
     assert of_one(body, **SELF) == []
+
+
+def approval(took_ms: float | None = 300.0, **more: Any) -> dict[str, Any]:
+    """Return an approval by a person that says how long it took."""
+    body = {"name": "deploy", "kind": "policy", "duration_ms": took_ms, "attributes": {"approved_by": "kim"}}
+    return {**body, **more}
+
+
+def test_approvals_faster_than_anybody_reads_alert_at_the_fifth() -> None:
+    """Once a day, with how long the last one took."""
+    (alert,) = of_one(*(approval() for _ in range(7)), **FAST)
+    assert (alert.detection, alert.severity, alert.event_id) == ("rule.approval_too_fast", "medium", "e-5")
+    assert "5 approvals in a row" in alert.contributions[0].observed
+    assert "300 ms" in alert.contributions[0].observed
+
+
+def test_how_long_it_took_may_stand_in_an_attribute() -> None:
+    """It says more of the person than the decision's own duration does."""
+    told = {"attributes": {"approver": "kim", "approval.latency_ms": 400}}
+    assert len(of_one(*(approval(60_000.0, **told) for _ in range(5)), **FAST)) == 1
+    assert (
+        of_one(*(approval(5.0, attributes={**told["attributes"], "latency_ms": 4_000}) for _ in range(4)), **FAST) == []
+    )
+
+
+@pytest.mark.parametrize(
+    "bodies",
+    [
+        [approval()] * 4,
+        [approval()] * 4 + [approval(1_000.0)] + [approval()] * 4,
+        [approval(attributes={})] * 9,
+        [approval(None)] * 9,
+        [approval(outcome="denied")] * 9,
+        [approval(attributes={"approved_by": "kim", "latency_ms": True}, duration_ms=None)] * 9,
+    ],
+    ids=["four", "a slow one between", "by nobody", "nobody says how fast", "refused", "no number"],
+)
+def test_approvals_that_somebody_may_have_read_are_silent(bodies: list[dict[str, Any]]) -> None:
+    """The twins."""
+    assert of_one(*bodies, **FAST) == []

@@ -114,6 +114,17 @@ def test_nobodys_finding_and_a_rules_are_not_released(make_alert: MakeAlert) -> 
     assert not [line for line in next_steps(make_alert(score=None)) if "release" in line]
 
 
+@pytest.mark.parametrize("agent", ["*", "planner"])
+def test_what_several_agents_made_together_is_looked_at_and_not_answered(
+    make_alert: Callable[..., Alert], agent: str
+) -> None:
+    """No partition knows such a finding: a verdict on it would be kept nowhere."""
+    alert = make_alert(agent=agent, detection="response.cascade")
+    uid = alert.finding_uid
+    drawn = f"see who called whom: detector graph {uid} --out {uid[:8]}.svg"
+    assert next_steps(alert) == ["read docs/graph.md", drawn]
+
+
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1))
 def test_an_id_is_one_word_of_the_command(make_alert: MakeAlert, agent: str) -> None:
     """Quotes, dollars, spaces, dashes: the command's last word is the agent, before it nothing but ours."""

@@ -41,9 +41,14 @@ def test_a_picture_is_small_and_loads_nothing(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PICTURES, ids=name_of)
 def test_a_picture_is_shown_with_words_for_who_cannot_see_it(path: Path) -> None:
-    """The README has each with a text."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert re.search(rf"!\[[^\]]{{30,}}\]\({re.escape(name_of(path))}\)", readme)
+    """The README or a page has each with a text."""
+    places = {ROOT / "README.md": name_of(path), **dict.fromkeys((ROOT / "docs").glob("*.md"), f"pictures/{path.name}")}
+    shown = [
+        page.name
+        for page, place in places.items()
+        if re.search(rf"!\[[^\]]{{30,}}\]\({re.escape(place)}\)", page.read_text(encoding="utf-8"))
+    ]
+    assert shown
 
 
 def test_the_way_reads_in_light_and_in_dark() -> None:

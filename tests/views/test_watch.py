@@ -82,6 +82,14 @@ def test_a_finding_about_the_fleet_asks_for_no_verdict() -> None:
     assert "  contained  not known: agent.policy could not be read" in text
 
 
+def test_what_several_agents_made_together_offers_a_picture_and_no_verdict() -> None:
+    """No partition knows such a finding."""
+    alert = make("planner", detection="response.lateral_path")
+    text = "\n".join(incident_lines([Sighting(alert, _record(alert))], {}, " --group blue"))
+    assert "detector verdict" not in text
+    assert f"  draw       detector graph {alert.finding_uid} --out {alert.finding_uid[:8]}.svg --group blue" in text
+
+
 def test_an_agent_whose_name_looks_like_an_option_can_be_released() -> None:
     """It stands behind the end of the options."""
     assert release_line("default", "--help") == "detector release --by NAME --reason TEXT -- --help"

@@ -17,6 +17,7 @@ from detector.schema.declaration import unpack_declarations
 from detector.schema.decode import Refusal, decode
 from detector.schema.event import Event
 from detector.schema.record import Record
+from detector.schema.tiding import PlacedTiding
 from detector.worker.ports import Bounds
 
 
@@ -25,6 +26,7 @@ class FakeOutcome(NamedTuple):
     alerts: Sequence[Alert]
     refusals: Sequence[tuple[int, Refusal]]
     counts: Mapping[str, int]
+    tidings: Sequence[PlacedTiding] = ()
 
 
 class FakePipeline:

@@ -23,8 +23,8 @@ from detector.worker.controls import both
 from detector.worker.health import Health
 from detector.worker.kinds import kind_of
 from detector.worker.metrics import WorkerMetrics
-from detector.worker.ports import Bounds
-from detector.worker.responding import Message, RespondingParts, ResponseProcessor, Stage
+from detector.worker.ports import Bounds, Stage
+from detector.worker.responding import Message, RespondingParts, ResponseProcessor
 from detector.worker.scoring import ScoringParts, ScoringStage
 from detector.worker.transport import MicroBatch
 from tests.schema.cases import case
