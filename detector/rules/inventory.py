@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from detector.rules.declared import DeclaredAgent, Facts
+from detector.rules.expectations import Expectations
 
 BLOCK: Final = 256
 """Entries that are one shard."""
@@ -44,6 +45,8 @@ class Inventory:
         Whether anything changed since then.
     lacks : int
         Entries that found no room.
+    expectations : Expectations
+        Versions that entries newly list.
     """
 
     def __init__(self, most: int) -> None:
@@ -56,6 +59,7 @@ class Inventory:
         self._ready: OrderedDict[int, DeclaredAgent] = OrderedDict()
         self._bytes = 0
         self.lacks = 0
+        self.expectations = Expectations()
         self.touched: set[int] = set()
         self.has_changed = False
 
@@ -75,8 +79,8 @@ class Inventory:
             The partition's time.
         """
         row = self._row.get(agent)
-        if row is not None:
-            old = self._facts(row)
+        old = None if row is None else self._facts(row)
+        if old is not None:
             if facts.tenant != old.tenant:
                 return "other_tenant"
             if facts.revision <= old.revision:
@@ -94,6 +98,8 @@ class Inventory:
             self._tenants.setdefault(facts.tenant, [0, now])[0] += 1
         self._put(row, packed)
         self._ready.pop(agent, None)
+        if old is not None:
+            self.expectations.declare(agent, old, facts)
         return "applied"
 
     def remove(self, agent: int) -> bool:
@@ -109,6 +115,7 @@ class Inventory:
         self._name[row] = 0
         heapq.heappush(self._free, row)
         self._ready.pop(agent, None)
+        self.expectations.forget(agent)
         return True
 
     def of(self, agent: int, tenant: str) -> DeclaredAgent | None:
@@ -140,6 +147,8 @@ class Inventory:
             "registered": float(len(self)),
             "registry_bytes": float(self._bytes),
             "registry_lacks": float(self.lacks),
+            "expecting": float(len(self.expectations)),
+            "expectations_opened": float(self.expectations.opened),
         }
 
     def shards(self, *, full: bool) -> dict[str, dict[str, Any]]:
@@ -149,6 +158,9 @@ class Inventory:
         if self.has_changed or (full and (self._held or self.lacks)):
             tenants = dict(sorted(self._tenants.items()))
             found["head"] = {"rows": len(self._held), "lacks": self.lacks, "tenants": tenants}
+        if self.expectations.has_changed or (full and self.expectations.declared):
+            found["expected"] = self.expectations.facts()
+        self.expectations.has_changed = False
         self.touched.clear()
         self.has_changed = False
         return found
@@ -157,6 +169,8 @@ class Inventory:
         """Take up what :meth:`shards` wrote, by the same names."""
         if "head" not in shards:
             return
+        if "expected" in shards:
+            self.expectations.restore(shards["expected"])
         head = shards["head"]
         rows = int(head["rows"])
         self._name, self._held, self.lacks = array("Q", bytes(8 * rows)), [None] * rows, int(head["lacks"])

@@ -15,6 +15,11 @@ Severity = Literal["low", "medium", "high", "critical"]
 _SEPARATOR = "\x1f"
 
 
+def _is_none(value: object) -> bool:
+    """Tell whether a field says nothing: then it is not written, and alerts are what they were before it was there."""
+    return not value
+
+
 class _AlertPart(BaseModel):
     """Frozen, finite, nothing unknown: what every part of an alert has in common."""
 
@@ -134,6 +139,8 @@ class Alert(_AlertPart):
     newcomers places of their own. Records from before the field count as established.
     `own_sessions` and `peer_sessions` say on how much the expectations of the last act rest, `recent_sessions` how many
     sessions its score was held against; 0 in records from before the fields.
+    `risk_class` names the agent's class in the profile, by which it was judged and is answered; empty for the profile
+    itself. `outside_hours`: its last act was outside the hours of that class, so the finding is a step more severe.
     """
 
     finding_uid: str = Field(pattern=r"^[0-9a-f]{32}$")
@@ -190,6 +197,12 @@ class Alert(_AlertPart):
         default=0, ge=0, description="Closed sessions of its peers that were known at its last act."
     )
     recent_sessions: int = Field(default=0, ge=0, description="Recent sessions that the last act was held against.")
+    risk_class: str = Field(
+        default="", exclude_if=_is_none, description="Risk class of the agent, empty for the profile itself."
+    )
+    outside_hours: bool = Field(
+        default=False, exclude_if=_is_none, description="The last act was outside the hours of its risk class."
+    )
 
 
 def finding_uid(  # noqa: PLR0913 - the six parts are the contract of the id

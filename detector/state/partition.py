@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 
 from detector.alerts.answered import RuleAnswers
+from detector.alerts.classes import RiskClasses
 from detector.alerts.findings import Policy
 from detector.alerts.incidents import Incidents
 from detector.channels.context import REPEATED
@@ -86,6 +87,8 @@ class Partition:
         self.rule_memory = RuleMemory()
         self.rule_pace = RulePace()
         self.inventory = Inventory(profile.rules.registered)
+        self.classes = RiskClasses(profile, self.settings.keyed)
+        self.expected = 0
         shares = self.settings.threshold
         self.incidents = Incidents(
             Policy(profile.id, shares.alerts, shares.quarantine, profile.features.ignored_attributes),

@@ -20,6 +20,7 @@ from detector.alerts.findings import (
     severity_of,
 )
 from detector.alerts.leads import Lead
+from detector.alerts.raised import raised
 from detector.intake.columns import AGENT, BATCH, SESSION, Columns
 from detector.intake.names import targets_of
 from detector.intake.receipts import hold_to_receipt
@@ -196,7 +197,7 @@ def _by_score(state: Partition, batch: Batch, passed: Passed) -> Lead:
         return found_by_score(spot, seen_at(state, event, i), policy, evidence_of(spot, cause, rarity), passed.over)
 
     known = known_at(state, i)._replace(is_learning=passed.is_learning, level=passed.alerts_from)
-    severity = severity_of(rarity, policy)
+    severity = raised(severity_of(rarity, policy), known.risk)
     severity = least(severity, LEARNING) if passed.is_learning else severity
     return Lead(cause, rarity, severity, spot, known, passed.over, find)
 

@@ -49,7 +49,9 @@ class ProfilePipelines:
             "trusted_until": trusted.timestamp() if trusted is not None else None,
             "secret": settings.state_key.get_secret_value() if settings.state_key else None,
         }
-        content = json.dumps(profile.model_dump(mode="json", exclude=UNSCORED), sort_keys=True)
+        # a profile without classes is what it was before there were any
+        unscored = UNSCORED if profile.classes else {*UNSCORED, "classes"}
+        content = json.dumps(profile.model_dump(mode="json", exclude=unscored), sort_keys=True)
         digest = hashlib.sha256(content.encode()).hexdigest()[:16]
         self.fingerprint = f"{profile.id} {digest} seed {settings.seed}"
 
