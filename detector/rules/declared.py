@@ -176,7 +176,12 @@ class DeclaredAgent:
         return self.matches(getattr(self.facts, _LISTS[used.use]), used.name)
 
     def lists(self, event: Event) -> bool:
-        """Tell whether an entry names all that an event uses: where it says nothing, nothing is named."""
+        """Tell whether an entry names all that an act uses: where it says nothing, nothing is named.
+
+        What says that it is no act has a name that no list is about, so it is never named whole.
+        """
+        if event.kind not in TOOL_KINDS:
+            return False
         return all(getattr(self.facts, _LISTS[used.use]) is not None and self.declares(used) for used in uses_of(event))
 
     def lends(self, used: Used, now: float) -> bool:
