@@ -128,7 +128,7 @@ class Pipeline:
     def _conclude(self, batch: Batch, settled: int, outcome: Outcome) -> None:
         """Decide what alerts, report it, and mark what the next snapshot must hold."""
         state = self.state
-        report(state, batch, decide(state, batch, settled), outcome)
+        report(state, batch, decide(state, batch, settled, outcome), outcome)
         state.mark_for_snapshot(len(batch.events))
 
     def snapshot(self, *, full: bool = False) -> dict[str, bytes]:

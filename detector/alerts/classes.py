@@ -26,11 +26,17 @@ class RiskClasses:
         self._may_claim = [profile.is_stricter(one) for one in profile.classes]
         self._keyed = keyed
 
+    def name(self, place: int) -> str:
+        """Return the name of a class, declared or claimed; empty for none."""
+        return self._classes[(place - 1) % len(self)].name if place else ""
+
     def __len__(self) -> int:
         return len(self._classes)
 
     def of(self, event: Event, peers: int, declared: DeclaredAgent | None) -> int:
-        """Return the class of an event's agent, from 1; 0 for none.
+        """Return the class of an event's agent, from 1; beyond all of them once more in order those only claimed.
+
+        0 is none.
 
         Parameters
         ----------
@@ -46,14 +52,14 @@ class RiskClasses:
             if facts is not None and _is_declared(one, facts):
                 return place
             if may_claim and self._is_claimed(one, event, peers, facts):
-                return place
+                return place + len(self)
         return 0
 
     def standing(self, place: int, at: float) -> RiskStanding:
         """Return how an agent of a class stands at a time (epoch seconds)."""
         if not place:
             return NO_CLASS
-        one = self._classes[place - 1]
+        one = self._classes[(place - 1) % len(self)]
         return RiskStanding(one.name, one.severity, one.hours is not None and not one.hours.holds(at))
 
     def _is_claimed(self, one: RiskClass, event: Event, peers: int, facts: Facts | None) -> bool:

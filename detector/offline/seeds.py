@@ -45,7 +45,7 @@ class Asked:
         profile, resampling = self.profile, Resampling(self.draws, self.seed)
         return Question(
             profile.budget.alerts, resampling, self.gap_s, profile.sessions.idle_s, profile.time.step_s, self.analyst,
-            self.attack_share,
+            self.attack_share, {one.name: profile.shares_of(one)[0] for one in profile.classes},
         )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ MOST_CLASSES: Final = 15
 _Texts = Annotated[tuple[AgentText, ...], Field(max_length=256)]
 
 
-class Match(Section):
+class ClassMatch(Section):
     """``[class.match]``: which agents; each list that is given must hold the agent's value, word for word.
 
     Parameters
@@ -68,7 +68,7 @@ class RiskClass(Section):
     ----------
     name : str
         Stands in alerts and gauges.
-    match : Match
+    match : ClassMatch
         Which agents.
     alerts, quarantine : float or None
         Shares of the class's own closed sessions; None takes the profile's.
@@ -81,7 +81,7 @@ class RiskClass(Section):
     """
 
     name: Name
-    match: Match
+    match: ClassMatch
     alerts: Share | None = None
     quarantine: Share | None = None
     severity: Severity = "low"

@@ -57,8 +57,8 @@ def show(
             typer.echo(f"{field} = {_toml(value)}")
         typer.echo("")
     typer.echo(f"# an agent is limited from score {profile.limit_score:.3f}, isolated from {profile.isolate_score:.3f}")
-    for name, ladder in profile.levels.classes.items():
-        typer.echo(f"# of class {name}: from {ladder.limit:.3f}, {ladder.isolate:.3f}, at most {ladder.most}")
+    for of_class, ladder in profile.levels.classes.items():
+        typer.echo(f"# of class {of_class}: from {ladder.limit:.3f}, {ladder.isolate:.3f}, at most {ladder.most}")
 
 
 @app.command()

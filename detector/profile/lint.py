@@ -226,7 +226,9 @@ def _classes(profile: Profile) -> Iterator[Issue]:
         if one.name in names[:place]:
             yield Issue(f"{at}.name", "error", "must be no other class's, got it twice")
         if not any(one.match.model_dump().values()):
-            yield Issue(f"{at}.match", "error", "must name somebody, got nobody: for everybody the profile itself stands")
+            yield Issue(
+                f"{at}.match", "error", "must name somebody, got nobody: for everybody the profile itself stands"
+            )
         elif one.match in matches[:place]:
             yield Issue(f"{at}.match", "error", "must differ from those before it, got one again: the first one wins")
         yield from _class_budget(profile, one, at)
@@ -251,7 +253,9 @@ def _class_budget(profile: Profile, one: RiskClass, at: str) -> Iterator[Issue]:
 def _class_ladder(profile: Profile, one: RiskClass, at: str) -> Iterator[Issue]:
     limit, isolate = profile.scores_of(one)
     if limit > isolate:
-        yield Issue(f"{at}.response.isolate_score", "error", f"must be at least limit_score ({limit:g}), got {isolate:g}")
+        yield Issue(
+            f"{at}.response.isolate_score", "error", f"must be at least limit_score ({limit:g}), got {isolate:g}"
+        )
     elif not one.match.is_of_entries and not profile.is_stricter(one):
         rule = "takes agents only by their active entry, for it is more lenient than the profile"
         yield Issue(f"{at}.match", "warning", f"{rule}: what events claim opens no such class")

@@ -11,10 +11,14 @@ from detector.state.partition import Partition
 from detector.state.registered import declared_in
 
 
-def classify(state: Partition, events: Sequence[Event]) -> None:
-    """Write the class of each event of the columns; nothing where the profile has none."""
+def classify(state: Partition, events: Sequence[Event]) -> dict[str, str]:
+    """Write the class of each event of the columns, and return those of its sessions that have one.
+
+    Where the profile has none nothing is written.
+    """
+    named: dict[str, str] = {}
     if not len(state.classes):
-        return
+        return named
     work, found = state.work, dict[tuple[int, int, int], int]()
     declared = declared_in(state, events) or [None] * len(events)
     ident, peers = work.columns.ident, work.context.peers
@@ -23,7 +27,10 @@ def classify(state: Partition, events: Sequence[Event]) -> None:
         key = (int(ident[i, AGENT]), int(ident[i, GROUP]), int(peers[i]))
         if key not in found:
             found[key] = state.classes.of(event, key[2], declared[i])
-        work.classes[i] = found[key]
+        kind = work.classes[i] = found[key]
+        if kind:
+            named[event.session_id or event.agent_id] = state.classes.name(kind)
+    return named
 
 
 def standing_at(state: Partition, i: int) -> RiskStanding:

@@ -61,6 +61,8 @@ class Outcome:
         ``events_repeated`` + ``refused_unscored``; ``refused_scored`` of them are among the events.
     unheard : list of str
         Sessions, or agents without one, whose incident the ceilings folded into a storm.
+    classes : dict of str to str
+        Of sessions, or agents without one, the risk class of the last event; of those that have one.
     """
 
     scores: np.ndarray = field(default_factory=lambda: np.empty(0))
@@ -68,6 +70,7 @@ class Outcome:
     refusals: list[tuple[int, Refusal]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     unheard: list[str] = field(default_factory=list)
+    classes: dict[str, str] = field(default_factory=dict)
 
     def say(self, alert: Alert | None) -> None:
         """Take an alert in, and count it; None is nothing."""

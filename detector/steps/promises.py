@@ -93,12 +93,17 @@ class Promises:
     ----------
     held : list of Promise
         The profile's, then those of the classes.
+    every : list of Promise
+        What an event may be held to: these, then for each class its share with the profile's account, for those who
+        only claim to be of it. Nobody moves the account of declared agents by calling himself one.
     open : dict of int to int
         Of open sessions whose last event was of a class: which one, by the session's name.
     """
 
     def __init__(self, shares: tuple[float, float], classes: Sequence[ClassShares]) -> None:
         self.held = [Promise("", *shares), *(Promise(*one) for one in classes)]
+        claimed = [Promise("", one.alerts, one.quarantine, self.held[0].account) for one in self.held[1:]]
+        self.every = [*self.held, *claimed]
         self.open: dict[int, int] = {}
         self._closed: dict[int, int] = {}
         self._classes = np.zeros(0, np.int64)
@@ -118,14 +123,14 @@ class Promises:
                 self._closed[row] = kind
 
     def _note(self, session: int, kind: int) -> None:
-        if kind:
+        if 0 < kind < len(self.held):
             self.open[session] = kind
         else:
             self.open.pop(session, None)
 
     def of_event(self, i: int) -> Promise:
         """Return the promise that an event of the batch is held to."""
-        return self.held[0 if len(self.held) == 1 else int(self._classes[i])]
+        return self.every[0 if len(self.held) == 1 else int(self._classes[i])]
 
     def of_close(self, row: int) -> Promise:
         """Return the promise that a closed session of the batch counts in."""
@@ -136,7 +141,7 @@ class Promises:
         return next((one for one in self.held if one.name == name), self.held[0])
 
     def by_event(self, values: Iterable[float]) -> float | np.ndarray:
-        """Return one value for each event of the batch, of one for each promise; a single one where there is one."""
+        """Return one value for each event of the batch, of one for each of `every`; a single one where there is one."""
         listed = list(values)
         return listed[0] if len(listed) == 1 else np.array(listed)[self._classes]
 
@@ -182,8 +187,8 @@ class Promises:
         found = {"promised": self.promised, "spent": alerted / closed if closed else 0.0}
         for one in self.held[1:]:
             found |= {
-                f"promised_{one.name}": one.alerts, f"spent_{one.name}": one.spent,
-                f"sessions_{one.name}": float(one.closed), f"balance_{one.name}": one.account.balance,
+                f"class_promised_{one.name}": one.alerts, f"class_spent_{one.name}": one.spent,
+                f"class_sessions_{one.name}": float(one.closed), f"class_balance_{one.name}": one.account.balance,
             }  # fmt: skip
         return found
 

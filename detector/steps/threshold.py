@@ -116,7 +116,7 @@ class BudgetThreshold:
 
         A watermark that falls back takes the beginning with it: a first event of 2099 makes nobody learn until then.
         """
-        alerts = self.promises.by_event(one.alerts for one in self.promises.held)
+        alerts = self.promises.by_event(one.alerts for one in self.promises.every)
         learning: np.ndarray = work.judgements.references[:events] * alerts < 1.0
         if not events:
             return learning
@@ -141,7 +141,7 @@ class BudgetThreshold:
 
     def _odd(self, events: int, closes: int, work: Workspace) -> tuple[np.ndarray, np.ndarray]:
         """Return the events near the alert level or past it, and those that may be past it."""
-        may, rarity, held = self._may_alert(events, work), work.judgements.rarity[:events], self.promises.held
+        may, rarity, held = self._may_alert(events, work), work.judgements.rarity[:events], self.promises.every
         levels = [one.account.loosest(one.alerts, closes) for one in held]
         named = [-math.log10(min(NAMED * one.alerts, 1.0)) for one in held]
         loosest = self.promises.by_event(levels)

@@ -200,7 +200,7 @@ class Workspace:
     clock: np.ndarray
     """The watermark as each event of the batch finds it, epoch seconds."""
     classes: np.ndarray
-    """The risk class of each event, from 1; 0 is the profile itself."""
+    """The risk class of each event: 0 is the profile itself, then those declared, then those only claimed."""
 
 
 def allocate_workspace(observations: int) -> Workspace:

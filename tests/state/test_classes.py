@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
 from detector.alerts.classes import RiskClasses
@@ -38,7 +39,7 @@ def _declared(**more: Any) -> DeclaredAgent:
 
 def _of(declared: DeclaredAgent | None, agent_type: str = "clerk", peers: int = 0) -> str:
     classes = RiskClasses(_profile(STRICT, MILD, CROWN), KEYED)
-    event = Event(event_id="e", ts=None, agent_id="a", kind="tool_call", name="t", agent_type=agent_type)  # type: ignore[arg-type]
+    event = msgspec.json.decode(Script().event(agent_type=agent_type), type=Event)
     return classes.standing(classes.of(event, peers, declared), MONDAY).name
 
 
@@ -133,7 +134,7 @@ def test_promises_are_told_by_class_and_add_up() -> None:
     gauges = pipeline.gauges()
     crown, rest = pipeline.state.threshold.promises.held[::-1]  # type: ignore[attr-defined]
     assert crown.closed > 0 < rest.closed
-    assert gauges["promised_crown"] == 0.2
+    assert gauges["class_promised_crown"] == 0.2
     assert gauges["promised"] == pytest.approx((0.2 * crown.closed + 0.1 * rest.closed) / (crown.closed + rest.closed))
     assert gauges["spent"] == pytest.approx((crown.alerted + rest.alerted) / (crown.closed + rest.closed))
     plain = _made().gauges()

@@ -101,8 +101,7 @@ def test_an_expected_job_teaches_and_one_that_was_not_does_not() -> None:
 
 
 def test_a_window_opens_once_and_ends() -> None:
-    """A day after the version was first seen a further new job of the list is as new as any; the same entry again
-    opens nothing."""
+    """A day later a further new job of the list is as new as any, and the same list again opens nothing."""
     script = Script()
     pipeline = _pipeline(script, revised={**NEW, **BOTH})
     first = feed(pipeline, script.session("job", [JOB], agent_id="a-1", agent_version="2"))

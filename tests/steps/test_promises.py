@@ -77,11 +77,24 @@ def test_a_verdict_moves_the_account_of_its_class_alone() -> None:
     (mine,) = [case for case in threshold.cases.cases.values() if case.risk_class == "crown"]
     threshold.answer(mine, Ruling("dismiss"))
     crown, rest = _promise(threshold, "crown").account, threshold.account
-    assert (crown.balance, rest.balance) == (pytest.approx(START - STEP), 0.0)
+    assert [crown.balance, rest.balance] == pytest.approx([START - STEP, 0.0])
     (other,) = [case for case in threshold.cases.cases.values() if not case.risk_class]
     threshold.answer(other, Ruling("confirm"))
     assert rest.balance == pytest.approx(START)
     assert threshold.false_share == pytest.approx((crown.false + rest.false) / (crown.answered + rest.answered))
+
+
+def test_who_only_claims_a_class_is_held_to_its_share_and_moves_the_profiles_account() -> None:
+    """Decoys under the crown's name do not narrow the crown; they count where they would without classes."""
+    threshold = BudgetThreshold(SETTINGS)
+    (found,) = _decided(threshold, [(7, 1.4, 1 + len(CLASSES))])
+    (case,) = threshold.cases.cases.values()
+    threshold.answer(case, Ruling("dismiss"))
+    assert (found.event, case.risk_class) == (0, "")
+    assert threshold.account.balance == pytest.approx(START - STEP)
+    assert _promise(threshold, "crown").account.balance == 0.0
+    _decided(threshold, [], closes=[(0, 7)])
+    assert _counts(threshold) == [(1, 1), (0, 0), (0, 0)]
 
 
 def test_quiet_sessions_earn_for_their_class() -> None:
