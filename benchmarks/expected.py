@@ -129,7 +129,7 @@ def versioned(lines: Iterable[bytes], live_start: float) -> Iterator[bytes]:
         yield line.replace(b'"agent_type"', b'"agent_version":"' + version + b'","agent_type"', 1)
 
 
-class DeclaredCore(Core):
+class ExpectingCore(Core):
     """The detector with entries: some take effect before the first event, others before the first live one."""
 
     def __init__(self, profile: Profile, live_start: float, first: Entries, second: Entries) -> None:
@@ -181,7 +181,7 @@ def measure(
         first, second = [], []
     elif declares == "version alone":
         second = [{**one, "revision": 2, "approved": {"versions": ["1", "2"]}} for one in first]
-    core = DeclaredCore(profile_of(window_s), live_start, first, second)
+    core = ExpectingCore(profile_of(window_s), live_start, first, second)
     scored = score_stream(core, versioned(labelled.lines, live_start))
     report = judge_sessions(scored, labelled.sessions, Question(resampling=Resampling(0)))["session"]
     harmless = {name for name, label in labelled.sessions.items() if label.is_live and not label.is_attack}

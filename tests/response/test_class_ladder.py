@@ -10,6 +10,9 @@ from detector.response.settings import ResponseSettings
 from detector.response.stage import ResponseStage
 from detector.schema.alert import Alert
 from detector.schema.command import Tier
+from detector.sinks.body import to_bytes
+from detector.sinks.ocsf import render
+from detector.sinks.ocsf_read import decode
 from tests.offline.stand_in import alert
 
 CLASSES = {
@@ -46,6 +49,16 @@ def test_a_class_is_answered_by_its_own_ladder(risk_class: str, score: float, ti
     """One is only observed, one is isolated at its first alert; a name that is not known has the profile's ladder."""
     command = _stage().on_alert(_alert(risk_class, score)).command
     assert (None if command is None else command.tier) == tier
+
+
+def test_a_class_reaches_the_stage_as_alerts_cross_kafka() -> None:
+    """Rendered as OCSF and read back it is the class it was; an alert of none says nothing of classes."""
+    sent, plain = (to_bytes(render(_alert(name, 1.5))) for name in ("crown", ""))
+    command = _stage().on_alert(decode(sent)).command
+    assert command is not None
+    assert command.tier == "isolate"
+    assert _stage().on_alert(decode(plain)).command is None
+    assert b"risk_class" not in plain
 
 
 def test_the_log_says_that_a_class_is_only_observed() -> None:
