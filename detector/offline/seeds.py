@@ -79,12 +79,14 @@ def measure_seeds(
 
 
 def _core_of(asked: Asked) -> Core:
-    from detector.offline.core import Core
-    from detector.offline.declared import DeclaredCore
-
+    """Return a fresh detector, with the registry if there is one."""
     plan = read_plan(None, None, 1, asked.registry)
     if plan is None:
-        return Core(asked.profile, asked.seed, asked.trusted_until, asked.secret)
+        from detector.offline.core import Core
+
+        return Core(asked.profile, asked.seed, trusted_until=asked.trusted_until, secret=asked.secret)
+    from detector.offline.declared import DeclaredCore
+
     return DeclaredCore(plan, asked.profile, asked.seed, asked.trusted_until, asked.secret)
 
 
