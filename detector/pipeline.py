@@ -23,13 +23,15 @@ from detector.schema.decode import decode
 from detector.schema.record import Record
 from detector.sketches.kernel import kernel
 from detector.state.controls import apply_controls
+from detector.state.deciding import decide
+from detector.state.expected import mark_expected
 from detector.state.partition import Partition
 from detector.state.report import NO_EVENTS, Batch, Outcome, batches_of, report, settle_lines
 from detector.state.restore import restore_partition
 from detector.state.snapshot import snapshot_partition
 from detector.steps.close import close, is_end, session_before
 from detector.steps.combine import combine, score_by_forest, score_by_half_space
-from detector.steps.judge import judge, settle_rest
+from detector.steps.judge import judge
 from detector.steps.learn import learn
 from detector.steps.look import enter, look
 from detector.steps.workspace import AT_FINISH, STAYS, Closes, Scratch
@@ -111,6 +113,7 @@ class Pipeline:
         fill_columns(batch.events, settings.ignored, settings.keyed, work.columns)
         batch = batch.held_to_receipt(work.columns, outcome)
         state.make_room(events)
+        mark_expected(state, batch.events)
         while first < events:
             span = (first, state.stretch(first))
             _walk(state.memory, settings.rules, work.scratch, work.columns, span, work.context, work.closes)
@@ -124,10 +127,8 @@ class Pipeline:
 
     def _conclude(self, batch: Batch, settled: int, outcome: Outcome) -> None:
         """Decide what alerts, report it, and mark what the next snapshot must hold."""
-        state, work = self.state, self.state.work
-        settle_rest(state.settings.judge, state.standing, state.memory, work, settled)
-        passed = state.threshold.decide(len(batch.events), work)
-        report(state, batch, passed, outcome)
+        state = self.state
+        report(state, batch, decide(state, batch, settled, outcome), outcome)
         state.mark_for_snapshot(len(batch.events))
 
     def snapshot(self, *, full: bool = False) -> dict[str, bytes]:

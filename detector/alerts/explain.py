@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 
 from detector.alerts.amounts import amount, usual_range
+from detector.alerts.raised import NO_CLASS, RiskStanding
 from detector.channels.catalogue import MODELS, NAMES, ChannelEntry, Subject, position, spoken_of
 from detector.channels.context import (
     COUNT,
@@ -60,7 +61,7 @@ class Known(NamedTuple):
 
     `is_established`: whether the agent itself is one of them. `recent_sessions`: closed sessions its rarity was read
     from; `is_learning`: too few, or for too short a time, to keep what the budget promises; `level`: from which rarity
-    on a session alerted then, the profile's where nothing moved it.
+    on a session alerted then, the profile's where nothing moved it; `risk`: how the agent stands in its risk class.
     """
 
     own_sessions: int
@@ -71,6 +72,7 @@ class Known(NamedTuple):
     recent_sessions: int = 0
     is_learning: bool = False
     level: float | None = None
+    risk: RiskStanding = NO_CLASS
 
 
 class UsualThere(NamedTuple):

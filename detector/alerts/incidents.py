@@ -22,6 +22,7 @@ from detector.alerts.findings import (
     worse,
 )
 from detector.alerts.leads import DEFAULT_TENANT, Lead
+from detector.alerts.raised import raised
 from detector.alerts.storm import Storm, begun
 from detector.schema.alert import Alert, Basis, EarlierSession, VerdictNote, finding_uid
 from detector.schema.finding import Finding
@@ -40,12 +41,12 @@ MOST_CLOSED: Final = 256
 def created(finding: Finding, policy: Policy, known: Known, partition: int) -> Alert:
     """Return the first alert of an incident."""
     event = finding.event
-    tenant = event.tenant or DEFAULT_TENANT
-    time = event.ts.timestamp()
-    is_scored = finding.rarity is not None
+    tenant, time = event.tenant or DEFAULT_TENANT, event.ts.timestamp()
+    severity, is_scored = raised(finding.severity, known.risk), finding.rarity is not None
     is_learning = is_scored and (known.is_learning or finding.is_of_newcomer)
     level = -math.log10(policy.alerts) if known.level is None else known.level
-    risk = RISK_OF_SEVERITY[finding.severity] if finding.rarity is None else risk_of(finding.rarity)
+    of_severity = RISK_OF_SEVERITY[severity] if severity != finding.severity or finding.rarity is None else 0
+    risk = max(of_severity, 0 if finding.rarity is None else risk_of(finding.rarity))
     return Alert(
         finding_uid=finding_uid(
             tenant, event.agent_id, event.session_id, event.event_id, finding.detection, policy.profile
@@ -53,16 +54,15 @@ def created(finding: Finding, policy: Policy, known: Known, partition: int) -> A
         counter=1, activity="create", tenant=tenant, agent_id=event.agent_id, agent_type=event.agent_type,
         agent_version=event.agent_version, zone=event.zone, session_id=event.session_id, profile=policy.profile,
         detection=finding.detection, title=finding.title, time=time, first_seen=time, last_seen=time,
-        event_id=event.event_id, score=finding.rarity,
-        threshold=round(level, 6) if is_scored else None,
+        event_id=event.event_id, score=finding.rarity, threshold=round(level, 6) if is_scored else None,
         risk=min(risk, RISK_OF_SEVERITY[LEARNING]) if is_learning else risk,
-        severity=least(finding.severity, LEARNING) if is_learning else finding.severity,
+        severity=least(severity, LEARNING) if is_learning else severity,
         events=known.events_before + 1, events_over=finding.over,
         contributions=finding.contributions, normal_if=finding.normal_if, evidence=(finding.evidence,),
         asi=finding.asi, atlas=finding.atlas, partition_agents=known.agents, partition=partition,
         causes=(finding.cause,), established=known.is_established, own_sessions=known.own_sessions,
-        peer_sessions=known.peer_sessions, recent_sessions=known.recent_sessions,
-        learning=is_learning,
+        peer_sessions=known.peer_sessions, recent_sessions=known.recent_sessions, learning=is_learning,
+        risk_class=known.risk.name, outside_hours=known.risk.is_outside,
     )  # fmt: skip
 
 

@@ -62,6 +62,8 @@ NAMES: Final = tuple(entry.name for entry in CHANNELS)
 BY_NAME: Final = {entry.name: entry for entry in (*CHANNELS, *MODELS)}
 WEIGHTS: Final = {entry.name: entry.weight for entry in (*CHANNELS, *MODELS) if entry.weight is not None}
 """Default weight of everything that has one of its own."""
+EXPECTED: Final = tuple(name in ("novelty", "novelty_origin", "cooccurrence", "transition", "pair") for name in NAMES)
+"""By column, whether a channel says no more than that a tool or target is new: silent where that was declared."""
 HALF_SPACE: Final = tuple(k for k, entry in enumerate(CHANNELS) if entry.half_space)
 """Columns that the half-space trees look at."""
 

@@ -108,6 +108,8 @@ class Columns(NamedTuple):
         SIZE, BYTES_OUT or ATTRIBUTE.
     cut : ndarray of int64, shape (1,)
         Parts and numbers beyond the caps.
+    is_expected : ndarray of bool, shape (n,)
+        Whether the registry declared what may be new in the event; filled by whoever knows the registry.
     """
 
     ts: np.ndarray
@@ -124,6 +126,7 @@ class Columns(NamedTuple):
     amount: np.ndarray
     family: np.ndarray
     cut: np.ndarray
+    is_expected: np.ndarray
 
 
 EVENT_ID, AGENT, GROUP, SESSION, TOOL_NAME, WHOLE_TARGET, CALL, BARE = range(8)
@@ -147,6 +150,7 @@ def allocate_columns(events: int = BATCH) -> Columns:
         amount=np.zeros(numbers),
         family=np.zeros(numbers, np.uint8),
         cut=np.zeros(1, np.int64),
+        is_expected=np.zeros(events, np.bool_),
     )
 
 

@@ -44,6 +44,10 @@ def evaluate(
     origin: Annotated[
         Path | None, typer.Option(help="Origins of arguments, joined to the events.", rich_help_panel=INPUTS)
     ] = None,
+    registry: Annotated[
+        Path | None,
+        typer.Option(help="Entries of the registry, one a line, each from its own time on.", rich_help_panel=INPUTS),
+    ] = None,
     trusted_until: Annotated[
         str | None,
         typer.Option(
@@ -91,7 +95,8 @@ def evaluate(
     """Measure detection on a labelled stream: every event is scored before anything is learned from it.
 
     Prints ranking (ROC-AUC, average precision, recall at a budget of harmless sessions alarmed) and what the alarms
-    cost against what was promised, with bootstrap intervals over sessions; by peer group, agent and kind of attack too;
+    cost against what was promised, with bootstrap intervals over sessions; by peer group, agent, kind of attack and, if
+    the profile has any, risk class too;
     recall beside what the ranking allows at that same cost; how long attacks ran before their first alert. Labels that
     belong to another stream are refused. Hashes are keyed by DETECTOR_STATE_KEY of the environment, if it is set.
     """
@@ -108,7 +113,7 @@ def evaluate(
     who = None if analyst is None else parse_analyst(analyst)
     facts = read_meta(meta)
     until = facts.live_start if trusted_until is None else seconds_of(trusted_until, "trusted-until of evaluate")
-    asked = Asked(loaded, until, seed, who, attack_share, draws, gap_s, _secret())
+    asked = Asked(loaded, until, seed, who, attack_share, draws, gap_s, _secret(), registry)
     inputs = Inputs(events, session_labels, event_labels, origin)
     with notice_on_stderr(), _bar([events] * seeds, is_shown=not quiet) as progress:
         found = measure_seeds(asked, inputs, seeds, progress)

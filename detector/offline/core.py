@@ -37,6 +37,8 @@ class Core:
         So far.
     unheard : set of str
         Sessions, or agents without one, whose incident was folded into a storm.
+    classes : dict of str to str
+        Of sessions, or agents without one, the risk class; of those that have one.
     refusals : list of (int, Refusal)
         Place of the record among all given so far, and why it, or one line of it, is no event as it stands.
     outcomes : Outcome
@@ -61,6 +63,7 @@ class Core:
         self.pipeline = Pipeline(loaded, seed, trusted_until, secret)
         self.alerts: list[Alert] = []
         self.unheard: set[str] = set()
+        self.classes: dict[str, str] = {}
         self.refusals: list[tuple[int, Refusal]] = []
         self.outcomes = Outcome()
         self._records = 0
@@ -88,6 +91,7 @@ class Core:
         self.outcomes = self.pipeline.process(records)
         self.alerts += self.outcomes.alerts
         self.unheard.update(self.outcomes.unheard)
+        self.classes.update(self.outcomes.classes)
         self.refusals += [(self._records + index, refusal) for index, refusal in self.outcomes.refusals]
         self._records += len(records)
         return self.outcomes.scores

@@ -7,8 +7,8 @@ an analyst, where there is one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +24,9 @@ from detector.offline.order import OrderCheck
 from detector.offline.reshape import LabelledStream, with_attack_share
 from detector.offline.scored import AnswerableScorer, Scored, Scorer, score_stream, score_with_analyst
 from detector.offline.sources import lines_of, read_origins, with_origins
+
+OF_PROFILE = "profile"
+"""In a report, the class of sessions that have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Question:
         Who answers alerts while the stream runs; nobody if left out.
     attack_share : float, optional
         Share of attacks among the live sessions, made by leaving out or repeating some; as they are if left out.
+    classes : mapping of str to float
+        What is promised to each risk class of the profile; a part of the stream is promised what its sessions are.
     """
 
     promised: float = 0.01
@@ -53,6 +58,7 @@ class Question:
     step_s: float = 86_400.0
     analyst: Analyst | None = None
     attack_share: float | None = None
+    classes: Mapping[str, float] = field(default_factory=dict)
 
 
 def judge_sessions(scored: Scored, labels: dict[str, SessionLabel], question: Question) -> dict[str, Any]:
@@ -73,7 +79,8 @@ def judge_sessions(scored: Scored, labels: dict[str, SessionLabel], question: Qu
     Returns
     -------
     dict
-        ``session``, ``by_peer_group``, ``by_agent`` and ``by_attack_kind``: the same keys in each.
+        ``session``, ``by_peer_group``, ``by_agent`` and ``by_attack_kind``: the same keys in each. With risk classes
+        also ``by_class``, where ``profile`` is who has none.
     """
     best, alarms = _best(scored), alarms_of(scored)
     names = [name for name, label in labels.items() if label.is_live]
@@ -86,18 +93,29 @@ def judge_sessions(scored: Scored, labels: dict[str, SessionLabel], question: Qu
     agents = _agents(scored, labels, names)
     groups = np.array([scored.groups.get(name) or labels[name].agent_type for name in names], dtype=object)
     kinds = np.array([labels[name].attack_type for name in names], dtype=object)
+    classes = np.array([scored.classes.get(name, OF_PROFILE) for name in names], dtype=object)
+
+    def report(part: NDArray[np.bool_], *, is_whole: bool = False) -> dict[str, Any]:
+        return _report(sample.where(part), _asked_of(question, classes[part]), is_whole=is_whole)
+
+    by_class = {"by_class": {one: report(classes == one, is_whole=True) for one in sorted(set(classes.tolist()))}}
     return {
-        "session": _report(sample, question, is_whole=True),
-        "by_peer_group": {
-            group: _report(sample.where(groups == group), question, is_whole=True)
-            for group in sorted(set(groups.tolist()))
-        },
-        "by_agent": {agent: _report(sample.where(agents == agent), question) for agent in sorted(set(agents.tolist()))},
+        "session": _report(sample, _asked_of(question, classes), is_whole=True),
+        "by_peer_group": {group: report(groups == group, is_whole=True) for group in sorted(set(groups.tolist()))},
+        **(by_class if question.classes else {}),
+        "by_agent": {agent: report(agents == agent) for agent in sorted(set(agents.tolist()))},
         "by_attack_kind": {
-            kind or "unnamed": _report(sample.where(~bad | (kinds == kind)), question)
-            for kind in sorted(set(kinds[bad].tolist()))
+            kind or "unnamed": report(~bad | (kinds == kind)) for kind in sorted(set(kinds[bad].tolist()))
         },
     }
+
+
+def _asked_of(question: Question, classes: NDArray[np.object_]) -> Question:
+    """Return the question with what is promised to sessions of such classes together."""
+    if not question.classes or not len(classes):
+        return question
+    promised = [question.classes.get(name, question.promised) for name in classes.tolist()]
+    return replace(question, promised=float(np.mean(promised)))
 
 
 def _best(scored: Scored) -> dict[str, float]:

@@ -160,7 +160,7 @@ class Branch:
     @property
     def level(self) -> float:
         """Score from which a session alerts for its rarity, -log10 of a share of sessions."""
-        threshold, promised = self._pipeline.state.threshold, self.gauges["promised"]
+        threshold, promised = self._pipeline.state.threshold, self._pipeline.state.settings.threshold.alerts
         return threshold.account.level(promised) if isinstance(threshold, BudgetThreshold) else level_of(promised)
 
     def standing(self, alert: Alert) -> PolicyState | None:

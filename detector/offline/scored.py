@@ -106,6 +106,8 @@ class Scored:
         What went out, in order; `unheard`: sessions whose incident is part of a storm.
     groups : dict of str to str
         Peer group of each session: that of its first event.
+    classes : dict of str to str
+        Risk class of each session that has one.
     """
 
     events: list[str] = field(default_factory=list)
@@ -116,6 +118,7 @@ class Scored:
     alerts: list[Alert] = field(default_factory=list)
     unheard: frozenset[str] = frozenset()
     groups: dict[str, str] = field(default_factory=dict)
+    classes: dict[str, str] = field(default_factory=dict)
 
     def take_down(self, line: bytes) -> None:
         """Add an event that was scored."""
@@ -175,4 +178,5 @@ def _finished(core: Scorer, out: Scored, parts: list[Floats]) -> Scored:
     core.finish()
     out.scores = np.concatenate(parts) if parts else np.zeros(0)
     out.alerts, out.unheard = list(core.alerts), frozenset(getattr(core, "unheard", ()))
+    out.classes = dict(getattr(core, "classes", {}))
     return out

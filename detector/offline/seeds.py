@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from detector.offline.analyst import Analyst
+from detector.offline.controls import read_plan
 from detector.offline.evaluate import Inputs, Question, evaluate
 from detector.offline.metrics import Resampling
 from detector.profile.model import Profile
+
+if TYPE_CHECKING:
+    from detector.offline.core import Core
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,8 @@ class Asked:
         As of :class:`~detector.offline.evaluate.Question`.
     draws : int
         Bootstrap samples.
+    registry : Path, optional
+        Entries of the registry, one a line, each from its own time on.
     """
 
     profile: Profile
@@ -34,6 +41,7 @@ class Asked:
     draws: int = 200
     gap_s: float = 3_600.0
     secret: str | None = field(default=None, repr=False)
+    registry: Path | None = None
 
     def later(self, by: int) -> Asked:
         """Return the same with every seed so much higher."""
@@ -45,7 +53,7 @@ class Asked:
         profile, resampling = self.profile, Resampling(self.draws, self.seed)
         return Question(
             profile.budget.alerts, resampling, self.gap_s, profile.sessions.idle_s, profile.time.step_s, self.analyst,
-            self.attack_share,
+            self.attack_share, {one.name: profile.shares_of(one)[0] for one in profile.classes},
         )  # fmt: skip
 
 
@@ -59,17 +67,27 @@ def measure_seeds(
     SetupError
         As of :func:`~detector.offline.evaluate.evaluate`.
     """
-    from detector.offline.core import Core
-
     found = []
     for by in range(seeds):
         one = asked.later(by)
-        core = Core(one.profile, one.seed, trusted_until=one.trusted_until, secret=one.secret)
+        core = _core_of(one)
         found.append(evaluate(core, inputs, one.question(), progress))
     if seeds == 1:
         return found[0]
     mean: dict[str, Any] = mean_of(found)
     return {"seeds": seeds, **mean, "ranges": ranges_of(found)}
+
+
+def _core_of(asked: Asked) -> Core:
+    """Return a fresh detector, with the registry if there is one."""
+    plan = read_plan(None, None, 1, asked.registry)
+    if plan is None:
+        from detector.offline.core import Core
+
+        return Core(asked.profile, asked.seed, trusted_until=asked.trusted_until, secret=asked.secret)
+    from detector.offline.declared import DeclaredCore
+
+    return DeclaredCore(plan, asked.profile, asked.seed, asked.trusted_until, asked.secret)
 
 
 def mean_of(reports: Sequence[Any]) -> Any:  # noqa: ANN401 - trees of plain values

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from detector.offline.metrics import chance_of, wilson
 
-Level = Literal["all", "peer group", "worst agent"]
+Level = Literal["all", "class", "peer group", "worst agent"]
 
 
 class Spending(NamedTuple):
@@ -20,7 +20,7 @@ class Spending(NamedTuple):
     Parameters
     ----------
     level, part : str
-        All, a peer group or the worst agent, and which.
+        All, a risk class, a peer group or the worst agent, and which.
     harmless, attacks : int
         Live sessions of each kind.
     promised : float
@@ -70,6 +70,7 @@ def spending_of(report: Mapping[str, Any]) -> list[Spending]:
         Without a worst agent where no agent has a harmless session, or none of them alarmed.
     """
     rows = [_row("all", "all", report["session"])]
+    rows += [_row("class", name, one) for name, one in report.get("by_class", {}).items()]
     rows += [_row("peer group", name, one) for name, one in report["by_peer_group"].items()]
     agents: Mapping[str, Any] = {
         name: one for name, one in report["by_agent"].items() if one["of_promise"]["closed"] is not None

@@ -25,8 +25,8 @@ _SPENT = {"closed": "closed", "judged": "judged", "incidents": "incidents"}
 
 _LEGEND = (
     "closed, judged, incidents: harmless alarms / promised, of closed sessions, of judged ones, and those of them that "
-    "opened an incident. ranking: what one line through the scores finds at that cost. Rows below the first: peer "
-    "groups."
+    "opened an incident. ranking: what one line through the scores finds at that cost. Rows below the first: risk "
+    "classes, if the profile has any, and peer groups."
 )
 
 
@@ -69,7 +69,8 @@ def _decisions(console: Console, report: dict[str, Any]) -> None:
     """Print what harmless sessions cost as a share of the promise, and recall beside what ranking allows for that."""
     table = _empty("n", "bad", *_SPENT.values(), "found", "ranking")
     groups = sorted(report["by_peer_group"].items(), key=lambda one: -one[1]["n"])
-    for name, row in [("sessions", report["session"]), *groups[:_TOLD]]:
+    classes = [(f"class {name}", row) for name, row in report.get("by_class", {}).items()]
+    for name, row in [("sessions", report["session"]), *classes, *groups[:_TOLD]]:
         spent = (_share_of(row["of_promise"].get(key)) for key in _SPENT)
         recall = (_figure(row.get(key)) for key in ("live_recall", "ranking_recall_at_same_rate"))
         table.add_row(name, f"{row['n']:g}", f"{row['positives']:g}", *spent, *recall)

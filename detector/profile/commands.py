@@ -50,12 +50,15 @@ def show(
     if as_json:
         typer.echo(profile.model_dump_json(indent=2))
         return
-    for section, values in profile.model_dump().items():
+    classes = [("[class]", one.model_dump(exclude_none=True)) for one in profile.classes]
+    for section, values in (*profile.model_dump(exclude={"classes"}).items(), *classes):
         typer.echo(f"[{section}]")
         for field, value in values.items():
             typer.echo(f"{field} = {_toml(value)}")
         typer.echo("")
     typer.echo(f"# an agent is limited from score {profile.limit_score:.3f}, isolated from {profile.isolate_score:.3f}")
+    for of_class, ladder in profile.levels.classes.items():
+        typer.echo(f"# of class {of_class}: from {ladder.limit:.3f}, {ladder.isolate:.3f}, at most {ladder.most}")
 
 
 @app.command()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
 from detector.channels.catalogue import CHANNELS, MEASURES, NAMES, WEIGHTS
+from detector.profile.classes import RiskClass
 from detector.profile.model import Profile
 from detector.rules.inventory import ENTRY_BYTES
 
@@ -15,6 +16,8 @@ FAR: Final = 10.0
 IDLE_BYTES: Final = 4_096
 ROWS_BYTES: Final = 1 << 29
 """Agents' rows of a partition, or its registry: half a GiB (``docs/science.md``, *Who is remembered*)."""
+MOST_SHARE: Final = 0.2
+"""Share of sessions that an account lets alert at most, whatever it is promised (``steps/account.py``)."""
 LEAST_AGENTS: Final = 2_048
 """A micro-batch may pass between an alert and its hold: so many rows that as many newcomers leave first."""
 
@@ -39,7 +42,7 @@ class Issue(NamedTuple):
 
 def lint(profile: Profile) -> list[Issue]:
     """Return everything the lint has to say about a profile, in the order of its sections."""
-    rules = (_sessions, _learning, _weights, _correction, _forest, _budget, _reach, _memory, _response)
+    rules = (_sessions, _learning, _weights, _correction, _forest, _budget, _reach, _memory, _response, _classes)
     return [issue for rule in rules for issue in rule(profile)]
 
 
@@ -214,3 +217,45 @@ def _response(profile: Profile) -> Iterator[Issue]:
         if getattr(response, field) == 0:
             rule = "should be above zero, got 0: an agent that is new would never be contained without a person"
             yield Issue(f"response.{field}", "warning", rule)
+
+
+def _classes(profile: Profile) -> Iterator[Issue]:
+    names, matches = [one.name for one in profile.classes], [one.match for one in profile.classes]
+    for place, one in enumerate(profile.classes):
+        at = f"class.{one.name}"
+        if one.name in names[:place]:
+            yield Issue(f"{at}.name", "error", "must be no other class's, got it twice")
+        if not any(one.match.model_dump().values()):
+            yield Issue(
+                f"{at}.match", "error", "must name somebody, got nobody: for everybody the profile itself stands"
+            )
+        elif one.match in matches[:place]:
+            yield Issue(f"{at}.match", "error", "must differ from those before it, got one again: the first one wins")
+        yield from _class_budget(profile, one, at)
+        yield from _class_ladder(profile, one, at)
+
+
+def _class_budget(profile: Profile, one: RiskClass, at: str) -> Iterator[Issue]:
+    """A promise to a class is kept out of the window of all: of its references one at least must be past the line."""
+    (alerts, quarantine), budget = profile.shares_of(one), profile.budget
+    if alerts * budget.window < 1.0:
+        rule = f"times budget.window ({budget.window}) must be at least 1, got {alerts:g}: it cannot be kept"
+        yield Issue(f"{at}.alerts", "error", f"{rule}; a class that may never be contained is response.most = observe")
+    if alerts > MOST_SHARE:
+        yield Issue(f"{at}.alerts", "error", f"must be at most {MOST_SHARE:g}, got {alerts:g}")
+    if profile.learning.gate_p <= alerts:
+        gate = profile.learning.gate_p
+        yield Issue(f"{at}.alerts", "error", f"must be far below learning.gate_p ({gate:g}), got {alerts:g}")
+    if quarantine > alerts:
+        yield Issue(f"{at}.quarantine", "error", f"must be at most alerts ({alerts:g}), got {quarantine:g}")
+
+
+def _class_ladder(profile: Profile, one: RiskClass, at: str) -> Iterator[Issue]:
+    limit, isolate = profile.scores_of(one)
+    if limit > isolate:
+        yield Issue(
+            f"{at}.response.isolate_score", "error", f"must be at least limit_score ({limit:g}), got {isolate:g}"
+        )
+    elif not one.match.is_of_entries and not profile.is_stricter(one):
+        rule = "takes agents only by their active entry, for it is more lenient than the profile"
+        yield Issue(f"{at}.match", "warning", f"{rule}: what events claim opens no such class")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, create_model, field_validator
+from pydantic import AliasChoices, Field, create_model, field_validator
 
 from detector.channels.catalogue import WEIGHTS
-from detector.profile.section import Factor, Hourly, Name, Natural, Seconds, Section, Share, Weight, Whole
-from detector.response.ladder import Levels, level_of
+from detector.profile.classes import Classes, RiskClass
+from detector.profile.section import Factor, Hourly, Name, Seconds, Section, Share, Weight, Whole
+from detector.profile.trees import Forest, HalfSpace
+from detector.response.ladder import ClassLadder, Levels, level_of
 from detector.response.settings import ResponseSettings
 from detector.rules import RULES, SHIPPED
 
@@ -77,6 +79,8 @@ class Learning(Section):
         Closed sessions of the partition before its p-values mean something; alerts begin after them.
     agent_prior : int
         Pseudo-sessions of the back-off from agent to peer group to fleet.
+    expected_s : float
+        From an agent's first event in a version that the registry newly lists, what is new and declared is no alarm.
     """
 
     probation_s: Seconds = 86_400.0
@@ -84,6 +88,7 @@ class Learning(Section):
     histogram_p: Share = 0.125
     warm_sessions: Whole = 50
     agent_prior: Whole = 20
+    expected_s: Annotated[float, Field(strict=True, ge=0.0, le=604_800.0)] = 86_400.0
 
 
 _WEIGHTS: dict[str, Any] = {name: (Weight, default) for name, default in WEIGHTS.items()}
@@ -151,41 +156,6 @@ class AgentCorrection(Section):
     high: Annotated[float, Field(strict=True, ge=1.0, le=2.0)] = 1.15
     prior_sessions: Whole = 100
     cap: Annotated[float, Field(strict=True, gt=0.0, le=100.0)] = 6.0
-
-
-class Forest(Section):
-    """``[forest]``: the isolation forest, refitted by event time.
-
-    Parameters
-    ----------
-    trees, samples : int
-        Trees, and training vectors drawn for each.
-    window : int
-        Most recent vectors kept for the next fit.
-    refit_s, lag_s : float
-        Seconds of event time between fits, and from a fit's start to the event at which it takes effect.
-    least : int
-        Fewest vectors a fit is made from; below it the voice says "not ready".
-    seed : int
-        Seed of the fit.
-    """
-
-    trees: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 50
-    samples: Annotated[int, Field(strict=True, ge=2, le=65_536)] = 256
-    window: Annotated[int, Field(strict=True, ge=2, le=1_048_576)] = 8_192
-    refit_s: Seconds = 86_400.0
-    lag_s: Seconds = 3_600.0
-    least: Annotated[int, Field(strict=True, ge=2)] = 100
-    seed: Natural = 0
-
-
-class HalfSpace(Section):
-    """``[half_space]``: river's half-space trees, one set per peer group, on the channels' p-values."""
-
-    trees: Annotated[int, Field(strict=True, ge=1, le=256)] = 10
-    height: Annotated[int, Field(strict=True, ge=1, le=12)] = 6
-    window: Annotated[int, Field(strict=True, ge=1, le=65_535)] = 250
-    seed: Natural = 0
 
 
 class SessionBudget(Section):
@@ -276,6 +246,7 @@ class Profile(Section):
     budget: SessionBudget = SessionBudget()
     memory: MemoryLimits = MemoryLimits()
     response: ResponseSettings = ResponseSettings()
+    classes: Classes = Field(default=(), validation_alias=AliasChoices("class", "classes"))
 
     @property
     def id(self) -> str:
@@ -292,7 +263,38 @@ class Profile(Section):
         """Alert score from which an agent is isolated; out of reach (300) if the budget is zero."""
         return level_of(self.budget.quarantine) if self.response.isolate_score is None else self.response.isolate_score
 
+    def shares_of(self, one: RiskClass) -> tuple[float, float]:
+        """Return the shares of a class's sessions that may alert, and be isolated: its own, else the profile's."""
+        alerts = self.budget.alerts if one.alerts is None else one.alerts
+        return alerts, min(self.budget.quarantine, alerts) if one.quarantine is None else one.quarantine
+
+    def scores_of(self, one: RiskClass) -> tuple[float, float]:
+        """Return the alert scores from which an agent of a class is limited, and isolated."""
+        own, (alerts, quarantine) = one.response, self.shares_of(one)
+        limit = self.limit_score if one.alerts is None else level_of(alerts)
+        isolate = self.isolate_score if one.quarantine is None else level_of(quarantine)
+        limit = limit if own.limit_score is None else own.limit_score
+        return limit, max(isolate, limit) if own.isolate_score is None else own.isolate_score
+
+    def is_stricter(self, one: RiskClass) -> bool:
+        """Tell whether a class is nowhere more lenient than the profile: then events may claim to belong to it."""
+        ladder, terms = self.levels.classes[one.name], self.levels.classes[one.name].terms(self.response)
+        alerts, quarantine = self.shares_of(one)
+        return (
+            ladder.most == "isolate"
+            and alerts >= self.budget.alerts
+            and quarantine >= self.budget.quarantine
+            and ladder.limit <= self.limit_score
+            and ladder.isolate <= self.isolate_score
+            and terms.limit_s >= self.response.limit_s
+            and terms.isolate_s >= self.response.isolate_s
+        )
+
     @property
     def levels(self) -> Levels:
-        """Both scores as the response stage reads them."""
-        return Levels(self.limit_score, self.isolate_score)
+        """All scores as the response stage reads them, those of the classes by name."""
+        ladders = {
+            one.name: ClassLadder(*self.scores_of(one), one.response.most, one.response.limit_s, one.response.isolate_s)
+            for one in self.classes
+        }
+        return Levels(self.limit_score, self.isolate_score, ladders)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from detector.errors import SetupError
@@ -45,6 +46,56 @@ def level_of(share: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassLadder:
+    """The ladder of one risk class: scores, the strongest tier, and terms in seconds where they are its own.
+
+    Raises
+    ------
+    SetupError
+        A score is not finite, or the ladder would be upside down.
+
+    Examples
+    --------
+    >>> ClassLadder(2.0, 2.0, "limit").tier(9.0)
+    'limit'
+    """
+
+    limit: float
+    isolate: float
+    most: Tier = "isolate"
+    limit_s: float | None = None
+    isolate_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.limit) and math.isfinite(self.isolate) and self.limit <= self.isolate):
+            msg = (
+                f"isolate_score of the response must be finite and at least limit_score ({self.limit}), "
+                f"got {self.isolate}; make the quarantine budget the stricter one"
+            )
+            raise SetupError(msg)
+
+    def tier(self, score: float) -> Tier:
+        """Return the tier a score asks for, at most the ladder's strongest.
+
+        A score that is not a number asks for the strongest tier the ladder has: it must never mean "no alert".
+        """
+        if score >= self.isolate or math.isnan(score):
+            return self.most
+        return min("limit" if score >= self.limit else "observe", self.most, key=RANK.__getitem__)
+
+    def terms(self, settings: ResponseSettings) -> ResponseSettings:
+        """Return the settings with the ladder's own terms."""
+        own = {"limit_s": self.limit_s, "isolate_s": self.isolate_s}
+        return settings.model_copy(update={name: value for name, value in own.items() if value is not None})
+
+    def below(self, score: str) -> str:
+        """Return why a score leads to nothing."""
+        if self.most == "observe":
+            return f"score {score}: its risk class is only observed"
+        return f"score {score} is below the ladder ({self.limit:.3f})"
+
+
+@dataclass(frozen=True, slots=True)
 class Levels:
     """Scores from which an agent is limited or isolated (-log10 of a share of sessions).
 
@@ -52,6 +103,8 @@ class Levels:
     ----------
     limit, isolate : float
         ``isolate`` must be at least ``limit``.
+    classes : mapping of str to ClassLadder
+        The ladders of risk classes, by the name that stands in their alerts.
 
     Raises
     ------
@@ -66,23 +119,18 @@ class Levels:
 
     limit: float
     isolate: float
+    classes: Mapping[str, ClassLadder] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.limit) and math.isfinite(self.isolate) and self.limit <= self.isolate):
-            msg = (
-                f"isolate_score of the response must be finite and at least limit_score ({self.limit}), "
-                f"got {self.isolate}; make the quarantine budget the stricter one"
-            )
-            raise SetupError(msg)
+        self.of("")
+
+    def of(self, risk_class: str) -> ClassLadder:
+        """Return the ladder of a risk class; of none, or one that is not known, the profile's."""
+        return self.classes.get(risk_class) or ClassLadder(self.limit, self.isolate)
 
     def tier(self, score: float) -> Tier:
-        """Return the tier a score asks for.
-
-        A score that is not a number asks for the strongest tier the ladder has: it must never mean "no alert".
-        """
-        if score >= self.isolate or math.isnan(score):
-            return "isolate"
-        return "limit" if score >= self.limit else "observe"
+        """Return the tier a score asks for outside of any class."""
+        return self.of("").tier(score)
 
 
 def duration_s(settings: ResponseSettings, tier: Tier) -> float:

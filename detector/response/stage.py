@@ -54,7 +54,7 @@ class ResponseStage:
     profile_id : str
         For example ``"default/v1"``; stands in every command as the policy version.
     levels : Levels
-        Scores of the tiers, as in ``Profile.levels``.
+        Scores of the tiers, as in ``Profile.levels``; an alert is held against those of its risk class.
     mode : {"enforce", "shadow"} or None, default=None
         None takes the settings' own. Pass it through :func:`~detector.response.ladder.mode_of`:
         only a stable profile may command.
@@ -101,12 +101,13 @@ class ResponseStage:
         """
         alert, note = dated(alert, receipt, self._author.settings.skew_s)
         turn = Turn(alert.tenant or DEFAULT_TENANT, alert.time if receipt is None else receipt, receipt, note)
-        tier: Tier = "observe" if alert.score is None or alert.learning else self._levels.tier(alert.score)
+        ladder = self._levels.of(alert.risk_class)
+        tier: Tier = "observe" if alert.score is None or alert.learning else ladder.tier(alert.score)
         if alert.detection != common_cause.DETECTION:
             self._book.tenants[turn.tenant].fleet.hear(alert.partition, alert.partition_agents)
         if alert.activity == "verdict":
             return self._on_verdict(alert, turn)
-        wanted = wanted_by(alert, tier, self._author.settings, turn.now)
+        wanted = wanted_by(alert, tier, ladder.terms(self._author.settings), turn.now)
         if self._waits_behind(wanted, turn):
             self._let_through(turn)
         standing = self._book.standing(turn.tenant, wanted, turn.receipt)
@@ -186,10 +187,9 @@ class ResponseStage:
             return "the breaker's own incident"
         if alert.activity == "close":
             return "the finding is closed: its session has ended"
-        if tier == "observe" and alert.learning:
-            return "too early to tell: the partition is learning, or a new agent does what its peers do"
         if tier == "observe":
-            return f"score {shown(alert.score)} is below the ladder ({self._levels.limit:.3f})"
+            early = "too early to tell: the partition is learning, or a new agent does what its peers do"
+            return early if alert.learning else self._levels.of(alert.risk_class).below(shown(alert.score))
         if state is None:
             return None
         if self._is_shadow_over(state, wanted.begins):

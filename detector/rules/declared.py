@@ -59,6 +59,8 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     prompt_hashes: Declared
     tool_hashes: dict[str, tuple[str, ...]] | None
     grants: tuple[Term, ...]
+    agent_type: str | None = None
+    profile: str | None = None
 
 
 class Used(NamedTuple):
@@ -126,6 +128,8 @@ def facts_of(entry: RegistryEntry, value: bytes) -> Facts:
             Term(one.id, one.granted_at, one.expires_at, one.temporary, one.renewals, one.tools, one.targets)
             for one in entry.grants
         ),
+        agent_type=entry.agent_type,
+        profile=entry.profile,
     )
     DeclaredAgent(facts).check()
     return facts
@@ -170,6 +174,15 @@ class DeclaredAgent:
     def declares(self, used: Used) -> bool:
         """Tell whether a use is declared, or nothing is said of its kind."""
         return self.matches(getattr(self.facts, _LISTS[used.use]), used.name)
+
+    def lists(self, event: Event) -> bool:
+        """Tell whether an entry names all that an act uses: where it says nothing, nothing is named.
+
+        What says that it is no act has a name that no list is about, so it is never named whole.
+        """
+        if event.kind not in TOOL_KINDS:
+            return False
+        return all(getattr(self.facts, _LISTS[used.use]) is not None and self.declares(used) for used in uses_of(event))
 
     def lends(self, used: Used, now: float) -> bool:
         """Tell whether a grant whose term runs allows a use."""

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from detector.rules.declared import DeclaredAgent, Facts
+from detector.rules.expectations import Expectations
 from detector.rules.zoned import Zones
 
 BLOCK: Final = 256
@@ -47,6 +48,8 @@ class Inventory:
         Entries that found no room.
     zones : Zones
         Declared zones, which every partition has whole.
+    expectations : Expectations
+        Versions that entries newly list.
     """
 
     def __init__(self, most: int) -> None:
@@ -60,6 +63,7 @@ class Inventory:
         self._bytes = 0
         self.lacks = 0
         self.zones = Zones()
+        self.expectations = Expectations()
         self.touched: set[int] = set()
         self.has_changed = False
 
@@ -79,8 +83,8 @@ class Inventory:
             The partition's time.
         """
         row = self._row.get(agent)
-        if row is not None:
-            old = self._facts(row)
+        old = None if row is None else self._facts(row)
+        if old is not None:
             if facts.tenant != old.tenant:
                 return "other_tenant"
             if facts.revision <= old.revision:
@@ -99,6 +103,8 @@ class Inventory:
         self._put(row, packed)
         self._ready.pop(agent, None)
         self.zones.fine.clear()
+        if old is not None:
+            self.expectations.declare(agent, old, facts)
         return "applied"
 
     def remove(self, agent: int) -> bool:
@@ -115,6 +121,7 @@ class Inventory:
         heapq.heappush(self._free, row)
         self._ready.pop(agent, None)
         self.zones.fine.clear()
+        self.expectations.forget(agent)
         return True
 
     def of(self, agent: int, tenant: str) -> DeclaredAgent | None:
@@ -147,6 +154,8 @@ class Inventory:
             "registry_bytes": float(self._bytes),
             "registry_lacks": float(self.lacks),
             "zoned_tenants": float(len(self.zones)),
+            "expecting": float(len(self.expectations)),
+            "expectations_opened": float(self.expectations.opened),
         }
 
     def shards(self, *, full: bool) -> dict[str, dict[str, Any]]:
@@ -159,6 +168,9 @@ class Inventory:
         if self.zones.has_changed or (full and len(self.zones)):
             found["zones"] = self.zones.facts()
             self.zones.has_changed = False
+        if self.expectations.has_changed or (full and self.expectations.declared):
+            found["expected"] = self.expectations.facts()
+        self.expectations.has_changed = False
         self.touched.clear()
         self.has_changed = False
         return found
@@ -168,6 +180,8 @@ class Inventory:
         self.zones.restore(shards.get("zones", {}))
         if "head" not in shards:
             return
+        if "expected" in shards:
+            self.expectations.restore(shards["expected"])
         head = shards["head"]
         rows = int(head["rows"])
         self._name, self._held, self.lacks = array("Q", bytes(8 * rows)), [None] * rows, int(head["lacks"])

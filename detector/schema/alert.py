@@ -15,6 +15,11 @@ Severity = Literal["low", "medium", "high", "critical"]
 _SEPARATOR = "\x1f"
 
 
+def _is_none(value: object) -> bool:
+    """Tell whether a field says nothing: then it is not written, and alerts are what they were before it was there."""
+    return not value
+
+
 class _AlertPart(BaseModel):
     """Frozen, finite, nothing unknown: what every part of an alert has in common."""
 
@@ -148,6 +153,8 @@ class Alert(_AlertPart):
     newcomers places of their own. Records from before the field count as established.
     `own_sessions` and `peer_sessions` say on how much the expectations of the last act rest, `recent_sessions` how many
     sessions its score was held against; 0 in records from before the fields.
+    `risk_class` names the agent's class in the profile, by which it was judged and is answered; empty for the profile
+    itself. `outside_hours`: its last act was outside the hours of that class, so the finding is a step more severe.
     """
 
     finding_uid: str = Field(pattern=r"^[0-9a-f]{32}$")
@@ -205,7 +212,15 @@ class Alert(_AlertPart):
     )
     recent_sessions: int = Field(default=0, ge=0, description="Recent sessions that the last act was held against.")
     contained: ContainedNote | None = Field(
-        default=None, description="The command that already binds the agent, as far as its partition has heard."
+        default=None,
+        exclude_if=_is_none,
+        description="The command that already binds the agent, as far as its partition has heard.",
+    )
+    risk_class: str = Field(
+        default="", exclude_if=_is_none, description="Risk class of the agent, empty for the profile itself."
+    )
+    outside_hours: bool = Field(
+        default=False, exclude_if=_is_none, description="The last act was outside the hours of its risk class."
     )
 
 

@@ -260,6 +260,9 @@ def _contribution(part: Contribution) -> Body:
     )
 
 
+_AS_THEY_ARE: Final = ("partition", "established", "own_sessions", "peer_sessions", "recent_sessions")
+
+
 def _unmapped(alert: Alert, observables_left: int) -> Body:
     return {
         "ai_agent": present(uid=alert.agent_id, type=alert.agent_type, version=alert.agent_version),
@@ -272,11 +275,8 @@ def _unmapped(alert: Alert, observables_left: int) -> Body:
             events=alert.events,
             events_over=alert.events_over,
             asi=list(alert.asi),
-            partition=alert.partition,
-            established=alert.established,
-            own_sessions=alert.own_sessions,
-            peer_sessions=alert.peer_sessions,
-            recent_sessions=alert.recent_sessions,
+            **{name: getattr(alert, name) for name in _AS_THEY_ARE},
+            **{name: getattr(alert, name) or None for name in ("risk_class", "outside_hours")},
             normal_if=alert.normal_if,
             observables_left=observables_left or None,
             incident_earlier=[one.model_dump(mode="json") for one in alert.incident_earlier] or None,

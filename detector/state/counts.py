@@ -30,6 +30,7 @@ def count_batch(state: Partition, events: int, counts: Counter[str]) -> None:
     counts["sessions_learned"] += int(lessons[EVERYTHING])
     counts["sessions_withheld"] += int(lessons[:HISTOGRAMS].sum())
     counts["parts_cut"] += int(work.columns.cut[0])
+    counts["events_expected"] += state.expected
     counts.update(state.rule_memory.counts)
     state.rule_memory.counts.clear()
-    work.columns.cut[0] = 0
+    work.columns.cut[0] = state.expected = 0

@@ -9,6 +9,7 @@ import numpy as np
 
 from detector.alerts.findings import Spot, found_by_rule
 from detector.alerts.leads import Lead
+from detector.alerts.raised import raised
 from detector.channels.context import REPEATED
 from detector.intake.columns import AGENT
 from detector.rules import ENTRIES, Acts, Hit, RuleEntry, find
@@ -72,8 +73,8 @@ def hits_of(state: Partition, batch: Batch) -> Iterator[tuple[int, Lead]]:
 
 def _lead(state: Partition, spot: Spot, entry: RuleEntry, hit: Hit) -> Lead:
     """Return what a rule found as a lead."""
-    found, i = found_by_rule(spot, entry, hit), hit.event
-    return Lead(found.cause, found.evidence.strength, found.severity, spot, known_at(state, i), 0, lambda: found)
+    found, known = found_by_rule(spot, entry, hit), known_at(state, hit.event)
+    return Lead(found.cause, found.evidence.strength, raised(found.severity, known.risk), spot, known, 0, lambda: found)
 
 
 def within_promise(state: Partition, rule: str, lead: Lead) -> Lead | None:

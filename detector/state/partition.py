@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 
 from detector.alerts.answered import RuleAnswers
+from detector.alerts.classes import RiskClasses
 from detector.alerts.findings import Policy
 from detector.alerts.incidents import Incidents
 from detector.channels.context import REPEATED
@@ -88,6 +89,8 @@ class Partition:
         self.rule_pace = RulePace()
         self.newcomer_pace = NewcomerPace()
         self.inventory = Inventory(profile.rules.registered)
+        self.classes = RiskClasses(profile, self.settings.keyed)
+        self.expected = 0
         shares = self.settings.threshold
         self.incidents = Incidents(
             Policy(profile.id, shares.alerts, shares.quarantine, profile.features.ignored_attributes),
@@ -174,7 +177,8 @@ class Partition:
         evidence at which a session alerts (infinite until enough have closed), the share of
         sessions promised and spent, forests fitted, the watermark, incidents opened in its hour,
         those folded by the ceilings, and the ceiling, how many verdicts of each kind were taken,
-        and how many agents are registered.
+        and how many agents are registered; of each risk class what was promised and spent, and
+        the share of the last alerted sessions that one agent has.
         """
         return {
             **self._remembered(),
@@ -185,6 +189,7 @@ class Partition:
             "forest_fits": float(self.refit.fits),
             "watermark": float(self.memory.clock[NOW]),
             **self.threshold.gauges(),
+            "worst_agent": self._worst_agent(),
             **self.incidents.ceilings.gauges(),
             "suppressions": float(len(self.suppressions.held)),
             "suppressions_over": float(self.suppressions.expired),
@@ -197,6 +202,11 @@ class Partition:
             **self.inventory.gauges(),
             **{f"verdicts_{kind}": float(count) for kind, count in sorted(self.verdicts.items())},
         }
+
+    def _worst_agent(self) -> float:
+        """Return the share of the remembered alerted sessions that are one agent's: of the one that has most."""
+        counts = Counter(case.agent for case in self.threshold.cases.cases.values())
+        return max(counts.values(), default=0) / max(counts.total(), 1)
 
     def level(self) -> float:
         """Return the score at which a session alerts, infinite until enough have closed."""

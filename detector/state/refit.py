@@ -15,7 +15,7 @@ import numpy as np
 
 from detector.memory.clock import first_change
 from detector.memory.layout import Memory
-from detector.profile.model import Forest as ForestSettings
+from detector.profile.trees import Forest as ForestSettings
 from detector.scorers.forest import FlatForest
 from detector.scorers.forest_fit import fit
 

@@ -20,6 +20,7 @@ from detector.alerts.findings import (
     severity_of,
 )
 from detector.alerts.leads import Lead
+from detector.alerts.raised import raised
 from detector.intake.columns import AGENT, BATCH, SESSION, Columns
 from detector.intake.names import targets_of
 from detector.intake.receipts import hold_to_receipt
@@ -65,6 +66,8 @@ class Outcome:
         Sessions, or agents without one, whose incident the ceilings folded into a storm.
     tidings : list of PlacedTiding
         For the stage where a tenant is whole, each with the number of alerts before it.
+    classes : dict of str to str
+        Of sessions, or agents without one, the risk class of the last event; of those that have one.
     """
 
     scores: np.ndarray = field(default_factory=lambda: np.empty(0))
@@ -73,6 +76,7 @@ class Outcome:
     counts: Counter[str] = field(default_factory=Counter)
     unheard: list[str] = field(default_factory=list)
     tidings: list[PlacedTiding] = field(default_factory=list)
+    classes: dict[str, str] = field(default_factory=dict)
 
     def say(self, alert: Alert | None) -> None:
         """Take an alert in as it is to be told, and count it; None is nothing."""
@@ -211,7 +215,7 @@ def _by_score(state: Partition, batch: Batch, passed: Passed) -> Lead:
         return found_by_score(spot, seen_at(state, event, i), policy, evidence_of(spot, cause, rarity), passed.over)
 
     known = known_at(state, i)._replace(is_learning=passed.is_learning, level=passed.alerts_from)
-    severity = severity_of(rarity, policy)
+    severity = raised(severity_of(rarity, policy), known.risk)
     severity = least(severity, LEARNING) if passed.is_learning else severity
     return Lead(cause, rarity, severity, spot, known, passed.over, find)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from detector.alerts.ceilings import CeilingSettings
@@ -15,7 +15,7 @@ from detector.profile.model import Profile
 from detector.response.ladder import kept_share
 from detector.steps.combine import EvidenceWeights, voice_weights
 from detector.steps.judge import JudgeSettings
-from detector.steps.threshold import BudgetSettings
+from detector.steps.promises import BudgetSettings, ClassShares
 
 GATE_CONTEXT = 0.3
 """What transition and co-occurrence count for in the gate's score (``docs/science.md``, *The gate*)."""
@@ -67,7 +67,7 @@ def settings_of(profile: Profile, trusted_until: float | None, secret: str | Non
             forest_window=profile.forest.window,
             channels=len(NAMES),
             measures=len(MEASURES),
-            held_s=max(HELD_S, profile.response.limit_s + profile.response.isolate_s),
+            held_s=max(HELD_S, *_terms(profile)),
         ),
         rules=KernelRules(
             idle_s=sessions.idle_s,
@@ -102,6 +102,13 @@ def settings_of(profile: Profile, trusted_until: float | None, secret: str | Non
         ignored=ignored_names(profile.features.ignored_attributes),
         keyed=keyed_by(secret),
     )
+
+
+def _terms(profile: Profile) -> Iterator[float]:
+    """Yield how long an agent is constrained in all, of the profile and of each risk class."""
+    for ladder in (profile.levels.of(""), *profile.levels.classes.values()):
+        terms = ladder.terms(profile.response)
+        yield terms.limit_s + terms.isolate_s
 
 
 def _since(trusted_until: float | None) -> float:
@@ -147,4 +154,5 @@ def _threshold(profile: Profile, trusted_until: float | None, plain: Sequence[fl
         floor=FLOOR_FACTOR * ORDINARY * (sum(plain) + weights.forest + weights.half_space),
         trusted_until=_since(trusted_until),
         cold_s=budget.cold_s,
+        classes=tuple(ClassShares(one.name, *map(kept_share, profile.shares_of(one))) for one in profile.classes),
     )

@@ -70,9 +70,9 @@ class Casebook:
         self.has_changed = True
         self._least = math.inf
 
-    def forgive(self, *, is_due: bool) -> None:
-        """Forget what cases were charged for, where the account has begun anew: it is nobody's debt any more."""
-        for case in self.cases.values() if is_due else ():
+    def forgive(self, risk_class: str = "", *, is_due: bool) -> None:
+        """Forget what cases were charged for, where the account of their class has begun anew."""
+        for case in [one for one in self.cases.values() if one.risk_class == risk_class] if is_due else ():
             case.charged, self.has_changed = 0.0, True
 
     def find(self, uid: str) -> AlertedSession | None:

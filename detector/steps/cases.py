@@ -69,6 +69,8 @@ class AlertedSession:
         What it cost the account so far, in false alarms.
     before : list of (float or None, float or None)
         What was known of its causes before that: confirmed, dismissed.
+    risk_class : str
+        Whose account it is charged to; empty for the profile's.
     """
 
     number: int
@@ -88,6 +90,7 @@ class AlertedSession:
     moved: Moved = ""
     charged: float = 0.0
     before: list[tuple[float | None, float | None]] = field(default_factory=list)
+    risk_class: str = ""
 
     @property
     def cause(self) -> int:
@@ -101,7 +104,10 @@ class AlertedSession:
 
     def facts(self) -> dict[str, Any]:
         """Return the case as plain facts."""
-        return {**asdict(self), "causes": [[cause, score] for cause, score in self.causes.items()]}
+        facts = {**asdict(self), "causes": [[cause, score] for cause, score in self.causes.items()]}
+        if not self.risk_class:
+            del facts["risk_class"]
+        return facts
 
     @classmethod
     def of_facts(cls, facts: Mapping[str, Any]) -> AlertedSession:

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from detector.channels.catalogue import position
+from detector.channels.catalogue import EXPECTED, position
 from detector.channels.context import (
     AS_FAILED,
     AS_READ,
@@ -149,17 +149,18 @@ def enter(memory: Memory, rules: KernelRules, columns: Columns, i: int, out: Con
 @kernel(inline="always")
 def _calibrate(
     session: np.void, rules: KernelRules, survival: np.ndarray, bits: np.ndarray, logs: np.ndarray, bins: np.ndarray,
-    discount: float,
+    how: tuple[float, bool],
 ) -> None:  # fmt: skip
-    """Write -log10 p of every channel, and raise the session's gate score."""
+    """Write -log10 p of every channel, none of what is new where `how` says it was declared, and raise the gate."""
     for channel in range(len(bins)):
         place = bin_of(bits[channel])
         bins[channel] = place
-        logs[channel] = -math.log10(max(tail_p(survival[channel], place), LEAST_P))
+        silent = how[1] and EXPECTED[channel]
+        logs[channel] = 0.0 if silent else -math.log10(max(tail_p(survival[channel], place), LEAST_P))
     gate = logs[_NOVELTY] + logs[_ARGUMENTS]
     gate += rules.gate_context * (logs[_TRANSITION] + logs[_COOCCURRENCE])
     level = session["level"]
-    level[mem.GATE] = max(level[mem.GATE], gate * discount)
+    level[mem.GATE] = max(level[mem.GATE], gate * how[0])
 
 
 @kernel
@@ -212,10 +213,9 @@ def _look_at_action(
     `has_place`: whether what came before it says anything. Context of which only the target is new takes no
     part in sequences, and weighs like a mere read: a new model is no act.
     """
-    count = at.session["count"]
+    count, measures = at.session["count"], out.measures[i]
     tool, target = columns.ident[i, TOOL_NAME], columns.ident[i, WHOLE_TARGET]
-    failed, is_read = columns.outcome[i] != FINE, columns.kind[i] == DATA_ACCESS
-    denied = columns.outcome[i] == DENIED
+    failed, denied, is_read = columns.outcome[i] != FINE, columns.outcome[i] == DENIED, columns.kind[i] == DATA_ACCESS
     out.earned[i, AS_FAILED] = earned_by_failing(at.group, tool) if failed else 0.0
     if denied:
         out.earned[i, AS_FAILED] = min(out.earned[i, AS_FAILED], earned_by_denials(at.group, tool))
@@ -226,13 +226,13 @@ def _look_at_action(
     novel = measure_values(at, rules, columns, out, i, scratch.room, tick)
     if has_place:
         measure_sequence(at, columns, out, i)
-    measures = out.measures[i]
     measures[NUMBER_SIZE] = out.bits[i, _NUMBER]
     measures[ATTRIBUTE_SIZE] = out.bits[i, _VOLUME]
     measures[FAN_OUT] = math.log2(1.0 + count[mem.NOVEL] + novel)
     measures[POSITION] = math.log2(1.0 + count[mem.EVENTS])
     measures[READ_SIZE] = out.bits[i, _READ_SIZE]
-    _calibrate(at.session, rules, survival, out.bits[i], out.logs[i], scratch.bins, rules.not_ok if failed else 1.0)
+    how = (rules.not_ok if failed else 1.0, columns.is_expected[i])
+    _calibrate(at.session, rules, survival, out.bits[i], out.logs[i], scratch.bins, how)
     has_values = columns.parts_end[i] < columns.parts_end[i + 1]
     notes = (np.int64(failed), np.int64(is_read), np.int64(has_values), np.int64(tells), np.int64(denied))
     note_step(at.session, at.chunks, tool, target, notes, scratch.bins, measures)

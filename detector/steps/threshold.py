@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from detector.steps.casebook import Casebook
 from detector.steps.cases import MOST_CASE_CAUSES, AlertedSession, Ruling, note_parts
 from detector.steps.causes import causes_of, uses_any
 from detector.steps.decisions import ALERT, NEAR, QUARANTINE, Ended, Passed
+from detector.steps.promises import BudgetSettings, Promise, Promises
 from detector.steps.suppressions import Suppressions, act_at
 from detector.steps.workspace import Workspace
 
@@ -38,19 +39,6 @@ NAMED = 10.0
 
 INDICATOR_SHARE = 0.5
 """An act with a value of a confirmed attack alerts where it is stranger than this share of the sessions."""
-
-
-class BudgetSettings(NamedTuple):
-    """Settings: shares of closed sessions; `floor`: evidence below which nothing alerts; when alerts may begin.
-
-    `cold_s`: seconds of event time for which a partition without trusted history is learning.
-    """
-
-    alerts: float
-    quarantine: float
-    floor: float
-    trusted_until: float
-    cold_s: float = 0.0
 
 
 class BudgetThreshold:
@@ -72,12 +60,10 @@ class BudgetThreshold:
 
     Attributes
     ----------
-    account : Account
-        The balance of false alarms.
+    promises : Promises
+        The shares, their accounts of false alarms, and how many sessions closed and alerted.
     cases : Casebook
         Sessions that alerted, and what was said of them.
-    closed, alerted : int
-        Sessions that closed since alerts may begin, and those among them that had alerted.
     began : float
         Event time at which the partition began, epoch seconds; infinite before its first event.
     is_learning : bool
@@ -89,12 +75,15 @@ class BudgetThreshold:
     def __init__(self, settings: BudgetSettings, suppressions: Suppressions | None = None) -> None:
         self.settings = settings
         self.suppressions = suppressions
-        self.account = Account()
+        self.promises = Promises((settings.alerts, settings.quarantine), settings.classes)
         self.cases = Casebook()
-        self.closed = 0
-        self.alerted = 0
         self.began = math.inf
         self.is_learning = True
+
+    @property
+    def account(self) -> Account:
+        """The profile's own account, of agents without a risk class."""
+        return self.promises.held[0].account
 
     def decide(self, events: int, work: Workspace) -> list[Passed | Ended]:
         """Return each event past a level and what ended after one; changes what is remembered of open sessions."""
@@ -102,6 +91,7 @@ class BudgetThreshold:
         rows = int(closes.count[0])
         if self.suppressions is not None:
             self.suppressions.enter(work.clock[:events])
+        self.promises.enter(events, work)
         learning = self._learns(events, work)
         near, over = self._odd(events, rows, work)
         told = self._told(events, work)
@@ -126,7 +116,8 @@ class BudgetThreshold:
 
         A watermark that falls back takes the beginning with it: a first event of 2099 makes nobody learn until then.
         """
-        learning = work.judgements.references[:events] * self.settings.alerts < 1.0
+        alerts = self.promises.by_event(one.alerts for one in self.promises.every)
+        learning: np.ndarray = work.judgements.references[:events] * alerts < 1.0
         if not events:
             return learning
         clock = work.clock[:events].copy()
@@ -150,9 +141,11 @@ class BudgetThreshold:
 
     def _odd(self, events: int, closes: int, work: Workspace) -> tuple[np.ndarray, np.ndarray]:
         """Return the events near the alert level or past it, and those that may be past it."""
-        share, rarity = self.settings.alerts, work.judgements.rarity[:events]
-        may, loosest = self._may_alert(events, work), self.account.loosest(share, closes)
-        is_near = may & (rarity >= min(-math.log10(min(NAMED * share, 1.0)), loosest))
+        may, rarity, held = self._may_alert(events, work), work.judgements.rarity[:events], self.promises.every
+        levels = [one.account.loosest(one.alerts, closes) for one in held]
+        named = [-math.log10(min(NAMED * one.alerts, 1.0)) for one in held]
+        loosest = self.promises.by_event(levels)
+        is_near = may & (rarity >= self.promises.by_event(map(min, named, levels)))
         return np.flatnonzero(is_near), np.flatnonzero(may & (rarity >= loosest))
 
     def _told(self, events: int, work: Workspace) -> dict[int, Basis]:
@@ -174,28 +167,28 @@ class BudgetThreshold:
 
     def _event(self, i: int, cause: int, told: Basis | None, work: Workspace) -> Passed | None:
         """Return the passing of an event, None for one near the level whose session was never past it."""
-        session = int(work.columns.ident[i, SESSION])
+        session, promise = int(work.columns.ident[i, SESSION]), self.promises.of_event(i)
         rarity, score = float(work.judgements.rarity[i]), float(work.judgements.score[i])
         case = self.cases.open.get(session)
-        is_past = rarity >= self.account.level(self.settings.alerts)
+        line = promise.account.level(promise.alerts)
+        is_past = rarity >= line
         basis: Basis = "score" if is_past else told or "score"
         # the peers it is held against, and not those its sender names
         names = (session, int(work.columns.ident[i, AGENT]), int(work.context.peers[i]))
         is_told = is_past or told is not None
         if is_told and self.cases.disabled:
             is_told = not self.cases.is_disabled(cause, names, float(work.clock[i]))
-        level = QUARANTINE if rarity >= -math.log10(self.settings.quarantine) else ALERT
+        level = QUARANTINE if rarity >= -math.log10(promise.quarantine) else ALERT
         is_told = is_told and not self.cases.is_quiet(cause, score, session)
         # what people called an attack is told, whoever suppresses its tool or target
         if not is_told or (told is None and self._is_suppressed(i, level, work)):
             return Passed(i, session, NEAR, case.over, case.basis) if case else None
         if case is None:
-            case = self._begin(names, cause, basis, score)
+            case = self._begin(names, cause, basis, score, promise)
         case.level, case.over = max(level, case.level), case.over + 1
         if cause in case.causes or len(case.causes) < MOST_CASE_CAUSES:
             case.causes[cause] = max(score, case.causes.get(cause, score))
         note_parts(case, i, work)
-        line = self.account.level(self.settings.alerts)
         return Passed(i, session, level, case.over, basis, case.number, alerts_from=line)
 
     def _is_suppressed(self, i: int, level: int, work: Workspace) -> bool:
@@ -205,14 +198,17 @@ class BudgetThreshold:
         act = act_at(work, i, float(work.judgements.rarity[i]), is_strong=level == QUARANTINE)
         return self.suppressions.hides(i, act, work, float(work.judgements.score[i]))
 
-    def _begin(self, names: tuple[int, int, int], cause: int, basis: Basis, score: float) -> AlertedSession:
+    def _begin(
+        self, names: tuple[int, int, int], cause: int, basis: Basis, score: float, promise: Promise
+    ) -> AlertedSession:
         """Return the case of a session that alerts; of a cause a person has called harmless it is charged at once."""
         case = self.cases.begin(names, cause, basis, score)
+        case.risk_class = promise.name
         if basis == "score":
-            self.account.wait(case.number)
+            promise.account.wait(case.number)
         known = self.cases.causes.get(cause)
         if known is not None and known.dismissed is not None:
-            case.charged = self.account.charge(case.agent, 1.0)
+            case.charged = promise.account.charge(case.agent, 1.0)
         return case
 
     def _close(self, row: int, work: Workspace) -> Ended | None:
@@ -221,13 +217,15 @@ class BudgetThreshold:
         session, score = int(closes.name[row]), float(judged.closed_score[row])
         case = self.cases.end(session, int(judged.closed_entry[row]), float(judged.closed_held[row]))
         is_live = bool(closes.seen[row] >= self.settings.trusted_until)
-        self.closed += is_live
+        # a session that alerted counts where it did, whatever its last event was
+        promise = self.promises.of_close(row) if case is None else self.promises.of_name(case.risk_class)
+        promise.closed += is_live
         if score >= 0.0:
-            for number in self.account.close(self.settings.alerts, is_quiet=is_live and case is None):
+            for number in promise.account.close(promise.alerts, is_quiet=is_live and case is None):
                 self._charge_unanswered(number)
         if case is None:
             return None
-        self.alerted += 1
+        promise.alerted += 1
         return Ended(row, session, case.over)
 
     def find(self, uid: str, agent: int) -> AlertedSession | None:
@@ -243,58 +241,53 @@ class BudgetThreshold:
         """
         if case.said == answer.said != "disable" or (answer.said == "undo" and not case.said):
             return
+        account = self.promises.of_name(case.risk_class).account
         if case.said:
-            self.account.take_back(is_false=case.said != "confirm")
-        share = self.account.false_share
+            account.take_back(is_false=case.said != "confirm")
+        share = account.false_share
         if answer.said != "undo":
             share = float(answer.said != "confirm")
-            self.account.answer(is_false=bool(share))
+            account.answer(is_false=bool(share))
         for one in self.cases.like(case):
-            one.charged += self.account.charge(one.agent, share - one.charged)
-        self.cases.forgive(is_due=self.account.lapse())
+            one.charged += self.promises.of_name(one.risk_class).account.charge(one.agent, share - one.charged)
+        self.cases.forgive(case.risk_class, is_due=account.lapse())
         keys = [int(value_key(*(np.uint64(x) for x in part[:3]))) for part in case.parts]
         self.cases.take(case, answer, keys)
 
     @property
     def false_share(self) -> float:
         """What share of alerts is false, as far as people answered; 1 while nobody has."""
-        return self.account.false_share
+        return self.promises.false_share
 
     def _charge_unanswered(self, number: int) -> None:
         """Charge a case nobody answered in time for what such ones cost on an average."""
         case = self.cases.cases.get(number)
         if case is None or case.said or case.charged:
             return
-        known = self.cases.causes.get(case.cause)
+        known, account = self.cases.causes.get(case.cause), self.promises.of_name(case.risk_class).account
         if known is None or not known.is_answered:
-            case.charged = self.account.charge(case.agent, self.account.false_share)
+            case.charged = account.charge(case.agent, account.false_share)
             self.cases.has_changed = True
-            self.account.miss()
-            self.cases.forgive(is_due=self.account.lapse())
+            account.miss()
+            self.cases.forgive(case.risk_class, is_due=account.lapse())
 
     def facts(self) -> dict[str, Any]:
         """Return the state as plain facts."""
         began = None if math.isinf(self.began) else self.began
-        return {
-            "name": self.NAME, "closed": self.closed, "alerted": self.alerted, "account": self.account.facts(),
-            "began": began, "is_learning": self.is_learning,
-        }  # fmt: skip
+        return {"name": self.NAME, **self.promises.facts(), "began": began, "is_learning": self.is_learning}
 
     def restore(self, facts: Mapping[str, Any]) -> None:
         """Go on where the facts left off."""
         if facts.get("name") != self.NAME:
             raise StateError(f"threshold of a snapshot must be {self.NAME}, got {facts.get('name')}; it restarts cold")
-        self.account.restore(facts["account"])
-        self.closed, self.alerted = int(facts["closed"]), int(facts["alerted"])
+        self.promises.restore(facts)
         self.began = math.inf if facts["began"] is None else float(facts["began"])
         self.is_learning = bool(facts["is_learning"])
 
     def gauges(self) -> dict[str, float]:
         """Return the shares of sessions promised and spent, the balance of false alarms, and what stays quiet."""
-        spent = self.alerted / self.closed if self.closed else 0.0
         return {
-            "promised": self.settings.alerts, "spent": spent, "learning": float(self.is_learning),
-            "balance": self.account.balance,
-            "false_share": self.account.false_share, "causes_quieted": float(self.cases.quieted),
+            **self.promises.gauges(), "learning": float(self.is_learning), "balance": self.account.balance,
+            "false_share": self.false_share, "causes_quieted": float(self.cases.quieted),
             "causes_disabled": float(len(self.cases.disabled)), "causes_told_again": float(self.cases.expired),
         }  # fmt: skip

@@ -199,6 +199,8 @@ class Workspace:
     scratch: Scratch
     clock: np.ndarray
     """The watermark as each event of the batch finds it, epoch seconds."""
+    classes: np.ndarray
+    """The risk class of each event: 0 is the profile itself, then those declared, then those only claimed."""
 
 
 def allocate_workspace(observations: int) -> Workspace:
@@ -211,4 +213,5 @@ def allocate_workspace(observations: int) -> Workspace:
         closes=allocate_closes(1),
         scratch=allocate_scratch(observations),
         clock=np.empty(0),
+        classes=np.zeros(BATCH, np.int64),
     )

@@ -161,6 +161,7 @@ def worker_lines(workers: Iterable[WorkerSays]) -> Iterator[str]:
         yield f"worker     {shown(one.url)}  {ready}, {counts}"
         for partition in sorted(one.gauges("promised")):
             yield f"  partition {partition:<4} {_budget(one, partition)}"
+            yield from (f"    {line}" for line in _class_budgets(one, partition))
 
 
 def _budget(one: WorkerSays, partition: int) -> str:
@@ -176,6 +177,23 @@ def _budget(one: WorkerSays, partition: int) -> str:
         f"incidents {gauge('incidents_open'):,.0f} open; budget promised {gauge('promised'):.2%}, "
         f"spent {gauge('spent'):.2%}, balance {gauge('balance'):+.2f}; {learning}"
     )
+
+
+_PROMISED: Final = "class_promised_"
+
+
+def _class_budgets(one: WorkerSays, partition: int) -> Iterator[str]:
+    """Yield what each risk class was promised and spent in a partition."""
+    names = {name for sample, name, _ in one.series if sample == "detector_pipeline" and name.startswith(_PROMISED)}
+    for name in sorted(name.removeprefix(_PROMISED) for name in names):
+        promised, spent, sessions, balance = (
+            one.gauges(f"class_{what}_{name}").get(partition, math.nan)
+            for what in ("promised", "spent", "sessions", "balance")
+        )
+        yield (
+            f"class {shown(name)}: {sessions:,.0f} sessions closed; promised {promised:.2%}, spent {spent:.2%}, "
+            f"balance {balance:+.2f}"
+        )
 
 
 def worker_body(one: WorkerSays) -> dict[str, Any]:

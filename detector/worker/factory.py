@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from detector.pipeline import Pipeline
 
 WARM_UP = b'{"event_id":"w","ts":"2026-01-01T00:00:00Z","agent_id":"w","kind":"tool_call","name":"w","session_id":"w"}'
-UNSCORED = {"profile", "response", "rules"}
-"""Sections of a profile that do not change a score: state learnt without them is still the same state."""
+UNSCORED: dict[str, Any] = {"profile": True, "response": True, "rules": True, "learning": {"expected_s"}}
+"""What of a profile changes no score by itself: state learnt without it is still the same state."""
 
 
 def profile_of(settings: WorkerSettings) -> Profile:
@@ -49,7 +49,9 @@ class ProfilePipelines:
             "trusted_until": trusted.timestamp() if trusted is not None else None,
             "secret": settings.state_key.get_secret_value() if settings.state_key else None,
         }
-        content = json.dumps(profile.model_dump(mode="json", exclude=UNSCORED), sort_keys=True)
+        # a profile without classes is what it was before there were any
+        unscored = UNSCORED if profile.classes else {**UNSCORED, "classes": True}
+        content = json.dumps(profile.model_dump(mode="json", exclude=unscored), sort_keys=True)
         digest = hashlib.sha256(content.encode()).hexdigest()[:16]
         self.fingerprint = f"{profile.id} {digest} seed {settings.seed}"
 

@@ -30,7 +30,7 @@ def digest_of(pipeline: Pipeline) -> str:
     kept |= {"survival": memory.survival, "sample": memory.sample, "clock": memory.clock}
     threshold = pipeline.state.threshold
     assert isinstance(threshold, BudgetThreshold)
-    totals = np.append(standing.totals, float(threshold.alerted))
+    totals = np.append(standing.totals, float(threshold.promises.held[0].alerted))
     kept |= {"window": standing.rolling.ordered, "totals": totals}
     whole = hashlib.sha256()
     for name, array in sorted(kept.items()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -93,6 +94,20 @@ def test_event_labels_add_events_episodes_and_windows(stream: Inputs) -> None:
     assert found["roc_auc"] == 1.0
     assert found["windows"] == {"n": 4, "hit": 2}
     assert found["episodes"] == {"gap_s": 60.0, "n": 2, "right": 2, "false": 0}
+
+
+def test_a_part_is_promised_what_its_classes_are(stream: Inputs) -> None:
+    """Each class by its own share, and everything else by its mix; without classes there is no such chapter."""
+    core = StandInCore()
+    core.classes = {f"s{number}": "crown" for number in range(0, 50, 2)}  # type: ignore[attr-defined]
+    report = evaluate(core, stream, replace(QUICK, classes={"crown": 0.05}))
+    assert {name: part["promised_rate"] for name, part in report["by_class"].items()} == {
+        "crown": pytest.approx(0.05), "profile": pytest.approx(0.01),
+    }  # fmt: skip
+    assert [part["n"] for part in report["by_class"].values()] == [20, 20]
+    assert report["session"]["promised_rate"] == pytest.approx(0.03)
+    assert report["by_agent"]["a"]["promised_rate"] == pytest.approx(0.05)
+    assert "by_class" not in evaluate(StandInCore(), stream, QUICK)
 
 
 def test_events_without_session_count_under_their_agent() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detector.profile.model import Forest
+from detector.profile.trees import Forest
 from detector.state.refit import Refit
 
 SETTINGS = Forest(trees=3, samples=16, window=64, refit_s=100.0, lag_s=10.0, least=20)

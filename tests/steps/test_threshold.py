@@ -17,7 +17,8 @@ from detector.simulate.fleet import DAY_S
 from detector.steps.casebook import Casebook
 from detector.steps.cases import AlertedSession, Ruling, Said
 from detector.steps.decisions import ALERT, NEAR, QUARANTINE, Ended, Passed
-from detector.steps.threshold import BudgetSettings, BudgetThreshold
+from detector.steps.promises import BudgetSettings
+from detector.steps.threshold import BudgetThreshold
 from detector.steps.workspace import Workspace, allocate_closes, allocate_judgements, allocate_workspace
 from tests.streams import Script, feed, ordinary, quick, trained
 
@@ -116,7 +117,7 @@ def test_a_close_comes_before_the_event_at_its_place_and_tells_how_many_were_ove
         Passed(2, 7, ALERT, 1),
     ]
     assert decided([], threshold, closes=[(0, 7), (0, 8)]) == [Ended(0, 7, 1)]
-    assert (threshold.closed, threshold.alerted, levels(threshold)) == (3, 2, {})
+    assert (threshold.promises.held[0].closed, threshold.promises.held[0].alerted, levels(threshold)) == (3, 2, {})
 
 
 def test_a_session_counts_as_spent_once_however_many_levels_it_passed() -> None:
@@ -130,9 +131,9 @@ def test_a_session_of_trusted_history_is_neither_promised_nor_spent() -> None:
     """Only sessions that were active since alerts may begin are counted."""
     threshold = BudgetThreshold(SETTINGS)
     decided([(1, 9.0)], threshold, closes=[(1, 1)], ts=99.0)
-    assert (threshold.closed, threshold.gauges()["spent"]) == (0, 0.0)
+    assert (threshold.promises.held[0].closed, threshold.gauges()["spent"]) == (0, 0.0)
     decided([], threshold, closes=[(0, 1)], ts=100.0)
-    assert (threshold.closed, threshold.gauges()["spent"]) == (1, 0.0)
+    assert (threshold.promises.held[0].closed, threshold.gauges()["spent"]) == (1, 0.0)
 
 
 def test_a_promise_that_cannot_be_kept_yet_makes_no_isolation() -> None:
@@ -200,7 +201,7 @@ def test_facts_bring_a_threshold_to_where_another_left_off() -> None:
     again.cases.restore(threshold.cases.facts())
     assert (again.facts(), again.cases.facts()) == (threshold.facts(), threshold.cases.facts())
     assert levels(again) == {1: (ALERT, 1), 2: (QUARANTINE, 1)}
-    assert (again.closed, again.alerted) == (1, 1)
+    assert (again.promises.held[0].closed, again.promises.held[0].alerted) == (1, 1)
     assert decided([(1, 2.5), (1, 3.0)], again) == [Passed(0, 1, ALERT, 2), Passed(1, 1, QUARANTINE, 3)]
     with pytest.raises(StateError, match="threshold of a snapshot must be budget, got everything"):
         again.restore({"name": "everything"})

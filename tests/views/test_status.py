@@ -128,6 +128,21 @@ def test_a_worker_that_is_well_is_shown_with_its_budget(worker: Worker) -> None:
     ]
 
 
+def test_the_budget_of_each_class_is_shown_below_that_of_all(worker: Worker) -> None:
+    """By name, in order; a worker without classes shows none."""
+    server, metrics, _ = worker
+    url = f"http://127.0.0.1:{server.port}/metrics"
+    _gauges(metrics)
+    assert not [line for line in worker_lines([ask(url)]) if "class " in line]
+    for name, spent in (("lab", 0.004), ("crown", 0.03)):
+        of_class = {"promised": 0.02, "spent": spent, "sessions": 1_200.0, "balance": -0.5}
+        _gauges(metrics, **{f"class_{what}_{name}": value for what, value in of_class.items()})
+    assert [line.strip() for line in worker_lines([ask(url)]) if "class " in line] == [
+        "class crown: 1,200 sessions closed; promised 2.00%, spent 3.00%, balance -0.50",
+        "class lab: 1,200 sessions closed; promised 2.00%, spent 0.40%, balance -0.50",
+    ]
+
+
 def test_what_is_degraded_at_a_worker_is_said_with_since_when(worker: Worker) -> None:
     """Not ready, stale, cold, on another's clock, at the end of its balance, and still learning."""
     server, metrics, _ = worker

@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from detector.offline.replay import Replay, ReplaySettings
 from detector.pipeline import Pipeline
+from detector.profile.model import Profile
 from detector.schema.record import Record
 from detector.sketches.hashing import digest_of, hash_key
 from detector.worker.checkpoint import Manifest, Remembered
@@ -41,6 +42,20 @@ def test_a_worker_and_a_replay_with_its_secret_hash_alike(secret: str | None) ->
     assert isinstance(replayed, Pipeline)
     assert digest_of(replayed.state.settings.keyed.key) == digest_of(hash_key(secret))
     assert replayed.snapshot(full=True) == learned(pipelines(secret)).shards
+
+
+def test_a_profile_with_classes_is_another_and_one_without_is_what_it_was() -> None:
+    """A budget for some agents changes what alerts; the length of a window that nobody opened changes nothing."""
+
+    def fingerprint(**changes: object) -> str:
+        return ProfilePipelines(
+            Profile.model_validate({**PROFILE.model_dump(), **changes}), WorkerSettings()
+        ).fingerprint
+
+    learning = {**PROFILE.learning.model_dump(), "expected_s": 0.0}
+    crown = {"name": "crown", "match": {"criticality": ["critical"]}}
+    assert fingerprint() == fingerprint(classes=[]) == fingerprint(learning=learning)
+    assert fingerprint() != fingerprint(classes=[crown]) != fingerprint(classes=[{**crown, "alerts": 0.15}])
 
 
 def test_a_partition_learned_under_another_key_starts_cold_and_says_what_to_do() -> None:

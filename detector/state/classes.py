@@ -1,0 +1,45 @@
+"""The risk classes of the events of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from detector.alerts.raised import NO_CLASS, RiskStanding
+from detector.intake.columns import AGENT, GROUP
+from detector.schema.event import Event
+from detector.state.partition import Partition
+from detector.state.registered import declared_in
+
+
+def classify(state: Partition, events: Sequence[Event]) -> dict[str, str]:
+    """Write the class of each event of the columns, and return those of its sessions that have one.
+
+    Where the profile has none nothing is written.
+    """
+    named: dict[str, str] = {}
+    if not len(state.classes):
+        return named
+    work, found = state.work, dict[tuple[int, int, int], int]()
+    declared = declared_in(state, events) or [None] * len(events)
+    ident, peers = work.columns.ident, work.context.peers
+    for i, event in enumerate(events):
+        # an agent's name holds its tenant, and nothing of the registry changes within a batch
+        key = (int(ident[i, AGENT]), int(ident[i, GROUP]), int(peers[i]))
+        if key not in found:
+            found[key] = state.classes.of(event, key[2], declared[i])
+        kind = work.classes[i] = found[key]
+        if kind:
+            named[event.session_id or event.agent_id] = state.classes.name(kind)
+    return named
+
+
+def standing_at(state: Partition, i: int) -> RiskStanding:
+    """Return how the agent of an event of the batch stands in its class.
+
+    Its time is the watermark's or its own, whichever is later: whoever dates an act back to noon finds noon over.
+    """
+    if not len(state.classes):
+        return NO_CLASS
+    return state.classes.standing(
+        int(state.work.classes[i]), max(float(state.work.columns.ts[i]), float(state.work.clock[i]))
+    )
