@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from detector.demo.facts import DemoFacts, SeenAlert
-from detector.simulate.scenario import Attack, Scenario
+from detector.simulate.injected import Attack
+from detector.simulate.scenario import Scenario
 
 EXFILTRATION = "hijack"
 """The kind that carries data out; its agent must be quarantined."""

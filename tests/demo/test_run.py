@@ -22,7 +22,8 @@ from detector.local.ladder import Broker
 from detector.schema.topics import TopicNames
 from detector.simulate.fleet import MONDAY
 from detector.simulate.render import Simulated
-from detector.simulate.scenario import Attack, Scenario
+from detector.simulate.injected import Attack
+from detector.simulate.scenario import Scenario
 
 KINDS = ("hijack", "runaway_loop")
 LIVE = MONDAY + 1_000.0
