@@ -14,15 +14,18 @@ from detector.simulate.targets import usual_peers
 _STEP_S = 120.0
 """Seconds, at the pace of today's models, between the steps of a path: each agent asks the next when it was asked."""
 
+_USED_DAYS_BEFORE = (4.5, 1.0)
+
 
 def story(fleet: Fleet, kind: Kind, agent: int, at: float) -> tuple[Injection, ...]:
     """Return the sessions of a story on one agent that goes wrong at an event time.
 
-    A grant that outlives its term was used while it ran, the day before. A lateral path is two sessions: the agent
-    asks one that it never asks, and that one another, which is critical.
+    A grant that outlives its term was used while it ran, twice, on days before. A lateral path is two sessions: the
+    agent asks one that it never asks, and that one another, which is critical.
     """
     if kind == "overdue_grant":
-        before = (Injection(kind, agent, at - DAY_S, 0),) if at - DAY_S >= fleet.start else ()
+        uses = [at - days * DAY_S for days in _USED_DAYS_BEFORE]
+        before = [Injection(kind, agent, use, 0) for use in uses if use >= fleet.start]
         return (*before, Injection(kind, agent, at, 1))
     if kind == "lateral_path":
         first, second, last = path_from(fleet, agent)

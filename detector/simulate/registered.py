@@ -12,7 +12,7 @@ CRITICALITY: Final[dict[str, Criticality]] = {
     "support": "medium", "coder": "medium", "researcher": "low", "finance": "critical", "ops": "high",
     "data-analyst": "medium", "shopper": "low", "hr": "high", "sales": "low", "triage": "high",
 }  # fmt: skip
-"""Role -> how bad it is if one of its agents goes wrong: finance pays, ops and triage reach everything, hr knows all."""
+"""Role -> how bad it is if one of its agents goes wrong: finance pays, ops and triage reach all, hr knows all."""
 EXCEPTIONS: Final[dict[str, str]] = {
     "support": "refund_order", "coder": "install_package", "finance": "export_statement", "ops": "read_secret",
     "data-analyst": "write_table", "hr": "update_record",

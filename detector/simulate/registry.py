@@ -63,7 +63,7 @@ PURPOSES: Final[dict[str, str]] = {
 """Role -> what its agents are for."""
 OVERDUE_S: Final = 0.5 * HOUR_S
 """Seconds after its term at which the grant of a story is used again: well beyond the skew of clocks."""
-TERM_S: Final = 3.0 * DAY_S
+TERM_S: Final = 5.0 * DAY_S
 
 
 @dataclass(frozen=True, slots=True)
