@@ -21,8 +21,8 @@ from detector.local.embedded import EmbeddedBroker
 from detector.local.ladder import Broker
 from detector.schema.topics import TopicNames
 from detector.simulate.fleet import MONDAY
-from detector.simulate.render import Simulated
 from detector.simulate.injected import Attack
+from detector.simulate.render import Simulated
 from detector.simulate.scenario import Scenario
 
 KINDS = ("hijack", "runaway_loop")
