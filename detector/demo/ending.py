@@ -25,7 +25,11 @@ def summary_panel(summary: Summary) -> Panel:
         f"(promised {summary.promised_alarms:.1f}, allowed {summary.allowed_alarms})"
     )
     if ruled:
-        parts += [Text(), _table("By rule: held against the registry", ruled), _tally(ruled)]
+        parts += [
+            Text(),
+            _table("By rule: held against the registry; rules tell, and contain nobody", ruled),
+            _tally(ruled),
+        ]
         parts.append(
             f"False alarms: {summary.false_by_registry} of {summary.registered:,} registered agents (allowed none)"
         )
@@ -52,7 +56,7 @@ def _table(title: str, attacks: Sequence[AttackResult]) -> Table:
 
 def _mark(one: AttackResult) -> Text:
     if one.is_found:
-        return Text("found" if one.detect_s is None else f"in {one.detect_s:.1f} s", style="green")
+        return Text(f"in {one.detect_s:.1f} s" if one.detect_s else "in history", style="green")
     return Text("missed", style="bold red") if one.is_required else Text("not yet", style="yellow")
 
 
@@ -60,6 +64,8 @@ def _tally(attacks: Sequence[AttackResult]) -> str:
     found = sum(one.is_found for one in attacks)
     missed = [one for one in attacks if not one.is_found]
     text = f"Injected {len(attacks)}, found {found}, missed {len(missed)}"
-    if beyond := [one for one in missed if not one.is_required]:
-        text += f", of which {len(beyond)} not promised: no detection names {beyond[0].kind} yet, its steps were told"
+    for one in missed:
+        if not one.is_required:
+            told = f"; its steps were told by {', '.join(one.also)}" if one.also else ""
+            text += f" ({one.kind} is not promised: nothing names it yet{told})"
     return text

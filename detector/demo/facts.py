@@ -152,7 +152,8 @@ def _alert(alert: Alert, detection: str, at: float) -> SeenAlert:
     why = alert.title
     if alert.contributions:
         lead = alert.contributions[0]
-        why = f"{lead.channel}: {lead.observed} (expected {lead.expected})"
+        which = "" if lead.voice == "rule" else f"{lead.channel}: "  # the detection of a rule is named beside it
+        why = f"{which}{lead.observed} (expected {lead.expected})"
     return SeenAlert(
         uid=alert.finding_uid,
         agent_id=alert.agent_id,

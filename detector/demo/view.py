@@ -97,7 +97,7 @@ class View:
 
     def _tell(self, head: str, now: float, facts: DemoFacts) -> None:
         for one in list(facts.findings.values())[self._findings_told :]:
-            by = f"learned {one.score:.2f}" if one.detection == LEARNED else "by rule"
+            by = f"learned {one.score:.2f}" if one.detection == LEARNED else f"by rule {named(one.detection)}"
             self.say(f"  {by} {one.severity} {one.agent_id}: {one.why}")
         for command in facts.commands[self._commands_told :]:
             self.say(f"  command {command.state} {command.tier} {command.agent_id} ({command.mode})")
@@ -129,15 +129,16 @@ def _table(title: str, *columns: str) -> Table:
     """Return an empty table; agents, which are short already, keep their width."""
     table = Table(title=title, title_justify="left", expand=True, box=SIMPLE_HEAD, show_edge=False)
     for column in columns:
-        table.add_column(column, no_wrap=column == "agent")
+        table.add_column(column, no_wrap=column in {"attack", "agent"})
     return table
 
 
 def _attacks(scenario: Scenario, facts: DemoFacts, short: Mapping[str, str]) -> Table:
-    table = _table("Injected", "attack", "agent", "to be found", "found", "told as well", "contained")
+    table = _table("Injected", "attack", "agent", "promised by", "found", "also by", "contained")
     held = {one.agent_id: one.tier for one in facts.commands if one.state == "quarantined"}
     for attack in scenario.attacks:
-        by = named(EXPECTED[attack.kind].detection)
+        expected = EXPECTED[attack.kind]
+        by = named(expected.detection) if expected.is_required else "nothing yet"
         mark, also = _marks(attack, facts)
         contained = Text(held.get(attack.agent_id, "-"))
         table.add_row(attack.kind, short[attack.agent_id], by, mark, Text(also, no_wrap=True), contained)
@@ -154,14 +155,14 @@ def _marks(attack: Attack, facts: DemoFacts) -> tuple[Text, str]:
 
 
 def _ruled(scenario: Scenario, findings: Sequence[SeenAlert], short: Mapping[str, str]) -> Table:
-    table = _table("Told by rule: against the registry and other rules, certain from the first event", *_COLUMNS)
+    table = _table("By rule: against the registry, or never right; from the first event on", *_COLUMNS)
     for one in findings:
         _add(table, scenario, one, (short[one.agent_id], named(one.detection)))
     return table
 
 
 def _learned(scenario: Scenario, findings: Sequence[SeenAlert], short: Mapping[str, str]) -> Table:
-    table = _table("Learned: odd for this agent and its peers, within a budget of false alarms", *_COLUMNS)
+    table = _table("Learned: odd for the agent and its peers; within a budget of false alarms", *_COLUMNS)
     for one in findings:
         _add(table, scenario, one, (short[one.agent_id], f"{one.score:.2f}"))
     return table

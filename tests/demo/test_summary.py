@@ -174,13 +174,13 @@ def test_the_view_draws_attacks_alerts_and_commands(has_view: bool) -> None:
     assert "passed" in ending
     assert ending.index("runaway_loop") < ending.index("False alarms: 0 in") < ending.index("By rule")
     assert ending.index("By rule") < ending.index("overdue_grant") < ending.index("False alarms: 0 of")
-    assert "no detection names lateral_path yet" in ending
+    assert "lateral_path is not promised: nothing names it yet" in ending
     if has_view:
-        ruled, learned = live.index("Told by rule"), live.index("Learned: odd")
+        ruled, learned = live.index("By rule"), live.index("Learned: odd")
         assert ruled < live.index("credential_age", ruled) < learned < live.index("agent-runaway_loop", learned)
     else:
         assert "learned 2.50 High agent-hijack: novelty: x (expected y)" in live
-        assert "by rule High agent-overdue_grant: " in live
+        assert "by rule grant_overdue High agent-overdue_grant: " in live
         assert "command quarantined isolate agent-hijack (enforce)" in live
 
 
