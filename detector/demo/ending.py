@@ -56,7 +56,7 @@ def _table(title: str, attacks: Sequence[AttackResult]) -> Table:
 
 def _mark(one: AttackResult) -> Text:
     if one.is_found:
-        return Text(f"in {one.detect_s:.1f} s" if one.detect_s else "in history", style="green")
+        return Text(f"in {one.detect_s:.1f} s" if one.detect_s else "earlier", style="green")
     return Text("missed", style="bold red") if one.is_required else Text("not yet", style="yellow")
 
 
