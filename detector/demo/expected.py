@@ -52,10 +52,10 @@ EXPECTED: Final[dict[str, Expected]] = {
 def named(detection: str) -> str:
     """Return a detection as it is shown.
 
-    >>> named("rule.grant_overdue"), named("behaviour.session")
-    ('grant_overdue', 'learned')
+    >>> named("rule.grant_overdue"), named("response.breaker"), named("behaviour.session")
+    ('grant_overdue', 'breaker', 'learned')
     """
-    return "learned" if detection == LEARNED else detection.removeprefix(OF_RULES)
+    return "learned" if detection == LEARNED else detection.rpartition(".")[2]
 
 
 def is_of(detection: str, expected: Expected) -> bool:

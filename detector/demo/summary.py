@@ -176,14 +176,15 @@ def findings_of(attack: Attack, facts: DemoFacts) -> list[SeenAlert]:
     """Return what was told of the attack: in its sessions, and by what is to find it of its agents.
 
     A rule of the registry tells a fault of an agent once a day, at the first event that has it, whichever session that
-    is in.
+    is in. What is found where a tenant is whole is of no session.
     """
     expected, agents = EXPECTED[attack.kind], _agents_of(attack)
     return [
         one
         for one in facts.findings.values()
         if one.session_id in attack.session_ids
-        or (not expected.is_learned and is_of(one.detection, expected) and one.agent_id in agents)
+        or (one.agent_id in agents and not one.session_id)
+        or (one.agent_id in agents and not expected.is_learned and is_of(one.detection, expected))
     ]
 
 

@@ -22,7 +22,7 @@ class Attack(NamedTuple):
     first_ts : float
         Event time of the first malicious event, epoch seconds.
     first_live_ts : float
-        The same, of those in the live part.
+        The same, of those in the live part; of a path of its last step, before which it is none.
     events : int
         Malicious events in all.
     path : tuple of str

@@ -270,7 +270,10 @@ def _declared(scenario: Scenario, fleet: Fleet, told: tuple[Injection, ...]) -> 
     path = tuple(fleet.agent(number).agent_id for number in (first.agent, second.agent, second.strength))
     steps = [one for one in scenario.attacks if one.kind == "lateral_path"]
     sessions = tuple(session for one in steps for session in one.session_ids)
-    whole = steps[0]._replace(session_ids=sessions, events=sum(one.events for one in steps), path=path)
+    since = steps[-1].first_live_ts
+    whole = steps[0]._replace(
+        session_ids=sessions, first_live_ts=since, events=sum(one.events for one in steps), path=path
+    )
     attacks = (*(one for one in scenario.attacks if one not in steps), whole)
     return scenario._replace(attacks=attacks, entries=entries, renewals=renewals)
 

@@ -150,6 +150,15 @@ def test_a_path_that_is_named_is_found() -> None:
     assert summary.false_alarms == 0
 
 
+def test_what_is_told_of_an_attacked_agent_and_no_session_is_no_false_alarm() -> None:
+    """As what several agents do together is told; of a harmless agent it is one."""
+    together = [_alert(agent, "", detection="response.credential_shared") for agent in ("agent-hijack", "a1")]
+    for seen, false, also in zip(together, (0, 1), (("credential_shared",), ()), strict=True):
+        summary = summarise(_told(), _facts(*BOTH, *BY_RULE, seen), RUN)
+        assert summary.false_alarms == false
+        assert next(one.also for one in summary.attacks if one.kind == "hijack") == also
+
+
 def test_every_kind_of_attack_has_what_is_to_find_it() -> None:
     """As data: five by what is learned, the others by a rule of the registry or by name."""
     assert set(EXPECTED) == {*ATTACKS, *TOLD}

@@ -143,8 +143,12 @@ def test_the_demo_tells_all_stories_live_on_agents_of_their_own(scenario: Scenar
     agents = [agent for one in scenario.attacks for agent in (one.path[:2] or (one.agent_id,))]
     assert len(agents) == len(set(agents)) == 10
     assert all(one.first_live_ts - scenario.live_start < 75.0 for one in scenario.attacks)
-    (path,) = (one.path for one in scenario.attacks if one.kind == "lateral_path")
-    assert next(entry.criticality for entry in scenario.entries if entry.agent_id == path[-1]) == "critical"
+    (whole,) = (one for one in scenario.attacks if one.kind == "lateral_path")
+    assert next(entry.criticality for entry in scenario.entries if entry.agent_id == whole.path[-1]) == "critical"
+    last = min(
+        event.ts_ms for _, event in scenario.live if event.is_attack and event.session_id == whole.session_ids[-1]
+    )
+    assert whole.first_live_ts == last / 1_000.0
 
 
 def _of_demo(scenario: Scenario, keep: Callable[[Simulated], bool], *, is_renewed: bool = True) -> set[tuple[str, str]]:
