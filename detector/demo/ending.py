@@ -13,6 +13,9 @@ from rich.text import Text
 from detector.demo.expected import LEARNED, named
 from detector.demo.summary import AttackResult, Summary
 
+_PADDING = (0, 1, 0, 0)
+"""Of cells: names of agents and rules beside each other fit into 80 columns."""
+
 
 def summary_panel(summary: Summary) -> Panel:
     """Return the summary as it is shown at the end."""
@@ -44,7 +47,7 @@ def summary_panel(summary: Summary) -> Panel:
 
 
 def _table(title: str, attacks: Sequence[AttackResult]) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=_PADDING)
     for column in ("attack", "agent", "found", "tier"):
         table.add_column(column, no_wrap=True)
     table.add_column("also by")
