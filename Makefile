@@ -30,7 +30,7 @@ COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --genera
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
 
-demo: $(STAMP) ## a real Kafka, a fleet, five attacks, the detector at work (about three minutes)
+demo: $(STAMP) ## a real Kafka, a registered fleet, nine attacks, the detector at work (about three minutes)
 	@$(BIN)/detector kernels
 	$(BIN)/detector demo $(DEMO_ARGS)
 

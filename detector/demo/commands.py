@@ -23,12 +23,15 @@ def demo(
 ) -> None:
     """Watch a fleet, an attack, and the detector catching it.
 
-    Starts a broker (a real one-node Apache Kafka, fetched once; see DETECTOR_BROKER and KAFKA_BOOTSTRAP), feeds it the
-    history of a simulated fleet, starts a worker in enforce mode, and then lets the fleet run live with five attacks
-    among it. Ends by itself within three minutes, set-up apart.
+    Starts a broker (a real one-node Apache Kafka, fetched once; see DETECTOR_BROKER and KAFKA_BOOTSTRAP) and a worker
+    in enforce mode, publishes the registry of a simulated fleet, feeds the fleet's history, and then lets it run live.
+    Five agents are led astray, which is learned from what they do; four things go wrong against the registry, which
+    rules tell: a temporary grant that outlives its term, a stale credential, an unregistered clone, a lateral path.
+    Ends by itself within three minutes, set-up apart.
 
-    Exit status 1 if an attack went unseen, the exfiltrating agent was not quarantined, alarms went over the budget, or
-    time ran out; 2 if something could not be started.
+    Exit status 1 if one of the five was not found by what was learned, one of the first three of the four not by its
+    rule (that a path is one is not told yet), the exfiltrating agent was not quarantined, alarms went over the budget,
+    a rule of the registry told of a harmless agent, or time ran out; 2 if something could not be started.
 
     With `--agents` a real program, Codex CLI or Gemini CLI, is connected, works, does one odd thing and is denied its
     next tool call. It needs Node.js and Go, fetches what it runs once, and needs no account: a script on loopback is

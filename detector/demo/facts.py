@@ -14,19 +14,24 @@ from typing import Any, NamedTuple
 from confluent_kafka import Consumer, KafkaError
 
 from detector.errors import DeliveryError
+from detector.schema.alert import Alert
 from detector.schema.topics import TopicNames
+from detector.sinks.ocsf_read import decode
 
 ANSWER_WAIT_S = 2.0
 SERIES = re.compile(r"^(detector_\w+)(\{[^}]*\})? (\S+)$")
+LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
 class SeenAlert(NamedTuple):
-    """First record of one finding, as the SOC received it.
+    """First record of one finding, as the SOC received it, or of one that a further detection was added to.
 
     Attributes
     ----------
     uid, agent_id, session_id : str
         Finding, agent and session.
+    detection : str
+        What found it.
     event_time : float
         Event time of what triggered it, epoch seconds.
     at : float
@@ -40,6 +45,7 @@ class SeenAlert(NamedTuple):
     uid: str
     agent_id: str
     session_id: str
+    detection: str
     event_time: float
     at: float
     score: float
@@ -60,9 +66,18 @@ class SeenCommand(NamedTuple):
 
 @dataclass(slots=True)
 class DemoFacts:
-    """Everything seen so far."""
+    """Everything seen so far.
+
+    Attributes
+    ----------
+    alerts : dict of str to SeenAlert
+        First record of each finding.
+    findings : dict of (str, str) to SeenAlert
+        By finding and detection: a session that a rule told may be found by what was learned as well, or first.
+    """
 
     alerts: dict[str, SeenAlert] = field(default_factory=dict)
+    findings: dict[tuple[str, str], SeenAlert] = field(default_factory=dict)
     alert_records: int = 0
     commands: list[SeenCommand] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
@@ -113,43 +128,43 @@ class Watch:
                 if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                     continue  # the embedded broker makes a topic when it is first asked for
                 raise DeliveryError(f"topics of the demo must be readable, got {error.str()}: look at the broker's log")
-            self._take(str(message.topic()), json.loads(message.value() or b"null"))
+            self._take(str(message.topic()), message.value())
 
-    def _take(self, topic: str, value: Mapping[str, Any] | None) -> None:
+    def _take(self, topic: str, value: bytes | None) -> None:
         if value is None:
             return
         if topic == self._names.policy:
-            self.facts.commands.append(_command(value, self._clock()))
+            self.facts.commands.append(_command(json.loads(value), self._clock()))
             return
         self.facts.alert_records += 1
-        alert = _alert(value, self._clock())
-        self.facts.alerts.setdefault(alert.uid, alert)
+        alert = decode(value)
+        for detection in dict.fromkeys(cause.split("/", 1)[0] for cause in alert.causes or (alert.detection,)):
+            seen = _alert(alert, detection, self._clock())
+            self.facts.alerts.setdefault(seen.uid, seen)
+            self.facts.findings.setdefault((seen.uid, detection), seen)
 
     def close(self) -> None:
         """Leave."""
         self._consumer.close()
 
 
-def _alert(finding: Mapping[str, Any], at: float) -> SeenAlert:
-    own = finding.get("unmapped", {}).get("detector", {})
+def _alert(alert: Alert, detection: str, at: float) -> SeenAlert:
+    why = alert.title
+    if alert.contributions:
+        lead = alert.contributions[0]
+        which = "" if lead.voice == "rule" else f"{lead.channel}: "  # the detection of a rule is named beside it
+        why = f"{which}{lead.observed} (expected {lead.expected})"
     return SeenAlert(
-        uid=finding["finding_info"]["uid"],
-        agent_id=finding["resources"][0]["uid"],
-        session_id=own.get("session_id", ""),
-        event_time=finding["time"] / 1_000,
+        uid=alert.finding_uid,
+        agent_id=alert.agent_id,
+        session_id=alert.session_id or "",
+        detection=detection,
+        event_time=alert.time,
         at=at,
-        score=float(own.get("score", 0.0)),
-        severity=finding["severity"],
-        why=_why(finding),
+        score=alert.score or 0.0,
+        severity=alert.severity.capitalize(),
+        why=why,
     )
-
-
-def _why(finding: Mapping[str, Any]) -> str:
-    for analysis in finding.get("anomaly_analyses", []):
-        observed, expected = analysis["anomalies"][0], analysis["baselines"][0]
-        channel = observed["observation_parameter"]
-        return f"{channel}: {observed['observations'][0]['value']} (expected {expected['observations'][0]['value']})"
-    return str(finding["finding_info"]["title"])
 
 
 def _command(state: Mapping[str, Any], at: float) -> SeenCommand:
@@ -158,7 +173,10 @@ def _command(state: Mapping[str, Any], at: float) -> SeenCommand:
 
 
 def figures(port: int) -> dict[str, float]:
-    """Return the worker's metrics summed over their labels, empty while it does not answer; gauges by name too."""
+    """Return the worker's metrics summed over their labels, empty while it does not answer.
+
+    Those with a label ``name`` also by it, those of controls by ``kind`` and ``outcome``.
+    """
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=ANSWER_WAIT_S) as answer:
             text = answer.read().decode()
@@ -169,10 +187,11 @@ def figures(port: int) -> dict[str, float]:
         if match:
             name, labels, value = match.groups()
             found[name] = found.get(name, 0.0) + float(value)
-            named = re.search(r'name="(\w+)"', labels or "")
-            if named:
-                key = f"{name}.{named.group(1)}"
-                found[key] = found.get(key, 0.0) + float(value)
+            told = dict(LABEL.findall(labels or ""))
+            for keys in (("name",), ("kind", "outcome")):
+                if all(key in told for key in keys):
+                    key = ".".join((name, *(told[key] for key in keys)))
+                    found[key] = found.get(key, 0.0) + float(value)
     return found
 
 

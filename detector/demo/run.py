@@ -1,7 +1,7 @@
-"""The demo: a broker, a fleet with a history, a real worker, five attacks, and a verdict.
+"""The demo: a broker, a fleet with a registry and a history, a real worker, five attacks, four stories, and a verdict.
 
-Three parts, each waited for by a fact: the history is produced and scored; the live part runs in real time; what is
-still on its way is waited for. Whatever happens, worker and broker end with it.
+Four parts, each waited for by a fact: the registry is published and in force; the history is produced and scored; the
+live part runs in real time; what is still on its way is waited for. Whatever happens, worker and broker end with it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +22,16 @@ from typing import Self
 
 from rich.console import Console
 
+from detector.demo.ending import summary_panel
 from detector.demo.facts import Watch, figures, is_ready
+from detector.demo.registering import Registrar
 from detector.demo.summary import DemoRun, Summary, summarise
-from detector.demo.view import View, summary_panel
+from detector.demo.view import View
 from detector.errors import SetupError
 from detector.local.kafka import free_port
 from detector.local.ladder import Broker, open_broker
 from detector.profile.load import load_profile
+from detector.schema.registry import RegistryEntry
 from detector.schema.topics import TopicNames
 from detector.simulate.fleet import MONDAY
 from detector.simulate.scenario import DemoSettings, Scenario, demo_scenario
@@ -36,7 +39,7 @@ from detector.worker.topics import create_topics, delete_topics, topic_specs
 from detector.worker.writer import KafkaWriter
 
 PROFILE = "default/v1"
-FLEET = DemoSettings(agents=300)
+FLEET = DemoSettings(agents=300, is_registered=True)
 """Large enough that ninety seconds with a day's worth of sessions do not use up the breaker's share of the fleet."""
 WEEK_S = 7 * 86_400.0
 LIMIT_S = 175.0
@@ -66,7 +69,7 @@ class DemoOptions:
 
 
 def run_demo(options: DemoOptions) -> int:
-    """Return the exit status: 0 if every attack was found, the exfiltrator held, the budget kept, and in time.
+    """Return the exit status: 0 if every attack was found as promised, the exfiltrator held, budgets kept, and in time.
 
     Raises
     ------
@@ -202,6 +205,7 @@ class Play:
     def __init__(self, broker: Broker, names: TopicNames, scenario: Scenario, worker: Worker, view: View) -> None:
         self._broker, self._scenario, self._worker, self._view = broker, scenario, worker, view
         self._writer = KafkaWriter(broker.bootstrap, names.events, {"compression.type": "none", "log_level": 0})
+        self._registrar = Registrar(broker.bootstrap, names)
         self._watch = Watch(broker.bootstrap, names)
         self._sent = 0
         self._began = time.monotonic()
@@ -215,7 +219,13 @@ class Play:
     def run(self, seed: int) -> Summary:
         """Return the summary of the whole play."""
         window = WINDOW if self._broker.rung == "embedded" else REAL_WINDOW
+        if entries := self._scenario.entries:
+            self._view.say(f"registry: {len(entries)} entries say who answers for each agent, and what it may do")
+            self._declare(entries)
         self._history(window)
+        if renewals := self._scenario.renewals:
+            self._view.say(f"registry: {len(renewals)} temporary grants end and are renewed; another is forgotten")
+            self._declare(renewals)
         began_at = self._live()
         self._settle()
         run = DemoRun(
@@ -227,6 +237,12 @@ class Play:
             timed_out=self._missing,
         )
         return summarise(self._scenario, self._watch.facts, run)
+
+    def _declare(self, entries: Sequence[RegistryEntry]) -> None:
+        """Publish entries, and return once the worker holds acts against them."""
+        self._registrar.publish(entries)
+        while not self._registrar.is_in_force(self._watch.facts.figures) and self._goes_on("registry"):
+            self._tick("registry")
 
     def _history(self, window: int) -> None:
         for event in self._scenario.history:

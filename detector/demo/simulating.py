@@ -9,16 +9,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
 from detector.demo.produce import StandardOutput, Writer, as_it_happens, paced
 from detector.errors import SetupError
+from detector.registry.drafts import record_of
 from detector.schema.topics import TopicNames
-from detector.simulate.attacks import KINDS, Kind
+from detector.simulate.attacks import KINDS, STORIES, Kind
 from detector.simulate.files import Labels, open_text
 from detector.simulate.fleet import DAY_S, MONDAY, Fleet
+from detector.simulate.registry import Terms, entries_of
 from detector.simulate.render import Simulated
 from detector.simulate.scenario import live_fleet, plan_attacks
 from detector.worker.writer import KafkaWriter
@@ -29,6 +31,8 @@ FLEET = "Fleet"
 ATTACKS = "Attacks"
 OUT = "Where it goes"
 EVENTS_TOPIC = TopicNames().events
+_RUNS_ON_S = 7.0 * DAY_S
+"""Seconds after the end of the stream at which exceptions end."""
 
 Agents = Annotated[int, typer.Option(min=1, help="Agents in the fleet.", rich_help_panel=FLEET)]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.", rich_help_panel=FLEET)]
@@ -42,7 +46,20 @@ Attacked = Annotated[bool, typer.Option("--attacks", help="Inject attacks after 
 OfEach = Annotated[int, typer.Option(min=1, help="Attacks of each kind.", rich_help_panel=ATTACKS)]
 Chosen = Annotated[
     str,
-    typer.Option(help=f"Kinds, comma-separated; all of them if left out: {', '.join(KINDS)}.", rich_help_panel=ATTACKS),
+    typer.Option(
+        help=f"Kinds, comma-separated; if left out {', '.join(KINDS)}. Only with --registry also {', '.join(STORIES)}.",
+        rich_help_panel=ATTACKS,
+    ),
+]
+Registered = Annotated[
+    Path | None,
+    typer.Option(
+        "--registry",
+        help="Write the entries of the agents, one a line; their events then name credentials' ages, instances and "
+        "grants.",
+        rich_help_panel=OUT,
+        dir_okay=False,
+    ),
 ]
 EventLabels = Annotated[Path | None, typer.Option("--labels", help="Write event labels (CSV).", rich_help_panel=OUT)]
 SessionLabels = Annotated[Path | None, typer.Option(help="Write session labels (CSV).", rich_help_panel=OUT)]
@@ -95,6 +112,7 @@ def simulate(  # noqa: PLR0913 - one parameter per option of the command line
     labels: EventLabels = None,
     session_labels: SessionLabels = None,
     meta: MetaFile = None,
+    registry: Registered = None,
     to_kafka: ToKafka = None,
     topic: Topic = EVENTS_TOPIC,
     kafka_config: KafkaConfig = None,
@@ -104,14 +122,23 @@ def simulate(  # noqa: PLR0913 - one parameter per option of the command line
     Ten roles with their own tools, targets, working hours and versions; errors, retries, rare tools and new things
     in every session. With --attacks: hijack with exfiltration, credential misuse, lateral movement, runaway loop and
     slow drift. Labels go to files of their own, in the form `detector evaluate` reads.
+
+    With --registry the fleet has an inventory, and works within it: a file for `detector replay --registry` and
+    `detector registry import`. Four more kinds go wrong against it: a temporary grant that outlives its term, a stale
+    credential, an unregistered clone of an agent, and a lateral path to a critical one.
     """
-    fleet = Fleet(agents, seed, sessions_per_day=sessions_per_day, origin_share=origin_share)
-    chosen = _kinds(kinds) if attacks else ()
+    fleet = Fleet(
+        agents, seed, sessions_per_day=sessions_per_day, origin_share=origin_share, is_registered=registry is not None
+    )
+    chosen = _kinds(kinds, is_registered=registry is not None) if attacks else ()
     order = Order(chosen, attacks_of_each, history_days, days, rate, live)
     writer: Writer = (
         StandardOutput() if to_kafka is None else KafkaWriter(to_kafka, topic, _options(kafka_config or []))
     )
-    stream, live_start = _stream(fleet, order)
+    made = _stream(fleet, order)
+    stream, live_start = made.events, made.live_start
+    if registry is not None:
+        _write_registry(registry, made.fleet)
     with ExitStack() as files:
         told = Labels(live_start, None if labels is None else files.enter_context(open_text(labels)))
         is_labelled = any(path is not None for path in (labels, session_labels, meta))
@@ -126,18 +153,25 @@ def simulate(  # noqa: PLR0913 - one parameter per option of the command line
         told.write_meta(meta)
 
 
-def _stream(fleet: Fleet, order: Order) -> tuple[Iterator[Simulated], float]:
-    """Return the events, paced as asked for, and the event time at which attacks may begin."""
+class Made(NamedTuple):
+    """The events, paced as asked for; the event time at which attacks may begin; and the fleet over all of its time."""
+
+    events: Iterator[Simulated]
+    live_start: float
+    fleet: Fleet
+
+
+def _stream(fleet: Fleet, order: Order) -> Made:
     if order.is_live:
         return _live(fleet, order)
     live_start = MONDAY + order.history_days * DAY_S
     whole = replace(fleet, days=order.history_days + order.days)
     whole = replace(whole, injections=plan_attacks(whole, order.of_each, live_start, order.kinds))
     events: Iterable[Simulated] = whole.stream()
-    return iter(events if order.rate is None else paced(events, order.rate)), live_start
+    return Made(iter(events if order.rate is None else paced(events, order.rate)), live_start, whole)
 
 
-def _live(fleet: Fleet, order: Order) -> tuple[Iterator[Simulated], float]:
+def _live(fleet: Fleet, order: Order) -> Made:
     """Return a history up to now at once, then a fleet that works by the wall clock."""
     if order.rate is None:
         message = "rate of a live simulation must be given, got none; add --rate, in events a second"
@@ -152,16 +186,33 @@ def _live(fleet: Fleet, order: Order) -> tuple[Iterator[Simulated], float]:
         first_session=first + present.first_session,
         injections=plan_attacks(present, order.of_each, now, order.kinds),
     )
-    return as_it_happens(heapq.merge(past.stream(), present.stream())), now
+    whole = replace(past, days=order.history_days + order.days, injections=present.injections)
+    return Made(as_it_happens(heapq.merge(past.stream(), present.stream())), now, whole)
 
 
-def _kinds(asked: str) -> tuple[Kind, ...]:
+def _write_registry(path: Path, fleet: Fleet) -> None:
+    """Write what stands in the fleet's registry: exceptions that were renewed before, and run until after its end."""
+    terms = Terms(fleet.start - DAY_S, fleet.end + _RUNS_ON_S, renewals=1)
+    try:
+        with path.open("w", encoding="ascii") as file:
+            for entry in entries_of(fleet, terms, fleet.start, fleet.injections):
+                file.write(record_of(entry).decode() + "\n")
+    except OSError as error:
+        message = f"registry of simulate must be a file that can be written, got {path}: {error.strerror}"
+        raise SetupError(message) from error
+
+
+def _kinds(asked: str, *, is_registered: bool) -> tuple[Kind, ...]:
     names = [name.strip() for name in asked.split(",") if name.strip()]
-    unknown = sorted(set(names) - set(KINDS))
+    known = (*KINDS, *STORIES)
+    unknown = sorted(set(names) - set(known))
     if unknown:
-        message = f"kinds of attack must be among {', '.join(KINDS)}, got {', '.join(unknown)}"
+        message = f"kinds of attack must be among {', '.join(known)}, got {', '.join(unknown)}"
         raise SetupError(message)
-    return tuple(kind for kind in KINDS if kind in names) or KINDS
+    if stories := [name for name in names if name in STORIES and not is_registered]:
+        message = f"registry of simulate must be given for {', '.join(stories)}, got none; add --registry FILE"
+        raise SetupError(message)
+    return tuple(kind for kind in known if kind in names) or KINDS
 
 
 def _options(pairs: list[str]) -> dict[str, str]:

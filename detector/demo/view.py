@@ -1,20 +1,22 @@
-"""The demo on a terminal: events per second, attacks, alerts with reasons, commands; and the summary at the end."""
+"""The demo on a terminal: attacks, findings by rule apart from learned ones, with reasons, and commands."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from detector.demo.facts import DemoFacts
-from detector.demo.summary import Summary, alerts_of
+from detector.demo.expected import EXPECTED, LEARNED, is_of, named
+from detector.demo.facts import DemoFacts, SeenAlert
+from detector.demo.summary import findings_of
+from detector.simulate.injected import Attack
 from detector.simulate.scenario import Scenario
 
 MOST_ALERTS = 12
@@ -22,10 +24,11 @@ MOST_COMMANDS = 6
 LEAST_SHOWN = 2
 LEAST_NAME = 12
 """Characters of an agent's name shown on the narrowest terminal."""
-FRAME_LINES = 17
-"""Titles, headers and borders of the three tables, and the line above them."""
+FRAME_LINES = 15
+"""Titles, headers and rules of the four tables, the empty lines between them, and the line above them."""
 RATE_OVER_S = 3.0
 PRINT_S = 5.0
+_COLUMNS = ("time", "severity", "agent", "by", "why")
 COLOURS = {"Critical": "bold red", "High": "red", "Medium": "yellow", "Low": "cyan"}
 
 
@@ -45,7 +48,7 @@ class View:
         self._live = Live(console=console, refresh_per_second=4, transient=True) if has_view else None
         self._seen: deque[tuple[float, int]] = deque()
         self._printed = 0.0
-        self._alerts_told = self._commands_told = 0
+        self._findings_told = self._commands_told = 0
 
     def say(self, text: str) -> None:
         """Show one line that stays."""
@@ -72,21 +75,33 @@ class View:
         if self._live is None:
             self._tell(head, now, facts)
             return
-        seen = [attack.agent_id for attack in scenario.attacks] + [one.agent_id for one in facts.alerts.values()]
+        seen = [attack.agent_id for attack in scenario.attacks] + [one.agent_id for one in facts.findings.values()]
         seen += [one.agent_id for one in facts.commands]
         short = short_names(seen, max(LEAST_NAME, self._console.width // 4))
-        parts: list[RenderableType] = [Text(head, style="bold"), _attacks(scenario, facts, short)]
         room = self._console.height - len(scenario.attacks) - FRAME_LINES
-        commands = min(MOST_COMMANDS, max(LEAST_SHOWN, room // 3))
-        alerts = min(MOST_ALERTS, max(LEAST_SHOWN, room - commands))
-        self._live.update(Group(*parts, _alerts(scenario, facts, alerts, short), _commands(facts, commands, short)))
+        commands = min(MOST_COMMANDS, max(LEAST_SHOWN, room // 4))
+        findings = min(MOST_ALERTS, max(LEAST_SHOWN, (room - commands) // 2))
+        ruled = [one for one in facts.findings.values() if one.detection != LEARNED]
+        learned = [one for one in facts.findings.values() if one.detection == LEARNED]
+        parts: list[RenderableType] = [
+            Text(head, style="bold"),
+            _attacks(scenario, facts, short),
+            Text(),
+            _ruled(scenario, ruled[-findings:], short),
+            Text(),
+            _learned(scenario, learned[-findings:], short),
+            Text(),
+            _commands(facts, commands, short),
+        ]
+        self._live.update(Group(*parts))
 
     def _tell(self, head: str, now: float, facts: DemoFacts) -> None:
-        for alert in list(facts.alerts.values())[self._alerts_told :]:
-            self.say(f"  alert {alert.score:.2f} {alert.severity} {alert.agent_id}: {alert.why}")
-        for one in facts.commands[self._commands_told :]:
-            self.say(f"  command {one.state} {one.tier} {one.agent_id} ({one.mode})")
-        self._alerts_told, self._commands_told = len(facts.alerts), len(facts.commands)
+        for one in list(facts.findings.values())[self._findings_told :]:
+            by = f"learned {one.score:.2f}" if one.detection == LEARNED else f"by rule {named(one.detection)}"
+            self.say(f"  {by} {one.severity} {one.agent_id}: {one.why}")
+        for command in facts.commands[self._commands_told :]:
+            self.say(f"  command {command.state} {command.tier} {command.agent_id} ({command.mode})")
+        self._findings_told, self._commands_told = len(facts.findings), len(facts.commands)
         if now - self._printed >= PRINT_S:
             self._printed = now
             self.say(f"{head}   alerts {len(facts.alerts)}   commands {len(facts.commands)}")
@@ -112,31 +127,54 @@ def _without_middle(name: str, most: int) -> str:
 
 def _table(title: str, *columns: str) -> Table:
     """Return an empty table; agents, which are short already, keep their width."""
-    table = Table(title=title, expand=True)
+    table = Table(title=title, title_justify="left", expand=True, box=SIMPLE_HEAD, show_edge=False)
     for column in columns:
-        table.add_column(column, no_wrap=column == "agent")
+        table.add_column(column, no_wrap=column in {"attack", "agent"})
     return table
 
 
 def _attacks(scenario: Scenario, facts: DemoFacts, short: Mapping[str, str]) -> Table:
-    table = _table("Injected", "attack", "agent", "alerts", "quarantined")
+    table = _table("Injected", "attack", "agent", "promised by", "found", "also by", "contained")
     held = {one.agent_id: one.tier for one in facts.commands if one.state == "quarantined"}
     for attack in scenario.attacks:
-        count = len(alerts_of(attack, facts))
-        mark = Text(f"found ({count})", style="green") if count else Text("not yet", style="dim")
-        table.add_row(attack.kind, short[attack.agent_id], mark, Text(held.get(attack.agent_id, "-")))
+        expected = EXPECTED[attack.kind]
+        by = named(expected.detection) if expected.is_required else "nothing yet"
+        mark, also = _marks(attack, facts)
+        contained = Text(held.get(attack.agent_id, "-"))
+        table.add_row(attack.kind, short[attack.agent_id], by, mark, Text(also, no_wrap=True), contained)
     return table
 
 
-def _alerts(scenario: Scenario, facts: DemoFacts, most: int, short: Mapping[str, str]) -> Table:
-    table = _table("Alerts", "time", "severity", "agent", "score", "why")
-    bad = {session for attack in scenario.attacks for session in attack.session_ids}
-    for alert in list(facts.alerts.values())[-most:]:
-        agent = Text(short[alert.agent_id], style="bold" if alert.session_id in bad else "")
-        clock = time.strftime("%H:%M:%S", time.localtime(alert.at))
-        severity = Text(alert.severity, style=COLOURS.get(alert.severity, ""))
-        table.add_row(clock, severity, agent, f"{alert.score:.2f}", Text(alert.why, overflow="ellipsis", no_wrap=True))
+def _marks(attack: Attack, facts: DemoFacts) -> tuple[Text, str]:
+    """Return whether what is to find an attack did, and what else told of it."""
+    expected, told = EXPECTED[attack.kind], findings_of(attack, facts)
+    is_found = any(is_of(one.detection, expected) for one in told)
+    also = dict.fromkeys(named(one.detection) for one in told if not is_of(one.detection, expected))
+    mark = Text("found", style="green") if is_found else Text("not yet", style="dim")
+    return mark, ", ".join(also)
+
+
+def _ruled(scenario: Scenario, findings: Sequence[SeenAlert], short: Mapping[str, str]) -> Table:
+    table = _table("By rule: against the registry, or never right; from the first event on", *_COLUMNS)
+    for one in findings:
+        _add(table, scenario, one, (short[one.agent_id], named(one.detection)))
     return table
+
+
+def _learned(scenario: Scenario, findings: Sequence[SeenAlert], short: Mapping[str, str]) -> Table:
+    table = _table("Learned: odd for the agent and its peers; within a budget of false alarms", *_COLUMNS)
+    for one in findings:
+        _add(table, scenario, one, (short[one.agent_id], f"{one.score:.2f}"))
+    return table
+
+
+def _add(table: Table, scenario: Scenario, one: SeenAlert, words: tuple[str, str]) -> None:
+    """Add a finding to a table; the agent stands out where it is one that something was injected into."""
+    injected = {agent for attack in scenario.attacks for agent in (attack.agent_id, *attack.path)}
+    agent = Text(words[0], style="bold" if one.agent_id in injected else "")
+    clock = time.strftime("%H:%M:%S", time.localtime(one.at))
+    severity = Text(one.severity, style=COLOURS.get(one.severity, ""))
+    table.add_row(clock, severity, agent, words[1], Text(one.why, overflow="ellipsis", no_wrap=True))
 
 
 def _commands(facts: DemoFacts, most: int, short: Mapping[str, str]) -> Table:
@@ -145,26 +183,3 @@ def _commands(facts: DemoFacts, most: int, short: Mapping[str, str]) -> Table:
         clock = time.strftime("%H:%M:%S", time.localtime(one.at))
         table.add_row(clock, short[one.agent_id], one.state, one.tier, one.mode)
     return table
-
-
-def summary_panel(summary: Summary) -> Panel:
-    """Return the summary as it is shown at the end."""
-    table = Table("attack", "agent", "found", "after", "tier")
-    for one in summary.attacks:
-        mark = Text("found", style="green") if one.is_found else Text("missed", style="bold red")
-        took = "" if one.detect_s is None else f"{one.detect_s:.1f} s"
-        table.add_row(one.kind, one.agent_id, mark, took, one.tier or "-")
-    found = sum(one.is_found for one in summary.attacks)
-    tally = (
-        f"injected {len(summary.attacks)}, found {found}, missed {len(summary.attacks) - found}; "
-        f"false alarms {summary.false_alarms} in {summary.live_sessions} sessions "
-        f"(promised {summary.promised_alarms:.1f}, allowed {summary.allowed_alarms})"
-    )
-    size = (
-        f"{summary.history_events:,} events of history, {summary.live_events:,} live, {summary.refused} refused; "
-        f"{summary.commands} commands; {summary.seconds:.0f} s on the {summary.broker} broker, seed {summary.seed}"
-    )
-    verdict = Text("passed", style="bold green")
-    if summary.failures:
-        verdict = Text("failed: " + "; ".join(summary.failures), style="bold red")
-    return Panel(Group(table, tally, size, verdict), title="Summary")

@@ -170,6 +170,14 @@ def replay(
             rich_help_panel=INPUTS,
         ),
     ] = None,
+    registry_first: Annotated[
+        bool,
+        typer.Option(
+            "--registry-first",
+            help="Hold all events against the entries, also those from before they were made: what would they tell?",
+            rich_help_panel=INPUTS,
+        ),
+    ] = False,
     trusted_until: Annotated[
         str | None, typer.Option(help="Event time before which everything is learned.", rich_help_panel=PROFILE)
     ] = None,
@@ -205,7 +213,7 @@ def replay(
 
     until = None if trusted_until is None else seconds_of(trusted_until, "trusted-until of replay")
     settings = ReplaySettings(partitions, seed, until, mode, _secret())
-    plan = read_plan(controls, journal, partitions, registry)
+    plan = read_plan(controls, journal, partitions, registry, is_registry_first=registry_first)
     run = Replay(load_profile(profile, models), settings, plan=plan)
     paths = events or [STDIN]
     with notice_on_stderr(), ExitStack() as open_files:
@@ -220,8 +228,14 @@ def replay(
         for batch in batches(lines):
             _write(out := run.feed(batch), files, counts)
             refused += out.refused
+        late = 0 if plan is None or journal is not None else plan.left
         _write(run.finish(), files, counts)
     typer.echo(", ".join(f"{name} {count}" for name, count in sorted(counts.items())), err=True)
+    if late:
+        entries = "" if registry is None else "; --registry-first lets entries count from the beginning"
+        typer.echo(
+            f"{late} controls are later than the last event, and no event was held against them{entries}", err=True
+        )
     for reason, count in refused.most_common():
         typer.echo(f"refused: {reason} {count}", err=True)
     if run.late:

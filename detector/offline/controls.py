@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -119,7 +120,12 @@ class Plan:
 
 
 def read_plan(
-    controls: Path | None, journal: Path | None, partitions: int, registry: Path | None = None
+    controls: Path | None,
+    journal: Path | None,
+    partitions: int,
+    registry: Path | None = None,
+    *,
+    is_registry_first: bool = False,
 ) -> Plan | None:
     """Return the plan of recorded controls, None if no file is given.
 
@@ -135,6 +141,8 @@ def read_plan(
     registry : Path, optional
         Entries of the registry, one a line: each takes effect before the first event of its partition at or after its
         own time. With a journal there is none: the journal has the places, and what took effect there.
+    is_registry_first : bool, default=False
+        Let them take effect before the first event, whenever they were made.
 
     Raises
     ------
@@ -153,7 +161,8 @@ def read_plan(
         return None
     waiting: list[list[_Waiting]] = [[] for _ in range(partitions)]
     for one in [] if registry is None else _read_registry(registry, partitions):
-        waiting[one.partition].append(_Waiting(one.at, one.control))
+        at = -math.inf if is_registry_first else one.at
+        waiting[one.partition].append(_Waiting(at, one.control))
     for number, placed in enumerate(given, start=1):
         if controls is not None and placed.control.source == "feedback":
             since = _dated_of(placed.control.value, controls, number).since or 0.0

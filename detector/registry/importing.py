@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 from typing import Any, Final
@@ -40,7 +41,9 @@ def read_inventory(path: Path, form: str | None, id_from: str | None, tenant: st
     found = read_document(path)
     form = form or next((name for name, reader in READERS.items() if reader.fits(found)), OWN)
     if form == OWN:
-        return [ReviewItem(draft, []) for draft in drafts_of(entries_in(found, path), path)]
+        # revisions are those of the inventory it comes from: here each is a new entry
+        tables = [_unrevised(table) for table in entries_in(found, path)]
+        return [ReviewItem(draft, []) for draft in drafts_of(tables, path)]
     reader = READERS[form]
     imported = list(reader.read(found)) if reader.fits(found) else []
     if not imported:
@@ -49,6 +52,10 @@ def read_inventory(path: Path, form: str | None, id_from: str | None, tenant: st
     tables = [{"agent_id": _id(template, one, path), "tenant": tenant, **one.body} for one in imported]
     drafts: list[Draft] = drafts_of(tables, path)
     return [ReviewItem(draft, [f"from {form}", *one.notes]) for draft, one in zip(drafts, imported, strict=True)]
+
+
+def _unrevised(table: Any) -> Any:  # noqa: ANN401 - what a file holds
+    return {name: value for name, value in table.items() if name != "revision"} if isinstance(table, Mapping) else table
 
 
 def _id(template: Template, one: Imported, path: Path) -> str:

@@ -16,6 +16,7 @@ Why = Mapping[tuple[str, str], str]
 """What a value of a field rests on."""
 _NESTED: Final = ("approved",)
 RARE: Final = "rare: decide; take the mark away to allow it"
+NOTHING_FIRM: Final = "# nothing firm was seen: write the name alone, without [], before you take a mark away"
 
 
 class ReviewItem(NamedTuple):
@@ -76,7 +77,9 @@ def _field(field: str, value: Any, item: ReviewItem) -> Iterator[str]:  # noqa: 
 
 
 def _list(name: str, field: str, value: Any, item: ReviewItem) -> Iterator[str]:  # noqa: ANN401 - plain values
-    if not isinstance(value, list) or not value or isinstance(value[0], dict):
+    if value == [] and item.aside.get(field):
+        yield f"{name}: []  {NOTHING_FIRM}"
+    elif not isinstance(value, list) or not value or isinstance(value[0], dict):
         yield from lines_of_mapping({name: value}, 0)
     else:
         yield f"{name}:"
@@ -100,7 +103,7 @@ def _nothing(field: str, item: ReviewItem) -> Iterator[str]:
         yield comment(f"{field}: nothing is firm enough to propose; seen:")
         yield from (comment(f"  {scalar(value)}: {why}") for value, why in item.aside[field])
         return
-    yield f"{field}: []  # nothing firm was seen: write the name alone, without [], before you take a mark away"
+    yield f"{field}: []  {NOTHING_FIRM}"
     yield from (f"  {line}" for line in _aside(field, item))
 
 

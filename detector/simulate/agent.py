@@ -46,6 +46,12 @@ class Agent:
         Event time of its upgrade to version 2, in epoch seconds; may lie outside the stream.
     has_origin : bool
         Whether its edge says where argument values came from.
+    instance : str
+        The event's ``instance_id``; empty: its events do not say.
+    rotation_s : float
+        Seconds after which it is given a new credential; 0: its events do not say when that was.
+    exception : str
+        Tool it may use only under a temporary grant; empty: none.
     """
 
     number: int
@@ -60,6 +66,9 @@ class Agent:
     errors: float
     upgrade: float
     has_origin: bool
+    instance: str = ""
+    rotation_s: float = 0.0
+    exception: str = ""
 
     def version(self, at: float) -> str:
         """Return the agent version that runs at an event time in epoch seconds."""

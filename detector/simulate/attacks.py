@@ -1,4 +1,4 @@
-"""Five kinds of attack, as changes to a session that began as ordinary work.
+"""Kinds of attack, as changes to a session that began as ordinary work.
 
 None of them knows the detector: each does what the incident it stands for would do. The labels travel beside
 the events, never in them.
@@ -11,16 +11,22 @@ from typing import Literal
 
 from detector.simulate.agent import ZONES, agent_name, role_of
 from detector.simulate.catalogue import ROLES
-from detector.simulate.chance import Chance
 from detector.simulate.roles import Role, Tool
-from detector.simulate.session import COUNTED, Argument, Step, act
+from detector.simulate.session import COUNTED, Argument, Step, act, insert, middle
+from detector.simulate.stories import lateral_path, overdue_grant, stale_credential, unregistered_clone
 from detector.simulate.targets import Scene
 from detector.simulate.words import word
 
-Kind = Literal["hijack", "credential_misuse", "lateral_movement", "runaway_loop", "slow_drift"]
+Kind = Literal[
+    "hijack", "credential_misuse", "lateral_movement", "runaway_loop", "slow_drift",
+    "overdue_grant", "stale_credential", "unregistered_clone", "lateral_path",
+]  # fmt: skip
 
 KINDS: tuple[Kind, ...] = ("hijack", "credential_misuse", "lateral_movement", "runaway_loop", "slow_drift")
-"""Every kind of attack, in the order documents list them."""
+"""Kinds of attack that show in what an agent does, in the order documents list them."""
+
+STORIES: tuple[Kind, ...] = ("overdue_grant", "stale_credential", "unregistered_clone", "lateral_path")
+"""Kinds that show against the registry of the fleet, which therefore must have one; the same order."""
 
 _PROBE = Tool("connect", "network", "", ("port",), 180, 400, 60)
 _UPLOAD = Tool("http_request", "network", "", ("method", "url"), 900, 300, 1800)
@@ -34,11 +40,6 @@ _COMMANDS = ("id; uname -a", "cat /etc/passwd", "ls -la /home", "env | sort", "i
 _STEALS = ("export.csv", "dump.sql", "keys.txt", "customers.jsonl", "mail.mbox")
 
 
-def _middle(chance: Chance, acts: list[Step]) -> int:
-    """Return where an attack sets in: after the first call, before the last."""
-    return 1 + chance.below(max(len(acts) - 1, 1))
-
-
 def _reads(role: Role) -> list[Tool]:
     return [tool for tool in role.tools if tool.kind == "data_access" and tool.family]
 
@@ -49,7 +50,7 @@ def hijack(scene: Scene, acts: list[Step], _strength: int) -> list[Step]:
     The host's name comes out of tool output; the upload uses a tool the agent has, or a plain request.
     """
     chance, role = scene.chance, scene.agent.role
-    at = _middle(chance, acts)
+    at = middle(chance, acts)
     acts[at - 1].received += 1500 + chance.below(4000)
     host = f"{_HOSTS[chance.below(len(_HOSTS))]}.{word(chance.getrandbits(16))}{chance.below(90)}.example"
     reads = _reads(role)
@@ -70,7 +71,7 @@ def hijack(scene: Scene, acts: list[Step], _strength: int) -> list[Step]:
         step.received = int(chance.around(480_000, 0.6))
         step.ms += step.received / 400.0
         added.append(step)
-    return _insert(acts, at, added)
+    return insert(acts, at, added)
 
 
 def credential_misuse(scene: Scene, acts: list[Step], _strength: int) -> list[Step]:
@@ -91,7 +92,7 @@ def credential_misuse(scene: Scene, acts: list[Step], _strength: int) -> list[St
         if chance.random() < (0.8 if index < 2 else 0.3):
             step.outcome, step.received = "denied", 70
         added.append(step)
-    return _insert(acts, _middle(chance, acts), added)
+    return insert(acts, middle(chance, acts), added)
 
 
 def lateral_movement(scene: Scene, acts: list[Step], _strength: int) -> list[Step]:
@@ -118,7 +119,7 @@ def lateral_movement(scene: Scene, acts: list[Step], _strength: int) -> list[Ste
             added.append(run)
     for step in added:
         step.origin = "none"
-    return _insert(acts, _middle(chance, acts), added)
+    return insert(acts, middle(chance, acts), added)
 
 
 def runaway_loop(scene: Scene, acts: list[Step], _strength: int) -> list[Step]:
@@ -142,7 +143,7 @@ def runaway_loop(scene: Scene, acts: list[Step], _strength: int) -> list[Step]:
                 is_terse=True,
             )
         )  # fmt: skip
-    return _insert(acts, at, added)
+    return insert(acts, at, added)
 
 
 def slow_drift(scene: Scene, acts: list[Step], strength: int) -> list[Step]:
@@ -170,13 +171,7 @@ def slow_drift(scene: Scene, acts: list[Step], strength: int) -> list[Step]:
             step.received = int(step.received * size)
         step.origin = "none"
         added.append(step)
-    return _insert(acts, len(acts) // 2, added)
-
-
-def _insert(acts: list[Step], at: int, added: list[Step]) -> list[Step]:
-    for step in added:
-        step.is_attack = True
-    return [*acts[:at], *added, *acts[at:]]
+    return insert(acts, len(acts) // 2, added)
 
 
 def _agent_of(scene: Scene, role: Role) -> str:
@@ -196,5 +191,9 @@ ATTACKS: dict[Kind, Callable[[Scene, list[Step], int], list[Step]]] = {
     "lateral_movement": lateral_movement,
     "runaway_loop": runaway_loop,
     "slow_drift": slow_drift,
+    "overdue_grant": overdue_grant,
+    "stale_credential": stale_credential,
+    "unregistered_clone": unregistered_clone,
+    "lateral_path": lateral_path,
 }
-"""Kind -> how it changes a session: scene, tool calls, sessions since the attack began."""
+"""Kind -> how it changes a session: scene, tool calls, and the strength of the injection."""

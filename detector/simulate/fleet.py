@@ -13,6 +13,7 @@ from detector.errors import SetupError
 from detector.simulate.agent import ZONES, Agent, make_agent
 from detector.simulate.attacks import ATTACKS, Kind
 from detector.simulate.chance import Chance
+from detector.simulate.registered import as_registered, clone_of
 from detector.simulate.render import Simulated, Sitting, render
 from detector.simulate.session import acts_of, complete
 from detector.simulate.targets import Scene
@@ -40,13 +41,14 @@ class Injection:
     Parameters
     ----------
     kind : str
-        One of :data:`detector.simulate.attacks.KINDS`.
+        One of :data:`detector.simulate.attacks.KINDS` or :data:`detector.simulate.attacks.STORIES`.
     agent : int
         Number of the agent.
     start : float
         Start of the session, epoch seconds.
     strength : int
-        For ``slow_drift``: sessions since the drift began.
+        For ``slow_drift``: sessions since the drift began; for ``overdue_grant``: 0 while its term runs, 1 after it;
+        for ``lateral_path``: number of the agent that is asked.
     """
 
     kind: Kind
@@ -85,6 +87,10 @@ class Fleet:
         Running number of every agent's first session, so that two streams of one fleet do not share ids.
     upgrades : tuple of float, optional
         First and last upgrade, epoch seconds; the span of the stream if left out.
+    is_registered : bool
+        Whether its agents stand in a registry, see :mod:`detector.simulate.registry`: their events then say when a
+        credential was issued, under which grant something is done and by which instance, and they ask only agents that
+        they may ask.
     """
 
     agents: int = 200
@@ -99,6 +105,7 @@ class Fleet:
     injections: tuple[Injection, ...] = ()
     first_session: int = 0
     upgrades: tuple[float, float] | None = None
+    is_registered: bool = False
 
     def __post_init__(self) -> None:
         for name, low in (("agents", 1), ("days", 0.0), ("sessions_per_day", 0.0), ("burst", 1.0), ("pace", 0.0)):
@@ -114,7 +121,9 @@ class Fleet:
 
     def agent(self, number: int) -> Agent:
         """Return one agent of the fleet."""
-        return make_agent(number, self.agents, self.seed, self.upgrades or (self.start, self.end), self.origin_share)
+        span = self.upgrades or (self.start, self.end)
+        agent = make_agent(number, self.agents, self.seed, span, self.origin_share)
+        return as_registered(agent) if self.is_registered else agent
 
     def session(self, number: int, session: int, at: float, injection: Injection | None = None) -> list[Simulated]:
         """Return one session's events, in time order.
@@ -131,10 +140,16 @@ class Fleet:
         agent = self.agent(number)
         scene = Scene(agent, Chance(self.seed, _SESSION, number, session), int(at // DAY_S))
         acts = acts_of(scene, at)
+        attack = ""
         if injection is not None:
             acts = ATTACKS[injection.kind](scene, acts, injection.strength)
-        sitting = Sitting(agent, session, at, self.pace, injection.kind if injection else "")
-        return render(sitting, complete(scene, acts))
+            attack = injection.kind if any(step.is_attack for step in acts) else ""
+        steps = complete(scene, acts)
+        if attack == "unregistered_clone":
+            agent = clone_of(agent)
+            for step in steps:
+                step.is_attack = True
+        return render(Sitting(agent, session, at, self.pace, attack), steps)
 
     def stream(self) -> Iterator[Simulated]:
         """Yield every event in time order.

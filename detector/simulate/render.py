@@ -71,7 +71,25 @@ def _origins(step: Step) -> str:
     return ",".join(parts)
 
 
-def _optional(agent: Agent, step: Step) -> str:
+def _standing(agent: Agent, step: Step, ts_ms: int) -> str:
+    """Return the credential of a step, and the grant it is done under, each with a leading comma."""
+    credential = step.credential or f"cred-{agent.agent_id}"
+    if not agent.rotation_s:
+        return f',"credential":{{"id":"{credential}"}}'
+    age_ms = int((ts_ms + agent.own) % (agent.rotation_s * 1_000.0))
+    if step.credential_age_s is not None:
+        age_ms = int(step.credential_age_s * 1_000.0)
+    text = f',"credential":{{"id":"{credential}","issued_at":"{timestamp(ts_ms - age_ms)}"}}'
+    grant = step.grant or (exception_grant(agent.agent_id) if step.tool.name == agent.exception else None)
+    return text if grant is None else f'{text},"grant":{{"id":"{grant}","temporary":true}}'
+
+
+def exception_grant(agent_id: str) -> str:
+    """Return the id of the temporary grant that an agent works under where its role has an exception."""
+    return f"grant-{agent_id}"
+
+
+def _optional(agent: Agent, step: Step, ts_ms: int) -> str:
     """Return the optional fields a step has, each with a leading comma."""
     text = ""
     if step.target is not None:
@@ -81,8 +99,7 @@ def _optional(agent: Agent, step: Step) -> str:
         cost = round(tokens_in * 2.5e-6 + tokens_out * 1e-5, 6)
         text += f',"tokens_in":{tokens_in},"tokens_out":{tokens_out},"cost_usd":{cost!r},"model":"{agent.model}"'
     elif step.tool.kind != "lifecycle":
-        credential = step.credential or f"cred-{agent.agent_id}"
-        text += f',"credential":{{"id":"{credential}"}}'
+        text += _standing(agent, step, ts_ms)
         if step.peer_zone is not None:
             text += f',"peer_agent_id":"{step.target}","peer_zone":"{step.peer_zone}"'
         if agent.has_origin and (step.args or step.target is not None):
@@ -119,9 +136,10 @@ def render(sitting: Sitting, steps: list[Step]) -> list[Simulated]:
     agent, number, at, pace, attack = sitting
     session = f"s-{agent.number:06x}-{number:06x}"
     high, low = agent.own * 0x9E3779B97F4A7C15 % 2**64, (number + 1) * 0xC2B2AE3D27D4EB4F % 2**64
+    instance = f'"instance_id":"{agent.instance}",' if agent.instance else ""
     head = (
         f'"agent_id":"{agent.agent_id}","agent_type":"{agent.role.name}","agent_version":"{agent.version(at)}",'
-        f'"zone":"{agent.zone}","session_id":"{session}","trace_id":"{high:016x}{low:016x}","kind":"'
+        f'{instance}"zone":"{agent.zone}","session_id":"{session}","trace_id":"{high:016x}{low:016x}","kind":"'
     )
     out: list[Simulated] = []
     now = at * 1000.0
@@ -131,7 +149,7 @@ def render(sitting: Sitting, steps: list[Step]) -> list[Simulated]:
         ms = step.ms * pace
         text = (
             f'{{"event_id":"{event_id}","ts":"{timestamp(ts_ms)}",{head}{step.tool.kind}","name":"{step.tool.name}"'
-            f'{_optional(agent, step)},"outcome":"{step.outcome}","duration_ms":{ms:.1f},"bytes_in":{step.sent},'
+            f'{_optional(agent, step, ts_ms)},"outcome":"{step.outcome}","duration_ms":{ms:.1f},"bytes_in":{step.sent},'
             f'"bytes_out":{step.received},"attributes":{{{_attributes(step)}}}}}'
         )
         out.append(Simulated(ts_ms, event_id, agent.agent_id, session, text.encode("ascii"), attack, step.is_attack))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NamedTuple
 
-from detector.simulate.attacks import KINDS, Kind
+from detector.errors import SetupError
+from detector.schema.registry import RegistryEntry
+from detector.simulate.attacks import KINDS, STORIES, Kind
 from detector.simulate.chance import Chance
 from detector.simulate.fleet import DAY_S, MONDAY, Fleet, Injection
+from detector.simulate.injected import Attack, attacks_of
+from detector.simulate.planned import story
+from detector.simulate.registry import Terms, entries_of, renewed
 from detector.simulate.render import Simulated
 
 _CHOICE = 4
@@ -33,33 +38,17 @@ _OFFSETS: dict[Kind, float] = {
     "slow_drift": 0.05,
 }
 """Kind -> when it starts, as a share of the live part."""
-
-
-class Attack(NamedTuple):
-    """One injected attack, as a summary needs it.
-
-    Parameters
-    ----------
-    kind : str
-        Kind of attack.
-    agent_id : str
-        Agent it runs on.
-    session_ids : tuple of str
-        Its sessions, in order.
-    first_ts : float
-        Event time of the first malicious event, epoch seconds.
-    first_live_ts : float
-        The same, of those in the live part.
-    events : int
-        Malicious events in all.
-    """
-
-    kind: str
-    agent_id: str
-    session_ids: tuple[str, ...]
-    first_ts: float
-    first_live_ts: float
-    events: int
+_STORY_OFFSETS: dict[Kind, float] = {
+    "overdue_grant": 0.38,
+    "stale_credential": 0.26,
+    "unregistered_clone": 0.15,
+    "lateral_path": 0.30,
+}
+"""The same, of the stories of the registry."""
+_ENDS_BEFORE_S = 240.0
+"""Seconds before the live part at which exceptions end: within the skew of clocks, so that none is overdue before they
+are renewed, and all are soon after if they are not."""
+_RENEWED_FOR_S = 7.0 * DAY_S
 
 
 class Scenario(NamedTuple):
@@ -77,6 +66,10 @@ class Scenario(NamedTuple):
         Epoch seconds; the events' times hold if the live part is played from then on.
     drift_start : float
         Epoch seconds at which the slow drift begins: what is before is clean.
+    entries : tuple of RegistryEntry
+        What stands in the registry before the history; empty where the demo has none.
+    renewals : tuple of RegistryEntry
+        Revisions that are due before the live part: exceptions renewed in time.
     """
 
     history: list[Simulated]
@@ -84,6 +77,8 @@ class Scenario(NamedTuple):
     attacks: tuple[Attack, ...]
     live_start: float
     drift_start: float
+    entries: tuple[RegistryEntry, ...] = ()
+    renewals: tuple[RegistryEntry, ...] = ()
 
 
 def plan_attacks(fleet: Fleet, count: int, since: float, kinds: Sequence[Kind] = KINDS) -> tuple[Injection, ...]:
@@ -100,8 +95,14 @@ def plan_attacks(fleet: Fleet, count: int, since: float, kinds: Sequence[Kind] =
     since : float
         Epoch seconds before which nothing is attacked.
     kinds : sequence of str
-        Kinds to inject.
+        Kinds to inject; stories of the registry only into a fleet that has one.
+
+    Raises
+    ------
+    SetupError
+        The fleet has no registry, or too few agents for its stories.
     """
+    _may_tell(fleet, count, kinds)
     chance = Chance(fleet.seed, _CHOICE)
     left = max(fleet.end - since, 1.0)
     planned: list[Injection] = []
@@ -109,6 +110,9 @@ def plan_attacks(fleet: Fleet, count: int, since: float, kinds: Sequence[Kind] =
     for kind in kinds:
         for _ in range(count):
             agent = agents.pop()
+            if kind in STORIES:
+                planned.extend(story(fleet, kind, agent, since + left * 0.97 * chance.random()))
+                continue
             if kind != "slow_drift":
                 planned.append(Injection(kind, agent, since + left * 0.97 * chance.random()))
                 continue
@@ -116,6 +120,14 @@ def plan_attacks(fleet: Fleet, count: int, since: float, kinds: Sequence[Kind] =
                 at = since + left * (strength + chance.random()) / (_DRIFT_SESSIONS + 1)
                 planned.append(Injection(kind, agent, at, strength + 1))
     return tuple(planned)
+
+
+def _may_tell(fleet: Fleet, count: int, kinds: Sequence[Kind]) -> None:
+    stories = [kind for kind in kinds if kind in STORIES]
+    if stories and not fleet.is_registered:
+        raise SetupError(f"fleet with {stories[0]} among its attacks must be registered, got one without a registry")
+    if stories and count * len(kinds) > fleet.agents:
+        raise SetupError(f"agents of the simulated fleet must be at least {count * len(kinds)}, got {fleet.agents}")
 
 
 def _distinct(chance: Chance, agents: int, count: int) -> list[int]:
@@ -151,6 +163,8 @@ class DemoSettings:
         Factor on durations, the same in both parts: sessions take seconds, not minutes.
     origin_share : float
         Share of agents whose events say where argument values came from.
+    is_registered : bool
+        Whether the fleet has a registry, and stories against it beside the attacks.
     """
 
     agents: int = 400
@@ -160,6 +174,7 @@ class DemoSettings:
     sessions_per_day: float = 5.0
     pace: float = 0.25
     origin_share: float = 0.0
+    is_registered: bool = False
 
 
 def live_fleet(fleet: Fleet, rate: float, live_start: float, seconds: float) -> Fleet:
@@ -177,6 +192,8 @@ def live_fleet(fleet: Fleet, rate: float, live_start: float, seconds: float) -> 
 def demo_scenario(seed: int, settings: DemoSettings | None = None, live_start: float = MONDAY) -> Scenario:
     """Return the demo's story: the five kinds of attack on five agents, in a fleet with a history.
 
+    With a registry the four stories against it are told as well, on agents of their own.
+
     Parameters
     ----------
     seed : int
@@ -191,8 +208,10 @@ def demo_scenario(seed: int, settings: DemoSettings | None = None, live_start: f
     drifting = live_start - min(_DRIFT_DAYS, size.history_days / 2.0) * DAY_S
     agents = dict(zip(KINDS, _distinct(Chance(seed, _CHOICE), size.agents, len(KINDS)), strict=True))
     fleet = Fleet(
-        size.agents, seed, start=start, pace=size.pace, origin_share=size.origin_share, upgrades=(start, live_start)
-    )
+        size.agents, seed, start=start, pace=size.pace, origin_share=size.origin_share, upgrades=(start, live_start),
+        is_registered=size.is_registered,
+    )  # fmt: skip
+    told = _stories(fleet, set(agents.values()), live_start, size.live_seconds) if size.is_registered else ()
     before = tuple(
         Injection("slow_drift", agents["slow_drift"], drifting + (step + 0.3) * (live_start - drifting) / _DRIFT_BEFORE,
                   1 + step // 2)
@@ -200,14 +219,16 @@ def demo_scenario(seed: int, settings: DemoSettings | None = None, live_start: f
     )  # fmt: skip
     past = replace(
         fleet, days=size.history_days, sessions_per_day=size.sessions_per_day, burst=4.0,
-        injections=before,
+        injections=before + tuple(one for one in told if one.start < live_start),
     )  # fmt: skip
     span = max(size.live_seconds - _QUIET_S, 1.0)
     present = replace(
         live_fleet(fleet, size.rate, live_start, span),
-        injections=_live_attacks(seed, agents, live_start, size.live_seconds),
+        injections=_live_attacks(seed, agents, live_start, size.live_seconds)
+        + tuple(one for one in told if one.start >= live_start),
     )
-    return _cut(past, present, live_start, size.live_seconds, drifting)
+    scenario = _cut(past, present, live_start, size.live_seconds, drifting)
+    return _declared(scenario, fleet, told) if size.is_registered else scenario
 
 
 def _live_attacks(seed: int, agents: dict[Kind, int], live_start: float, seconds: float) -> tuple[Injection, ...]:
@@ -224,6 +245,39 @@ def _live_attacks(seed: int, agents: dict[Kind, int], live_start: float, seconds
     return tuple(planned)
 
 
+def _stories(fleet: Fleet, taken: set[int], live_start: float, seconds: float) -> tuple[Injection, ...]:
+    """Return the stories of the registry, on agents that nothing else befalls."""
+    chance = Chance(fleet.seed, _CHOICE, 2)
+    free = _distinct(chance, fleet.agents, fleet.agents)
+    planned: list[Injection] = []
+    for kind, share in _STORY_OFFSETS.items():
+        at = live_start + seconds * (share + 0.04 * chance.random())
+        told = story(fleet, kind, free.pop(), at)
+        while taken.intersection(one.agent for one in told):
+            told = story(fleet, kind, free.pop(), at)
+        taken.update(one.agent for one in told)
+        planned.extend(told)
+    return tuple(planned)
+
+
+def _declared(scenario: Scenario, fleet: Fleet, told: tuple[Injection, ...]) -> Scenario:
+    """Return the scenario with its registry, and with the sessions of its lateral path as one attack."""
+    at = scenario.live_start
+    terms = Terms(fleet.start - DAY_S, at - _ENDS_BEFORE_S)
+    entries = tuple(entries_of(fleet, terms, fleet.start, told))
+    renewals = tuple(renewed(entries, at + _RENEWED_FOR_S, at))
+    first, second = (one for one in told if one.kind == "lateral_path")
+    path = tuple(fleet.agent(number).agent_id for number in (first.agent, second.agent, second.strength))
+    steps = [one for one in scenario.attacks if one.kind == "lateral_path"]
+    sessions = tuple(session for one in steps for session in one.session_ids)
+    since = steps[-1].first_live_ts
+    whole = steps[0]._replace(
+        session_ids=sessions, first_live_ts=since, events=sum(one.events for one in steps), path=path
+    )
+    attacks = (*(one for one in scenario.attacks if one not in steps), whole)
+    return scenario._replace(attacks=attacks, entries=entries, renewals=renewals)
+
+
 def _cut(past: Fleet, present: Fleet, live_start: float, seconds: float, drifting: float) -> Scenario:
     """Return both streams joined and cut at the live start and at the end."""
     first, last = int(live_start * 1000.0), int((live_start + seconds) * 1000.0)
@@ -233,27 +287,3 @@ def _cut(past: Fleet, present: Fleet, live_start: float, seconds: float, driftin
     live = [((event.ts_ms - first) / 1000.0, event) for event in fresh if event.ts_ms < last]
     attacks = attacks_of(chain(history, (event for _, event in live)), live_start)
     return Scenario(history, live, attacks, live_start, drifting)
-
-
-def attacks_of(events: Iterable[Simulated], live_start: float = 0.0) -> tuple[Attack, ...]:
-    """Return what was injected into a stream, one entry per kind and agent, in order of appearance.
-
-    Parameters
-    ----------
-    events : iterable of Simulated
-        The stream.
-    live_start : float
-        Epoch seconds from which `first_live_ts` counts.
-    """
-    found: dict[tuple[str, str], list[Simulated]] = {}
-    for event in events:
-        if event.is_attack:
-            found.setdefault((event.attack, event.agent_id), []).append(event)
-    attacks: list[Attack] = []
-    for (kind, agent_id), bad in found.items():
-        sessions = tuple(dict.fromkeys(event.session_id for event in bad))
-        live = [event.ts_ms / 1000.0 for event in bad if event.ts_ms / 1000.0 >= live_start]
-        attacks.append(
-            Attack(kind, agent_id, sessions, bad[0].ts_ms / 1000.0, min(live, default=float("inf")), len(bad))
-        )
-    return tuple(attacks)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from detector.simulate.arguments import ARGUMENTS, Value
 from detector.simulate.catalogue import ROLES
+from detector.simulate.chance import Chance
 from detector.simulate.roles import Role, Tool
 from detector.simulate.targets import COMPANY, FAMILIES, Scene
 
@@ -48,6 +49,10 @@ class Step:
         Tokens in and out of a model call.
     credential : str or None
         Handle of the credential used; None for the agent's own.
+    credential_age_s : float or None
+        Seconds since it was issued; None: since the last rotation.
+    grant : str or None
+        Grant it is done under; None: that of the agent's exception, if it is that.
     peer_zone : str or None
         Zone of the agent talked to.
     is_terse : bool
@@ -66,6 +71,8 @@ class Step:
     received: int = 0
     tokens: tuple[int, int] | None = None
     credential: str | None = None
+    credential_age_s: float | None = None
+    grant: str | None = None
     peer_zone: str | None = None
     is_terse: bool = False
     is_attack: bool = False
@@ -179,6 +186,18 @@ def _failed(scene: Scene, step: Step) -> list[Step]:
 def _tried(step: Step, attempt: int) -> list[Argument]:
     """Return a step's arguments with this number of the attempt."""
     return [*(part for part in step.args if part[0] != "attempt"), ("attempt", attempt, "none")]
+
+
+def middle(chance: Chance, acts: list[Step]) -> int:
+    """Return where an attack sets in: after the first call, before the last."""
+    return 1 + chance.below(max(len(acts) - 1, 1))
+
+
+def insert(acts: list[Step], at: int, added: list[Step]) -> list[Step]:
+    """Return the calls with those of an attack among them, which are labelled."""
+    for step in added:
+        step.is_attack = True
+    return [*acts[:at], *added, *acts[at:]]
 
 
 def complete(scene: Scene, acts: list[Step]) -> list[Step]:

@@ -10,7 +10,7 @@ from detector.simulate.words import FIRMS, NOUNS, person, word
 
 COMPANY = "northwind.example"
 
-_TEAMS = ("core", "web", "data", "billing", "mobile", "infra", "search", "growth")
+TEAMS = ("core", "web", "data", "billing", "mobile", "infra", "search", "growth")
 _DIRS = ("src", "tests", "api", "models", "jobs")
 _SERVICES = tuple(f"{noun}-{part}" for noun in NOUNS[:24] for part in ("api", "worker", "db"))
 
@@ -74,15 +74,25 @@ def _contact(scene: Scene) -> str:
     return f"{person(scene.favourite(9, 640))}@{COMPANY}"
 
 
-def _peer(scene: Scene) -> str:
-    agent, chance = scene.agent, scene.chance
-    stray = chance.random() < 0.06
-    number = chance.below(agent.fleet) if stray else (agent.own + 977 * chance.below(4)) % agent.fleet
+def usual_peers(agent: Agent) -> tuple[str, ...]:
+    """Return the four agents an agent usually asks, by how they are drawn; a small fleet has fewer."""
+    return tuple(_named(agent, agent.own + 977 * place) for place in range(4))
+
+
+def _named(agent: Agent, number: int) -> str:
+    """Return the name of an agent other than this one."""
+    number %= agent.fleet
     return agent_name(number if number != agent.number else (number + 1) % agent.fleet)
 
 
+def _peer(scene: Scene) -> str:
+    agent, chance = scene.agent, scene.chance
+    stray = chance.random() < 0.06 and not agent.rotation_s  # the registry names whom one may ask
+    return _named(agent, chance.below(agent.fleet) if stray else agent.own + 977 * chance.below(4))
+
+
 def _channel(scene: Scene) -> str:
-    return f"#{_TEAMS[scene.favourite(2, len(_TEAMS), 0.08)]}-{scene.agent.role.name}"
+    return f"#{TEAMS[scene.favourite(2, len(TEAMS), 0.08)]}-{scene.agent.role.name}"
 
 
 def _api(scene: Scene) -> str:
@@ -99,13 +109,13 @@ def _site(scene: Scene) -> str:
 
 
 def _repo(scene: Scene) -> str:
-    return f"git.{COMPANY}/{_TEAMS[scene.repo % len(_TEAMS)]}/{NOUNS[scene.repo % len(NOUNS)]}"
+    return f"git.{COMPANY}/{TEAMS[scene.repo % len(TEAMS)]}/{NOUNS[scene.repo % len(NOUNS)]}"
 
 
 def _file(scene: Scene) -> str:
     number = scene.thing + scene.chance.popular(12)
     name = f"{NOUNS[number % len(NOUNS)]}_{NOUNS[number // 40 % len(NOUNS)]}"
-    return f"/srv/{_TEAMS[scene.repo % len(_TEAMS)]}/{NOUNS[scene.repo % len(NOUNS)]}/{_DIRS[number % 5]}/{name}.py"
+    return f"/srv/{TEAMS[scene.repo % len(TEAMS)]}/{NOUNS[scene.repo % len(NOUNS)]}/{_DIRS[number % 5]}/{name}.py"
 
 
 def _registry(scene: Scene) -> str:
@@ -117,7 +127,7 @@ def _engine(scene: Scene) -> str:
 
 
 def _report(scene: Scene) -> str:
-    return f"/shared/reports/{_TEAMS[scene.agent.own % len(_TEAMS)]}/{scene.day}-{NOUNS[scene.item % len(NOUNS)]}.md"
+    return f"/shared/reports/{TEAMS[scene.agent.own % len(TEAMS)]}/{scene.day}-{NOUNS[scene.item % len(NOUNS)]}.md"
 
 
 def _invoice(scene: Scene) -> str:
@@ -137,20 +147,20 @@ def _service(scene: Scene) -> str:
 
 
 def _secret(scene: Scene) -> str:
-    return f"vault/{_TEAMS[scene.agent.own % len(_TEAMS)]}/{_SERVICES[scene.favourite(2, 12, 0.02)]}"
+    return f"vault/{TEAMS[scene.agent.own % len(TEAMS)]}/{_SERVICES[scene.favourite(2, 12, 0.02)]}"
 
 
 def _schema(scene: Scene) -> str:
-    return f"warehouse.{_TEAMS[scene.favourite(2, len(_TEAMS))]}"
+    return f"warehouse.{TEAMS[scene.favourite(2, len(TEAMS))]}"
 
 
 def _table(scene: Scene) -> str:
     number = scene.favourite(10, 180)
-    return f"warehouse.{_TEAMS[number % len(_TEAMS)]}.{NOUNS[number % len(NOUNS)]}_{number // 40}"
+    return f"warehouse.{TEAMS[number % len(TEAMS)]}.{NOUNS[number % len(NOUNS)]}_{number // 40}"
 
 
 def _bucket(scene: Scene) -> str:
-    return f"s3://{_TEAMS[scene.agent.own % len(_TEAMS)]}-reports/{scene.day}/{scene.item % 97}.html"
+    return f"s3://{TEAMS[scene.agent.own % len(TEAMS)]}-reports/{scene.day}/{scene.item % 97}.html"
 
 
 def _shop(scene: Scene) -> str:

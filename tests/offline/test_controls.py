@@ -205,6 +205,23 @@ def test_entries_of_the_registry_take_effect_at_their_own_time(tmp_path: Path, s
     assert [one.key for one in unpack_declarations(made[0].controls[2][1].value)] == ["agent-1"]
 
 
+@pytest.mark.parametrize(("is_first", "places"), [(True, [0, 0]), (False, [0, 80])])
+def test_entries_made_later_are_held_against_all_events_if_asked(
+    tmp_path: Path, is_first: bool, places: list[int]
+) -> None:
+    """An inventory of today tells what it would have said of a week gone by; else nothing is held against it."""
+    entries = _file(tmp_path / "r", [_declared("agent-0", BEGIN - 5.0), _declared("agent-1", BEGIN + 1e9)])
+    plan = read_plan(None, None, 1, entries, is_registry_first=is_first)
+    pipeline = StandInPipeline()
+    run = Replay(PROFILE, ReplaySettings(1), lambda _profile, _settings: pipeline, plan)
+    for batch in batches(LINES, 512):
+        run.feed(batch)
+    assert plan is not None
+    assert plan.left == places.count(80)
+    run.finish()
+    assert [place for place, _ in pipeline.controls] == places
+
+
 def test_a_registry_beside_a_journal_is_refused(tmp_path: Path) -> None:
     """The journal has what took effect, and where."""
     entries = _file(tmp_path / "r", [_declared("agent-0", BEGIN)])

@@ -9,7 +9,8 @@ import pytest
 
 from detector.simulate.attacks import KINDS
 from detector.simulate.fleet import DAY_S, MONDAY, Fleet
-from detector.simulate.scenario import DemoSettings, Scenario, attacks_of, demo_scenario, live_fleet, plan_attacks
+from detector.simulate.injected import attacks_of
+from detector.simulate.scenario import DemoSettings, Scenario, demo_scenario, live_fleet, plan_attacks
 
 SMALL = DemoSettings(agents=60, history_days=4.0, rate=80.0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from detector.registry.drafts import read_drafts
 from detector.registry.pages import ReviewItem, page_of
@@ -31,6 +32,18 @@ def test_what_is_used_on_several_days_is_proposed() -> None:
     assert _rare(item, "tools") == {"send_money"}
     assert _rare(item, "targets") == {"XX12"}
     assert item.draft.entry.targets == ()
+
+
+def test_a_list_without_anything_firm_says_how_to_take_a_mark_away() -> None:
+    """Below an empty list a line without its mark is no YAML: the page says so, and done as it says it reads back."""
+    item = _item(daily(range(4)), [event(2, name="send_money", target="XX12")])
+    page = "\n".join(page_of([item], []))
+    line = next(line for line in page.splitlines() if line.strip().startswith("targets: []"))
+    assert line.endswith("write the name alone, without [], before you take a mark away")
+    edited = page.replace(line, "    targets:").replace("# - XX12", "- XX12")
+    assert yaml.safe_load(edited)["proposals"][0]["targets"] == ["XX12"]
+    with pytest.raises(yaml.YAMLError):
+        yaml.safe_load(page.replace("# - XX12", "- XX12"))
 
 
 def test_many_acts_of_one_session_are_one_use() -> None:
