@@ -29,9 +29,9 @@ def demo(
     rules tell: a temporary grant that outlives its term, a stale credential, an unregistered clone, a lateral path.
     Ends by itself within three minutes, set-up apart.
 
-    Exit status 1 if one of the five was not found by what was learned, one of the first three of the four not by its
-    rule (that a path is one is not told yet), the exfiltrating agent was not quarantined, alarms went over the budget,
-    a rule of the registry told of a harmless agent, or time ran out; 2 if something could not be started.
+    Exit status 1 if one of the five was not found by what was learned, one of the four not by its rule, the
+    exfiltrating agent was not quarantined, alarms went over the budget, a rule of the registry told of a harmless
+    agent, or time ran out; 2 if something could not be started.
 
     With `--agents` a real program, Codex CLI or Gemini CLI, is connected, works, does one odd thing and is denied its
     next tool call. It needs Node.js and Go, fetches what it runs once, and needs no account: a script on loopback is

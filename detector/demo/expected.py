@@ -43,8 +43,8 @@ EXPECTED: Final[dict[str, Expected]] = {
     "overdue_grant": Expected("grant_overdue"),
     "stale_credential": Expected("credential_age"),
     "unregistered_clone": Expected("unregistered"),
-    # each of its steps is outside of what is declared, which is told; that they are one path nothing tells yet
-    "lateral_path": Expected("lateral_path", is_required=False),
+    # found at the response stage, where the calls of all partitions meet
+    "lateral_path": Expected("lateral_path"),
 }
 """Kind of attack -> what is to find it."""
 

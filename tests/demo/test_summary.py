@@ -7,7 +7,7 @@ import json
 import pytest
 
 from detector.demo.ending import summary_panel
-from detector.demo.expected import EXPECTED, LEARNED, is_of, is_of_registry
+from detector.demo.expected import EXPECTED, LEARNED, Expected, is_of, is_of_registry
 from detector.demo.facts import DemoFacts, SeenAlert, SeenCommand
 from detector.demo.summary import DemoRun, summarise
 from detector.demo.view import View, short_names
@@ -111,18 +111,19 @@ def _told() -> Scenario:
     return scenario._replace(attacks=(*scenario.attacks, *stories, path))
 
 
+NAMED = _alert(PATH[2], "", detection="response.lateral_path")
 BY_RULE = tuple(_ruled(f"agent-{kind}", rule) for kind, rule in STORIES.items())
 
 
 def test_stories_are_found_by_their_rule_and_attacks_by_what_was_learned() -> None:
-    """Whatever session of the agent a rule told it in; that a path is named is not promised yet."""
-    summary = summarise(_told(), _facts(*BOTH, *BY_RULE, _ruled(PATH[1], "outside_grant", "s-second")), RUN)
+    """Whatever session of the agent a rule told it in."""
+    summary = summarise(_told(), _facts(*BOTH, *BY_RULE, NAMED, _ruled(PATH[1], "outside_grant", "s-second")), RUN)
     assert summary.failures == ()
     found = {one.kind: (one.expected, one.is_found, one.also) for one in summary.attacks}
     assert found == {
         **dict.fromkeys(KINDS, ("learned", True, ())),
         **{kind: (rule, True, ()) for kind, rule in STORIES.items()},
-        "lateral_path": ("lateral_path", False, ("outside_grant",)),
+        "lateral_path": ("lateral_path", True, ("outside_grant",)),
     }
     assert (summary.false_alarms, summary.false_by_registry) == (0, 0)
 
@@ -138,14 +139,13 @@ def test_stories_are_found_by_their_rule_and_attacks_by_what_was_learned() -> No
 )
 def test_what_one_kind_of_finding_promises_the_other_does_not_keep(seen: tuple[SeenAlert, ...], failure: str) -> None:
     """A rule is no learned finding, a learned one no rule, another agent's none at all; a false one fails the run."""
-    failures = summarise(_told(), _facts(*seen), RUN).failures
+    failures = summarise(_told(), _facts(*seen, NAMED), RUN).failures
     assert any(failure in one for one in failures), failures
 
 
 def test_a_path_that_is_named_is_found() -> None:
     """By any detection of that name, whichever of its agents it stands at."""
-    named = _alert(PATH[2], "", detection="response.lateral_path")
-    summary = summarise(_told(), _facts(*BOTH, *BY_RULE, named), RUN)
+    summary = summarise(_told(), _facts(*BOTH, *BY_RULE, NAMED), RUN)
     assert [one.is_found for one in summary.attacks if one.kind == "lateral_path"] == [True]
     assert summary.false_alarms == 0
 
@@ -154,7 +154,7 @@ def test_what_is_told_of_an_attacked_agent_and_no_session_is_no_false_alarm() ->
     """As what several agents do together is told; of a harmless agent it is one."""
     together = [_alert(agent, "", detection="response.credential_shared") for agent in ("agent-hijack", "a1")]
     for seen, false, also in zip(together, (0, 1), (("credential_shared",), ()), strict=True):
-        summary = summarise(_told(), _facts(*BOTH, *BY_RULE, seen), RUN)
+        summary = summarise(_told(), _facts(*BOTH, *BY_RULE, NAMED, seen), RUN)
         assert summary.false_alarms == false
         assert next(one.also for one in summary.attacks if one.kind == "hijack") == also
 
@@ -168,8 +168,9 @@ def test_every_kind_of_attack_has_what_is_to_find_it() -> None:
 
 
 @pytest.mark.parametrize("has_view", [True, False])
-def test_the_view_draws_attacks_alerts_and_commands(has_view: bool) -> None:
-    """With a live view and without one, and the summary at the end."""
+def test_the_view_draws_attacks_alerts_and_commands(has_view: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a live view and without one, and the summary at the end; what is not promised is said not to be."""
+    monkeypatch.setitem(EXPECTED, "lateral_path", Expected("lateral_path", is_required=False))
     from rich.console import Console
 
     console = Console(record=True, width=140, force_terminal=has_view)
