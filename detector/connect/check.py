@@ -38,6 +38,7 @@ FIELDS: Final = (
         "prompt_hash",
         "peer_agent_id",
         "zone",
+        "peer_zone",
         "arg_origin",
         "credential.issued_at",
         "credential.expires_at",

@@ -212,7 +212,7 @@ RECORDED = {
 NEVER = {
     *("tool_hash", "arg_origin", "credential.expires_at", "grant.expires_at"),
     *("credential.issued_at", "grant.id", "zone", "instance_id"),
-    *("prompt_hash", "on_behalf_of", "peer_agent_id"),
+    *("prompt_hash", "on_behalf_of", "peer_agent_id", "peer_zone"),
 }
 
 
