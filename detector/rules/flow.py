@@ -22,14 +22,14 @@ def toxic_flow(scene: RuleScene) -> Iterator[Hit]:
     outside = in_order(places.of_kind("network"), places.named("outside"), places.having("data_class"))
     if not outside and not noted:
         return
-    watched = set(places.watched())
+    watched, from_outside = set(places.watched()), set(outside)
     private = in_order(places.named("private"), watched, places.having("data_class"))
     for i in in_order(outside, private, places.of_kind("message"), places.named("send")):
-        event = scene.events[i]
-        if event.outcome != "ok" or event.session_id is None:
+        event, known = scene.events[i], noted.get(scene.rows[i])
+        if event.outcome != "ok" or event.session_id is None or (known is None and i not in from_outside):
             continue
-        known, session = scene.known(i), short(event.session_id)
-        flow = None if known is None else known.kept.get(session)
+        session = short(event.session_id)
+        flow = None if known is None or known.agent != scene.names[i] else known.kept.get(session)
         if flow is not None and flow[1] and _is_sent(event):
             yield Hit(i, short(event.name), {"outside": flow[0], "private": flow[1]})
         elif flow is not None:

@@ -88,6 +88,7 @@ class Partition:
         self.rule_memory = RuleMemory()
         self.rule_pace = RulePace()
         self.newcomer_pace = NewcomerPace()
+        self.told_lately: dict[int, tuple[int, str, float]] = {}
         self.inventory = Inventory(profile.rules.registered)
         self.classes = RiskClasses(profile, self.settings.keyed)
         self.expected = 0

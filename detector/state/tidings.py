@@ -31,6 +31,8 @@ MOST_FACTS: Final = 256
 MOST_AN_HOUR: Final = 32
 """Tidings of an agent in an hour; one that finds no room is counted, and is told in a later hour if it comes back."""
 HOUR_S: Final = 3_600.0
+MOST_LATELY: Final = 1 << 16
+"""Agents whose credential was found told and is passed over by its text; then all are looked up again."""
 SPENT: Final = "spent"
 _PERSON: Final = b"tidings"
 
@@ -40,19 +42,55 @@ def tidings_of(state: Partition, batch: Batch) -> Iterator[tuple[int, Tiding]]:
     if not state.profile.response.graph:
         return
     critical = _critical(state, batch)
-    for i, event in enumerate(batch.events):
-        is_critical = i in critical
-        if (
-            event.peer_agent_id is None and event.parent_agent_id is None and event.credential is None
-        ) and not is_critical:
+    acts = [
+        i
+        for i, event in enumerate(batch.events)
+        if event.credential is not None
+        or event.peer_agent_id is not None
+        or event.parent_agent_id is not None
+        or i in critical
+    ]
+    if not acts:
+        return
+    work, events = state.work, len(batch.events)
+    states, clock = work.context.state[:events].tolist(), work.clock[:events].tolist()
+    owners = list(zip(work.context.agent[:events].tolist(), work.columns.ident[:events, AGENT].tolist(), strict=True))
+    for i in acts:
+        event, is_critical = batch.events[i], i in critical
+        if states[i] == REPEATED or (not is_critical and _is_told(state, event, owners[i], clock[i])):
             continue
-        if state.work.context.state[i] == REPEATED:
-            continue
-        for kind, other, is_caller in _facts_of(state, event, is_critical=is_critical):
-            is_new = _is_due(state, i, f"{kind[0]}{'' if is_caller else '<'}{_digest(state, other)}")
+        for kind, other, is_caller in _facts_of(event, is_critical=is_critical):
+            text = _digest(state, other)
+            is_new = _is_due(state, i, owners[i], f"{kind[0]}{'' if is_caller else '<'}{text}")
             if is_new is not None:
                 is_new = is_new and _is_news(state, event, i, (kind, other, is_caller))
-                yield i, _tiding(state, batch, i, (kind, other, is_caller, is_new, is_critical))
+                told = text if kind == "credential" else other
+                yield i, _tiding(state, batch, i, (kind, told, is_caller, is_new, is_critical))
+        _note_told(state, event, owners[i])
+
+
+def _is_told(state: Partition, event: Event, owner: tuple[int, int], now: float) -> bool:
+    """Tell whether an event's credential is all it has to tell, and was the last one found told within a day.
+
+    Most events of most agents are such. What this leans on is no part of the state, and says no more than that does.
+    """
+    lately = state.told_lately.get(owner[0])
+    if lately is None or event.credential is None or event.peer_agent_id or event.parent_agent_id:
+        return False
+    name, credential, at = lately
+    return name == owner[1] and credential == event.credential.id and now - at < AGAIN_S
+
+
+def _note_told(state: Partition, event: Event, owner: tuple[int, int]) -> None:
+    """Remember when the credential of an event was told, until its agent tells something else."""
+    if event.credential is None:
+        return
+    known = state.rule_memory.known(NOTES, *owner)
+    at = None if known is None else known.kept.get(f"c{_digest(state, event.credential.id)}")
+    if at is not None:
+        if len(state.told_lately) >= MOST_LATELY:
+            state.told_lately.clear()
+        state.told_lately[owner[0]] = (owner[1], event.credential.id, at)
 
 
 def _critical(state: Partition, batch: Batch) -> frozenset[int]:
@@ -80,7 +118,7 @@ def _declared(state: Partition, event: Event, i: int) -> DeclaredAgent | None:
     return found if found is not None and found.facts.lifecycle == "active" else None
 
 
-def _facts_of(state: Partition, event: Event, *, is_critical: bool) -> Iterator[tuple[Told, str, bool]]:
+def _facts_of(event: Event, *, is_critical: bool) -> Iterator[tuple[Told, str, bool]]:
     """Yield what an event tells: kind, the other side, and whether the agent is the one that calls."""
     if is_critical:
         yield "standing", "", True
@@ -89,7 +127,7 @@ def _facts_of(state: Partition, event: Event, *, is_critical: bool) -> Iterator[
     if event.peer_agent_id and event.peer_agent_id != event.agent_id:
         yield "edge", event.peer_agent_id, True
     if event.credential is not None:
-        yield "credential", _digest(state, event.credential.id), True
+        yield "credential", event.credential.id, True
 
 
 def _digest(state: Partition, text: str) -> str:
@@ -104,12 +142,10 @@ def _keyed(first: int, second: int, text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10, key=key, person=_PERSON).hexdigest()
 
 
-def _is_due(state: Partition, i: int, fact: str) -> bool | None:
+def _is_due(state: Partition, i: int, owner: tuple[int, int], fact: str) -> bool | None:
     """Return None where a fact was told within a day or there is no room; else whether it is the first time."""
-    work = state.work
-    now = float(work.clock[i])
-    row, name = int(work.context.agent[i]), int(work.columns.ident[i, AGENT])
-    known = state.rule_memory.known(NOTES, row, name)
+    now = float(state.work.clock[i])
+    known = state.rule_memory.known(NOTES, *owner)
     before = {} if known is None else known.kept
     last = before.get(fact)
     if last is not None and now - last < AGAIN_S:
@@ -118,7 +154,8 @@ def _is_due(state: Partition, i: int, fact: str) -> bool | None:
     if count >= MOST_AN_HOUR or not (_is_established(state, i) or state.newcomer_pace.has_room(now)):
         state.rule_memory.counts["tidings_dropped"] += 1
         return None
-    kept = state.rule_memory.of(NOTES, row, name).kept
+    state.told_lately.pop(owner[0], None)
+    kept = state.rule_memory.of(NOTES, *owner).kept
     kept[SPENT] = [hour, count + 1]
     kept.pop(fact, None)
     kept[fact] = now
