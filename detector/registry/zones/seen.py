@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from detector.registry.documents import comment, lines_of_mapping
+from detector.registry.study.coarse import literal
 from detector.registry.study.propose import Firmness
 from detector.registry.study.seen import MOST_MARKS
 from detector.rules.declared import DEFAULT_TENANT
@@ -83,6 +84,8 @@ class SeenZones:
         zones = [{"name": name, "members": ids} for name, ids in members.items()]
         firm = [pair for pair, use in self._sorted() if _holds(use, firmness) and {*pair} <= members.keys()]
         yield from (comment(line) for line in self._headlines())
+        if len(firm) > MOST_CROSSINGS:
+            yield comment(f"left out: {len(firm) - MOST_CROSSINGS} firm crossings beyond {MOST_CROSSINGS}")
         body: dict[str, Any] = {"tenant": self._tenant, "revision": made_from, "zones": zones}
         body["crossings"] = [{"from": pair.begin, "to": pair.end} for pair in firm[:MOST_CROSSINGS]]
         yield from lines_of_mapping(body, 0)
@@ -106,14 +109,21 @@ class SeenZones:
             return
         self._pairs.setdefault(pair, CrossingUse(event.agent_id)).add(event)
 
-    def _members(self) -> dict[str, list[str]]:
-        """Return the agents of each zone, those that were seen in it alone."""
+    def _by_zone(self) -> dict[str, list[str]]:
+        """Return the agents of each zone, those that were seen in it alone; the largest zones first."""
         found: dict[str, list[str]] = {}
         for agent, zones in sorted(self._zones.items()):
             if len(zones) == 1 and ZONE_NAME.fullmatch(zone := next(iter(zones))):
                 found.setdefault(zone, []).append(agent)
-        largest = sorted(found, key=lambda name: (-len(found[name]), name))[:MOST_ZONES]
-        return {name: found[name] if len(found[name]) <= MOST_MEMBERS else [] for name in sorted(largest)}
+        return dict(sorted(found.items(), key=lambda one: (-len(one[1]), one[0])))
+
+    def _members(self) -> dict[str, list[str]]:
+        """Return the members of each zone that is proposed: an agent that calls itself a pattern is no pattern."""
+        found = {}
+        for name, ids in sorted(list(self._by_zone().items())[:MOST_ZONES]):
+            named = [one for agent in ids if (one := literal(agent)) is not None]
+            found[name] = named if len(ids) <= MOST_MEMBERS else []
+        return found
 
     def _headlines(self) -> Iterator[str]:
         yield f"{len(self._zones)} agents with a zone, {len(self._pairs)} crossings, as events of {self._tenant} say it"
@@ -128,6 +138,12 @@ class SeenZones:
                 yield f"{shown(zone, 80)} has {count} agents: write patterns of their ids as its members"
             if ZONE_NAME.fullmatch(zone) is None:
                 yield f"{shown(zone, 80)} is no name a zone may have: {count} agents"
+        if beyond := list(self._by_zone())[MOST_ZONES:]:
+            told = ", ".join(beyond[:MOST_TOLD])
+            yield f"left out: {len(beyond)} zones beyond {MOST_ZONES}, of the fewest agents, and their crossings: {told}"
+        for agent, zones in sorted(self._zones.items()):
+            if len(zones) == 1 and literal(agent) is None:
+                yield f"decide: no member can say {shown(agent, 80)}"
         yield from (f"left out: {count} {what}" for what, count in sorted(self.left_out.items()))
 
     def _sorted(self) -> list[tuple[SeenPair, CrossingUse]]:
