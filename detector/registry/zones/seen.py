@@ -140,7 +140,7 @@ class SeenZones:
                 yield f"{shown(zone, 80)} is no name a zone may have: {count} agents"
         if beyond := list(self._by_zone())[MOST_ZONES:]:
             told = ", ".join(beyond[:MOST_TOLD])
-            yield f"left out: {len(beyond)} zones beyond {MOST_ZONES}, of the fewest agents, and their crossings: {told}"
+            yield f"left out: {len(beyond)} zones beyond {MOST_ZONES}, of fewest agents, and their crossings: {told}"
         for agent, zones in sorted(self._zones.items()):
             if len(zones) == 1 and literal(agent) is None:
                 yield f"decide: no member can say {shown(agent, 80)}"
