@@ -14,7 +14,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from detector.edge import wire
+from detector.edge import grpc_server, wire
 from detector.edge.grpc_server import ENVOY_SERVICE
 from detector.edge.service import EdgeOptions, EdgeService
 from detector.edge.tls import Tls, check_reach, tls_of
@@ -162,6 +162,24 @@ def test_a_port_that_anyone_reaches_is_refused_until_it_is_said_aloud(
         assert service.probe_port or service.gateway_port
 
     _serve(replace(reached, may_anyone=True), act)
+
+
+@pytest.mark.integration
+def test_a_handshake_that_nobody_ends_is_dropped_on_both_ports(
+    options: EdgeOptions, ours: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has no certificate holds nothing open for long; gRPC's own patience is two minutes."""
+    monkeypatch.setattr(grpc_server, "HANDSHAKE_MS", 200)
+    served = replace(options, listen=("127.0.0.1", 0), gateways="127.0.0.1:0", tls=Tls(*ours.write("edge"), ours.path))
+
+    async def act(service: EdgeService) -> None:
+        for port in (service.gateway_port, service.probe_port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            async with asyncio.timeout(10.0):
+                assert await reader.read() == b""
+            writer.close()
+
+    _serve(served, act)
 
 
 @pytest.mark.integration
