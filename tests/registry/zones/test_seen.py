@@ -48,6 +48,18 @@ def test_an_agent_in_two_zones_is_a_member_of_none(tmp_path: Path) -> None:
     assert "decide: a-1 was seen in front (4), back (1)" in text
 
 
+def test_what_others_say_of_an_agent_neither_moves_it_nor_takes_it_out(tmp_path: Path) -> None:
+    """Its own word counts; of one that says nothing theirs is proposed, and that it is theirs is told."""
+    honest = [*daily(range(4), "vault-1", zone="vault"), event(0, zone="front")]
+    assert "as others say" not in _page(*honest, event(1, zone="front", peer_agent_id="vault-1", peer_zone="vault"))
+    lies = [event(1, zone="front", peer_agent_id=peer, peer_zone="front") for peer in ("vault-1", "mute")]
+    text = _page(*honest, *lies)
+    members = {zone.name: zone.members for zone in _draft(tmp_path, text).declared.zones}
+    assert members == {"front": ("a-1", "mute"), "vault": ("vault-1",)}
+    assert "# decide: vault-1 is in front as others say; it says vault" in text
+    assert "# decide: mute is in front as others say; it says nothing" in text
+
+
 def test_names_and_numbers_that_no_zone_may_have_are_told(tmp_path: Path) -> None:
     """A zone of too many members needs patterns; other tenants' events say nothing."""
     many = [event(0, f"m-{number}", zone="many") for number in range(MOST_MEMBERS + 1)]
