@@ -22,6 +22,8 @@ MOST_CALLS: Final = 128
 MOST_BYTES: Final = 2 * 1_048_576
 """Of one question: a body of a megabyte, and its headers."""
 GRACE_S: Final = 0.2
+HANDSHAKE_MS: Final = 5_000
+"""Milliseconds in which a handshake of TLS has to end; gRPC itself would hold one open for two minutes."""
 
 
 class GrpcServer:
@@ -61,7 +63,11 @@ class GrpcServer:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="gateways")
         self._server = grpc.server(
             self._pool,
-            options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", MOST_BYTES)],
+            options=[
+                ("grpc.so_reuseport", 0),
+                ("grpc.max_receive_message_length", MOST_BYTES),
+                ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+            ],
             maximum_concurrent_rpcs=MOST_CALLS,
         )
         served: dict[str, dict[str, Callable[[bytes], bytes]]] = {

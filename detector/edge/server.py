@@ -36,8 +36,9 @@ class BadRequestError(Exception):
 class EdgeServer:
     """Speaks HTTP to the gate (``POST /v1/hook``) and to probes (``/livez``, ``/readyz``, ``/metrics``).
 
-    At most 128 connections are open, the oldest makes room for the next, and none lasts longer than 5 seconds. One
-    that is closed without an answer is an unanswered gate, which denies or goes by its copy.
+    At most 128 connections of a socket are open, the oldest makes room for the next, and none lasts longer than 5
+    seconds. One that is closed without an answer is an unanswered gate, which denies or goes by its copy: so whoever
+    reaches the port of probes takes no room of the gate's.
 
     Parameters
     ----------
@@ -49,14 +50,22 @@ class EdgeServer:
 
     def __init__(self, point: EnforcementPoint, metrics: EdgeMetrics, within_s: float = WITHIN_S) -> None:
         self._point, self._metrics, self._within_s = point, metrics, within_s
-        self._open: dict[asyncio.Task[Any], None] = {}
+        self._open: list[dict[asyncio.Task[Any], None]] = []
         self._servers: list[asyncio.Server] = []
 
     async def listen(self, listener: socket.socket, *, may_ask: bool, tls: ssl.SSLContext | None = None) -> None:
         """Serve a bound socket, with TLS or without; hooks are answered only where `may_ask`."""
+        opened: dict[asyncio.Task[Any], None] = {}
+        self._open.append(opened)
 
         async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._client(reader, writer, may_ask=may_ask)
+            task = cast("asyncio.Task[Any]", asyncio.current_task())
+            self._make_room(opened)
+            opened[task] = None
+            try:
+                await self._client(reader, writer, may_ask=may_ask)
+            finally:
+                opened.pop(task, None)
 
         start: Callable[..., Any] = (
             asyncio.start_unix_server if listener.family == socket.AF_UNIX else asyncio.start_server
@@ -68,17 +77,17 @@ class EdgeServer:
         """Take no more connections, and break off what is open."""
         for server in self._servers:
             server.close()
-        for task in list(self._open):
+        for task in [one for opened in self._open for one in opened]:
             task.cancel()
 
-    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, may_ask: bool) -> None:
-        task = cast("asyncio.Task[Any]", asyncio.current_task())
-        if len(self._open) >= MOST_CONNECTIONS:
-            oldest = next(iter(self._open))
-            del self._open[oldest]
+    def _make_room(self, opened: dict[asyncio.Task[Any], None]) -> None:
+        if len(opened) >= MOST_CONNECTIONS:
+            oldest = next(iter(opened))
+            del opened[oldest]
             oldest.cancel()
             self._closed("excess")
-        self._open[task] = None
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, may_ask: bool) -> None:
         try:
             async with asyncio.timeout(self._within_s):
                 writer.write(await self._answer(reader, may_ask=may_ask))
@@ -90,12 +99,11 @@ class EdgeServer:
         except asyncio.IncompleteReadError as ended:
             if ended.partial:
                 self._closed("broken")
-        except (asyncio.LimitOverrunError, ConnectionError):
+        except (asyncio.LimitOverrunError, OSError):  # a broken connection, and TLS that is none
             self._closed("broken")
         except asyncio.CancelledError:
             pass  # others came, or the service ends: nobody waits for it
         finally:
-            self._open.pop(task, None)
             writer.transport.abort()
 
     def _closed(self, why: str) -> None:

@@ -43,7 +43,7 @@ class ZonedAct(NamedTuple):
     @property
     def is_true(self) -> bool:
         """Whether the event says the declared zone, or none."""
-        return self.event.zone is None or self.event.zone == self.own
+        return not self.event.zone or self.event.zone == self.own
 
 
 def zone_crossing(scene: RuleScene) -> Iterator[Hit]:
@@ -81,7 +81,7 @@ def _broken(scene: RuleScene, zones: Zones) -> Iterator[ZonedAct]:
     for i, event in enumerate(scene.events):
         if event.peer_agent_id is not None or event.peer_zone is not None:
             whom = (event.peer_agent_id, event.peer_zone, event.name, event.kind)
-        elif event.zone is not None:
+        elif event.zone:
             whom = None
         else:
             continue
@@ -99,7 +99,11 @@ def _act(scene: RuleScene, i: int, event: Event, zones: Zones) -> ZonedAct | Non
     """Return an event with the zones it is held against; None if its tenant has none, or its agent stands in none."""
     held = zones.of(event.tenant or DEFAULT_TENANT)
     own = None if held is None else held.own_zone(event, scene.declared[i] if scene.declared else None)
-    return None if held is None or own is None else ZonedAct(i, event, held, own, held.peer_zone(event))
+    if held is None or own is None:
+        return None
+    # its entry may have moved it out of the zone whose member it is: it does not cross to itself
+    peer = own if event.peer_agent_id == event.agent_id else held.peer_zone(event)
+    return ZonedAct(i, event, held, own, peer)
 
 
 def new_crossing(scene: RuleScene) -> Iterator[Hit]:
@@ -131,7 +135,7 @@ def new_crossing(scene: RuleScene) -> Iterator[Hit]:
 
 def _first_of_days(scene: RuleScene) -> list[int]:
     """Return where each agent first says its zone on each day of the batch."""
-    zoned = np.array([i for i, event in enumerate(scene.events) if event.zone is not None], np.intp)
+    zoned = np.array([i for i, event in enumerate(scene.events) if event.zone], np.intp)
     if not len(zoned):
         return []
     heard = np.stack((np.asarray(scene.rows)[zoned], np.asarray(scene.clock)[zoned] // DAY_S))
@@ -141,7 +145,7 @@ def _first_of_days(scene: RuleScene) -> list[int]:
 
 def _crossed(scene: RuleScene, i: int, event: Event) -> str | None:
     """Return the zone that an act leads into from another, where nothing declared decides it; None: no such one."""
-    if event.peer_agent_id is None:
+    if event.peer_agent_id is None or event.peer_agent_id == event.agent_id:
         return None
     zones = None if scene.inventory is None else scene.inventory.zones.of(event.tenant or DEFAULT_TENANT)
     if zones is None:
@@ -152,4 +156,4 @@ def _crossed(scene: RuleScene, i: int, event: Event) -> str | None:
         if declared is not None and peer is not None:
             return None
         own = declared or event.zone
-    return None if peer is None or peer == own else short(peer)
+    return None if not peer or peer == own else short(peer)

@@ -108,9 +108,12 @@ class ZoneMap:
         return self.zone_of(event.agent_id)
 
     def peer_zone(self, event: Event) -> str | None:
-        """Return the zone of whom an event acts on: the declared one of the peer it names, else as the event says."""
+        """Return the zone of whom an event acts on: the declared one of the peer it names, else as the event says.
+
+        None where it says none, or an empty one. Of an agent that names itself it is for the caller to say.
+        """
         found = None if event.peer_agent_id is None else self.zone_of(event.peer_agent_id)
-        return found or event.peer_zone
+        return found or event.peer_zone or None
 
     def allows(self, event: Event, begin: str, end: str) -> bool:
         """Tell whether an act may cross from one zone into another; within a zone it may."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import shutil
 import ssl
 import subprocess
@@ -12,7 +14,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from detector.edge import wire
+from detector.edge import grpc_server, wire
 from detector.edge.grpc_server import ENVOY_SERVICE
 from detector.edge.service import EdgeOptions, EdgeService
 from detector.edge.tls import Tls, check_reach, tls_of
@@ -160,6 +162,46 @@ def test_a_port_that_anyone_reaches_is_refused_until_it_is_said_aloud(
         assert service.probe_port or service.gateway_port
 
     _serve(replace(reached, may_anyone=True), act)
+
+
+@pytest.mark.integration
+def test_a_handshake_that_nobody_ends_is_dropped_on_both_ports(
+    options: EdgeOptions, ours: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has no certificate holds nothing open for long; gRPC's own patience is two minutes."""
+    monkeypatch.setattr(grpc_server, "HANDSHAKE_MS", 200)
+    served = replace(options, listen=("127.0.0.1", 0), gateways="127.0.0.1:0", tls=Tls(*ours.write("edge"), ours.path))
+
+    async def act(service: EdgeService) -> None:
+        for port in (service.gateway_port, service.probe_port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            async with asyncio.timeout(10.0):
+                assert await reader.read() == b""
+            writer.close()
+
+    _serve(served, act)
+
+
+@pytest.mark.integration
+def test_what_is_no_tls_after_the_handshake_breaks_off_and_is_counted(
+    options: EdgeOptions, ours: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody writes a traceback into the log for each connection; the next one is answered."""
+    served = replace(options, listen=("127.0.0.1", 0), tls=Tls(*ours.write("edge")))
+
+    async def act(service: EdgeService) -> None:
+        context = ssl.create_default_context(cafile=str(ours.path))
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.probe_port, ssl=context)
+        os.write(writer.get_extra_info("socket").fileno(), b"\x17\x03\x03\x00\x20" + bytes(32))
+        with contextlib.suppress(ssl.SSLError, ConnectionError):
+            await reader.read()
+        writer.close()
+        assert (await _ask_http(service.probe_port, ours.path)).startswith(b"HTTP/1.1 200")
+        counted = service.metrics.registry.get_sample_value("detector_edge_connections_closed_total", {"why": "broken"})
+        assert counted == 1
+
+    _serve(served, act)
+    assert [one for one in caplog.records if one.name == "asyncio"] == []
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "::1", "127.9.9.9"])

@@ -60,6 +60,23 @@ def test_the_declared_zone_of_a_peer_wins_over_what_the_event_says_of_it() -> No
     assert _causes(zones(), peer_agent_id="x") == []
 
 
+def test_an_agent_that_acts_on_itself_crosses_nothing() -> None:
+    """Its entry may have moved it out of the zone whose member it is; on another member of that zone it does."""
+    moved = (zones(), entry(zone="lab"))
+    assert _causes(*moved, peer_agent_id="a-1") == []
+    assert _causes(*moved, peer_agent_id="a-2") == ["rule.zone_crossing/lab>front"]
+    script, pipeline = _lived(LEAST_DAYS)
+    assert news(pipeline, script.event(**ACT | {"peer_agent_id": "a-1"}, peer_zone="vault")) == []
+
+
+def test_an_empty_zone_says_nothing() -> None:
+    """Some libraries write an empty text for what they do not know."""
+    assert _causes(zones(), peer_agent_id="x", peer_zone="") == []
+    assert _causes(zones(), peer_agent_id=None, zone="") == []
+    script, pipeline = _lived(LEAST_DAYS)
+    assert news(pipeline, script.event(**ACT, peer_zone="")) == []
+
+
 def test_zones_that_nobody_declared_are_one_cause_however_many_are_made_up() -> None:
     """Every zone stands for declared ones only."""
     acts = [{**ACT, "peer_agent_id": f"x-{number}", "peer_zone": f"made-up-{number}"} for number in range(6)]

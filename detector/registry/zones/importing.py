@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from detector.errors import SetupError
 from detector.registry.documents import comment, lines_of_mapping
 from detector.registry.sources.found import items_in, text_in
+from detector.registry.study.coarse import literal
 from detector.registry.zones.networkpolicy import NAMESPACE_LABEL
 from detector.schema.registry import RegistryEntry
 from detector.schema.zones import MOST_MEMBERS, ZONE_NAME
@@ -38,10 +39,11 @@ class ImportedZones(NamedTuple):
 def zones_of_entries(entries: Iterable[RegistryEntry], tenant: str) -> ImportedZones:
     """Return the zones that active entries of a tenant name, with their agents as members, and no crossing.
 
-    So the agents of a zone are known as peers too, in every partition, and not only where their own entry lies.
+    So the agents of a zone are known as peers too, in every partition, and not only where their own entry lies. An
+    agent that calls itself a pattern is a member by its id alone.
     """
     zones: dict[str, dict[str, Any]] = {}
-    without, unnamed = 0, set[str]()
+    without, unnamed, unsaid = 0, set[str](), list[str]()
     for entry in sorted(entries, key=lambda one: one.agent_id):
         if entry.tenant != tenant or entry.lifecycle != "active":
             continue
@@ -49,10 +51,13 @@ def zones_of_entries(entries: Iterable[RegistryEntry], tenant: str) -> ImportedZ
             without += 1
         elif ZONE_NAME.fullmatch(entry.zone) is None:
             unnamed.add(entry.zone)
+        elif (member := literal(entry.agent_id)) is None:
+            unsaid.append(entry.agent_id)
         else:
-            zones.setdefault(entry.zone, {"members": []})["members"].append(entry.agent_id)
+            zones.setdefault(entry.zone, {"members": []})["members"].append(member)
     notes = [f"{without} active agents have no zone"] if without else []
     notes += [f"{shown(zone, 80)} is no name a zone may have" for zone in sorted(unnamed)]
+    notes += [f"decide: no member can say {shown(agent, 80)}" for agent in unsaid]
     for name, said in zones.items():
         if (count := len(said["members"])) > MOST_MEMBERS:
             notes.append(f"{name} has {count} agents: write patterns of their ids as its members")

@@ -26,7 +26,7 @@ def authorization_policies(declared: ZoneDeclaration, isolated: Isolated | None 
     Raises
     ------
     SetupError
-        The agent's service account is not known.
+        The agent's service account is not known, or lies in no namespace of its zone: then nothing would be cut.
     """
     places = namespaces_of(declared)
     for zone in declared.zones:
@@ -53,15 +53,21 @@ def _isolation(places: Mapping[str, Sequence[str]], isolated: Isolated) -> Itera
             f"service-account of {shown(isolated.agent)} must be said as NAMESPACE/NAME: Istio knows it by nothing else"
         )
     namespace, name = isolated.account
+    if namespace not in (own := places[isolated.zone.name]):
+        # an id such as product/person looks like an account too
+        raise SetupError(
+            f"service-account of {shown(isolated.agent)} must lie in a namespace of its zone, {', '.join(own)}, got "
+            f"{namespace}/{name}: say it as NAMESPACE/NAME"
+        )
     # whatever the trust domain: a principal that begins with * is matched from its end
     requests = {"action": "DENY", "rules": [_from("principals", [f"*/ns/{namespace}/sa/{name}"])]}
     for taking in dict.fromkeys(one for each in places.values() for one in each):
         if taking not in isolated.keep:
             yield _policy(object_name("isolate-from", isolated.agent), taking, requests)
     selector = {"matchLabels": {isolated.pod.key: isolated.pod.value}}
-    for own in places[isolated.zone.name]:
+    for each in own:
         spec = {"selector": selector, "action": "DENY", "rules": [{}]}
-        yield _policy(object_name("isolate-to", isolated.agent), own, spec)
+        yield _policy(object_name("isolate-to", isolated.agent), each, spec)
 
 
 def _policy(name: str, namespace: str, spec: Mapping[str, Any]) -> Manifest:

@@ -17,6 +17,7 @@ from detector.registry.log_file import LoggedFile
 from detector.registry.zones.changes import ZonesChange, ZonesRecord, zones_record_for
 from detector.registry.zones.drafts import HEAD, checked, zones_content_of, zones_draft_of, zones_tables
 from detector.schema.zones import ZoneDeclaration
+from detector.views.shown import shown
 
 TITLE: Final = (
     "Zones of tenants, written by `detector registry zones apply`. Do not edit them here: `show` gives a copy to edit",
@@ -74,7 +75,7 @@ def apply_zones(store: ZonesStore, changes: Sequence[ZonesChange], stamp: Stamp)
     """
     # 1.
     if refused := [change for change in changes if change.kind == "refused"]:
-        told = "".join(f"\n  {change.draft.declared.tenant}: {change.why_not}" for change in refused)
+        told = "".join(f"\n  {shown(change.draft.declared.tenant)}: {change.why_not}" for change in refused)
         raise SetupError(f"zones must be made from what stands, got {len(refused)} that are not:{told}")
     # 2.
     wanted = [change for change in changes if change.kind in {"new", "changed"}]
@@ -87,7 +88,7 @@ def apply_zones(store: ZonesStore, changes: Sequence[ZonesChange], stamp: Stamp)
     # 3.
     now = store.read()
     lost = [one for one in [*written, *again] if now.declared.get(one.tenant) != one or now.behind.get(one.tenant)]
-    return [f"{one.tenant}: {_told_of(now, one.tenant)}" for one in lost]
+    return [f"{shown(one.tenant)}: {_told_of(now, one.tenant)}" for one in lost]
 
 
 def _told_of(now: StandingZones, tenant: str) -> str:
@@ -95,7 +96,8 @@ def _told_of(now: StandingZones, tenant: str) -> str:
     if stands is None:
         return "nothing stands"
     places = ", ".join(map(str, now.behind.get(tenant, [])))
-    return f"revision {stands.revision} by {stands.by} stands" + (f", and not in partitions {places}" if places else "")
+    told = f"revision {stands.revision} by {shown(stands.by)} stands"
+    return told + (f", and not in partitions {places}" if places else "")
 
 
 class FileZones:

@@ -11,6 +11,7 @@ from detector.errors import SetupError
 from detector.registry.zones.drafts import read_zones_drafts
 from detector.registry.zones.importing import ImportedZones, zones_of_entries, zones_of_policies
 from detector.registry.zones.networkpolicy import NAMESPACE_LABEL, network_policies
+from detector.rules.zoned import ZoneMap, zones_facts_of
 from detector.schema.zones import MOST_MEMBERS, ZoneDeclaration
 from tests.registry.inventory import entry
 from tests.registry.zones.declared import declaration
@@ -33,6 +34,14 @@ def test_zones_of_active_entries_have_their_agents_as_members(tmp_path: Path) ->
     many = zones_of_entries([entry(f"m-{n}", zone="many") for n in range(MOST_MEMBERS + 1)], "default")
     assert _declared(tmp_path, many).zones[0].members == ()
     assert "write patterns of their ids" in many.notes[0]
+
+
+def test_an_entry_whose_id_is_a_pattern_makes_no_pattern(tmp_path: Path) -> None:
+    """It is a member by its id alone; an id that no member can say is told."""
+    found = zones_of_entries([entry(agent, zone="front") for agent in ("*", "a", "x" * 600)], "default")
+    zones = ZoneMap(zones_facts_of(_declared(tmp_path, found), b""))
+    assert [zones.zone_of(agent) for agent in ("*", "a", "payroll")] == ["front", "front", None]
+    assert found.notes[0].startswith("decide: no member can say xxx")
 
 
 def test_what_was_rendered_is_imported_as_the_same_crossings(tmp_path: Path) -> None:

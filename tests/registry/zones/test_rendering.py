@@ -147,6 +147,16 @@ def test_istio_denies_an_isolated_agent_on_both_sides() -> None:
         list(authorization_policies(declaration(), AGENT._replace(account=None)))
 
 
+@pytest.mark.parametrize(("agent", "said"), [("claude-code/alice", None), ("shop-1", "back/shop")])
+def test_an_account_outside_of_the_zone_of_an_isolated_agent_is_refused(agent: str, said: str | None) -> None:
+    """Policies that deny an account nobody has cut nothing, and look as if they did; one of the zone is taken."""
+    made = AGENT._replace(agent=agent, account=account_of(said, agent))
+    with pytest.raises(SetupError, match=r"a namespace of its zone, agents-front, agents-edge, got"):
+        list(authorization_policies(declaration(), made))
+    inside = AGENT._replace(agent="agents-edge/shop", account=account_of(None, "agents-edge/shop"))
+    assert "*/ns/agents-edge/sa/shop" in str(list(authorization_policies(declaration(), inside)))
+
+
 def test_what_a_form_cannot_say_stands_in_it_as_a_comment() -> None:
     """Limits by tool and kind; whatever a tool's name is, it stays a comment."""
     zones = declaration(crossings=[{**PAYING, "tools": ["pay\n- bad"]}])

@@ -10,7 +10,7 @@ from detector.errors import SetupError
 from detector.registry.changes import Stamp
 from detector.registry.zones.changes import zones_changes_of, zones_faults_of
 from detector.registry.zones.drafts import ZonesDraft
-from detector.registry.zones.stores import FileZones, apply_zones
+from detector.registry.zones.stores import FileZones, StandingZones, apply_zones
 from tests.registry.zones.declared import zones_draft
 
 STAMP = Stamp(1_772_442_847.25, "ada", "first")
@@ -61,6 +61,20 @@ def test_the_slower_of_two_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="must be made from what stands"):
         store.write([mine.declaration(STAMP)], [])
     assert store.read().declared["default"].by == "bob"
+
+
+def test_what_another_hand_wrote_is_shown_escaped(tmp_path: Path) -> None:
+    """Whoever was faster chose their own name: it must not write on the terminal of who was slower."""
+
+    class Faster(FileZones):
+        def read(self) -> StandingZones:
+            stands = super().read()
+            if "default" in stands.declared:
+                stands.declared["default"] = stands.declared["default"].model_copy(update={"by": "eve\x1b[2J"})
+            return stands
+
+    (told,) = _apply(Faster(tmp_path / "zones.yaml"), zones_draft())
+    assert told == r"default: revision 1 by eve\x1b[2J stands"
 
 
 def test_a_log_that_was_edited_and_zones_written_past_it_show(tmp_path: Path) -> None:
