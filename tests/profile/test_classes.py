@@ -137,11 +137,24 @@ def test_a_night_shift_belongs_to_the_day_it_begins_on(at: str, holds: bool) -> 
     assert Hours(zone="Europe/Berlin", begin="22:00", end="06:00").holds(_at(at)) is holds
 
 
-@pytest.mark.parametrize("name", ["", ".", "../UTC", "Europe", "Europe/", "/etc/localtime", "Europe/Nowhere"])
+@pytest.mark.parametrize(
+    "name", ["", ".", "../UTC", "Europe", "Europe/", "/etc/localtime", "Europe/Nowhere", "leapseconds"]
+)
 def test_a_zone_is_a_name_of_the_table_and_no_path(name: str) -> None:
     """Whatever leads out of the table, or is none of its zones, is refused."""
     with pytest.raises(ValueError, match="zone must be a name"):
         zone_of(name)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00"])
+def test_a_moment_at_the_ends_of_the_calendar_lies_outside(zone: str, at: str) -> None:
+    """Senders may write the first and the last moment that there is; the place may have no date for it."""
+    days = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    hours = Hours(zone=zone, days=days, begin="00:00", end="24:00")
+    moment = datetime.fromisoformat(at).timestamp()
+    assert not hours.holds(moment)
+    assert hours.holds(moment + (5 * 86_400.0 if moment < 0.0 else -5 * 86_400.0))
 
 
 def test_a_day_may_be_whole_and_may_not_be_empty() -> None:

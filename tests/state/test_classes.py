@@ -193,3 +193,13 @@ def test_an_act_dated_back_into_the_hours_is_outside_them_all_the_same() -> None
     script.now -= 7 * 3_600.0
     found = feed(pipeline, script.session("odd", [{"name": "wipe", "target": "vault"}], agent_id="a-1")).alerts
     assert [alert.outside_hours for alert in found if alert.activity == "create"] == [True]
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_time_at_the_ends_of_the_calendar_stops_nobody(at: str) -> None:
+    """Somebody's first event has a time of which the place of the hours has no date: the finding is told as outside."""
+    pipeline = Pipeline(_profile({**HOURS, "hours": {"zone": "Asia/Tokyo"}}))
+    pipeline.control([control(entry("a-1", criticality="critical", tools=["search"]))])
+    event = {"event_id": "e", "ts": at, "agent_id": "a-1", "kind": "tool_call", "name": "wipe"}
+    found = feed(pipeline, [json.dumps(event).encode()]).alerts
+    assert [(alert.detection, alert.outside_hours) for alert in found] == [("rule.outside_grant", True)]
