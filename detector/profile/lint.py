@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple
 from detector.channels.catalogue import CHANNELS, MEASURES, NAMES, WEIGHTS
 from detector.profile.classes import RiskClass
 from detector.profile.model import Profile
+from detector.profile.strict import is_stricter
 from detector.rules.inventory import ENTRY_BYTES
 
 # gates of 20 to 30 % beside a budget of 1 % behave alike, one near the alarm level fails: docs/science.md, *The gate*
@@ -256,6 +257,6 @@ def _class_ladder(profile: Profile, one: RiskClass, at: str) -> Iterator[Issue]:
         yield Issue(
             f"{at}.response.isolate_score", "error", f"must be at least limit_score ({limit:g}), got {isolate:g}"
         )
-    elif not one.match.is_of_entries and not profile.is_stricter(one):
+    elif not one.match.is_of_entries and not is_stricter(profile, one):
         rule = "takes agents only by their active entry, for it is more lenient than the profile"
         yield Issue(f"{at}.match", "warning", f"{rule}: what events claim opens no such class")

@@ -13,6 +13,7 @@ from detector.profile.hours import Hours, zone_of
 from detector.profile.lint import lint
 from detector.profile.load import parse_profile
 from detector.profile.model import Profile
+from detector.profile.strict import is_stricter
 
 IDENTITY = {"name": "mine", "version": 1, "status": "stable", "owner": "me", "description": "for a test"}
 CRITICAL = {"name": "crown", "match": {"criticality": ["critical"]}}
@@ -32,7 +33,7 @@ def test_what_a_class_leaves_out_is_the_profiles() -> None:
     (one,) = profile.classes
     assert profile.shares_of(one) == (0.01, 0.002)
     assert profile.scores_of(one) == (profile.limit_score, profile.isolate_score)
-    assert profile.is_stricter(one)
+    assert is_stricter(profile, one)
     assert lint(profile) == lint(_profile())
 
 
@@ -59,7 +60,7 @@ def test_the_ladder_of_a_class_follows_its_own_share() -> None:
 def test_a_class_that_is_milder_in_one_thing_is_not_stricter(change: dict[str, Any]) -> None:
     """Then no event may claim it; its twin without the change may be claimed."""
     profile = _profile({**CRITICAL, **change})
-    assert not profile.is_stricter(profile.classes[0])
+    assert not is_stricter(profile, profile.classes[0])
 
 
 @pytest.mark.parametrize(
@@ -69,12 +70,40 @@ def test_a_class_that_is_milder_in_one_thing_is_not_stricter(change: dict[str, A
 def test_a_class_that_is_harder_in_one_thing_is_stricter(change: dict[str, Any]) -> None:
     """More alerts, a severity, an earlier isolation and hours only ever add."""
     profile = _profile({**CRITICAL, **change})
-    assert profile.is_stricter(profile.classes[0])
+    assert is_stricter(profile, profile.classes[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "of_both"),
+    [
+        ({"alerts": 0.05}, {}),
+        ({"severity": "high"}, {}),
+        ({"response": {"isolate_score": 2.1}}, {}),
+        ({"hours": {"zone": "UTC"}}, {}),
+        ({"hours": {"zone": "UTC"}}, {"hours": {"zone": "Europe/Berlin"}}),
+    ],
+)
+def test_of_two_classes_the_one_that_is_nowhere_milder_is_stricter(
+    change: dict[str, Any], of_both: dict[str, Any]
+) -> None:
+    """What one adds makes it stricter than its twin, and the twin milder; of two that differ in hours neither is."""
+    profile = _profile({**CRITICAL, **of_both, **change}, {"name": "twin", "match": {"tenant": ["t"]}, **of_both})
+    hard, twin = profile.classes
+    assert is_stricter(profile, hard, twin) is not bool(of_both)
+    assert not is_stricter(profile, twin, hard)
+    assert is_stricter(profile, hard, hard)
 
 
 @pytest.mark.parametrize(
     ("field", "classes"),
     [
+        (
+            "class.other.response.isolate_score",
+            [
+                {"name": "crown", "match": {"agent_type": ["payer"]}},
+                {"name": "other", "match": {"tenant": ["t"]}, "response": {"limit_score": 3.0, "isolate_score": 2.0}},
+            ],
+        ),
         ("class.crown.name", [CRITICAL, {**CRITICAL, "match": {"tenant": ["t"]}}]),
         ("class.crown.match", [{"name": "crown", "match": {}}]),
         ("class.other.match", [CRITICAL, {**CRITICAL, "name": "other"}]),
@@ -95,6 +124,16 @@ def test_a_class_that_cannot_be_kept_is_refused_with_its_field(field: str, class
     with pytest.raises(ProfileError) as caught:
         _profile(*classes)
     assert any(fault.startswith(field) for fault in caught.value.faults)
+
+
+def test_a_ladder_of_the_profile_that_is_upside_down_is_refused_with_its_field_beside_classes() -> None:
+    """The fault is named as without classes, and nothing else is said in its place."""
+    upside_down = {"limit_score": 3.0, "isolate_score": 2.0}
+    classes = [{"name": "clerks", "match": {"agent_type": ["clerk"]}, "response": {"limit_score": 1.0}}]
+    for with_classes in ([], classes):
+        with pytest.raises(ProfileError) as caught:
+            _profile(*with_classes, response=upside_down)
+        assert [fault.split(":")[0] for fault in caught.value.faults] == ["response.limit_score"]
 
 
 def test_a_milder_class_by_type_is_told_to_need_entries() -> None:

@@ -58,6 +58,29 @@ def test_a_claim_opens_only_what_is_stricter() -> None:
     assert _of(_declared(), "payer") == "strict"
 
 
+@pytest.mark.parametrize(
+    ("own", "found"),
+    [
+        ({"alerts": 0.2}, "crown"),
+        ({"severity": "high"}, "crown"),
+        ({"response": {"isolate_score": 0.5}}, "crown"),
+        ({"hours": {"zone": "UTC"}}, "crown"),
+        ({}, "payers"),
+        ({"response": {"most": "observe"}}, "payers"),
+    ],
+)
+def test_a_claim_leads_past_a_declared_class_only_to_one_that_is_nowhere_milder(
+    own: Mapping[str, Any], found: str
+) -> None:
+    """A critical agent that calls itself a payer, of a class that stands first, keeps all that its own class adds."""
+    payers = {"name": "payers", "match": {"agent_type": ["payer"]}, "severity": "medium", "alerts": 0.15}
+    crown = {"name": "crown", "match": {"criticality": ["critical"]}, **own}
+    classes = RiskClasses(_profile(payers, crown), KEYED)
+    event = msgspec.json.decode(Script().event(agent_type="payer"), type=Event)
+    assert classes.standing(classes.of(event, 0, _declared(criticality="critical")), MONDAY).name == found
+    assert classes.standing(classes.of(event, 0, _declared()), MONDAY).name == "payers"
+
+
 def test_peers_that_an_agent_is_held_against_count_beside_its_claim() -> None:
     """An agent that has worked among payers stays one when it names another type."""
     assert _of(None, "clerk", agent_name("payer", "default", KEYED)) == "strict"
