@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from detector.alerts.raised import NO_CLASS, RiskStanding
+from detector.channels.context import REPEATED
 from detector.intake.columns import AGENT, GROUP
 from detector.schema.event import Event
 from detector.state.partition import Partition
@@ -12,9 +13,9 @@ from detector.state.registered import declared_in
 
 
 def classify(state: Partition, events: Sequence[Event]) -> dict[str, str]:
-    """Write the class of each event of the columns, and return those of its sessions that have one.
+    """Write the class of each event of the columns, and return that of each session's last event, empty for none.
 
-    Where the profile has none nothing is written.
+    Where the profile has none nothing is written. A repeated event is nobody's act: it is of no class, and moves none.
     """
     named: dict[str, str] = {}
     if not len(state.classes):
@@ -23,13 +24,15 @@ def classify(state: Partition, events: Sequence[Event]) -> dict[str, str]:
     declared = declared_in(state, events) or [None] * len(events)
     ident, peers = work.columns.ident, work.context.peers
     for i, event in enumerate(events):
+        if work.context.state[i] == REPEATED:
+            work.classes[i] = 0
+            continue
         # an agent's name holds its tenant, and nothing of the registry changes within a batch
         key = (int(ident[i, AGENT]), int(ident[i, GROUP]), int(peers[i]))
         if key not in found:
             found[key] = state.classes.of(event, key[2], declared[i])
         kind = work.classes[i] = found[key]
-        if kind:
-            named[event.session_id or event.agent_id] = state.classes.name(kind)
+        named[event.session_id or event.agent_id] = state.classes.name(kind)
     return named
 
 

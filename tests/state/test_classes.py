@@ -226,3 +226,28 @@ def test_a_time_at_the_ends_of_the_calendar_stops_nobody(at: str) -> None:
     event = {"event_id": "e", "ts": at, "agent_id": "a-1", "kind": "tool_call", "name": "wipe"}
     found = feed(pipeline, [json.dumps(event).encode()]).alerts
     assert [(alert.detection, alert.outside_hours) for alert in found] == [("rule.outside_grant", True)]
+
+
+def test_a_repeated_event_moves_no_session_into_another_class() -> None:
+    """Who was held against which peers at its place in the batch before says nothing of it, however it is cut."""
+    script = Script(MONDAY)
+    once = script.event(agent_id="a-1", agent_type="clerk", session_id="mine")
+    values = [once, script.event(agent_id="a-2", agent_type="payer", session_id="other"), once]
+    pipeline = Pipeline(_profile(STRICT))
+    classes: dict[str, str] = {}
+    for value in values:
+        classes.update(feed(pipeline, [value]).classes)
+    assert classes == {"mine": "", "other": "strict"} == feed(Pipeline(_profile(STRICT)), values).classes
+
+
+def test_a_session_whose_agent_is_taken_out_of_its_class_is_of_none() -> None:
+    """Told is the class of the last event, as the promise counts it that the session closes in."""
+    script = Script(MONDAY)
+    pipeline = Pipeline(_profile(CROWN))
+    pipeline.control([control(entry("a-1", criticality="critical"))])
+    first = feed(pipeline, [script.event(agent_id="a-1", session_id="mine")]).classes
+    pipeline.control([control(entry("a-1", revision=2))])
+    second = feed(pipeline, [script.event(agent_id="a-1", session_id="mine")]).classes
+    assert (first, second) == ({"mine": "crown"}, {"mine": ""})
+    assert pipeline.state.threshold.promises.open == {}  # type: ignore[attr-defined]
+    assert feed(Pipeline(_profile()), [script.event()]).classes == {}
