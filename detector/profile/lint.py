@@ -234,6 +234,7 @@ def _classes(profile: Profile) -> Iterator[Issue]:
             yield Issue(f"{at}.match", "error", "must differ from those before it, got one again: the first one wins")
         yield from _class_budget(profile, one, at)
         yield from _class_ladder(profile, one, at)
+        yield from _class_reach(profile, one, at)
 
 
 def _class_budget(profile: Profile, one: RiskClass, at: str) -> Iterator[Issue]:
@@ -260,3 +261,17 @@ def _class_ladder(profile: Profile, one: RiskClass, at: str) -> Iterator[Issue]:
     elif not one.match.is_of_entries and not is_stricter(profile, one):
         rule = "takes agents only by their active entry, for it is more lenient than the profile"
         yield Issue(f"{at}.match", "warning", f"{rule}: what events claim opens no such class")
+
+
+def _class_reach(profile: Profile, one: RiskClass, at: str) -> Iterator[Issue]:
+    """What a class says of its own must be within the reach of the window, as what the profile says must."""
+    most = math.log10(profile.budget.window + 1)
+    if profile.budget.tail > 0.0:
+        return
+    if one.quarantine and -math.log10(one.quarantine) > most:
+        rule = f"must be at least 1/(window + 1) = {10.0**-most:.2g} without a tail model, got {one.quarantine:g}"
+        yield Issue(f"{at}.quarantine", "error", f"{rule}: raise window, or set tail")
+    for field in ("limit_score", "isolate_score"):
+        score = getattr(one.response, field)
+        if score is not None and score > most:
+            yield Issue(f"{at}.response.{field}", "error", f"must be at most {most:.2f}, got {score:g}: out of reach")

@@ -136,6 +136,23 @@ def test_a_ladder_of_the_profile_that_is_upside_down_is_refused_with_its_field_b
         assert [fault.split(":")[0] for fault in caught.value.faults] == ["response.limit_score"]
 
 
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("class.crown.quarantine", {"quarantine": 1e-5}),
+        ("class.crown.response.isolate_score", {"response": {"isolate_score": 5.0}}),
+        ("class.crown.response.limit_score", {"response": {"limit_score": 4.0, "isolate_score": 4.0}}),
+    ],
+)
+def test_what_no_window_reaches_without_a_tail_model_is_refused(field: str, change: dict[str, Any]) -> None:
+    """An agent of the class could never be isolated; with the tail model, and within the window's reach, it may."""
+    with pytest.raises(ProfileError) as caught:
+        _profile({**CRITICAL, **change}, budget={"tail": 0.0})
+    assert caught.value.faults[0].startswith(f"{field}:")
+    assert _profile({**CRITICAL, **change}).classes
+    assert _profile({**CRITICAL, "response": {"isolate_score": 3.0}}, budget={"tail": 0.0}).classes
+
+
 def test_a_milder_class_by_type_is_told_to_need_entries() -> None:
     """The lint warns of it; of the same class by criticality, which no event can claim, it says nothing."""
     mild = {"name": "mild", "response": {"most": "observe"}}
