@@ -6,6 +6,7 @@ from detector.alerts.raised import NO_CLASS, RiskStanding
 from detector.intake.columns import Keyed, agent_name
 from detector.profile.classes import RiskClass
 from detector.profile.model import Profile
+from detector.profile.strict import EVERYBODY, is_stricter
 from detector.rules.declared import DEFAULT_TENANT, DeclaredAgent, Facts
 from detector.schema.event import Event
 
@@ -23,7 +24,11 @@ class RiskClasses:
 
     def __init__(self, profile: Profile, keyed: Keyed) -> None:
         self._classes = profile.classes
-        self._may_claim = [profile.is_stricter(one) for one in profile.classes]
+        # by class, then by what an agent is of without the claim: nobody's, or one of the classes
+        self._may_claim = [
+            [is_stricter(profile, one) and is_stricter(profile, one, own) for own in (EVERYBODY, *profile.classes)]
+            for one in profile.classes
+        ]
         self._keyed = keyed
 
     def name(self, place: int) -> str:
@@ -48,12 +53,13 @@ class RiskClasses:
             Its entry; only an active one is a statement.
         """
         facts = declared.facts if declared is not None and declared.facts.lifecycle == "active" else None
-        for place, (one, may_claim) in enumerate(zip(self._classes, self._may_claim, strict=True), 1):
-            if facts is not None and _is_declared(one, facts):
-                return place
-            if may_claim and self._is_claimed(one, event, peers, facts):
+        places = range(1, len(self) + 1)
+        own = next((k for k in places if facts is not None and _is_declared(self._classes[k - 1], facts)), 0)
+        # a claim leads past what is declared only to what is nowhere milder
+        for place in places[: own - 1] if own else places:
+            if self._may_claim[place - 1][own] and self._is_claimed(self._classes[place - 1], event, peers, facts):
                 return place + len(self)
-        return 0
+        return own
 
     def standing(self, place: int, at: float) -> RiskStanding:
         """Return how an agent of a class stands at a time (epoch seconds)."""

@@ -93,7 +93,7 @@ def judge_sessions(scored: Scored, labels: dict[str, SessionLabel], question: Qu
     agents = _agents(scored, labels, names)
     groups = np.array([scored.groups.get(name) or labels[name].agent_type for name in names], dtype=object)
     kinds = np.array([labels[name].attack_type for name in names], dtype=object)
-    classes = np.array([scored.classes.get(name, OF_PROFILE) for name in names], dtype=object)
+    classes = np.array([scored.classes.get(name) or OF_PROFILE for name in names], dtype=object)
 
     def report(part: NDArray[np.bool_], *, is_whole: bool = False) -> dict[str, Any]:
         return _report(sample.where(part), _asked_of(question, classes[part]), is_whole=is_whole)

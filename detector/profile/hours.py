@@ -16,6 +16,9 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 TimeOfDay = Annotated[str, Field(pattern=r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
 _DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEK: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri")
+_FIRST: Final = datetime(1, 1, 3, tzinfo=UTC).timestamp()
+_LAST: Final = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
+"""Moments between which every zone has a date, and a day before it: senders may write any year from 1 to 9999."""
 
 
 @lru_cache(maxsize=64)
@@ -31,7 +34,7 @@ def zone_of(name: str) -> ZoneInfo:
     if not all(part and part.replace("_", "").replace("-", "").replace("+", "").isalnum() for part in parts):
         raise ValueError(f"zone must be a name such as Europe/Berlin or UTC, got {name!r:.80}")
     place = files("tzdata").joinpath("zoneinfo", *parts)
-    if not place.is_file():
+    if not place.is_file() or not place.read_bytes().startswith(b"TZif"):
         raise ValueError(f"zone must be a name such as Europe/Berlin or UTC, got {name!r:.80}")
     with place.open("rb") as data:
         return ZoneInfo.from_file(data, name)
@@ -73,7 +76,9 @@ class Hours(Section):
         return self
 
     def holds(self, at: float) -> bool:
-        """Tell whether a moment (epoch seconds) lies within the hours."""
+        """Tell whether a moment (epoch seconds) lies within the hours; one at the ends of the calendar never does."""
+        if not _FIRST <= at <= _LAST:
+            return False
         local = datetime.fromtimestamp(at, UTC).astimezone(zone_of(self.zone))
         minute = f"{local.hour:02}:{local.minute:02}"
         today, before = _DAYS[local.weekday()], _DAYS[(local - timedelta(days=1)).weekday()]

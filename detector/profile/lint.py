@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple
 from detector.channels.catalogue import CHANNELS, MEASURES, NAMES, WEIGHTS
 from detector.profile.classes import RiskClass
 from detector.profile.model import Profile
+from detector.profile.strict import is_stricter
 from detector.rules.inventory import ENTRY_BYTES
 
 # gates of 20 to 30 % beside a budget of 1 % behave alike, one near the alarm level fails: docs/science.md, *The gate*
@@ -233,6 +234,7 @@ def _classes(profile: Profile) -> Iterator[Issue]:
             yield Issue(f"{at}.match", "error", "must differ from those before it, got one again: the first one wins")
         yield from _class_budget(profile, one, at)
         yield from _class_ladder(profile, one, at)
+        yield from _class_reach(profile, one, at)
 
 
 def _class_budget(profile: Profile, one: RiskClass, at: str) -> Iterator[Issue]:
@@ -256,6 +258,20 @@ def _class_ladder(profile: Profile, one: RiskClass, at: str) -> Iterator[Issue]:
         yield Issue(
             f"{at}.response.isolate_score", "error", f"must be at least limit_score ({limit:g}), got {isolate:g}"
         )
-    elif not one.match.is_of_entries and not profile.is_stricter(one):
+    elif not one.match.is_of_entries and not is_stricter(profile, one):
         rule = "takes agents only by their active entry, for it is more lenient than the profile"
         yield Issue(f"{at}.match", "warning", f"{rule}: what events claim opens no such class")
+
+
+def _class_reach(profile: Profile, one: RiskClass, at: str) -> Iterator[Issue]:
+    """What a class says of its own must be within the reach of the window, as what the profile says must."""
+    most = math.log10(profile.budget.window + 1)
+    if profile.budget.tail > 0.0:
+        return
+    if one.quarantine and -math.log10(one.quarantine) > most:
+        rule = f"must be at least 1/(window + 1) = {10.0**-most:.2g} without a tail model, got {one.quarantine:g}"
+        yield Issue(f"{at}.quarantine", "error", f"{rule}: raise window, or set tail")
+    for field in ("limit_score", "isolate_score"):
+        score = getattr(one.response, field)
+        if score is not None and score > most:
+            yield Issue(f"{at}.response.{field}", "error", f"must be at most {most:.2f}, got {score:g}: out of reach")

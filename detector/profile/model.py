@@ -276,20 +276,6 @@ class Profile(Section):
         limit = limit if own.limit_score is None else own.limit_score
         return limit, max(isolate, limit) if own.isolate_score is None else own.isolate_score
 
-    def is_stricter(self, one: RiskClass) -> bool:
-        """Tell whether a class is nowhere more lenient than the profile: then events may claim to belong to it."""
-        ladder, terms = self.levels.classes[one.name], self.levels.classes[one.name].terms(self.response)
-        alerts, quarantine = self.shares_of(one)
-        return (
-            ladder.most == "isolate"
-            and alerts >= self.budget.alerts
-            and quarantine >= self.budget.quarantine
-            and ladder.limit <= self.limit_score
-            and ladder.isolate <= self.isolate_score
-            and terms.limit_s >= self.response.limit_s
-            and terms.isolate_s >= self.response.isolate_s
-        )
-
     @property
     def levels(self) -> Levels:
         """All scores as the response stage reads them, those of the classes by name."""

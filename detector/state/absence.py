@@ -8,12 +8,14 @@ from typing import Any, cast
 from detector.alerts.explain import Known
 from detector.alerts.findings import Spot, found_by_rule, strength_of
 from detector.alerts.leads import DEFAULT_TENANT, Lead
+from detector.alerts.raised import raised
 from detector.channels.context import FLEET_AGENTS
 from detector.intake.columns import agent_name
 from detector.rules import Hit, LastAct, RuleEntry
 from detector.schema.alert import Alert
 from detector.schema.event import Event
 from detector.schema.record import Record
+from detector.state.classes import standing_of_absent
 from detector.state.partition import Partition
 
 
@@ -32,9 +34,10 @@ def spot_of(last: LastAct) -> Spot:
 def lead_of(state: Partition, i: int, entry: RuleEntry, hit: Hit) -> Lead:
     """Return what a rule found, at event `i`, about an agent that is not there: one that is known well."""
     spot = spot_of(cast("LastAct", hit.about))
-    found = found_by_rule(spot, entry, hit)
-    known = Known(0, 0, int(state.work.context.known[i][FLEET_AGENTS]), 0, is_established=True)
-    return Lead(found.cause, strength_of(found.severity), found.severity, spot, known, 0, lambda: found, is_absent=True)
+    found, risk = found_by_rule(spot, entry, hit), standing_of_absent(state, spot.event)
+    known = Known(0, 0, int(state.work.context.known[i][FLEET_AGENTS]), 0, is_established=True, risk=risk)
+    severity = raised(found.severity, risk)
+    return Lead(found.cause, strength_of(found.severity), severity, spot, known, 0, lambda: found, is_absent=True)
 
 
 def tell_absent(state: Partition, lead: Lead, now: float) -> Alert | None:

@@ -67,7 +67,7 @@ class Outcome:
     tidings : list of PlacedTiding
         For the stage where a tenant is whole, each with the number of alerts before it.
     classes : dict of str to str
-        Of sessions, or agents without one, the risk class of the last event; of those that have one.
+        Of sessions, or agents without one, the risk class of the last event, empty for none; nothing without classes.
     """
 
     scores: np.ndarray = field(default_factory=lambda: np.empty(0))

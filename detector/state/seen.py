@@ -13,6 +13,7 @@ from detector.channels.context import (
     OTHER_ORIGIN,
     SIZE_NUMBER,
     TARGET_PART,
+    Context,
 )
 from detector.channels.usual import NOBODY, OWN
 from detector.schema.event import Event
@@ -38,13 +39,18 @@ def seen_at(state: Partition, event: Event, i: int) -> Seen:
         ready=np.append(context.ready[i], (evidence.has_forest[i], evidence.has_half_space[i])),
         factor=float(evidence.factor[i]) * (weights.no_tool_origin if is_discounted else 1.0),
         part=(int(which[TARGET_PART]) - parts, int(which[ARGUMENT_PART]) - parts),
-        level=(int(context.level[i, OF_TARGET]), int(context.level[i, OF_ARGUMENT])),
+        level=(_level_of(context, i, OF_TARGET, TARGET_PART), _level_of(context, i, OF_ARGUMENT, ARGUMENT_PART)),
         number=(int(which[SIZE_NUMBER]) - numbers, int(which[ATTRIBUTE_NUMBER]) - numbers),
         measured=context.number[i],
         known=known_at(state, i),
         usual=(_usual_at(state, i, OF_TARGET), _usual_at(state, i, OF_ARGUMENT)),
         is_registered=is_registered(state, event, i),
     )
+
+
+def _level_of(context: Context, i: int, side: int, part: int) -> int:
+    """Return how novel a side of an event is: nothing where it has none, whatever stood in its place before."""
+    return int(context.level[i, side]) if context.which[i, part] >= 0 else 0
 
 
 def _usual_at(state: Partition, i: int, side: int) -> UsualThere:

@@ -13,6 +13,7 @@ from detector.profile.hours import Hours, zone_of
 from detector.profile.lint import lint
 from detector.profile.load import parse_profile
 from detector.profile.model import Profile
+from detector.profile.strict import is_stricter
 
 IDENTITY = {"name": "mine", "version": 1, "status": "stable", "owner": "me", "description": "for a test"}
 CRITICAL = {"name": "crown", "match": {"criticality": ["critical"]}}
@@ -32,7 +33,7 @@ def test_what_a_class_leaves_out_is_the_profiles() -> None:
     (one,) = profile.classes
     assert profile.shares_of(one) == (0.01, 0.002)
     assert profile.scores_of(one) == (profile.limit_score, profile.isolate_score)
-    assert profile.is_stricter(one)
+    assert is_stricter(profile, one)
     assert lint(profile) == lint(_profile())
 
 
@@ -59,7 +60,7 @@ def test_the_ladder_of_a_class_follows_its_own_share() -> None:
 def test_a_class_that_is_milder_in_one_thing_is_not_stricter(change: dict[str, Any]) -> None:
     """Then no event may claim it; its twin without the change may be claimed."""
     profile = _profile({**CRITICAL, **change})
-    assert not profile.is_stricter(profile.classes[0])
+    assert not is_stricter(profile, profile.classes[0])
 
 
 @pytest.mark.parametrize(
@@ -69,12 +70,40 @@ def test_a_class_that_is_milder_in_one_thing_is_not_stricter(change: dict[str, A
 def test_a_class_that_is_harder_in_one_thing_is_stricter(change: dict[str, Any]) -> None:
     """More alerts, a severity, an earlier isolation and hours only ever add."""
     profile = _profile({**CRITICAL, **change})
-    assert profile.is_stricter(profile.classes[0])
+    assert is_stricter(profile, profile.classes[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "of_both"),
+    [
+        ({"alerts": 0.05}, {}),
+        ({"severity": "high"}, {}),
+        ({"response": {"isolate_score": 2.1}}, {}),
+        ({"hours": {"zone": "UTC"}}, {}),
+        ({"hours": {"zone": "UTC"}}, {"hours": {"zone": "Europe/Berlin"}}),
+    ],
+)
+def test_of_two_classes_the_one_that_is_nowhere_milder_is_stricter(
+    change: dict[str, Any], of_both: dict[str, Any]
+) -> None:
+    """What one adds makes it stricter than its twin, and the twin milder; of two that differ in hours neither is."""
+    profile = _profile({**CRITICAL, **of_both, **change}, {"name": "twin", "match": {"tenant": ["t"]}, **of_both})
+    hard, twin = profile.classes
+    assert is_stricter(profile, hard, twin) is not bool(of_both)
+    assert not is_stricter(profile, twin, hard)
+    assert is_stricter(profile, hard, hard)
 
 
 @pytest.mark.parametrize(
     ("field", "classes"),
     [
+        (
+            "class.other.response.isolate_score",
+            [
+                {"name": "crown", "match": {"agent_type": ["payer"]}},
+                {"name": "other", "match": {"tenant": ["t"]}, "response": {"limit_score": 3.0, "isolate_score": 2.0}},
+            ],
+        ),
         ("class.crown.name", [CRITICAL, {**CRITICAL, "match": {"tenant": ["t"]}}]),
         ("class.crown.match", [{"name": "crown", "match": {}}]),
         ("class.other.match", [CRITICAL, {**CRITICAL, "name": "other"}]),
@@ -95,6 +124,33 @@ def test_a_class_that_cannot_be_kept_is_refused_with_its_field(field: str, class
     with pytest.raises(ProfileError) as caught:
         _profile(*classes)
     assert any(fault.startswith(field) for fault in caught.value.faults)
+
+
+def test_a_ladder_of_the_profile_that_is_upside_down_is_refused_with_its_field_beside_classes() -> None:
+    """The fault is named as without classes, and nothing else is said in its place."""
+    upside_down = {"limit_score": 3.0, "isolate_score": 2.0}
+    classes = [{"name": "clerks", "match": {"agent_type": ["clerk"]}, "response": {"limit_score": 1.0}}]
+    for with_classes in ([], classes):
+        with pytest.raises(ProfileError) as caught:
+            _profile(*with_classes, response=upside_down)
+        assert [fault.split(":")[0] for fault in caught.value.faults] == ["response.limit_score"]
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("class.crown.quarantine", {"quarantine": 1e-5}),
+        ("class.crown.response.isolate_score", {"response": {"isolate_score": 5.0}}),
+        ("class.crown.response.limit_score", {"response": {"limit_score": 4.0, "isolate_score": 4.0}}),
+    ],
+)
+def test_what_no_window_reaches_without_a_tail_model_is_refused(field: str, change: dict[str, Any]) -> None:
+    """An agent of the class could never be isolated; with the tail model, and within the window's reach, it may."""
+    with pytest.raises(ProfileError) as caught:
+        _profile({**CRITICAL, **change}, budget={"tail": 0.0})
+    assert caught.value.faults[0].startswith(f"{field}:")
+    assert _profile({**CRITICAL, **change}).classes
+    assert _profile({**CRITICAL, "response": {"isolate_score": 3.0}}, budget={"tail": 0.0}).classes
 
 
 def test_a_milder_class_by_type_is_told_to_need_entries() -> None:
@@ -137,11 +193,24 @@ def test_a_night_shift_belongs_to_the_day_it_begins_on(at: str, holds: bool) -> 
     assert Hours(zone="Europe/Berlin", begin="22:00", end="06:00").holds(_at(at)) is holds
 
 
-@pytest.mark.parametrize("name", ["", ".", "../UTC", "Europe", "Europe/", "/etc/localtime", "Europe/Nowhere"])
+@pytest.mark.parametrize(
+    "name", ["", ".", "../UTC", "Europe", "Europe/", "/etc/localtime", "Europe/Nowhere", "leapseconds"]
+)
 def test_a_zone_is_a_name_of_the_table_and_no_path(name: str) -> None:
     """Whatever leads out of the table, or is none of its zones, is refused."""
     with pytest.raises(ValueError, match="zone must be a name"):
         zone_of(name)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00"])
+def test_a_moment_at_the_ends_of_the_calendar_lies_outside(zone: str, at: str) -> None:
+    """Senders may write the first and the last moment that there is; the place may have no date for it."""
+    days = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    hours = Hours(zone=zone, days=days, begin="00:00", end="24:00")
+    moment = datetime.fromisoformat(at).timestamp()
+    assert not hours.holds(moment)
+    assert hours.holds(moment + (5 * 86_400.0 if moment < 0.0 else -5 * 86_400.0))
 
 
 def test_a_day_may_be_whole_and_may_not_be_empty() -> None:

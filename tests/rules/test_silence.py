@@ -19,6 +19,7 @@ from detector.schema.alert import Alert
 from detector.schema.control import Control
 from detector.simulate.fleet import DAY_S, MONDAY
 from detector.simulate.render import timestamp
+from tests.rules.registry import control, entry
 from tests.streams import feed, makers, quick, records_of
 
 ONLY = {"enabled": ("silent_agent",)}
@@ -65,6 +66,20 @@ def test_an_agent_that_falls_silent_is_told_once_at_its_last_act() -> None:
         f"no report since the hour of 2026-03-12T06:00+00:00, through {LEAST_SILENT} hours in which others reported"
     )
     assert (alert.score, alert.established, alert.time) == (None, True, act.ts)
+
+
+def test_a_silent_agent_is_told_as_its_risk_class_asks() -> None:
+    """No less severe than the class is, and named as of it; silence has no hours, and another agent no class."""
+    table = {"name": "crown", "match": {"criticality": ["critical"]}, "severity": "high"}
+    table["hours"] = {"zone": "UTC", "days": ["sun"], "begin": "00:00", "end": "00:01"}
+    pipeline = Pipeline(PROFILE.model_validate({**PROFILE.model_dump(), "classes": [table]}))
+    pipeline.control([control(entry("a-3", criticality="critical"), entry("a-4"))])
+    told = {alert.agent_id: alert for alert in feed(pipeline, stream(steady_but(3))).alerts}
+    assert (told["a-3"].severity, told["a-3"].risk_class, told["a-3"].outside_hours) == ("high", "crown", False)
+    other = Pipeline(PROFILE.model_validate({**PROFILE.model_dump(), "classes": [table]}))
+    other.control([control(entry("a-4", criticality="critical"))])
+    (alert,) = feed(other, stream(steady_but(3))).alerts
+    assert (alert.severity, alert.risk_class) == ("medium", "")
 
 
 def test_it_is_told_after_six_hours_and_not_before() -> None:

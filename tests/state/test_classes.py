@@ -58,6 +58,29 @@ def test_a_claim_opens_only_what_is_stricter() -> None:
     assert _of(_declared(), "payer") == "strict"
 
 
+@pytest.mark.parametrize(
+    ("own", "found"),
+    [
+        ({"alerts": 0.2}, "crown"),
+        ({"severity": "high"}, "crown"),
+        ({"response": {"isolate_score": 0.5}}, "crown"),
+        ({"hours": {"zone": "UTC"}}, "crown"),
+        ({}, "payers"),
+        ({"response": {"most": "observe"}}, "payers"),
+    ],
+)
+def test_a_claim_leads_past_a_declared_class_only_to_one_that_is_nowhere_milder(
+    own: Mapping[str, Any], found: str
+) -> None:
+    """A critical agent that calls itself a payer, of a class that stands first, keeps all that its own class adds."""
+    payers = {"name": "payers", "match": {"agent_type": ["payer"]}, "severity": "medium", "alerts": 0.15}
+    crown = {"name": "crown", "match": {"criticality": ["critical"]}, **own}
+    classes = RiskClasses(_profile(payers, crown), KEYED)
+    event = msgspec.json.decode(Script().event(agent_type="payer"), type=Event)
+    assert classes.standing(classes.of(event, 0, _declared(criticality="critical")), MONDAY).name == found
+    assert classes.standing(classes.of(event, 0, _declared()), MONDAY).name == "payers"
+
+
 def test_peers_that_an_agent_is_held_against_count_beside_its_claim() -> None:
     """An agent that has worked among payers stays one when it names another type."""
     assert _of(None, "clerk", agent_name("payer", "default", KEYED)) == "strict"
@@ -193,3 +216,38 @@ def test_an_act_dated_back_into_the_hours_is_outside_them_all_the_same() -> None
     script.now -= 7 * 3_600.0
     found = feed(pipeline, script.session("odd", [{"name": "wipe", "target": "vault"}], agent_id="a-1")).alerts
     assert [alert.outside_hours for alert in found if alert.activity == "create"] == [True]
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_time_at_the_ends_of_the_calendar_stops_nobody(at: str) -> None:
+    """Somebody's first event has a time of which the place of the hours has no date: the finding is told as outside."""
+    pipeline = Pipeline(_profile({**HOURS, "hours": {"zone": "Asia/Tokyo"}}))
+    pipeline.control([control(entry("a-1", criticality="critical", tools=["search"]))])
+    event = {"event_id": "e", "ts": at, "agent_id": "a-1", "kind": "tool_call", "name": "wipe"}
+    found = feed(pipeline, [json.dumps(event).encode()]).alerts
+    assert [(alert.detection, alert.outside_hours) for alert in found] == [("rule.outside_grant", True)]
+
+
+def test_a_repeated_event_moves_no_session_into_another_class() -> None:
+    """Who was held against which peers at its place in the batch before says nothing of it, however it is cut."""
+    script = Script(MONDAY)
+    once = script.event(agent_id="a-1", agent_type="clerk", session_id="mine")
+    values = [once, script.event(agent_id="a-2", agent_type="payer", session_id="other"), once]
+    pipeline = Pipeline(_profile(STRICT))
+    classes: dict[str, str] = {}
+    for value in values:
+        classes.update(feed(pipeline, [value]).classes)
+    assert classes == {"mine": "", "other": "strict"} == feed(Pipeline(_profile(STRICT)), values).classes
+
+
+def test_a_session_whose_agent_is_taken_out_of_its_class_is_of_none() -> None:
+    """Told is the class of the last event, as the promise counts it that the session closes in."""
+    script = Script(MONDAY)
+    pipeline = Pipeline(_profile(CROWN))
+    pipeline.control([control(entry("a-1", criticality="critical"))])
+    first = feed(pipeline, [script.event(agent_id="a-1", session_id="mine")]).classes
+    pipeline.control([control(entry("a-1", revision=2))])
+    second = feed(pipeline, [script.event(agent_id="a-1", session_id="mine")]).classes
+    assert (first, second) == ({"mine": "crown"}, {"mine": ""})
+    assert pipeline.state.threshold.promises.open == {}  # type: ignore[attr-defined]
+    assert feed(Pipeline(_profile()), [script.event()]).classes == {}

@@ -78,6 +78,20 @@ def test_whatever_is_not_declared_is_judged_as_before(
     assert _news(look) > 0.0
 
 
+@pytest.mark.parametrize(
+    ("targets", "expected"),
+    [
+        (["al@corp.example", "bo@corp.example"], 1),
+        (["thief@else.example", "bo@corp.example"], 0),
+        ([*(f"a{k}@corp.example" for k in range(5)), "thief@else.example", "bo@corp.example"], 0),
+    ],
+)
+def test_of_several_targets_each_must_be_declared(targets: Sequence[str], expected: int) -> None:
+    """A pattern that fits the whole list says nothing of the stranger in front, nor of one behind the sixth."""
+    look = _look({**NEW, **BOTH}, [{"name": "refund", "target": ", ".join(targets)}])
+    assert look.outcome.counts["events_expected"] == expected
+
+
 def test_values_of_a_declared_job_are_judged_all_the_same() -> None:
     """What an entry cannot declare, an argument nobody used, counts as ever: only tool and target are expected."""
     odd = {"attributes": {"query": "account-of-a-stranger"}}
