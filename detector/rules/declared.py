@@ -173,7 +173,13 @@ class DeclaredAgent:
 
     def declares(self, used: Used) -> bool:
         """Tell whether a use is declared, or nothing is said of its kind."""
-        return self.matches(getattr(self.facts, _LISTS[used.use]), used.name)
+        declared: Declared = getattr(self.facts, _LISTS[used.use])
+        return declared is None or self._allows(declared, used)
+
+    def _allows(self, declared: tuple[str, ...], used: Used) -> bool:
+        """Tell whether a list has a use: of several targets each."""
+        names = self._of(declared)
+        return names.allows_each(used.name) if used.use == "target" else names.allows(used.name)
 
     def lists(self, event: Event) -> bool:
         """Tell whether an entry names all that an act uses: where it says nothing, nothing is named.
@@ -188,7 +194,7 @@ class DeclaredAgent:
         """Tell whether a grant whose term runs allows a use."""
         for term in self.facts.grants:
             lent = term.tools if used.use == "tool" else term.targets if used.use == "target" else None
-            if lent is not None and is_running(term, now) and self._of(lent).allows(used.name):
+            if lent is not None and is_running(term, now) and self._allows(lent, used):
                 return True
         return False
 

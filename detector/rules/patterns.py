@@ -5,7 +5,7 @@ RE2 takes time in proportion to the text, whatever the expression: an entry of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import re2
@@ -14,6 +14,19 @@ from detector.schema.registry import EXPRESSION
 
 _MOST_MEMORY: Final = 1 << 20
 """Bytes the compiled patterns of one list may take; RE2's own bound is eight times as much."""
+
+
+def _any_of(declared: Sequence[str]) -> Any | None:  # noqa: ANN401 - re2 has no types
+    """Return declared patterns as one expression, None of none."""
+    return _compiled("|".join(f"(?:{expression_of(one)})" for one in declared), "all together") if declared else None
+
+
+def _is_whole(expression: Any | None, name: str) -> bool:  # noqa: ANN401
+    """Tell whether an expression matches a name from end to end; half of a character is in no name."""
+    try:
+        return expression is not None and expression.fullmatch(name) is not None
+    except UnicodeEncodeError:
+        return False
 
 
 class Patterns:
@@ -36,7 +49,7 @@ class Patterns:
     [True, True, True, False, False]
     """
 
-    __slots__ = ("_names", "_rest")
+    __slots__ = ("_begun", "_names", "_rest")
 
     def __init__(self, declared: Iterable[str]) -> None:
         names, rest = [], []
@@ -44,20 +57,33 @@ class Patterns:
             if is_plain(one):
                 names.append(one)
             else:
-                rest.append(expression_of(one))
+                rest.append(one)
         self._names = frozenset(names)
-        self._rest = _compiled("|".join(f"(?:{one})" for one in rest), "all together") if rest else None
+        self._rest = _any_of(rest)
+        # those that begin with a letter of their own: what stands before a comma is theirs as well
+        self._begun = _any_of([one for one in rest if not one.startswith(("*", EXPRESSION))])
 
     def allows(self, name: str) -> bool:
         """Tell whether one of the declared names matches a name."""
-        if name in self._names:
-            return True
-        if self._rest is None:
-            return False
-        try:
-            return self._rest.fullmatch(name) is not None
-        except UnicodeEncodeError:  # half of a character: no name
-            return False
+        return name in self._names or _is_whole(self._rest, name)
+
+    def allows_each(self, name: str) -> bool:
+        """Tell whether the declared names match each of several targets in a text, or name the text as it is.
+
+        A `*` reaches over commas: ``*@corp.example`` would match ``thief@else.example, bo@corp.example``. In a path or
+        an address of the web a comma may be a letter like others, if what matches begins as the text does.
+
+        Examples
+        --------
+        >>> mail, web = Patterns(["*@corp.example"]), Patterns(["https://api.corp.example/*"])
+        >>> mail.allows_each("bo@corp.example, al@corp.example"), mail.allows_each("x@else.example, bo@corp.example")
+        (True, False)
+        >>> web.allows_each("https://api.corp.example/points/1,2"), web.allows_each("x, https://api.corp.example/a")
+        (True, False)
+        """
+        if "," not in name or name in self._names or ("/" in name and _is_whole(self._begun, name)):
+            return self.allows(name)
+        return all(self.allows(one.strip()) for one in name.split(","))
 
 
 def is_plain(declared: str) -> bool:

@@ -32,6 +32,16 @@ def test_a_use_outside_of_what_is_declared_is_told(listed: str, cause: str, body
     assert told_of(entry(lifecycle="proposed", **{listed: []}), body) == []
 
 
+def test_a_pattern_of_targets_reaches_over_no_comma() -> None:
+    """Each of several recipients must be declared, or the text as it is; a path may have a comma of its own."""
+    mail = entry(targets=["*@corp.example"])
+    assert told_of(mail, {"target": "bo@corp.example, al@corp.example"}) == []
+    assert causes(told_of(mail, {"target": "thief@else.example, bo@corp.example"})) == ["rule.outside_grant/target"]
+    whole = "thief@else.example, bo@corp.example"
+    assert told_of(entry(targets=[whole]), {"target": whole}) == []
+    assert told_of(entry(targets=["https://api.example/*"]), {"target": "https://api.example/at/1,2"}) == []
+
+
 def test_only_tools_are_held_against_tools() -> None:
     """A model call, the end of a session, a change of policy have names of other kinds."""
     others = [{"name": "x", "kind": kind} for kind in ("llm_call", "lifecycle", "policy")]

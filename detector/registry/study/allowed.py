@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
@@ -55,12 +56,17 @@ class Judge:
             asked = [hashes for name, hashes in self._hashes if name.allows(tool)]
             return not asked or any(hashes.allows(found) for hashes in asked)
         declared = self._lists[field]
-        if declared is None or declared.allows(value):
+        if declared is None or _has(declared, field, value):
             return True
         return any(
-            field in lists and lists[field].allows(value) and one.granted_at <= at < (one.expires_at or float("inf"))
+            field in lists and _has(lists[field], field, value) and one.granted_at <= at < (one.expires_at or math.inf)
             for one, lists in self._grants
         )
+
+
+def _has(declared: Patterns, field: str, value: str) -> bool:
+    """Tell whether a list has a value: of several targets each, as the worker's rule asks."""
+    return declared.allows_each(value) if field == "targets" else declared.allows(value)
 
 
 def declared_at(entry: RegistryEntry, field: str) -> tuple[str, ...] | None:
