@@ -18,8 +18,8 @@ MOST_EDGES: Final = {True: 16_384, False: 4_096}
 """Edges of a tenant, told by established agents and by newcomers: invented agents push out no honest one's."""
 MOST_AGENTS: Final = {True: 8_192, False: 2_048}
 """Agents of a tenant of which something is remembered beside their edges, likewise."""
-MOST_CREDENTIALS: Final = 8_192
-"""Credentials of a tenant whose users are remembered."""
+MOST_CREDENTIALS: Final = {True: 8_192, False: 2_048}
+"""Credentials of a tenant whose users are remembered: those an established agent used, and those of newcomers only."""
 MOST_USERS: Final = 64
 """Agents of a credential that are remembered."""
 MOST_LOOKS: Final = 1_024
@@ -70,7 +70,7 @@ class SpreadingFinding(NamedTuple):
 class DelegationGraph:
     """The graph of one tenant; every table has a cap and forgets what was told longest ago.
 
-    Memory: at most some 20,000 edges of about 1 kB, 10,000 agents, 8,192 credentials and 4,096 findings.
+    Memory: at most some 20,000 edges of about 1 kB, 10,000 agents, 10,000 credentials and 5,000 findings.
 
     Attributes
     ----------
@@ -88,7 +88,9 @@ class DelegationGraph:
     agents: dict[bool, OrderedDict[str, KnownAgent]] = field(
         default_factory=lambda: {True: OrderedDict(), False: OrderedDict()}
     )
-    credentials: OrderedDict[str, dict[str, Tiding]] = field(default_factory=OrderedDict)
+    credentials: dict[bool, OrderedDict[str, dict[str, Tiding]]] = field(
+        default_factory=lambda: {True: OrderedDict(), False: OrderedDict()}
+    )
     found: OrderedDict[str, SpreadingFinding] = field(default_factory=OrderedDict)
     of_agent: defaultdict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
     counts: Counter[str] = field(default_factory=Counter)
@@ -166,12 +168,15 @@ class DelegationGraph:
     def use(self, tiding: Tiding) -> dict[str, Tiding]:
         """Take up the use of a credential, and return its users with how each was told first, this one included."""
         self.now = max(self.now, tiding.at)
-        users = self.credentials.pop(tiding.other, None) or {}
-        self.credentials[tiding.other] = users
+        kind = tiding.established or tiding.other in self.credentials[True]
+        before = self.credentials[True].pop(tiding.other, None) or self.credentials[False].pop(tiding.other, None)
+        users: dict[str, Tiding] = {} if before is None else before
+        held = self.credentials[kind]
+        held[tiding.other] = users
         if tiding.agent_id not in users and len(users) < MOST_USERS:
             users[tiding.agent_id] = tiding
-        if len(self.credentials) > MOST_CREDENTIALS:
-            self.credentials.popitem(last=False)
+        if len(held) > MOST_CREDENTIALS[kind]:
+            held.popitem(last=False)
             self.counts["graph_credentials_evicted"] += 1
         return users
 

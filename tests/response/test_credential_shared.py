@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from detector.response.graph import MOST_CREDENTIALS
+from detector.response.joined import MOST_A_DAY
 from detector.schema.tiding import Tiding
 from tests.response.hearings import heard, stage, tiding
 
@@ -44,3 +46,22 @@ def test_the_finding_is_the_same_whoever_is_heard_first() -> None:
     (one,) = heard(stage(), use("a", 10.0), use("b", 20.0))
     (other,) = heard(stage(), use("b", 20.0), use("a", 10.0))
     assert one == other
+
+
+def test_a_flood_of_invented_credentials_pushes_out_none_of_an_established_agent() -> None:
+    """Newcomers' credentials have places of their own, and what left is counted."""
+    one = stage()
+    heard(one, use("a", 10.0))
+    most = MOST_CREDENTIALS[True]
+    heard(one, *(use(f"x{n}", 11.0, f"c{n}", established=False) for n in range(most)))
+    assert len(heard(one, use("b", 20.0))) == 1
+    assert one.take_counts()["graph_credentials_evicted"] == most - MOST_CREDENTIALS[False]
+
+
+def test_invented_agents_that_share_credentials_take_no_place_of_an_honest_finding() -> None:
+    """What newcomers have among themselves is counted apart."""
+    one = stage()
+    flood = [use(f"x{n}", 11.0, f"c{n // 2}", established=False) for n in range(2 * MOST_A_DAY + 10)]
+    assert len(heard(one, *flood)) == MOST_A_DAY
+    assert len(heard(one, use("a", 10.0), use("b", 20.0, established=False))) == 1
+    assert one.take_counts()["joint_findings_over_credential_shared"] == 5
