@@ -23,7 +23,7 @@ MOST_CREDENTIALS: Final = {True: 8_192, False: 2_048}
 MOST_USERS: Final = 64
 """Agents of a credential that are remembered."""
 MOST_LOOKS: Final = 1_024
-"""Calls of one agent that are looked through, those told last: many invented callers slow nobody."""
+"""Calls of one agent that are looked through, those first told last: many invented callers slow nobody."""
 MOST_FOUND: Final = 4_096
 """Findings of a tenant that may be part of a cascade."""
 
@@ -34,6 +34,7 @@ Key = tuple[str, str]
 class ToldEdge(NamedTuple):
     """A call of one agent by another: the event that told it, and when it was first told, and last.
 
+    `first_at` is as its event says; `first_by` is the partition's time then: it was no later, whatever the event says.
     `is_new`: the first time was news, and no more than :data:`KEPT_S` ago.
     """
 
@@ -41,6 +42,7 @@ class ToldEdge(NamedTuple):
     first_at: float
     last_at: float
     is_new: bool
+    first_by: float
 
     @property
     def key(self) -> Key:
@@ -121,15 +123,15 @@ class DelegationGraph:
         kind, key = tiding.established, (tiding.source, tiding.sink)
         before = self.edges[True].pop(key, None) or self.edges[False].pop(key, None)
         if before is None:
-            edge = ToldEdge(tiding, tiding.at, tiding.at, tiding.is_new)
+            edge = ToldEdge(tiding, tiding.at, tiding.at, tiding.is_new, tiding.by)
         else:
             first = min(before.first_at, tiding.at)
             # told by both sides, it is as new as the first of them said
-            edge = ToldEdge(before.tiding, first, max(before.last_at, tiding.at), before.is_new)
+            last, by = max(before.last_at, tiding.at), min(before.first_by, tiding.by)
+            edge = ToldEdge(before.tiding, first, last, before.is_new, by)
         self.edges[kind][key] = edge
         for table, end, other in ((self.out, key[0], key[1]), (self.into, key[1], key[0])):
-            table[end].pop(other, None)
-            table[end][other] = None
+            table[end].setdefault(other)  # told again it keeps its place: who retells old calls hides no new one
         self._forget_old(kind)
         return edge
 
@@ -146,7 +148,7 @@ class DelegationGraph:
             _drop(self.into, key[1], key[0])
 
     def new_into(self, agent_id: str, span: tuple[float, float]) -> Iterator[ToldEdge]:
-        """Yield the new edges into an agent whose first time lies in a span, both ends included."""
+        """Yield the new edges into an agent whose first time may lie in a span, both ends included."""
         latest = islice(reversed(self.into.get(agent_id, {})), MOST_LOOKS)
         yield from self._new([(source, agent_id) for source in latest], span)
 
@@ -158,7 +160,7 @@ class DelegationGraph:
     def _new(self, keys: list[Key], span: tuple[float, float]) -> Iterator[ToldEdge]:
         for source, sink in keys:
             edge = self.edge(source, sink)
-            if edge is not None and edge.is_new and span[0] <= edge.first_at <= span[1]:
+            if edge is not None and edge.is_new and edge.first_at <= span[1] and edge.first_by >= span[0]:
                 yield edge
 
     def neighbours(self, agent_id: str) -> list[str]:

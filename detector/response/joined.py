@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -9,7 +10,7 @@ from detector.response import joint_findings
 from detector.response.breaker import KnownFleet
 from detector.response.cascade import cascade_of
 from detector.response.graph import DelegationGraph, SpreadingFinding
-from detector.response.lateral import paths_by
+from detector.response.lateral import WINDOW_S, paths_by
 from detector.response.stage import ResponseStage
 from detector.schema.alert import Alert
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from detector.response import chain
+    from detector.response.graph import ToldEdge
     from detector.response.ladder import Levels
     from detector.response.settings import ResponseSettings
     from detector.response.turn import StageDecision
@@ -143,12 +145,15 @@ class JoinedStage:
         """Return the findings that a tiding completes."""
         tenant = self._of(tiding.tenant)
         tenant.fleet.hear(tiding.partition, tiding.partition_agents)
+        before = tenant.graph.agent(tiding.agent_id)
         tenant.graph.know(tiding)
+        found = []
+        if tiding.is_critical and not (before is not None and before.is_critical):
+            # it may have been called before it was heard of
+            found = self._paths(tenant, list(tenant.graph.new_into(tiding.agent_id, _before(tiding))), tiding.at)
         if tiding.kind == "edge":
-            return self._moved(tenant, tiding)
-        if tiding.kind == "credential":
-            return self._shared(tenant, tiding)
-        return []
+            return found + self._moved(tenant, tiding)
+        return found + (self._shared(tenant, tiding) if tiding.kind == "credential" else [])
 
     def hear_again(self, heard: Alert | Tiding) -> None:
         """Take up what was heard before a restart: it was answered, and is not answered again."""
@@ -179,7 +184,10 @@ class JoinedStage:
 
     def _moved(self, tenant: JointTenant, tiding: Tiding) -> list[Alert]:
         edge = tenant.graph.connect(tiding)
-        if "lateral_path" not in self._finds or not tiding.is_new:
+        return self._paths(tenant, [edge], tiding.at) if tiding.is_new else []
+
+    def _paths(self, tenant: JointTenant, edges: list[ToldEdge], at: float) -> list[Alert]:
+        if "lateral_path" not in self._finds:
             return []
 
         def is_critical(agent_id: str) -> bool:
@@ -187,9 +195,10 @@ class JoinedStage:
             return agent_id in self._critical or (known is not None and known.is_critical)
 
         found = []
-        for path in paths_by(tenant.graph, edge, is_critical):
+        for path in (path for edge in edges for path in paths_by(tenant.graph, edge, is_critical)):
             last = path[-1]
-            if tenant.is_first(f"{'/'.join(last.key)}/{last.tiding.event_id}", JointKind(joint_findings.LATERAL), tiding.at):
+            key = f"{'/'.join(last.key)}/{last.tiding.event_id}"
+            if tenant.is_first(key, JointKind(joint_findings.LATERAL), at):
                 found.append(joint_findings.lateral(path, self._profile_id))
         return found
 
@@ -223,3 +232,8 @@ class JoinedStage:
         key = tenant.key_of(step.found.uid for step in found.steps)
         counter = tenant.counter_of(key, JointKind(joint_findings.CASCADE), len(found.steps), alert.time)
         return None if counter is None else joint_findings.cascade(found, key, counter, alert)
+
+
+def _before(tiding: Tiding) -> tuple[float, float]:
+    """Return the span in which the last call of a path to somebody may lie who is heard of now."""
+    return tiding.at - WINDOW_S, math.inf

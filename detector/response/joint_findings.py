@@ -97,7 +97,8 @@ def lateral(path: Path, profile: str) -> Alert:
     steps = " -> ".join(named(one) for one in agents)
     wards = sorted({one for edge in path if (one := edge.tiding.on_behalf_of)})
     for_whom = f", on behalf of {', '.join(named(one) for one in wards[:MOST_NAMED])}" if wards else ""
-    spread = last.first_at - path[0].first_at
+    times = [edge.first_at for edge in path]
+    spread = max(times) - min(times)
     observed = f"{steps}: {len(path)} calls, each for the first time, within {spread:,.0f} s{for_whom}"
     place = JointPlace.of(last.tiding)._replace(agent_id=pivot, uid_of=f"{last.tiding.event_id}/{end}")
     if not last.tiding.is_caller:  # who was called told it: what its event says of itself is not the caller's
@@ -114,7 +115,8 @@ def lateral(path: Path, profile: str) -> Alert:
 
 def credential_shared(users: dict[str, Tiding], counter: int, profile: str) -> Alert:
     """Return the finding of a credential that several agents use: about the one that came last."""
-    told = sorted(users.values(), key=lambda one: (one.at, one.agent_id))
+    # by the partition's time: whoever takes a credential cannot come before its owner by backdating
+    told = sorted(users.values(), key=lambda one: (one.is_new, one.by, one.agent_id))
     first, last = told[0], told[-1]
     names = ", ".join(named(one.agent_id) for one in told[:MOST_NAMED])
     more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""

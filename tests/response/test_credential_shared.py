@@ -23,6 +23,14 @@ def test_a_credential_that_another_agent_uses_is_found() -> None:
     assert all(not act.about for act in found.evidence)
 
 
+def test_whoever_takes_a_credential_does_not_come_before_its_owner() -> None:
+    """Neither by a time of its own choice, nor where the owner is told again after a restart."""
+    (found,) = heard(stage(), use("a", 5_000.0, clock=5_000.0), use("b", 1_500.0, clock=5_100.0))
+    assert found.agent_id == "b"
+    (found,) = heard(stage(), use("a", 5_000.0, clock=5_000.0, is_new=False), use("b", 4_000.0, clock=4_000.0))
+    assert found.agent_id == "b"
+
+
 def test_agents_with_a_credential_each_are_silent() -> None:
     """And so is one agent that uses its own again."""
     assert heard(stage(), use("a", 10.0), use("b", 20.0, "2c3d"), use("a", 90_000.0, is_new=False)) == []
