@@ -21,7 +21,7 @@ Path = tuple["ToldEdge", ...]
 def paths_by(graph: DelegationGraph, edge: ToldEdge, is_critical: Callable[[str], bool]) -> list[Path]:
     """Return the chains of at least two new edges that a new edge completes, one a last edge.
 
-    The edges of a chain are new, may follow each other in time within :data:`WINDOW_S`, and meet no agent twice; the last
+    The edges of a chain are new, may follow each other within :data:`WINDOW_S`, and meet no agent twice; the last
     one ends at a critical agent and begins at one that was established before: a team that is all new is a deployment.
     A call counts as no later than its partition's time, and as late as that where its event says it was earlier than
     what led to it: whoever backdates an act leaves no chain by it.

@@ -32,8 +32,8 @@ class Tiding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     at : float
         When, epoch seconds: the event's time, no more than an hour before the partition's and not after it.
     clock : float
-        The partition's time then, which the event has no part in unless it is the latest: `at` may be earlier by as much
-        as its writer likes within the hour. 0 in tidings from before the field.
+        The partition's time then: within the hour before it, `at` is what the event's writer likes. 0 in tidings from
+        before the field.
     other : str
         Of an edge the other agent; of a credential a digest under the deployment's key.
     is_caller : bool
