@@ -24,8 +24,8 @@ MOST_USERS: Final = 64
 """Agents of a credential that are remembered."""
 MOST_LOOKS: Final = 1_024
 """Calls of one agent that are looked through, those first told last: many invented callers slow nobody."""
-MOST_FOUND: Final = 4_096
-"""Findings of a tenant that may be part of a cascade."""
+MOST_FOUND: Final = {True: 4_096, False: 1_024}
+"""Findings of a tenant that may be part of a cascade, of established agents and of newcomers."""
 
 Key = tuple[str, str]
 """Who calls, and who is called."""
@@ -66,6 +66,7 @@ class SpreadingFinding(NamedTuple):
     at: float
     detection: str
     evidence: Evidence | None
+    established: bool = True
 
 
 @dataclass(slots=True)
@@ -93,7 +94,9 @@ class DelegationGraph:
     credentials: dict[bool, OrderedDict[str, dict[str, Tiding]]] = field(
         default_factory=lambda: {True: OrderedDict(), False: OrderedDict()}
     )
-    found: OrderedDict[str, SpreadingFinding] = field(default_factory=OrderedDict)
+    found: dict[bool, OrderedDict[str, SpreadingFinding]] = field(
+        default_factory=lambda: {True: OrderedDict(), False: OrderedDict()}
+    )
     of_agent: defaultdict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
     counts: Counter[str] = field(default_factory=Counter)
     now: float = 0.0
@@ -167,6 +170,16 @@ class DelegationGraph:
         """Return who called an agent or was called by it, in a fixed order."""
         return sorted({*self.into.get(agent_id, ()), *self.out.get(agent_id, ())})
 
+    def circle(self, agent_id: str) -> int:
+        """Return how many others an agent has to do with, as far as nobody could have invented them.
+
+        Of an established agent those that it calls and established callers; of a newcomer all.
+        """
+        known, others = self.agent(agent_id), self.neighbours(agent_id)
+        if known is not None and not known.established:
+            return len(others)
+        return sum(one in self.agents[True] or (agent_id, one) in self.edges[True] for one in others)
+
     def use(self, tiding: Tiding) -> dict[str, Tiding]:
         """Take up the use of a credential, and return its users with how each was told first, this one included."""
         self.now = max(self.now, tiding.at)
@@ -184,20 +197,21 @@ class DelegationGraph:
 
     def note(self, one: SpreadingFinding) -> bool:
         """Take up a finding; tell whether it was not known."""
-        if one.uid in self.found:
+        if one.uid in self.found[True] or one.uid in self.found[False]:
             return False
+        held = self.found[one.established]
         self.now = max(self.now, one.at)
-        self.found[one.uid] = one
+        held[one.uid] = one
         self.of_agent[one.agent_id][one.uid] = None
-        if len(self.found) > MOST_FOUND:
-            uid, old = self.found.popitem(last=False)
+        if len(held) > MOST_FOUND[one.established]:
+            uid, old = held.popitem(last=False)
             _drop(self.of_agent, old.agent_id, uid)
             self.counts["graph_findings_evicted"] += 1
         return True
 
     def found_of(self, agent_id: str, span: tuple[float, float]) -> list[SpreadingFinding]:
         """Return the findings of an agent in a span, the earliest first."""
-        held = [self.found[uid] for uid in self.of_agent.get(agent_id, ())]
+        held = [self.found[True].get(uid) or self.found[False][uid] for uid in self.of_agent.get(agent_id, ())]
         return sorted((one for one in held if span[0] <= one.at <= span[1]), key=lambda one: (one.at, one.uid))
 
 

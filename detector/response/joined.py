@@ -222,7 +222,7 @@ class JoinedStage:
         tenant.fleet.hear(alert.partition, alert.partition_agents)
         one = SpreadingFinding(
             alert.finding_uid, alert.agent_id, alert.time, alert.detection,
-            alert.evidence[0] if alert.evidence else None,
+            alert.evidence[0] if alert.evidence else None, alert.established,
         )  # fmt: skip
         if not tenant.graph.note(one):
             return None
@@ -230,7 +230,8 @@ class JoinedStage:
         if found is None:
             return None
         key = tenant.key_of(step.found.uid for step in found.steps)
-        counter = tenant.counter_of(key, JointKind(joint_findings.CASCADE), len(found.steps), alert.time)
+        size = sum(step.found.established for step in found.steps)  # a crowd of newcomers is not what makes it grow
+        counter = tenant.counter_of(key, JointKind(joint_findings.CASCADE), size, alert.time)
         return None if counter is None else joint_findings.cascade(found, key, counter, alert)
 
 

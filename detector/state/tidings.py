@@ -195,6 +195,6 @@ def _tiding(state: Partition, batch: Batch, i: int, fact: tuple[Told, str, bool,
         is_new=is_new, established=_is_established(state, i), is_critical=is_critical,
         at=min(max(event.ts.timestamp(), clock - BACKDATED_S), clock), clock=clock, agent_type=event.agent_type,
         zone=event.zone, session_id=event.session_id, on_behalf_of=event.on_behalf_of, event_id=event.event_id,
-        topic=topic, partition=partition, offset=offset, line=line, event_kind=event.kind, name=event.name, target=event.target,
-        outcome=event.outcome, partition_agents=int(known[FLEET_AGENTS]),
+        topic=topic, partition=partition, offset=offset, line=line, event_kind=event.kind, name=event.name,
+        target=event.target, outcome=event.outcome, partition_agents=int(known[FLEET_AGENTS]),
     )  # fmt: skip
