@@ -58,6 +58,13 @@ class KnownAgent(NamedTuple):
     last_at: float
 
 
+class Reached(NamedTuple):
+    """A time that was told, epoch seconds, and by whom."""
+
+    at: float = 0.0
+    agent_id: str = ""
+
+
 class SpreadingFinding(NamedTuple):
     """A finding that may be part of a cascade."""
 
@@ -79,8 +86,8 @@ class DelegationGraph:
     ----------
     counts : Counter of str
         What was forgotten for want of room, by what.
-    now : float
-        The latest time that was told, epoch seconds.
+    latest : dict of bool to (Reached, Reached)
+        The latest time that established agents told, and newcomers, and the latest that another one of them did.
     """
 
     edges: dict[bool, OrderedDict[Key, ToldEdge]] = field(
@@ -99,7 +106,9 @@ class DelegationGraph:
     )
     of_agent: defaultdict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
     counts: Counter[str] = field(default_factory=Counter)
-    now: float = 0.0
+    latest: dict[bool, tuple[Reached, Reached]] = field(
+        default_factory=lambda: {True: (Reached(), Reached()), False: (Reached(), Reached())}
+    )
 
     def edge(self, source: str, sink: str) -> ToldEdge | None:
         """Return the edge from one agent to another, None if there is none."""
@@ -108,14 +117,24 @@ class DelegationGraph:
 
     def know(self, tiding: Tiding) -> None:
         """Take up what an agent's own event says of it."""
-        self.now = max(self.now, tiding.at)
         agent, kind = tiding.agent_id, tiding.established
+        self._reach(kind, Reached(tiding.at, agent))
         before = self.agents[True].pop(agent, None) or self.agents[False].pop(agent, None)
         last = tiding.at if before is None else max(tiding.at, before.last_at)
         self.agents[kind][agent] = KnownAgent(kind, tiding.is_critical, last)
         while len(self.agents[kind]) > MOST_AGENTS[kind]:
             self.agents[kind].popitem(last=False)
             self.counts["graph_agents_evicted"] += 1
+
+    def _reach(self, kind: bool, told: Reached) -> None:
+        first, second = self.latest[kind]
+        if told.agent_id == first.agent_id:
+            first = max(first, told)
+        elif told.at > first.at:
+            first, second = told, first
+        else:
+            second = max(second, told)
+        self.latest[kind] = first, second
 
     def agent(self, agent_id: str) -> KnownAgent | None:
         """Return what is known of an agent, None if it told nothing."""
@@ -139,11 +158,11 @@ class DelegationGraph:
         return edge
 
     def _forget_old(self, kind: bool) -> None:
-        held = self.edges[kind]
+        held, now = self.edges[kind], self.latest[kind][1].at  # that two agents told: one from 2099 ages no call
         while held:
             key, edge = next(iter(held.items()))
             is_full = len(held) > MOST_EDGES[kind]
-            if not is_full and edge.last_at >= self.now - KEPT_S:
+            if not is_full and edge.last_at >= now - KEPT_S:
                 return
             self.counts["graph_edges_evicted"] += is_full
             del held[key]
@@ -182,7 +201,6 @@ class DelegationGraph:
 
     def use(self, tiding: Tiding) -> dict[str, Tiding]:
         """Take up the use of a credential, and return its users with how each was told first, this one included."""
-        self.now = max(self.now, tiding.at)
         kind = tiding.established or tiding.other in self.credentials[True]
         before = self.credentials[True].pop(tiding.other, None) or self.credentials[False].pop(tiding.other, None)
         users: dict[str, Tiding] = {} if before is None else before
@@ -200,7 +218,6 @@ class DelegationGraph:
         if one.uid in self.found[True] or one.uid in self.found[False]:
             return False
         held = self.found[one.established]
-        self.now = max(self.now, one.at)
         held[one.uid] = one
         self.of_agent[one.agent_id][one.uid] = None
         if len(held) > MOST_FOUND[one.established]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from detector.response.graph import MOST_EDGES, MOST_LOOKS
+from detector.response.graph import KEPT_S, MOST_EDGES, MOST_LOOKS
 from detector.response.joined import MOST_A_DAY
 from detector.response.lateral import MOST_STEPS, WINDOW_S
 from detector.schema.tiding import Tiding
@@ -111,6 +111,23 @@ def test_a_flood_of_newcomers_pushes_out_no_established_call() -> None:
     heard(one, *(tiding(f"x{n}", f"y{n}", 1_001.0, established=False) for n in range(most + 10)))
     assert len(heard(one, last)) == 1
     assert one.take_counts()["graph_edges_evicted"] == 10
+
+
+@pytest.mark.parametrize("established", [True, False], ids=["established", "newcomer"])
+def test_an_agent_from_another_century_makes_nobody_forget(established: bool) -> None:
+    """Two agents must tell of two days later before a call is forgotten, and newcomers tell only their own time."""
+    late = [tiding("x", f"y{n}", 4e9 + n, established=established) for n in range(3)]
+    assert len(heard(stage(), *late, *chain("mail", "planner", "vault"))) == 1
+    first, last = chain("mail", "planner", "vault")
+    assert len(heard(stage(), first, *late, last)) == 1
+
+
+def test_a_call_is_forgotten_when_the_tenant_is_two_days_further() -> None:
+    """It was not told again on either of them."""
+    one = stage()
+    later = 2_000.0 + KEPT_S
+    heard(one, tiding("mail", "planner", 1_000.0), tiding("a", "b", later), tiding("c", "d", later))
+    assert set(one._tenants["acme"].graph.edges[True]) == {("a", "b"), ("c", "d")}
 
 
 def test_a_crowd_of_callers_hides_no_path() -> None:
