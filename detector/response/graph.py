@@ -20,8 +20,8 @@ MOST_AGENTS: Final = {True: 8_192, False: 2_048}
 """Agents of a tenant of which something is remembered beside their edges, likewise."""
 MOST_CREDENTIALS: Final = {True: 8_192, False: 2_048}
 """Credentials of a tenant whose users are remembered: those an established agent used, and those of newcomers only."""
-MOST_USERS: Final = 64
-"""Agents of a credential that are remembered."""
+MOST_USERS: Final = {True: 64, False: 8}
+"""Agents of a credential that are remembered, likewise: invented ones with long names fill no memory."""
 MOST_LOOKS: Final = 1_024
 """Calls of one agent that are looked through, those first told last: many invented callers slow nobody."""
 MOST_FOUND: Final = {True: 4_096, False: 1_024}
@@ -206,7 +206,7 @@ class DelegationGraph:
         users: dict[str, Tiding] = {} if before is None else before
         held = self.credentials[kind]
         held[tiding.other] = users
-        if tiding.agent_id not in users and len(users) < MOST_USERS:
+        if tiding.agent_id not in users and len(users) < MOST_USERS[kind]:
             users[tiding.agent_id] = tiding
         if len(held) > MOST_CREDENTIALS[kind]:
             held.popitem(last=False)

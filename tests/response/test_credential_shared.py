@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from detector.response.graph import MOST_CREDENTIALS
+from detector.response.graph import MOST_CREDENTIALS, MOST_USERS
 from detector.response.joined import MOST_A_DAY
 from detector.schema.tiding import Tiding
 from tests.response.hearings import heard, stage, tiding
@@ -64,6 +64,17 @@ def test_a_flood_of_invented_credentials_pushes_out_none_of_an_established_agent
     heard(one, *(use(f"x{n}", 11.0, f"c{n}", established=False) for n in range(most)))
     assert len(heard(one, use("b", 20.0))) == 1
     assert one.take_counts()["graph_credentials_evicted"] == most - MOST_CREDENTIALS[False]
+
+
+def test_a_credential_of_newcomers_remembers_a_few_of_them_until_an_established_agent_uses_it() -> None:
+    """Invented users fill no memory, and keep nobody out of a finding."""
+    one = stage()
+    heard(one, *(use(f"x{n}", 10.0, established=False) for n in range(20)))
+    (users,) = one._tenants["acme"].graph.credentials[False].values()
+    assert len(users) == MOST_USERS[False]
+    heard(one, use("a", 20.0))
+    (users,) = one._tenants["acme"].graph.credentials[True].values()
+    assert "a" in users
 
 
 def test_invented_agents_that_share_credentials_take_no_place_of_an_honest_finding() -> None:
