@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from detector.errors import SetupError
 from detector.response.graph import KEPT_S
 from detector.response.joint_findings import LATERAL
-from detector.schema.alert import Alert
+from detector.schema.alert import Alert, Evidence
 from detector.schema.reading import read
 from detector.schema.tiding import Tiding, decode_tiding
 
@@ -21,6 +21,9 @@ MOST_MEMBERS: Final = 12
 MOST_BESIDE: Final = 24
 """Agents beside them: those with findings first, then those of new calls; the rest is counted."""
 FLEET: Final = "*"
+
+Place = tuple[str, int, int, int]
+"""Topic, partition, offset and line of an act."""
 
 
 class Neighbour(NamedTuple):
@@ -105,21 +108,36 @@ def _chosen(alerts: dict[str, Alert], finding: str) -> Alert:
 
 def _members(alert: Alert, tidings: list[Tiding], beside: list[Alert]) -> list[str]:
     """Return the agents of a finding in the order of its acts."""
-    calls = {one.event_id: one for one in tidings if one.kind == "edge"}
-    users = {one.event_id: one.agent_id for one in tidings if one.kind == "credential"}
-    owners = {one.evidence[0].event_id: one.agent_id for one in beside if one.evidence}
+    calls = {_told_by(one): one for one in tidings if one.kind == "edge"}
+    users = {_place(one): one.agent_id for one in tidings if one.kind == "credential"}
+    owners = {_place(act): one.agent_id for one in beside for act in one.evidence}
     found: dict[str, None] = {}
     for act in alert.evidence:
-        call = calls.get(act.event_id) if alert.detection == LATERAL else None
+        call = calls.get(_step(act)) if alert.detection == LATERAL else None
         if call is not None:
             found |= {call.source: None, call.sink: None}
-        elif act.event_id in owners and alert.agent_id == FLEET:
-            found[owners[act.event_id]] = None
-        elif act.event_id in users and alert.detection != LATERAL:
-            found[users[act.event_id]] = None
+        elif (place := _place(act)) in owners and alert.agent_id == FLEET:
+            found[owners[place]] = None
+        elif place in users and alert.detection != LATERAL:
+            found[users[place]] = None
     if alert.agent_id != FLEET and not (found and alert.detection == LATERAL):
         found[alert.agent_id] = None
     return list(found)[:MOST_MEMBERS]
+
+
+def _place(one: Evidence | Tiding) -> Place:
+    """Return where an act stands: its event id is what its writer likes, another's too."""
+    return one.topic, one.partition, one.offset, one.line
+
+
+def _step(act: Evidence) -> tuple[Place, bool]:
+    """Return the place of a call, and whether the caller told it: one event may tell of two."""
+    return _place(act), "peer_agent_id" in act.about
+
+
+def _told_by(call: Tiding) -> tuple[Place, bool]:
+    """Return the same of a tiding."""
+    return _place(call), call.is_caller
 
 
 def _around(alert: Alert, members: list[str], tidings: list[Tiding], beside: list[Alert]) -> Neighbourhood:
@@ -139,13 +157,13 @@ def _around(alert: Alert, members: list[str], tidings: list[Tiding], beside: lis
 
 def _calls(alert: Alert, tidings: list[Tiding]) -> dict[tuple[str, str], DrawnCall]:
     """Return the calls up to a finding's end, each as it was told first, in order of time."""
-    steps = {act.event_id: place + 1 for place, act in enumerate(alert.evidence)} if alert.detection == LATERAL else {}
+    steps = {_step(act): number + 1 for number, act in enumerate(alert.evidence)} if alert.detection == LATERAL else {}
     calls: dict[tuple[str, str], DrawnCall] = {}
-    for one in sorted(tidings, key=lambda each: (each.at, each.event_id)):
+    for one in sorted(tidings, key=lambda each: (each.at, each.event_id, each.source, each.sink)):
         key = (one.source, one.sink)
         if one.kind != "edge" or not alert.first_seen - KEPT_S <= one.at <= alert.last_seen:
             continue
-        step = steps.get(one.event_id, 0)
+        step = steps.get(_told_by(one), 0)
         if key not in calls or step:
             calls[key] = DrawnCall(*key, one.at, one.is_new or step > 0, step)
     return calls

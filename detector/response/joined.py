@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from detector.response import joint_findings
 from detector.response.breaker import KnownFleet
 from detector.response.cascade import cascade_of
 from detector.response.graph import DelegationGraph, SpreadingFinding
-from detector.response.lateral import paths_by
+from detector.response.lateral import WINDOW_S, paths_by
 from detector.response.stage import ResponseStage
 from detector.schema.alert import Alert
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from detector.response import chain
+    from detector.response.graph import ToldEdge
     from detector.response.ladder import Levels
     from detector.response.settings import ResponseSettings
     from detector.response.turn import StageDecision
@@ -26,12 +28,20 @@ if TYPE_CHECKING:
 
 DAY_S: Final = 86_400.0
 MOST_A_DAY: Final = 20
-"""Findings of one kind that are begun in a tenant's day; further ones are counted."""
+"""Findings of one kind that are begun in a tenant's day; further ones are counted. Findings of newcomers only have as
+many places of their own: invented agents take none from the honest fleet."""
 MOST_TOLD: Final = 1_024
 """Findings of a tenant that are remembered as told."""
 MOST_TENANTS: Final = 256
 """Tenants whose graph is kept: the one heard of longest ago is forgotten, at first of those of newcomers only."""
 OF_STAGE: Final = "response."
+
+
+class JointKind(NamedTuple):
+    """What is found, and whether an established agent has part in it."""
+
+    detection: str
+    established: bool = True
 
 
 class JointTenant:
@@ -42,17 +52,17 @@ class JointTenant:
         self.fleet = KnownFleet()
         self._told: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._cascades: OrderedDict[str, str] = OrderedDict()
-        self._begun: Counter[tuple[str, int]] = Counter()
+        self._begun: Counter[tuple[JointKind, int]] = Counter()
         self.counts: Counter[str] = Counter()
 
-    def is_first(self, key: str, kind: str, at: float) -> bool:
+    def is_first(self, key: str, kind: JointKind, at: float) -> bool:
         """Tell whether a finding is to be told for the first time, and may be; if so, it now is."""
         if key in self._told or not self._may_begin(kind, at):
             return False
         self._tell(key, 1, 1)
         return True
 
-    def counter_of(self, key: str, kind: str, size: int, at: float) -> int | None:
+    def counter_of(self, key: str, kind: JointKind, size: int, at: float) -> int | None:
         """Return the counter of the next record of a finding that grows: when it begins, and when it has doubled."""
         counter, before = self._told.get(key, (0, 0))
         if size < 2 * before or (not counter and not self._may_begin(kind, at)):
@@ -75,10 +85,10 @@ class JointTenant:
             self._cascades.popitem(last=False)
         return key
 
-    def _may_begin(self, kind: str, at: float) -> bool:
+    def _may_begin(self, kind: JointKind, at: float) -> bool:
         day = int(at // DAY_S)
         if self._begun[kind, day] >= MOST_A_DAY:
-            self.counts[f"joint_findings_over_{kind.removeprefix(OF_STAGE)}"] += 1
+            self.counts[f"joint_findings_over_{kind.detection.removeprefix(OF_STAGE)}"] += 1
             return False
         self._begun[kind, day] += 1
         for old in [one for one in self._begun if one[1] < day - 7]:
@@ -135,12 +145,15 @@ class JoinedStage:
         """Return the findings that a tiding completes."""
         tenant = self._of(tiding.tenant)
         tenant.fleet.hear(tiding.partition, tiding.partition_agents)
+        before = tenant.graph.agent(tiding.agent_id)
         tenant.graph.know(tiding)
+        found = []
+        if tiding.is_critical and not (before is not None and before.is_critical):
+            # it may have been called before it was heard of
+            found = self._paths(tenant, list(tenant.graph.new_into(tiding.agent_id, _before(tiding))), tiding.at)
         if tiding.kind == "edge":
-            return self._moved(tenant, tiding)
-        if tiding.kind == "credential":
-            return self._shared(tenant, tiding)
-        return []
+            return found + self._moved(tenant, tiding)
+        return found + (self._shared(tenant, tiding) if tiding.kind == "credential" else [])
 
     def hear_again(self, heard: Alert | Tiding) -> None:
         """Take up what was heard before a restart: it was answered, and is not answered again."""
@@ -171,7 +184,10 @@ class JoinedStage:
 
     def _moved(self, tenant: JointTenant, tiding: Tiding) -> list[Alert]:
         edge = tenant.graph.connect(tiding)
-        if "lateral_path" not in self._finds or not tiding.is_new:
+        return self._paths(tenant, [edge], tiding.at) if tiding.is_new else []
+
+    def _paths(self, tenant: JointTenant, edges: list[ToldEdge], at: float) -> list[Alert]:
+        if "lateral_path" not in self._finds:
             return []
 
         def is_critical(agent_id: str) -> bool:
@@ -179,9 +195,10 @@ class JoinedStage:
             return agent_id in self._critical or (known is not None and known.is_critical)
 
         found = []
-        for path in paths_by(tenant.graph, edge, is_critical):
+        for path in (path for edge in edges for path in paths_by(tenant.graph, edge, is_critical)):
             last = path[-1]
-            if tenant.is_first(f"{'/'.join(last.key)}/{last.tiding.event_id}", joint_findings.LATERAL, tiding.at):
+            key = f"{'/'.join(last.key)}/{last.tiding.event_id}"
+            if tenant.is_first(key, JointKind(joint_findings.LATERAL), at):
                 found.append(joint_findings.lateral(path, self._profile_id))
         return found
 
@@ -192,7 +209,8 @@ class JoinedStage:
         if not any(one.is_new for one in users.values()):
             tenant.known_as(f"credential/{tiding.other}")
             return []
-        counter = tenant.counter_of(f"credential/{tiding.other}", joint_findings.SHARED, len(users), tiding.at)
+        kind = JointKind(joint_findings.SHARED, any(one.established for one in users.values()))
+        counter = tenant.counter_of(f"credential/{tiding.other}", kind, len(users), tiding.at)
         return [] if counter is None else [joint_findings.credential_shared(users, counter, self._profile_id)]
 
     def _spread(self, alert: Alert) -> Alert | None:
@@ -204,7 +222,7 @@ class JoinedStage:
         tenant.fleet.hear(alert.partition, alert.partition_agents)
         one = SpreadingFinding(
             alert.finding_uid, alert.agent_id, alert.time, alert.detection,
-            alert.evidence[0] if alert.evidence else None,
+            alert.evidence[0] if alert.evidence else None, alert.established,
         )  # fmt: skip
         if not tenant.graph.note(one):
             return None
@@ -212,5 +230,11 @@ class JoinedStage:
         if found is None:
             return None
         key = tenant.key_of(step.found.uid for step in found.steps)
-        counter = tenant.counter_of(key, joint_findings.CASCADE, len(found.steps), alert.time)
+        size = sum(step.found.established for step in found.steps)  # a crowd of newcomers is not what makes it grow
+        counter = tenant.counter_of(key, JointKind(joint_findings.CASCADE), size, alert.time)
         return None if counter is None else joint_findings.cascade(found, key, counter, alert)
+
+
+def _before(tiding: Tiding) -> tuple[float, float]:
+    """Return the span in which the last call of a path to somebody may lie who is heard of now."""
+    return tiding.at - WINDOW_S, math.inf

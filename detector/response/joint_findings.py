@@ -10,13 +10,13 @@ from detector.schema.alert import OF_SEVERAL, Alert, Contribution, Evidence, Sev
 from detector.schema.shown import shown
 
 if TYPE_CHECKING:
-    from detector.response.cascade import Cascade
+    from detector.response.cascade import Cascade, CascadeStep
     from detector.response.lateral import Path
     from detector.schema.tiding import Tiding
 
 LATERAL, SHARED, CASCADE = OF_SEVERAL
 MOST_EVIDENCE: Final = 8
-"""Acts that an alert carries: of a longer chain the last ones, of a cascade the first."""
+"""Acts that an alert carries: of a longer chain the last ones; of a cascade those of the agents that it names."""
 MOST_NAMED: Final = 8
 """Agents that a sentence names."""
 MOST_LETTERS: Final = 64
@@ -97,7 +97,8 @@ def lateral(path: Path, profile: str) -> Alert:
     steps = " -> ".join(named(one) for one in agents)
     wards = sorted({one for edge in path if (one := edge.tiding.on_behalf_of)})
     for_whom = f", on behalf of {', '.join(named(one) for one in wards[:MOST_NAMED])}" if wards else ""
-    spread = last.first_at - path[0].first_at
+    times = [edge.first_at for edge in path]
+    spread = max(times) - min(times)
     observed = f"{steps}: {len(path)} calls, each for the first time, within {spread:,.0f} s{for_whom}"
     place = JointPlace.of(last.tiding)._replace(agent_id=pivot, uid_of=f"{last.tiding.event_id}/{end}")
     if not last.tiding.is_caller:  # who was called told it: what its event says of itself is not the caller's
@@ -114,7 +115,8 @@ def lateral(path: Path, profile: str) -> Alert:
 
 def credential_shared(users: dict[str, Tiding], counter: int, profile: str) -> Alert:
     """Return the finding of a credential that several agents use: about the one that came last."""
-    told = sorted(users.values(), key=lambda one: (one.at, one.agent_id))
+    # by the partition's time: whoever takes a credential cannot come before its owner by backdating
+    told = sorted(users.values(), key=lambda one: (one.is_new, one.by, one.agent_id))
     first, last = told[0], told[-1]
     names = ", ".join(named(one.agent_id) for one in told[:MOST_NAMED])
     more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
@@ -132,6 +134,12 @@ def credential_shared(users: dict[str, Tiding], counter: int, profile: str) -> A
     return alert.model_copy(
         update={"finding_uid": finding_uid(last.tenant, FLEET, None, f"credential/{last.other}", SHARED, profile)}
     )
+
+
+def _first_named(steps: tuple[CascadeStep, ...]) -> list[CascadeStep]:
+    """Return the steps that are named, in order: the first, then those of established agents before newcomers'."""
+    ranked = sorted(range(len(steps)), key=lambda place: (place > 0, not steps[place].found.established, place))
+    return [steps[place] for place in sorted(ranked[:MOST_NAMED])]
 
 
 def cascade(found: Cascade, key: str, counter: int, alert: Alert) -> Alert:
@@ -152,7 +160,7 @@ def cascade(found: Cascade, key: str, counter: int, alert: Alert) -> Alert:
     steps = "; ".join(
         f"{named(step.found.agent_id)} ({step.found.detection})"
         + ("" if step.after is None else f" {step.found.at - step.after.at:,.0f} s after {named(step.after.agent_id)}")
-        for step in found.steps[:MOST_NAMED]
+        for step in _first_named(found.steps)
     )
     more = f"; and {len(found.steps) - MOST_NAMED} more" if len(found.steps) > MOST_NAMED else ""
     causes = Counter(step.found.detection for step in found.steps).most_common(3)
@@ -177,7 +185,8 @@ def cascade(found: Cascade, key: str, counter: int, alert: Alert) -> Alert:
         alert.tenant, FLEET, FLEET, None, None, root.uid, alert.partition, alert.partition_agents,
         established=True, counter=counter, uid_of=key,
     )  # fmt: skip
-    evidence = tuple(step.found.evidence for step in found.steps if step.found.evidence is not None)[:MOST_EVIDENCE]
+    named_ones = _first_named(tuple(step for step in found.steps if step.found.evidence is not None))
+    evidence = tuple(step.found.evidence for step in named_ones if step.found.evidence is not None)
     whole = _alert(place, heading, why, evidence or alert.evidence[:1], alert.profile)
     times = [step.found.at for step in found.steps]
     update = {"time": max(times), "first_seen": min(times), "last_seen": max(times), "events": len(times)}

@@ -21,8 +21,10 @@ Path = tuple["ToldEdge", ...]
 def paths_by(graph: DelegationGraph, edge: ToldEdge, is_critical: Callable[[str], bool]) -> list[Path]:
     """Return the chains of at least two new edges that a new edge completes, one a last edge.
 
-    The edges of a chain are new, follow each other in time within :data:`WINDOW_S`, and meet no agent twice; the last
+    The edges of a chain are new, may follow each other within :data:`WINDOW_S`, and meet no agent twice; the last
     one ends at a critical agent and begins at one that was established before: a team that is all new is a deployment.
+    A call counts as no later than its partition's time, and as late as that where its event says it was earlier than
+    what led to it: whoever backdates an act leaves no chain by it.
 
     Parameters
     ----------
@@ -39,7 +41,10 @@ def paths_by(graph: DelegationGraph, edge: ToldEdge, is_critical: Callable[[str]
     before = _leading_to(graph, edge)
     found = []
     for rest in _reaching(graph, edge, is_critical, {source, sink}):
-        path = (*before, edge, *rest)[-MOST_STEPS:]
+        leading = before
+        while leading and not _is_within((*leading, edge, *rest)[-MOST_STEPS:]):
+            leading = leading[1:]  # the rest is a path, whatever led to it a day before
+        path = (*leading, edge, *rest)[-MOST_STEPS:]
         last = graph.agent(path[-1].key[0])
         if len(path) >= 2 and last is not None and last.established and _is_within(path):
             found.append(path)
@@ -56,7 +61,7 @@ def _leading_to(graph: DelegationGraph, edge: ToldEdge) -> Path:
     path: list[ToldEdge] = []
     met, first = {*edge.key}, edge
     while len(path) < MOST_STEPS - 1:
-        span = (edge.first_at - WINDOW_S, first.first_at)
+        span = (edge.first_at - WINDOW_S, first.first_by)
         steps = [one for one in graph.new_into(first.key[0], span) if one.key[0] not in met]
         if not steps:
             break

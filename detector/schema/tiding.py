@@ -31,6 +31,9 @@ class Tiding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
         Whose event it is.
     at : float
         When, epoch seconds: the event's time, no more than an hour before the partition's and not after it.
+    clock : float
+        The partition's time then: within the hour before it, `at` is what the event's writer likes. 0 in tidings from
+        before the field.
     other : str
         Of an edge the other agent; of a credential a digest under the deployment's key.
     is_caller : bool
@@ -60,6 +63,7 @@ class Tiding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     line: int
     event_kind: str
     name: str
+    clock: float = 0.0
     other: str = ""
     agent_type: str = "default"
     zone: str | None = None
@@ -72,6 +76,11 @@ class Tiding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     established: bool = False
     is_critical: bool = False
     partition_agents: int = 0
+
+    @property
+    def by(self) -> float:
+        """When it had happened at the latest, epoch seconds."""
+        return max(self.at, self.clock)
 
     @property
     def source(self) -> str:

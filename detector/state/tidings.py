@@ -193,8 +193,8 @@ def _tiding(state: Partition, batch: Batch, i: int, fact: tuple[Told, str, bool,
     return Tiding(
         kind=kind, tenant=event.tenant or DEFAULT_TENANT, agent_id=event.agent_id, other=other, is_caller=is_caller,
         is_new=is_new, established=_is_established(state, i), is_critical=is_critical,
-        at=min(max(event.ts.timestamp(), clock - BACKDATED_S), clock), agent_type=event.agent_type, zone=event.zone,
-        session_id=event.session_id, on_behalf_of=event.on_behalf_of, event_id=event.event_id, topic=topic,
-        partition=partition, offset=offset, line=line, event_kind=event.kind, name=event.name, target=event.target,
-        outcome=event.outcome, partition_agents=int(known[FLEET_AGENTS]),
+        at=min(max(event.ts.timestamp(), clock - BACKDATED_S), clock), clock=clock, agent_type=event.agent_type,
+        zone=event.zone, session_id=event.session_id, on_behalf_of=event.on_behalf_of, event_id=event.event_id,
+        topic=topic, partition=partition, offset=offset, line=line, event_kind=event.kind, name=event.name,
+        target=event.target, outcome=event.outcome, partition_agents=int(known[FLEET_AGENTS]),
     )  # fmt: skip

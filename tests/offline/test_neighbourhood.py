@@ -16,7 +16,8 @@ from detector.offline.neighbourhood import MOST_BESIDE, heard_in, neighbourhood
 from detector.schema.alert import Alert
 from detector.schema.tiding import Tiding, encode_tiding
 from tests.offline.together import scene
-from tests.response.hearings import tiding
+from tests.response.hearings import heard as hear
+from tests.response.hearings import stage, tiding
 from tests.sinks.alerts import make
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +35,25 @@ def test_the_agents_of_a_path_come_first_in_its_order() -> None:
     assert [one.agent_id for one in drawn.agents if one.is_critical] == ["vault"]
     steps = {one.step: (one.source, one.sink) for one in drawn.calls if one.step}
     assert steps == {1: ("mail-reader", "planner"), 2: ("planner", "vault")}
+
+
+def test_an_event_that_takes_anothers_id_is_no_step_of_a_path() -> None:
+    """Ids are what their writers like: an act is known by where it stands."""
+    news = [tiding("mail", "planner", 1_000.0), tiding("planner", "vault", 1_060.0)]
+    (path,) = hear(stage(), *news)
+    liar = tiding("innocent", "vault", 1_001.0, event_id=news[1].event_id, partition=1)
+    drawn = neighbourhood([*news, liar, path], path.finding_uid)
+    assert [one.agent_id for one in drawn.agents if one.is_member] == ["mail", "planner", "vault"]
+    assert [one.step for one in drawn.calls if one.source == "innocent"] == [0]
+
+
+def test_one_event_may_be_two_steps_of_a_path() -> None:
+    """It says who had it done, and whom it called."""
+    news = [tiding("planner", other, 1_000.0, event_id="e", is_caller=other == "vault") for other in ("mail", "vault")]
+    (path,) = hear(stage(), *news)
+    drawn = neighbourhood([*news, path], path.finding_uid)
+    assert [one.agent_id for one in drawn.agents if one.is_member] == ["mail", "planner", "vault"]
+    assert [(one.step, one.source) for one in drawn.calls] == [(1, "mail"), (2, "planner")]
 
 
 def test_a_picture_is_the_same_in_whatever_order_its_facts_are_heard() -> None:

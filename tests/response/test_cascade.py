@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from detector.response.cascade import LAG_S, RARE, cascade_of
-from detector.response.graph import DelegationGraph, SpreadingFinding
+from detector.response.cascade import LAG_S, MOST_MEMBERS, RARE, cascade_of
+from detector.response.graph import MOST_FOUND, DelegationGraph, SpreadingFinding
 from detector.response.joined import JoinedStage
 from detector.schema.alert import Alert
 from tests.response.hearings import heard, incidents, stage, tiding
@@ -114,3 +114,52 @@ def test_a_cascade_is_heard_again_without_being_told_again() -> None:
     for one in found[:4]:
         again.hear_again(one)
     assert incidents(again, found[4:]) == whole[1:]
+
+
+def invented(count: int, at: float = 1_000.0) -> list[Alert]:
+    """Return findings about agents that somebody invented."""
+    return [finding(f"!{n}", at + n / 100.0, established=False) for n in range(count)]
+
+
+SPREAD = [finding(agent, 1_000.0 + 60.0 * step) for step, agent in enumerate("abc")]
+
+
+def test_invented_agents_with_findings_hide_no_cascade() -> None:
+    """They are no part of the fleet that chance is reckoned from, and push out no finding of it."""
+    assert len(incidents(connected("ab", "bc"), [*invented(FLEET), *SPREAD])) == 1
+    assert len(incidents(connected("ab", "bc"), [*SPREAD[:2], *invented(MOST_FOUND[True]), SPREAD[2]])) == 1
+
+
+@pytest.mark.parametrize("is_caller", [True, False], ids=["as they say", "as the called one says"])
+def test_invented_callers_hide_no_cascade(is_caller: bool) -> None:
+    """Hundreds of them make no agent one that everybody calls."""
+    one = connected("ab", "bc")
+    calls = [(f"!{n}", agent) for n in range(2 * FLEET) for agent in "abc"]
+    for caller, called in calls:
+        who = (caller, called) if is_caller else (called, caller)
+        heard(one, tiding(*who, 100.0, is_caller=is_caller, established=not is_caller, partition_agents=FLEET))
+    assert len(incidents(one, SPREAD)) == 1
+
+
+def test_invented_members_crowd_nobody_out_and_come_between_no_two() -> None:
+    """However many call the first one, who has findings is told, each behind the one it followed."""
+    one = connected("ab", "bc", "cd")
+    calls = [(f"!{n}", agent) for n in range(2 * MOST_MEMBERS) for agent in "abcd"]
+    heard(one, *(tiding(*call, 100.0, established=False, partition_agents=FLEET) for call in calls))
+    told = incidents(one, [SPREAD[0], *invented(2 * MOST_MEMBERS), *SPREAD[1:], finding("d", 1_180.0)])
+    assert [record.events for record in told] == [2 + MOST_MEMBERS, 4 + MOST_MEMBERS]
+    for each in ("b (behaviour.session) 60 s after a", "c (behaviour.session) 60 s after b"):
+        assert each in told[-1].contributions[0].observed
+
+
+def test_newcomers_make_no_cascade_among_themselves() -> None:
+    """Whoever invents three agents that call each other takes no place of a finding."""
+    one = connected("ab", "bc", established=False)
+    assert incidents(one, [each.model_copy(update={"established": False}) for each in SPREAD]) == []
+
+
+def test_a_newcomer_may_begin_a_cascade() -> None:
+    """An intruder is one: two established agents follow it."""
+    first, *rest = SPREAD
+    (told,) = incidents(connected("ab", "bc"), [first.model_copy(update={"established": False}), *rest])
+    assert told.title.startswith("Findings spread from a over 3 agents")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from detector.response.graph import MOST_CREDENTIALS, MOST_USERS
+from detector.response.joined import MOST_A_DAY
 from detector.schema.tiding import Tiding
 from tests.response.hearings import heard, stage, tiding
 
@@ -19,6 +21,14 @@ def test_a_credential_that_another_agent_uses_is_found() -> None:
     assert (found.detection, found.agent_id, found.severity) == ("response.credential_shared", "b", "medium")
     assert found.title == "b uses a credential of a"
     assert all(not act.about for act in found.evidence)
+
+
+def test_whoever_takes_a_credential_does_not_come_before_its_owner() -> None:
+    """Neither by a time of its own choice, nor where the owner is told again after a restart."""
+    (found,) = heard(stage(), use("a", 5_000.0, clock=5_000.0), use("b", 1_500.0, clock=5_100.0))
+    assert found.agent_id == "b"
+    (found,) = heard(stage(), use("a", 5_000.0, clock=5_000.0, is_new=False), use("b", 4_000.0, clock=4_000.0))
+    assert found.agent_id == "b"
 
 
 def test_agents_with_a_credential_each_are_silent() -> None:
@@ -44,3 +54,33 @@ def test_the_finding_is_the_same_whoever_is_heard_first() -> None:
     (one,) = heard(stage(), use("a", 10.0), use("b", 20.0))
     (other,) = heard(stage(), use("b", 20.0), use("a", 10.0))
     assert one == other
+
+
+def test_a_flood_of_invented_credentials_pushes_out_none_of_an_established_agent() -> None:
+    """Newcomers' credentials have places of their own, and what left is counted."""
+    one = stage()
+    heard(one, use("a", 10.0))
+    most = MOST_CREDENTIALS[True]
+    heard(one, *(use(f"x{n}", 11.0, f"c{n}", established=False) for n in range(most)))
+    assert len(heard(one, use("b", 20.0))) == 1
+    assert one.take_counts()["graph_credentials_evicted"] == most - MOST_CREDENTIALS[False]
+
+
+def test_a_credential_of_newcomers_remembers_a_few_of_them_until_an_established_agent_uses_it() -> None:
+    """Invented users fill no memory, and keep nobody out of a finding."""
+    one = stage()
+    heard(one, *(use(f"x{n}", 10.0, established=False) for n in range(20)))
+    (users,) = one._tenants["acme"].graph.credentials[False].values()
+    assert len(users) == MOST_USERS[False]
+    heard(one, use("a", 20.0))
+    (users,) = one._tenants["acme"].graph.credentials[True].values()
+    assert "a" in users
+
+
+def test_invented_agents_that_share_credentials_take_no_place_of_an_honest_finding() -> None:
+    """What newcomers have among themselves is counted apart."""
+    one = stage()
+    flood = [use(f"x{n}", 11.0, f"c{n // 2}", established=False) for n in range(2 * MOST_A_DAY + 10)]
+    assert len(heard(one, *flood)) == MOST_A_DAY
+    assert len(heard(one, use("a", 10.0), use("b", 20.0, established=False))) == 1
+    assert one.take_counts()["joint_findings_over_credential_shared"] == 5

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from detector.response.graph import MOST_EDGES, MOST_LOOKS
+from detector.response.graph import KEPT_S, MOST_EDGES, MOST_LOOKS
 from detector.response.joined import MOST_A_DAY
 from detector.response.lateral import MOST_STEPS, WINDOW_S
 from detector.schema.tiding import Tiding
@@ -113,12 +113,67 @@ def test_a_flood_of_newcomers_pushes_out_no_established_call() -> None:
     assert one.take_counts()["graph_edges_evicted"] == 10
 
 
+@pytest.mark.parametrize("established", [True, False], ids=["established", "newcomer"])
+def test_an_agent_from_another_century_makes_nobody_forget(established: bool) -> None:
+    """Two agents must tell of two days later before a call is forgotten, and newcomers tell only their own time."""
+    late = [tiding("x", f"y{n}", 4e9 + n, established=established) for n in range(3)]
+    assert len(heard(stage(), *late, *chain("mail", "planner", "vault"))) == 1
+    first, last = chain("mail", "planner", "vault")
+    assert len(heard(stage(), first, *late, last)) == 1
+
+
+def test_a_call_is_forgotten_when_the_tenant_is_two_days_further() -> None:
+    """It was not told again on either of them."""
+    one = stage()
+    later = 2_000.0 + KEPT_S
+    heard(one, tiding("mail", "planner", 1_000.0), tiding("a", "b", later), tiding("c", "d", later))
+    assert set(one._tenants["acme"].graph.edges[True]) == {("a", "b"), ("c", "d")}
+
+
 def test_a_crowd_of_callers_hides_no_path() -> None:
     """Of an agent the calls told last are looked through: the path is found, whoever of them begins it."""
     one = stage()
     crowd = [tiding(f"x{n}", "planner", 1_000.0, established=False) for n in range(2 * MOST_LOOKS)]
     (found,) = heard(one, *crowd, tiding("planner", "vault", 1_060.0))
     assert (found.agent_id, found.evidence[-1].about["peer_agent_id"]) == ("planner", "vault")
+
+
+def test_callers_that_are_told_again_hide_no_new_one() -> None:
+    """A call told every day keeps its place among those looked through: it was first told long ago."""
+    one, later = stage(), 100_000.0
+    crowd = [f"x{n}" for n in range(MOST_LOOKS)]
+    heard(one, *(tiding(each, "planner", 1_000.0, established=False) for each in crowd))
+    heard(one, tiding("mail", "planner", later))
+    heard(one, *(tiding(each, "planner", later + 1.0, established=False, is_new=False) for each in crowd))
+    assert len(heard(one, tiding("planner", "vault", later + 60.0))) == 1
+
+
+def test_a_backdated_call_is_part_of_a_path_all_the_same() -> None:
+    """An event that says it came before what led to it counts by its partition's clock."""
+    first, last = tiding("mail", "planner", 5_000.0, clock=5_000.0), tiding("planner", "vault", 1_500.0, clock=5_100.0)
+    (found,) = heard(stage(), first, last)
+    assert found.agent_id == "planner"
+    assert "within 3,500 s" in found.contributions[0].observed
+    assert heard(stage(), first, tiding("planner", "vault", 1_500.0, clock=1_500.0)) == []
+
+
+def test_what_led_to_a_path_a_day_before_hides_it_in_no_order() -> None:
+    """The calls of a day are the path, also where the one in the middle is heard last."""
+    news = [tiding("desk", "mail", 0.0), tiding("mail", "planner", 70_000.0), tiding("planner", "vault", 100_000.0)]
+    (straight,) = heard(stage(), *news)
+    (turned,) = heard(stage(), news[2], news[0], news[1])
+    assert turned == straight
+
+
+def test_an_agent_that_says_later_that_it_is_critical_ends_a_path() -> None:
+    """It is heard of when it acts, which may be because it was called; it is found once."""
+    said = tiding("ledger", "", 1_070.0, kind="standing", is_critical=True, is_new=False)
+    one = stage()
+    (found,) = heard(one, *chain("mail", "planner", "ledger"), said, said)
+    assert (found.agent_id, found.evidence[-1].about["peer_agent_id"]) == ("planner", "ledger")
+    late = tiding("ledger", "", 1_070.0 + WINDOW_S, kind="standing", is_critical=True, is_new=False)
+    assert heard(stage(), *chain("mail", "planner", "ledger"), late) == []
+    assert heard(stage(graph=("cascade",)), *chain("mail", "planner", "ledger"), said) == []
 
 
 def test_a_tenant_has_at_most_so_many_paths_a_day() -> None:

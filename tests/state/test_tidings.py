@@ -32,6 +32,16 @@ def test_a_first_call_is_told_with_its_place() -> None:
     assert (one.topic, one.partition, one.offset, one.event_id, one.at) == ("events", 3, 1, "e-2", script.now)
 
 
+def test_a_call_that_says_it_is_older_is_told_with_the_partitions_time() -> None:
+    """It gains an hour at most, and nothing where order matters."""
+    script, pipeline = Script(), Pipeline(quick())
+    told(pipeline, script.event())
+    now = script.now
+    script.now -= 7_200.0
+    (one,) = told(pipeline, call(script))
+    assert (one.at, one.clock, one.by) == (now - 3_600.0, now, now)
+
+
 def test_a_call_is_told_again_after_a_day_and_is_no_news_then() -> None:
     """Between, it is not."""
     script, pipeline = Script(), Pipeline(quick())
