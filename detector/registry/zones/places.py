@@ -108,7 +108,7 @@ def object_name(kind: str, text: str) -> str:
     """Return a name for an object of Kubernetes; of a text that is no such name a digest tells it from others.
 
     >>> object_name("zone", "front"), object_name("zone", "Front_2")
-    ('zone-front', 'zone-front-2-deb39ab3')
+    ('zone-front', 'zone-front-2-3f02c85e')
     """
     if _DNS_LABEL.fullmatch(text) and len(text) <= 40:
         return f"{kind}-{text}"
