@@ -20,12 +20,17 @@ TWO := -n 2 --dist loadfile
 JUNIT_FILE = $(if $(JUNIT),--junitxml=$(JUNIT)/$(1).xml)
 # has no wheel, and only makes reports of the mutation tool that are not asked for
 WITHOUT_WHEEL := yattag
+# libraries of others that only tests ask, once `make libraries` was run: apart, or Faust would use what it finds there
+LIBRARIES := $(VENV)/libraries
+MADE := $(wildcard $(LIBRARIES)/.installed)
+ASKING = $(shell grep -rlx 'from tests.libraries import library' tests --include='test_*.py' | sort)
+LEFT_OUT = $(if $(MADE),$(addprefix --ignore=,$(ASKING)))
 EXTRAS := --extra gateway --extra local --extra notebooks --extra dev
 COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
   --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit rest lint bench redteam mutants chaos lock clean install notebooks site
+.PHONY: help demo test unit rest libraries kit lint bench redteam mutants chaos lock clean install notebooks site
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -38,13 +43,21 @@ test: $(STAMP) ## every test: unit, property, real Kafka, and the notebooks exec
 	@$(BIN)/detector kernels
 	@$(MAKE) --no-print-directory unit EXAMPLES=house
 	@$(MAKE) --no-print-directory rest
+	@$(if $(MADE),$(MAKE) --no-print-directory kit)
 
-unit: $(STAMP) ## the fast tests only, under a minute once kernels are compiled
-	HYPOTHESIS_PROFILE=$(EXAMPLES) $(BIN)/python -m pytest $(SPREAD) -m "$(UNIT)" $(call JUNIT_FILE,unit) $(PYTEST_ARGS)
+unit: $(STAMP) $(MADE) ## the fast tests only, under a minute once kernels are compiled
+	HYPOTHESIS_PROFILE=$(EXAMPLES) $(BIN)/python -m pytest $(SPREAD) -m "$(UNIT)" $(LEFT_OUT) \
+	  $(call JUNIT_FILE,unit) $(PYTEST_ARGS)
 
-rest: $(STAMP) # every test that `unit` leaves out, and the notebooks
-	$(BIN)/python -m pytest $(TWO) -m "not ($(UNIT))" $(call JUNIT_FILE,rest) $(PYTEST_ARGS)
+rest: $(STAMP) $(MADE) # every test that `unit` leaves out, and the notebooks
+	$(BIN)/python -m pytest $(TWO) -m "not ($(UNIT))" $(LEFT_OUT) $(call JUNIT_FILE,rest) $(PYTEST_ARGS)
 	$(MAKE) --no-print-directory notebooks
+
+libraries: $(LIBRARIES)/.installed ## LangChain and others that tests ask, installed apart: then `make test` does
+
+kit: $(LIBRARIES)/.installed ## the tests that ask those libraries, in a process of their own (seconds)
+	REQUIRE_KIT=1 DETECTOR_KIT_LIBRARIES=$(LIBRARIES) $(BIN)/python -m pytest $(ASKING) \
+	  $(call JUNIT_FILE,kit) $(PYTEST_ARGS)
 
 lint: $(STAMP) ## ruff, mypy --strict, the floors of the house, drift of docs/schema
 	$(BIN)/ruff check .
@@ -96,12 +109,21 @@ $(VENV)/.docs: $(STAMP) requirements-docs.lock
 	@$(PIP) install --quiet --require-hashes --no-deps --only-binary :all: -r requirements-docs.lock
 	@touch $@
 
-lock: $(STAMP) ## resolve pyproject.toml again into the four locks
+$(LIBRARIES)/.installed: $(STAMP) requirements-kit.lock
+	@echo "installing from requirements-kit.lock into $(LIBRARIES), hashes checked"
+	@rm -rf $(LIBRARIES)
+	@$(BIN)/python -m venv --without-pip $(LIBRARIES)
+	@$(PIP) --python $(LIBRARIES)/bin/python install --quiet --require-hashes --no-deps --only-binary :all: \
+	  -r requirements-kit.lock
+	@touch $@
+
+lock: $(STAMP) ## resolve pyproject.toml again into the five locks
 	$(COMPILE) $(EXTRAS) --output-file requirements.lock pyproject.toml
 	sed -i "/^$(WITHOUT_WHEEL)==/,/# via/d" requirements.lock
 	$(COMPILE) --build-deps-for wheel --constraint requirements.lock --output-file requirements-worker.lock pyproject.toml
 	$(COMPILE) --constraint requirements.lock --output-file requirements-edge.lock requirements-edge.in
 	$(COMPILE) --constraint requirements.lock --output-file requirements-docs.lock requirements-docs.in
+	$(COMPILE) --constraint requirements.lock --output-file requirements-kit.lock requirements-kit.in
 
 clean: ## remove what make made: .venv, caches, build
 	rm -rf $(VENV) build dist .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

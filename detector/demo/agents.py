@@ -9,7 +9,6 @@ session that works again. Everything but the model is real; it answers on loopba
 
 from __future__ import annotations
 
-import json
 import random
 import socket
 import sys
@@ -22,9 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-
-from detector.demo.agents_summary import AgentsSummary, Told, summary_table
+from detector.demo.agents_summary import AgentsSummary, Told
 from detector.demo.codex import CODEX
 from detector.demo.dialects import Call
 from detector.demo.errands import odd_act
@@ -67,37 +64,18 @@ class AgentsOptions:
 
     program: str = CODEX.source
     seed: int = 1
-    is_json: bool = False
     keep: Path | None = None
 
 
-def run_agents_demo(options: AgentsOptions) -> int:
-    """Return the exit status: 0 if the odd act alerted, the next calls were denied, and ordinary ones were not.
+@contextmanager
+def scene(options: AgentsOptions, say: Callable[[str], None]) -> Iterator[AgentScene]:
+    """Yield a scene whose broker runs and whose machine is connected; what was started ends with it.
 
     Raises
     ------
     SetupError
         A program is missing, or could not be made or started; no real Kafka can be had.
     """
-    console, began = Console(stderr=options.is_json), time.monotonic()
-
-    def say(text: str) -> None:
-        console.print(f"{time.monotonic() - began:5.0f} s  {text}", highlight=False, markup=False, soft_wrap=True)
-
-    with scene(options, say) as one:
-        summary = one.play()
-    console.print(summary_table(summary))
-    text = json.dumps(summary.as_dict(), indent=1)
-    if options.keep is not None:
-        (options.keep / "summary.json").write_text(text + "\n", encoding="utf-8")
-    if options.is_json:
-        sys.stdout.write(text + "\n")
-    return int(bool(summary.failures))
-
-
-@contextmanager
-def scene(options: AgentsOptions, say: Callable[[str], None]) -> Iterator[AgentScene]:
-    """Yield a scene whose broker runs and whose machine is connected; what was started ends with it."""
     with ExitStack() as stack:
         short = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dx-", ignore_cleanup_errors=True)))
         folder = short if options.keep is None else options.keep

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -17,8 +17,11 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     keep: Annotated[Path | None, typer.Option(help="Keep logs and summary in this folder.")] = None,
     agents: Annotated[
-        Literal["codex", "gemini-cli"] | None,
-        typer.Option(help="A real agent instead of a made-up fleet, through a real OpenTelemetry Collector."),
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="Real agents instead of a made-up fleet, through a real OpenTelemetry Collector: codex, gemini-cli.",
+        ),
     ] = None,
 ) -> None:
     """Watch a fleet, an attack, and the detector catching it.
@@ -34,16 +37,18 @@ def demo(
     agent, or time ran out; 2 if something could not be started.
 
     With `--agents` a real program, Codex CLI or Gemini CLI, is connected, works, does one odd thing and is denied its
-    next tool call. It needs Node.js and Go, fetches what it runs once, and needs no account: a script on loopback is
-    its model.
+    next tool call; `codex,gemini-cli` is both, one after the other. It needs Node.js and Go, fetches what it runs once,
+    and needs no account: a script on loopback is its model.
     """
     from detector.demo.run import DemoOptions, run_demo
 
     end_on_signals()
     if agents is not None:
-        from detector.demo.agents import AgentsOptions, run_agents_demo
+        from detector.demo.agents import AgentsOptions
+        from detector.demo.agents_run import named_programs, run_agents_demo
 
-        raise typer.Exit(run_agents_demo(AgentsOptions(program=agents, seed=seed, is_json=as_json, keep=keep)))
+        options = AgentsOptions(seed=seed, keep=keep)
+        raise typer.Exit(run_agents_demo(named_programs(agents), options, is_json=as_json))
     raise typer.Exit(run_demo(DemoOptions(seed=seed, has_view=view, is_json=as_json, keep=keep)))
 
 

@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from tests.project.sources import ROOT
 
-LOCKS = ["requirements.lock", "requirements-worker.lock", "requirements-edge.lock", "requirements-docs.lock"]
+LOCKS = ["requirements.lock", *(f"requirements-{part}.lock" for part in ("worker", "edge", "docs", "kit"))]
 
 
 def _pins(name: str) -> dict[str, Version]:
@@ -73,14 +73,23 @@ def test_the_edge_is_built_from_the_same_versions_and_none_of_the_learning_libra
     assert not {"numpy", "numba", "river", "scikit-learn", "faust-streaming", "aiokafka"} & set(edge)
 
 
-def test_the_site_is_built_beside_the_same_versions() -> None:
-    """It goes into the same environment: what both locks name is the same; what is asked for is there, in bounds."""
-    whole, site = _pins("requirements.lock"), _pins("requirements-docs.lock")
-    assert {name: whole[name] for name in site if name in whole} == {name: site[name] for name in site if name in whole}
-    lines = (ROOT / "requirements-docs.in").read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize("part", ["docs", "kit"])
+def test_the_site_and_the_tests_of_the_kit_stand_beside_the_same_versions(part: str) -> None:
+    """One process sees both locks: what both name is the same; what is asked for is there, in bounds."""
+    whole, other = _pins("requirements.lock"), _pins(f"requirements-{part}.lock")
+    shared = set(whole) & set(other)
+    assert {name: whole[name] for name in shared} == {name: other[name] for name in shared}
+    lines = (ROOT / f"requirements-{part}.in").read_text(encoding="utf-8").splitlines()
     asked = [Requirement(line) for line in lines if line and not line.startswith("#")]
     assert asked
-    assert all(one.specifier.contains(site[canonicalize_name(one.name)]) for one in asked)
+    assert all(one.specifier.contains(other[canonicalize_name(one.name)]) for one in asked)
+
+
+def test_every_lock_is_resolved_by_one_command() -> None:
+    """`make lock` writes each lock there is, and each that is there is looked at here."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"--output-file (\S+)", makefile)) == sorted(LOCKS)
+    assert sorted(path.name for path in ROOT.glob("requirements*.lock")) == sorted(LOCKS)
 
 
 def test_nothing_in_the_lock_must_be_built_from_source() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.project.sources import ROOT
+
+ASKS = "from tests.libraries import library\n"
 
 
 @pytest.fixture
@@ -102,15 +105,60 @@ def test_an_install_is_repeated_only_when_the_lock_changes(checkout: Path) -> No
     assert "pip" in _make(checkout, "--dry-run", "demo").stdout
 
 
+def _with_libraries(checkout: Path) -> Path:
+    """Return the stamp of libraries that were installed apart, younger than every lock."""
+    shutil.copy(ROOT / "requirements-kit.lock", checkout)
+    stamps = checkout / ".venv" / ".installed", checkout / ".venv" / "libraries" / ".installed"
+    for stamp in stamps:
+        stamp.parent.mkdir(parents=True)
+        stamp.touch()
+    for name in ("requirements.lock", "requirements-kit.lock", "pyproject.toml"):
+        os.utime(checkout / name, (1_000, 1_000))
+    return stamps[-1]
+
+
+@pytest.mark.integration
+def test_libraries_that_only_tests_ask_are_installed_when_somebody_says_so(checkout: Path) -> None:
+    """By hash, and not into what users get; without that word `make test` neither installs nor leaves out anything."""
+    shutil.copy(ROOT / "requirements-kit.lock", checkout)
+    plan = _make(checkout, "--dry-run", "test").stdout
+    assert "requirements-kit.lock" not in plan
+    assert "--ignore" not in plan
+    plan = _make(checkout, "--dry-run", "libraries").stdout
+    install = plan[plan.index("pip", plan.index("--without-pip")) :]
+    assert "--python .venv/libraries/bin/python install" in install
+    assert "--require-hashes --no-deps --only-binary :all:" in install
+
+
+@pytest.mark.integration
+def test_each_test_that_asks_a_library_runs_once_and_apart(checkout: Path) -> None:
+    """Where libraries were installed, the other parts leave out what `kit` runs; without a library it fails."""
+    shutil.copytree(ROOT / "tests", checkout / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    stamp = _with_libraries(checkout)
+    asking = {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py") if ASKS in path.read_text()}
+    assert len(asking) > 5
+    unit, rest, kit = (_make(checkout, "--dry-run", target).stdout for target in ("unit", "rest", "kit"))
+    for plan in (unit, rest):
+        assert set(re.findall(r"--ignore=(\S+)", plan)) == asking
+        assert "KIT" not in plan
+    assert set(re.findall(r"tests/\S+", kit)) == asking
+    assert "REQUIRE_KIT=1 DETECTOR_KIT_LIBRARIES=.venv/libraries " in kit
+    assert "directory kit" in _make(checkout, "--dry-run", "test").stdout
+    assert "pip" not in unit + rest + kit
+    os.utime(stamp, (500, 500))
+    assert all("-r requirements-kit.lock" in _make(checkout, "--dry-run", target).stdout for target in ("unit", "kit"))
+
+
 @pytest.mark.integration
 def test_what_a_change_must_pass_is_a_strict_script() -> None:
-    """``.ci/run`` is executable, stops at the first failure, and requires broker and rsyslog."""
+    """``.ci/run`` is executable, stops at the first failure, and requires broker, rsyslog and libraries."""
     script = ROOT / ".ci" / "run"
     text = script.read_text(encoding="utf-8")
     assert os.access(script, os.X_OK)
     assert "set -euo pipefail" in text
     assert "REQUIRE_KAFKA=1" in text
     assert "REQUIRE_RSYSLOG=1" in text
+    assert "REQUIRE_KIT=1" in text
     assert subprocess.run(["bash", "-n", str(script)], check=False).returncode == 0
 
 

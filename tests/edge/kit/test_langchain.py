@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.edge.kit.events import REDACTOR, Wire, recording
-from tests.edge.kit.libraries import library
+from tests.libraries import library
 
 library("langchain_core.callbacks")
 

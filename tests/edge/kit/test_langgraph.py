@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.edge.kit.events import Wire, recording
-from tests.edge.kit.libraries import library
+from tests.libraries import library
 
 library("langgraph.graph")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.edge.kit.events import Wire, recording
-from tests.edge.kit.libraries import library
+from tests.libraries import library
 
 library("mcp")
 

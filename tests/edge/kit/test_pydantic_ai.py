@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.edge.kit.events import REDACTOR, Wire, recording
-from tests.edge.kit.libraries import library
+from tests.libraries import library
 
 library("pydantic_ai")
 

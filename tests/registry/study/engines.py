@@ -1,4 +1,4 @@
-"""Policy engines of others that tests ask: Open Policy Agent as a program, Cedar as a wheel; skipped aloud without."""
+"""Policy engines of others that tests ask: Open Policy Agent as a program, skipped aloud without; Cedar as a wheel."""
 
 from __future__ import annotations
 
@@ -52,9 +52,8 @@ def ask_opa(folder: Path, questions: Sequence[Mapping[str, Any]]) -> list[bool]:
     return answers
 
 
-def ask_cedar(policies: str, questions: Sequence[Mapping[str, Any]]) -> list[bool]:
-    """Return what Cedar answers to each question."""
-    cedarpy = pytest.importorskip("cedarpy", reason="needs Cedar: pip install cedarpy")
+def ask_cedar(cedarpy: Any, policies: str, questions: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """Return what Cedar, a module, answers to each question."""
     asked = []
     for one in questions:
         context = {name: value for name, value in one.items() if name not in {"tenant", "agent_id", "at"}}

@@ -12,6 +12,7 @@ from detector.registry.study.cedar import policies_of
 from detector.registry.study.opa import ASKED, data_of, policy
 from detector.registry.study.usage import Usage
 from detector.schema.registry import RegistryEntry
+from tests.libraries import library
 from tests.registry.inventory import daily, entry, seen
 from tests.registry.study.engines import ask_cedar, ask_opa
 
@@ -83,7 +84,7 @@ def test_cedar_answers_as_the_entry_does_for_what_was_seen() -> None:
     usage = Usage(used, {one.agent_id: one for one in ENTRIES})
     policies = "\n".join(policies_of(ENTRIES, usage))
     cases = _questions()
-    answers = ask_cedar(policies, [question for *_, question in cases])
+    answers = ask_cedar(library("cedarpy"), policies, [question for *_, question in cases])
     for (one, field, value, _), answer in zip(cases, answers, strict=True):
         known = {"a-1": {"get_me", "P001"}, "a-3": {"x"}}.get(one.agent_id, set())
         judged = _expected(one, field, value)

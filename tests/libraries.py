@@ -1,4 +1,4 @@
-"""The libraries that the kit listens to: of this environment, or of the one that DETECTOR_KIT_LIBRARIES names."""
+"""Libraries of others that tests ask: of this environment, or of the one that DETECTOR_KIT_LIBRARIES names."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from typing import Any
 
 import pytest
 
-PACKAGES = (
-    "'langchain-core>=1.8,<2' 'langgraph>=1.2,<2' 'mcp>=2.3,<3' 'openai-agents>=0.24,<0.25' 'pydantic-ai-slim>=2.68,<3'"
-)
-HOW = f"python -m venv DIR; DIR/bin/pip install {PACKAGES}; DETECTOR_KIT_LIBRARIES=DIR"
+HOW = "`make kit` installs it apart and runs this test, or DETECTOR_KIT_LIBRARIES names an environment that has it"
 
 
 def library(module: str) -> Any:
     """Return a library's module; skip aloud where there is none, or fail if REQUIRE_KIT=1.
 
-    They are no part of the lock: more than forty packages that nothing else here needs. What this environment has too
-    comes from it, so the other should be of the same Python.
+    They stand in requirements-kit.lock, and are no part of the product's environment: Faust, for one, works otherwise
+    where it finds orjson. So the Makefile runs every test file that imports this function in a process of its own. What
+    this environment has too comes from it, in the same version.
 
     Parameters
     ----------
