@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from itertools import repeat
 from operator import attrgetter
 from typing import Any, Final, Literal, TypeVar, get_args
 
@@ -87,13 +86,28 @@ class Places:
 
     def having(self, field: Rare) -> list[int]:
         """Return where a field has a value."""
-        return self._once(field, lambda: [i for i, value in enumerate(self._rare[field]) if value is not None])
+        rare, columns = self._rare
+        return self._once(field, lambda: [i for i, one in zip(rare, columns[field], strict=True) if one is not None])
 
     @cached_property
-    def _rare(self) -> dict[str, tuple[Any, ...]]:
-        """Return the rare fields as columns: one look at an event for all of them."""
-        columns = zip(*map(_rare_of, self._events), strict=True) if self._events else repeat(())
-        return dict(zip(_RARE, columns, strict=False))
+    def _rare(self) -> tuple[list[int], dict[str, tuple[Any, ...]]]:
+        """Return where any of the rare fields has a value, and these fields there as columns: one look for all."""
+        events = self._events
+        rare = [
+            i
+            for i, one in enumerate(events)
+            if one.seq is not None
+            or one.model is not None
+            or one.credential is not None
+            or one.data_class is not None
+            or one.peer_agent_id is not None
+            or one.on_behalf_of is not None
+            or one.tool_hash is not None
+            or one.prompt_hash is not None
+            or one.grant is not None
+        ]
+        found: list[tuple[Any, ...]] = list(zip(*[_rare_of(events[i]) for i in rare], strict=True))
+        return rare, dict(zip(_RARE, found or [()] * len(_RARE), strict=True))
 
     def named(self, group: Group) -> list[int]:
         """Return where an act's name has a word of a group."""
