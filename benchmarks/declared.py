@@ -32,10 +32,11 @@ from benchmarks.quality import STREAMS, data_folder
 from benchmarks.rules import Replayed, cost, pieces
 from detector.offline.labels import read_sessions, truth_of
 from detector.rules import RULES, SHIPPED, Acts, Inventory
-from detector.rules.declared import DEFAULT_TENANT, Facts, facts_of, model_of, uses_of
+from detector.rules.declared import Facts, facts_of, model_of, uses_of
 from detector.schema.declaration import declaration_of, in_controls, pack_declarations
 from detector.schema.event import Event
 from detector.schema.registry import MOST_DECLARED, RegistryEntry
+from detector.schema.tenant import DEFAULT_TENANT
 
 MILLION: Final = 1_000_000
 RULE_NAMES: Final = (

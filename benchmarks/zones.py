@@ -22,9 +22,9 @@ import msgspec
 from benchmarks.decode import made_up
 from benchmarks.rules import Replayed, cost, pieces
 from detector.rules import RULES, SHIPPED, Acts, Inventory
-from detector.rules.declared import DEFAULT_TENANT
 from detector.rules.zoned import ZoneFacts, ZonesFacts
 from detector.schema.event import Event
+from detector.schema.tenant import DEFAULT_TENANT
 from detector.simulate.fleet import DAY_S, Fleet
 from detector.simulate.scenario import plan_attacks
 

@@ -7,8 +7,9 @@ from detector.intake.columns import Keyed, agent_name
 from detector.profile.classes import RiskClass
 from detector.profile.model import Profile
 from detector.profile.strict import EVERYBODY, is_stricter
-from detector.rules.declared import DEFAULT_TENANT, DeclaredAgent, Facts
+from detector.rules.declared import DeclaredAgent, Facts
 from detector.schema.event import Event
+from detector.schema.tenant import DEFAULT_TENANT
 
 
 class RiskClasses:

@@ -12,21 +12,15 @@ from detector.alerts.early import is_early, is_lifted_by
 from detector.alerts.evidence import MOST_EVIDENCE, kept, may_witness
 from detector.alerts.explain import Known
 from detector.alerts.findings import (
-    LEARNING,
-    RISK_OF_SEVERITY,
-    Policy,
-    is_told,
-    least,
-    risk_of,
-    severity_of,
-    worse,
-)
-from detector.alerts.leads import DEFAULT_TENANT, Lead
+    LEARNING, RISK_OF_SEVERITY, Policy, is_told, least, risk_of, severity_of, worse,
+)  # fmt: skip
+from detector.alerts.leads import Lead
 from detector.alerts.raised import raised
 from detector.alerts.storm import Storm, begun
 from detector.schema.alert import Alert, Basis, EarlierSession, VerdictNote, finding_uid
 from detector.schema.finding import Finding
 from detector.schema.shown import shown
+from detector.schema.tenant import DEFAULT_TENANT
 
 MOST_CAUSES: Final = 16
 """Causes of one incident; of more are told, in the last one's place, the 1st, 2nd, 4th, 8th ..., and what is worse."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from detector.alerts.explain import Known
 from detector.alerts.findings import Spot, evidence_of
 from detector.schema.alert import Evidence, Severity
 from detector.schema.finding import Finding
-
-DEFAULT_TENANT: Final = "default"
+from detector.schema.tenant import DEFAULT_TENANT
 
 
 class Lead(NamedTuple):

@@ -9,8 +9,9 @@ from typing import Any, Final
 from detector.alerts.ceilings import HOUR_S, HourlyCeilings
 from detector.alerts.evidence import MOST_EVIDENCE
 from detector.alerts.findings import RISK_OF_SEVERITY, Policy, risk_of, worse
-from detector.alerts.leads import DEFAULT_TENANT, Lead
+from detector.alerts.leads import Lead
 from detector.schema.alert import Activity, Alert, Contribution, Evidence, Severity, finding_uid
+from detector.schema.tenant import DEFAULT_TENANT
 
 DETECTION: Final = "sensor.storm"
 SENSOR: Final = "*"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from detector.alerts.findings import RISK_OF_SEVERITY
-from detector.alerts.leads import DEFAULT_TENANT
 from detector.alerts.storm import SENSOR
 from detector.schema.alert import Activity, Alert, Contribution, finding_uid
 from detector.schema.shown import shown
 from detector.schema.suppression import DETECTION
+from detector.schema.tenant import DEFAULT_TENANT
 from detector.steps.suppressions import Suppressed
 
 MOST_LETTERS: Final = 128

@@ -11,13 +11,13 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
-from detector.alerts.leads import DEFAULT_TENANT
 from detector.offline import episodes
 from detector.offline.analyst import EVERY, Desk
 from detector.offline.metrics import Floats
 from detector.offline.sources import BATCH
 from detector.schema.alert import Alert
 from detector.schema.control import Control
+from detector.schema.tenant import DEFAULT_TENANT
 
 DEFAULT_GROUP = "default"
 """Peer group of an event that names none."""

@@ -14,7 +14,7 @@ Break off anywhere and start again: a command that stands is recognised by its c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from detector.response import commands, common_cause
 from detector.response.answers import answered, has_further_cause, is_lifted, release_by, release_or_not, shown
@@ -26,6 +26,7 @@ from detector.response.turn import StageDecision, Turn, ahead_by, dated
 from detector.response.waiting import covers, strength_of
 from detector.response.wanted import Wanted, wanted_again, wanted_by
 from detector.schema.command import Decided, Mode, PolicyLogEntry, PolicyState, Tier, subject_of
+from detector.schema.tenant import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from detector.response.settings import ResponseSettings
     from detector.schema.alert import Alert
     from detector.schema.feedback import Release
-
-DEFAULT_TENANT: Final = "default"
 
 
 class ResponseStage:

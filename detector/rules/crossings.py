@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from detector.rules.criticality import severity_for
-from detector.rules.declared import DEFAULT_TENANT
 from detector.rules.places import in_order
 from detector.rules.rule import Hit, RuleScene, short
 from detector.rules.zoned import ZoneMap, Zones
 from detector.schema.event import Event
+from detector.schema.tenant import DEFAULT_TENANT
 
 LEAST_DAYS: Final = 5
 """Days on which an agent has said its zone, or acted on another, before a zone that is new to it is told."""

@@ -16,8 +16,6 @@ from detector.schema.registry import Criticality, Declared, Lifecycle, RegistryE
 MOST_FINE: Final = 32
 MOST_LETTERS: Final = 128
 """Acts of an agent that are remembered as fine, and how long a text of theirs may be."""
-DEFAULT_TENANT: Final = "default"
-"""Whose an event is that names no tenant."""
 TOOL_KINDS: Final = frozenset(ACTING)
 """Kinds of events whose name is a tool's and is held against `tools`: all that a gateway sees called."""
 Use = Literal["tool", "target", "peer", "delegate", "data_class"]

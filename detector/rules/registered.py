@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from detector.rules.criticality import declared_acts, severity_for
-from detector.rules.declared import DEFAULT_TENANT
 from detector.rules.rule import Hit, RuleScene, short
+from detector.schema.tenant import DEFAULT_TENANT
 
 OVERLAP_S: Final = 900.0
 """Seconds of the partition's time within which a place that was left and is acted from again counts as never left."""

@@ -10,7 +10,6 @@ import msgspec
 from detector.schema.alert import Alert, Evidence
 from detector.schema.shown import cut
 
-DEFAULT_TENANT: Final = "default"
 MOST_TIDING_BYTES: Final = 64 * 1_024
 """Bytes of a record that is read as a tiding; what is larger is none of ours."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from detector.schema.alert import OF_SEVERAL
 from detector.schema.shown import shown
+from detector.schema.tenant import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from detector.schema.alert import Alert, ContainedNote, Contribution
@@ -18,7 +19,6 @@ MOST_ID: Final = 64
 """Letters of an enforcement point's name."""
 NOBODY: Final = "*"
 """Agent id of what is nobody's finding: no verdict and no release is for it."""
-DEFAULT_TENANT: Final = "default"
 VERDICTS: Final = (
     ("confirm", "if it is an attack"),
     ("dismiss", "if it happened and is harmless"),

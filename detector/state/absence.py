@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from detector.alerts.explain import Known
 from detector.alerts.findings import Spot, found_by_rule, strength_of
-from detector.alerts.leads import DEFAULT_TENANT, Lead
+from detector.alerts.leads import Lead
 from detector.alerts.raised import raised
 from detector.channels.context import FLEET_AGENTS
 from detector.intake.columns import agent_name
@@ -15,6 +15,7 @@ from detector.rules import Hit, LastAct, RuleEntry
 from detector.schema.alert import Alert
 from detector.schema.event import Event
 from detector.schema.record import Record
+from detector.schema.tenant import DEFAULT_TENANT
 from detector.state.classes import standing_of_absent
 from detector.state.partition import Partition
 

@@ -8,8 +8,8 @@ from typing import Final
 from detector.alerts.raised import NO_CLASS, RiskStanding
 from detector.channels.context import REPEATED
 from detector.intake.columns import AGENT, GROUP
-from detector.rules.declared import DEFAULT_TENANT
 from detector.schema.event import Event
+from detector.schema.tenant import DEFAULT_TENANT
 from detector.sketches.hashing import hash_text
 from detector.state.partition import Partition
 from detector.state.registered import declared_in

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from detector.intake.columns import BARE
 from detector.intake.names import targets_of
-from detector.rules.declared import DEFAULT_TENANT, DeclaredAgent, Used
+from detector.rules.declared import DeclaredAgent, Used
 from detector.schema.event import Event
+from detector.schema.tenant import DEFAULT_TENANT
 from detector.state.partition import Partition
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from detector.intake.columns import BARE
-from detector.rules.declared import DEFAULT_TENANT, DeclaredAgent
+from detector.rules.declared import DeclaredAgent
 from detector.schema.event import Event
+from detector.schema.tenant import DEFAULT_TENANT
 from detector.state.partition import Partition
 
 

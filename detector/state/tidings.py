@@ -16,7 +16,8 @@ from detector.intake.columns import AGENT, BARE
 from detector.rules.criticality import BACKDATED_S
 from detector.rules.declared import DeclaredAgent, Used
 from detector.schema.event import Event
-from detector.schema.tiding import DEFAULT_TENANT, Tiding, Told
+from detector.schema.tenant import DEFAULT_TENANT
+from detector.schema.tiding import Tiding, Told
 from detector.state.partition import Partition
 
 if TYPE_CHECKING:

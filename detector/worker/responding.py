@@ -23,6 +23,7 @@ from detector.schema.containment import control_adapter
 from detector.schema.control import MAX_CONTROL_BYTES
 from detector.schema.feedback import Release, Verdict, fault_of, feedback_adapter
 from detector.schema.reading import read
+from detector.schema.tenant import DEFAULT_TENANT
 from detector.schema.tiding import Tiding, decode_tiding
 from detector.schema.topics import TopicNames
 from detector.worker.health import Health
@@ -41,7 +42,6 @@ Wire = TypeVar("Wire", bound=BaseModel)
 LOG_TAIL = 2_000
 """Log entries read at a rebalance. A tenant with one among them has its last one there; for any other the rest of the
 log is read too, but only when something of that tenant has to be decided, and once."""
-DEFAULT_TENANT = "default"
 MOST_NAMES = 64
 """Names of unknown fields that are said; a newer version adds a handful."""
 

@@ -40,6 +40,13 @@ def edges_of(declared: ZoneDeclaration) -> Iterator[Edge]:
                     yield Edge(begin, end, crossing)
 
 
+def limits_unsaid(declared: ZoneDeclaration) -> Iterator[str]:
+    """Yield which allowed edges have limits by tool or kind that no policy of a network can say."""
+    for edge in edges_of(declared):
+        if edge.limits:
+            yield f"{edge.begin} -> {edge.end} is allowed for {edge.limits} only; here it is allowed whole"
+
+
 def neighbours(declared: ZoneDeclaration, zone: str) -> tuple[list[str], list[str]]:
     """Return the zones that may act on a zone, and those it may act on, each in the order of the declaration."""
     edges = list(edges_of(declared))

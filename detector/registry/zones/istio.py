@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from detector.errors import SetupError
-from detector.registry.zones.edges import edges_of, neighbours
+from detector.registry.zones.edges import limits_unsaid, neighbours
 from detector.registry.zones.places import Isolated, Manifest, metadata, namespaces_of, object_name
 from detector.schema.zones import ZoneDeclaration
 from detector.views.shown import shown
@@ -42,9 +42,7 @@ def authorization_policies(declared: ZoneDeclaration, isolated: Isolated | None 
 def istio_notes(declared: ZoneDeclaration) -> Iterator[str]:
     """Yield what the policies of zones do not say, for people who apply them."""
     yield from NOTES
-    for edge in edges_of(declared):
-        if edge.limits:
-            yield f"{edge.begin} -> {edge.end} is allowed for {edge.limits} only; here it is allowed whole"
+    yield from limits_unsaid(declared)
 
 
 def _isolation(places: Mapping[str, Sequence[str]], isolated: Isolated) -> Iterator[Manifest]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from detector.registry.zones.edges import edges_of, neighbours
+from detector.registry.zones.edges import limits_unsaid, neighbours
 from detector.registry.zones.places import Isolated, Manifest, metadata, namespaces_of, object_name
 from detector.schema.zones import ZoneDeclaration
 
@@ -59,9 +59,7 @@ def network_policies(
 def network_notes(declared: ZoneDeclaration) -> Iterator[str]:
     """Yield what the policies of zones do not say, for people who apply them."""
     yield from NOTES
-    for edge in edges_of(declared):
-        if edge.limits:
-            yield f"{edge.begin} -> {edge.end} is allowed for {edge.limits} only; here it is allowed whole"
+    yield from limits_unsaid(declared)
 
 
 def _policy(name: str, namespace: str, spec: Mapping[str, Any]) -> Manifest:

@@ -11,8 +11,8 @@ from detector.registry.documents import comment, lines_of_mapping
 from detector.registry.study.coarse import literal
 from detector.registry.study.propose import Firmness
 from detector.registry.study.seen import MOST_MARKS
-from detector.rules.declared import DEFAULT_TENANT
 from detector.schema.event import Event
+from detector.schema.tenant import DEFAULT_TENANT
 from detector.schema.zones import MOST_CROSSINGS, MOST_MEMBERS, MOST_ZONES, ZONE_NAME
 from detector.views.shown import shown
 
