@@ -12,7 +12,14 @@ from detector.alerts.early import is_early, is_lifted_by
 from detector.alerts.evidence import MOST_EVIDENCE, kept, may_witness
 from detector.alerts.explain import Known
 from detector.alerts.findings import (
-    LEARNING, RISK_OF_SEVERITY, Policy, is_told, least, risk_of, severity_of, worse,
+    LEARNING,
+    RISK_OF_SEVERITY,
+    Policy,
+    is_told,
+    least,
+    risk_of,
+    severity_of,
+    worse,
 )  # fmt: skip
 from detector.alerts.leads import Lead
 from detector.alerts.raised import raised
@@ -222,8 +229,7 @@ class Incidents:
         before = self.open.get(session)
         if before is None or is_told(lead.cause, before.causes):
             return None
-        alert = _with_act(before, lead)
-        if alert is before:
+        if (alert := _with_act(before, lead)) is before:
             return None
         if may_witness(before.evidence, lead.evidence()):
             time = lead.spot.event.ts.timestamp()
