@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-from detector.alerts.storm import SENSOR
 from detector.errors import SetupError
 from detector.offline.labels import incident_of, session_of
 from detector.schema.alert import Alert
@@ -171,7 +170,7 @@ class Desk:
         """
         self._closed += closed
         for alert in alerts:
-            if incident_of(alert) in self._seen or alert.agent_id == SENSOR:  # a storm is nobody's: no verdict fits it
+            if incident_of(alert) in self._seen or alert.is_nobodys:  # a storm is nobody's: no verdict fits it
                 continue
             self._seen.add(incident_of(alert))
             self._take_up(alert)

@@ -12,6 +12,9 @@ Activity = Literal["create", "update", "close", "verdict"]
 Basis = Literal["score", "confirmed", "indicator"]
 Severity = Literal["low", "medium", "high", "critical"]
 
+NOBODY = "*"
+"""Agent id of what is nobody's finding: no verdict and no release is for it."""
+_OWN_WORDS = ("sensor.", "response.")
 _SEPARATOR = "\x1f"
 
 
@@ -222,6 +225,14 @@ class Alert(_AlertPart):
     outside_hours: bool = Field(
         default=False, exclude_if=_is_none, description="The last act was outside the hours of its risk class."
     )
+
+    @property
+    def is_nobodys(self) -> bool:
+        """Whether it is about no single agent: what the detector says of itself, or of a whole fleet.
+
+        The id alone does not tell: an agent may call itself ``*``, and is somebody all the same.
+        """
+        return self.agent_id == NOBODY and self.detection.startswith(_OWN_WORDS)
 
 
 OF_SEVERAL = ("response.lateral_path", "response.credential_shared", "response.cascade")

@@ -17,8 +17,6 @@ MOST_TITLE: Final = 256
 """Letters of a title in a sentence."""
 MOST_ID: Final = 64
 """Letters of an enforcement point's name."""
-NOBODY: Final = "*"
-"""Agent id of what is nobody's finding: no verdict and no release is for it."""
 VERDICTS: Final = (
     ("confirm", "if it is an attack"),
     ("dismiss", "if it happened and is harmless"),
@@ -53,7 +51,7 @@ def how_rare(alert: Alert) -> str:
     The score carries on beyond the strangest session that was seen, by the tail of the others. What is said does not:
     from one in so many as there were sessions on, it was the strangest of them.
     """
-    if alert.agent_id == NOBODY:
+    if alert.is_nobodys:
         return "the detector's word about itself"
     if alert.score is None:
         return "found by a rule, whatever is usual"
@@ -89,7 +87,7 @@ def next_steps(alert: Alert) -> list[str]:
     steps = [f"read {runbook(alert)}"]
     if alert.detection in OF_SEVERAL:
         return [*steps, f"see who called whom: detector graph {alert.finding_uid} --out {alert.finding_uid[:8]}.svg"]
-    if alert.agent_id == NOBODY:
+    if alert.is_nobodys:
         return steps
     steps += [f"{what}: detector verdict {alert.finding_uid} {kind} --by NAME --reason TEXT" for kind, what in VERDICTS]
     if alert.score is None and alert.contained is None:
@@ -106,7 +104,7 @@ def runbook(alert: Alert) -> str:
     """Return where it is written what to do, within the project."""
     if alert.detection in OF_SEVERAL:
         return TOGETHER
-    return GUIDE if alert.agent_id == NOBODY or alert.score is None else RUNBOOK.format(profile=alert.profile)
+    return GUIDE if alert.is_nobodys or alert.score is None else RUNBOOK.format(profile=alert.profile)
 
 
 def shell_word(text: str) -> str | None:

@@ -15,8 +15,6 @@ MOST_SESSIONS: Final = 4
 """Findings of an incident that are shown, the last told."""
 MOST_AGENTS: Final = 8
 """Agents of an incident that are named."""
-EVERYBODY: Final = "*"
-"""Stands for the agent where a finding is about the fleet: no verdict and no release is for it."""
 VOICES: Final = {
     "own": "its own history",
     "peers": "its peers",
@@ -134,7 +132,7 @@ def _verdict(incident: Sequence[Sighting], first: Sighting, options: str) -> Ite
         uid = first.alert.finding_uid
         yield f"  draw       detector graph {uid} --out {uid[:8]}.svg{options}"
         return
-    if first.alert.agent_id == EVERYBODY:
+    if first.alert.is_nobodys:
         yield "  say        nothing: it is about the fleet; look at the agents it names"
         return
     for verdict in VERDICTS:

@@ -109,7 +109,8 @@ def test_without_a_session_the_agent_is_who_was_asked_about() -> None:
 def test_a_storm_gets_no_verdict() -> None:
     """It is many sessions in one incident, and nobody's."""
     desk = Desk(ALWAYS, lambda _: False)
-    assert desk.look([_alert(1, agent=SENSOR)], closed=5, at=0.0) == []
+    storm = _alert(1, agent=SENSOR).model_copy(update={"detection": "sensor.storm"})
+    assert desk.look([storm], closed=5, at=0.0) == []
     assert desk.facts()["incidents"] == 0
 
 

@@ -110,8 +110,15 @@ def test_what_to_do_names_the_runbook_the_three_verdicts_and_the_release(make_al
 
 def test_nobodys_finding_and_a_rules_are_not_released(make_alert: MakeAlert) -> None:
     """A storm is not one agent's; a rule contains nobody."""
-    assert next_steps(make_alert(agent="*")) == ["read docs/alerts.md"]
+    assert next_steps(make_alert(agent="*", detection="sensor.storm")) == ["read docs/alerts.md"]
     assert not [line for line in next_steps(make_alert(score=None)) if "release" in line]
+
+
+def test_an_agent_that_calls_itself_nobody_is_somebody(make_alert: MakeAlert) -> None:
+    """Its finding is told like any other, with the commands that answer it: the name is its own choice."""
+    alert = make_alert(agent="*", score=3.1)
+    assert how_rare(alert) == "the strangest of the last 240 sessions"
+    assert next_steps(alert)[-1].endswith("-- '*'")
 
 
 @pytest.mark.parametrize("agent", ["*", "planner"])
