@@ -28,6 +28,7 @@ from detector.otlp.mapper import Mapper
 from detector.otlp.read import read
 from detector.registry.changes import difference
 from detector.registry.drafts import Draft
+from detector.registry.owners import Owners
 from detector.registry.pages import ReviewItem
 from detector.registry.study.allowed import Judge
 from detector.registry.study.coarse import literal
@@ -75,7 +76,7 @@ def recording(folder: Path, name: str) -> Recording:
 
 def proposed(events: Iterable[Event], firmness: Firmness | None = None) -> dict[str, ReviewItem]:
     """Return proposals by agent, as active entries."""
-    items = Discovery(SeenFleet().add_all(events), {}, firmness, "owner").items()
+    items = Discovery(SeenFleet().add_all(events), {}, firmness, Owners(others="owner")).items()
     active = (one.draft.entry.model_copy(update={"lifecycle": "active"}) for one in items)
     return {entry.agent_id: one._replace(draft=Draft(0, entry)) for one, entry in zip(items, active, strict=True)}
 

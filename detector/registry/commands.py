@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from detector.registry.options import AsJson, Bootstrap, By, File, Out, Prefix, Reason
+from detector.registry.options import AsJson, Bootstrap, By, File, Out, Owner, Prefix, Reason
 from detector.registry.study.commands import app as study
 from detector.registry.zones.commands import app as zones
 
@@ -36,7 +36,7 @@ def import_(
         str | None, typer.Option(help="What ids are made of, like '$namespace/$name': what events say as agent_id.")
     ] = None,
     tenant: Annotated[str, typer.Option(help="Tenant of the agents.")] = "default",
-    owner: Annotated[str | None, typer.Option(help="Who answers for those that name nobody.")] = None,
+    owner: Owner = None,
     out: Out = None,
 ) -> None:
     """Write another inventory as proposed entries, to be reviewed and applied.
@@ -46,9 +46,11 @@ def import_(
     """
     from detector.registry.importing import read_inventory
     from detector.registry.options import put
+    from detector.registry.owners import owners_of
     from detector.registry.pages import owned, page_of
 
-    items = [owned(item, owner) for item in read_inventory(path, form, id_from, tenant)]
+    owners = owners_of(owner)
+    items = [owned(item, owners) for item in read_inventory(path, form, id_from, tenant)]
     put(page_of(items, [f"{len(items)} agents of {path.name}. Review, then: detector registry apply THIS FILE"]), out)
 
 

@@ -29,6 +29,10 @@ Bootstrap = Annotated[
 Prefix = Annotated[str | None, typer.Option(help="Stands before every topic name.", rich_help_panel=KAFKA)]
 By = Annotated[str, typer.Option(help="Who answers for it.")]
 Reason = Annotated[str, typer.Option(help="Why; it stands in the entry and in the log.")]
+Owner = Annotated[
+    list[str] | None,
+    typer.Option(help="Who answers for those that name nobody: NAME, or TYPE=NAME of one type. May be repeated."),
+]
 Out = Annotated[Path | None, typer.Option(help="Write to this file; without it to the terminal.", dir_okay=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, ASCII, with everything in it.")]
 

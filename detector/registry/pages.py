@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from detector.registry.changes import content_of
 from detector.registry.documents import comment, exact_time, lines_of_mapping, scalar, time_text
 from detector.registry.drafts import Draft
+from detector.registry.owners import Owners
 from detector.schema.registry import RegistryEntry
 from detector.views.shown import shown
 
@@ -136,8 +137,9 @@ def whole_of(entry: RegistryEntry) -> list[str]:
     return [shown(line, 400) for line in lines_of_mapping({**body, **timed(content_of(entry))}, 0)]
 
 
-def owned(item: ReviewItem, owner: str | None) -> ReviewItem:
+def owned(item: ReviewItem, owners: Owners) -> ReviewItem:
     """Return an item that names who answers for it, if it names nobody."""
+    owner = owners.of(item.draft.entry.agent_type)
     if owner is None or item.draft.entry.owner is not None:
         return item
     entry = item.draft.entry.model_copy(update={"owner": owner})

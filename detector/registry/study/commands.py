@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detector.registry.options import AsJson, Bootstrap, File, Out, Prefix
+from detector.registry.options import AsJson, Bootstrap, File, Out, Owner, Prefix
 
 if TYPE_CHECKING:
     from detector.registry.study.events import EventSource
@@ -31,7 +31,6 @@ Since = Annotated[
 ]
 Until = Annotated[str | None, typer.Option(help="Event time from which on they no longer do.", rich_help_panel=EVENTS)]
 IsQuiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
-Owner = Annotated[str | None, typer.Option(help="Who answers for those that name nobody.")]
 LeastSessions = Annotated[
     int, typer.Option(min=1, max=12, help="Sessions in which a value must be used to be proposed.")
 ]
@@ -73,14 +72,16 @@ def discover(
     and what share an identity. Memory is bounded; what did not fit is counted. Exit status: 0; 2 refused.
     """
     from detector.registry.options import put, store_of
+    from detector.registry.owners import owners_of
     from detector.registry.study.discover import Discovery, headlines
     from detector.registry.study.events import left_out_lines
     from detector.registry.study.propose import Firmness
 
+    owners = owners_of(owner)
     source = event_source(events, since, until, from_topic, bootstrap, topic_prefix)
     source.barred = _findings(alerts, alerts_from_topic, bootstrap, topic_prefix).sessions
     store = store_of(file, None if file else bootstrap, None if file else topic_prefix)
-    found = Discovery(_seen(source, quiet), store.read().entries, Firmness(least_sessions, least_days), owner)
+    found = Discovery(_seen(source, quiet), store.read().entries, Firmness(least_sessions, least_days), owners)
     for line in [*headlines(found), *left_out_lines(source.left_out)]:
         typer.echo(line, err=True)
     put(found.page(again=again), out)

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from detector.registry.documents import time_text
+from detector.registry.owners import Owners
 from detector.registry.pages import ReviewItem, page_of
 from detector.registry.study.propose import Firmness, Proposer
 from detector.registry.study.seen import SeenAgent, SeenFleet
@@ -37,7 +38,7 @@ class Discovery:
         The inventory, by agent.
     firmness : Firmness
         What is asked of a value before it is proposed.
-    owner : str or None
+    owners : Owners or None
         Who answers for agents that name nobody.
     """
 
@@ -46,10 +47,10 @@ class Discovery:
         seen: SeenFleet,
         standing: Mapping[str, RegistryEntry],
         firmness: Firmness | None = None,
-        owner: str | None = None,
+        owners: Owners | None = None,
     ) -> None:
         self.seen, self.standing = seen, standing
-        self._proposer = Proposer(seen, firmness, owner)
+        self._proposer = Proposer(seen, firmness, owners)
 
     @property
     def unregistered(self) -> list[SeenAgent]:

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from detector.registry.documents import time_text
 from detector.registry.drafts import Draft, draft_of
+from detector.registry.owners import Owners
 from detector.registry.pages import ReviewItem
 from detector.registry.study.acts import BETWEEN, FIELDS
 from detector.registry.study.coarse import PATTERN_VALUES, literal, shapes_of, together
@@ -89,12 +90,12 @@ class Proposer:
         The window.
     firmness : Firmness or None
         What is asked of a value.
-    owner : str or None
-        Who answers for all of them until somebody says otherwise.
+    owners : Owners or None
+        Who answers for them until somebody says otherwise.
     """
 
-    def __init__(self, seen: SeenFleet, firmness: Firmness | None = None, owner: str | None = None) -> None:
-        self._firmness, self._owner = firmness or Firmness(), owner
+    def __init__(self, seen: SeenFleet, firmness: Firmness | None = None, owners: Owners | None = None) -> None:
+        self._firmness, self._owners = firmness or Firmness(), owners or Owners()
         self._arrives: set[tuple[str, str]] = set()
         groups: dict[tuple[str, str], list[SeenAgent]] = {}
         for agent in seen.agents.values():
@@ -125,8 +126,8 @@ class Proposer:
                 notes.append(f"{field}: {len(found.rare) - MOST_ASIDE} more rare values are not written out")
         body |= {"agent_id": agent.agent_id, "tenant": agent.tenant}
         body.setdefault("agent_type", agent.agent_type)
-        if self._owner and "owner" not in body:
-            body["owner"] = self._owner
+        if "owner" not in body and (owner := self._owners.of(body["agent_type"])):
+            body["owner"] = owner
         if len(agent.zones) == 1:
             body.setdefault("zone", next(iter(agent.zones)))
         return ReviewItem(self._draft(body, stands, notes), notes, why, aside)

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from detector.registry.drafts import read_drafts
+from detector.registry.owners import Owners
 from detector.registry.pages import ReviewItem, page_of
 from detector.registry.study.discover import Discovery
 from detector.registry.study.propose import Firmness
@@ -148,6 +149,15 @@ def test_fewer_sessions_can_be_asked_for() -> None:
     """Of a short recording."""
     (item,) = Discovery(seen([event(0)]), {}, Firmness(1, 1)).items()
     assert item.draft.entry.tools == ("read_file",)
+
+
+def test_an_agent_gets_the_owner_of_its_type() -> None:
+    """Whoever has one keeps him."""
+    for kind, owner in (("clerk", "ann"), ("coder", "bo")):
+        (item,) = Discovery(seen([event(0)]), {}, owners=Owners({kind: "ann"}, "bo")).items()
+        assert item.draft.entry.owner == owner
+    (item,) = Discovery(seen(daily([0])), {"a-1": entry(owner="eve")}, owners=Owners(others="bo")).items(again=True)
+    assert item.draft.entry.owner == "eve"
 
 
 def test_a_registered_agent_is_proposed_from_what_stands() -> None:
