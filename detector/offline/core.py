@@ -91,7 +91,10 @@ class Core:
         self.outcomes = self.pipeline.process(records)
         self.alerts += self.outcomes.alerts
         self.unheard.update(self.outcomes.unheard)
-        self.classes.update(self.outcomes.classes)
+        for name, kind in self.outcomes.classes.items():
+            self.classes[name] = kind
+            if not kind:
+                del self.classes[name]
         self.refusals += [(self._records + index, refusal) for index, refusal in self.outcomes.refusals]
         self._records += len(records)
         return self.outcomes.scores
