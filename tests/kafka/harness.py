@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import (
     TIMESTAMP_LOG_APPEND_TIME,
     Consumer,
+    ConsumerGroupState,
     KafkaError,
     KafkaException,
     Producer,
@@ -195,6 +196,16 @@ class Deployment:
             assert not dead, f"a worker ended with {dead} before: {what}\n{self.logs()}"
             assert time.monotonic() < end, f"not within {within_s} s: {what}\n{self.logs()}"
             time.sleep(0.1)  # the broker has no call that waits for another group's commit
+
+    def until_settled(self, members: int) -> None:
+        """Wait until the broker calls the group stable, with so many workers in it."""
+        admin = AdminClient(self.client)
+
+        def is_settled() -> bool:
+            found = admin.describe_consumer_groups([self.group])[self.group].result(10)
+            return found.state is ConsumerGroupState.STABLE and len(found.members) == members
+
+        self.until(is_settled, f"the group is settled with {members} workers")
 
     def until_done(self, within_s: float = PATIENCE_S) -> None:
         """Return once every event written so far is committed, that is: scored, published and checkpointed."""
