@@ -65,13 +65,7 @@ class FileStore:
         SetupError
             It cannot be read, or a line of it is no change.
         """
-        try:
-            return [ChangeRecord.model_validate_json(line) for line in self._file.lines()]
-        except (OSError, ValidationError) as error:
-            raise SetupError(
-                f"content of {self._file.log_path} must be changes, one a line, got another: "
-                f"{str(error).splitlines()[0]}"
-            ) from error
+        return self._file.changes(ChangeRecord)
 
     def write(self, entries: Sequence[RegistryEntry], records: Sequence[ChangeRecord]) -> None:
         """Add to the log, then put a new file in the old one's place; a crash leaves the one or the other whole.

@@ -7,8 +7,13 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
+from pydantic import BaseModel, ValidationError
+
+from detector.errors import SetupError
+
+Wire = TypeVar("Wire", bound=BaseModel)
 LOG_SUFFIX: Final = ".log.ndjson"
 
 
@@ -25,11 +30,22 @@ class LoggedFile:
         self.path = path
         self.log_path = path.with_name(path.name + LOG_SUFFIX)
 
-    def lines(self) -> list[bytes]:
-        """Return the lines of the log; none if there is no log yet."""
+    def changes(self, kind: type[Wire]) -> list[Wire]:
+        """Return the changes in the log; none if there is no log yet.
+
+        Raises
+        ------
+        SetupError
+            It cannot be read, or a line of it is no change of that kind.
+        """
         if not self.log_path.exists():
             return []
-        return [line for line in self.log_path.read_bytes().splitlines() if line.strip()]
+        try:
+            lines = self.log_path.read_bytes().splitlines()
+            return [kind.model_validate_json(line) for line in lines if line.strip()]
+        except (OSError, ValidationError) as error:
+            fault = str(error).splitlines()[0]
+            raise SetupError(f"content of {self.log_path} must be changes, one a line, got another: {fault}") from error
 
     @contextmanager
     def alone(self) -> Iterator[None]:

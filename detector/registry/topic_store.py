@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from confluent_kafka import Producer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from detector.errors import DeliveryError
 from detector.registry.drafts import record_of
@@ -18,6 +18,7 @@ from detector.schema.topics import TopicNames
 from detector.schema.zones import tenant_of_key
 from detector.views.reading import TopicReader
 
+Wire = TypeVar("Wire", bound=BaseModel)
 WAIT_S: Final = 30.0
 
 
@@ -80,14 +81,7 @@ class TopicStore:
         SetupError
             The topic is not there: changes without a log are not made.
         """
-        found = []
-        with TopicReader(self._kafka, self._names.registry_log) as reader:
-            for record in reader.to_the_end():
-                try:
-                    found.append(ChangeRecord.model_validate_json(record.value))
-                except ValidationError:
-                    continue
-        return found
+        return changes_on(self._kafka, self._names.registry_log, ChangeRecord)
 
     def write(self, entries: Sequence[RegistryEntry], records: Sequence[ChangeRecord]) -> None:
         """Write the log and wait for it, then the entries.
@@ -101,6 +95,24 @@ class TopicStore:
         send(self._kafka, self._names.registry_log, logged)
         written = [Outgoing(one.agent_id.encode(), record_of(one)) for one in entries]
         send(self._kafka, self._names.registry, written)
+
+
+def changes_on(kafka: Mapping[str, Any], topic: str, kind: type[Wire]) -> list[Wire]:
+    """Return the changes of one kind on a log, in order; what is none is left out.
+
+    Raises
+    ------
+    SetupError
+        The topic cannot be read.
+    """
+    found = []
+    with TopicReader(kafka, topic) as reader:
+        for record in reader.to_the_end():
+            try:
+                found.append(kind.model_validate_json(record.value))
+            except ValidationError:
+                continue
+    return found
 
 
 class Outgoing(NamedTuple):

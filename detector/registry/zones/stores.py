@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from pydantic import ValidationError
-
 from detector.errors import SetupError
 from detector.registry.changes import Stamp
 from detector.registry.documents import comment, exact_time, lines_of_mapping, read_document, seconds_in
@@ -138,13 +136,7 @@ class FileZones:
         SetupError
             It cannot be read, or a line of it is no change.
         """
-        try:
-            return [ZonesRecord.model_validate_json(line) for line in self._file.lines()]
-        except (OSError, ValidationError) as error:
-            fault = str(error).splitlines()[0]
-            raise SetupError(
-                f"content of {self._file.log_path} must be changes of zones, one a line, got another: {fault}"
-            ) from error
+        return self._file.changes(ZonesRecord)
 
     def write(self, declared: Sequence[ZoneDeclaration], records: Sequence[ZonesRecord]) -> None:
         """Add to the log, then put a new file in the old one's place; a crash leaves the one or the other whole.

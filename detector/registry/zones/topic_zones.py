@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from detector.registry.topic_store import Outgoing, send
+from detector.registry.topic_store import Outgoing, changes_on, send
 from detector.registry.zones.changes import ZonesRecord
 from detector.registry.zones.drafts import zones_record_of
 from detector.registry.zones.stores import StandingZones
@@ -77,14 +77,7 @@ class TopicZones:
         SetupError
             The topic is not there: changes without a log are not made.
         """
-        found = []
-        with TopicReader(self._kafka, self._names.registry_log) as reader:
-            for record in reader.to_the_end():
-                try:
-                    found.append(ZonesRecord.model_validate_json(record.value))
-                except ValidationError:
-                    continue
-        return found
+        return changes_on(self._kafka, self._names.registry_log, ZonesRecord)
 
     def write(self, declared: Sequence[ZoneDeclaration], records: Sequence[ZonesRecord]) -> None:
         """Write the log and wait for it, then the zones into every partition.
