@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from detector.intake.columns import BARE
-from detector.intake.names import targets_of
-from detector.rules.declared import DeclaredAgent, Used
 from detector.schema.event import Event
 from detector.schema.tenant import DEFAULT_TENANT
 from detector.state.partition import Partition
@@ -30,12 +28,6 @@ def mark_expected(state: Partition, events: Sequence[Event]) -> None:
             continue
         now = float(clock[i])
         is_open = inventory.expectations.see(bare[i], event.agent_version, now, last_s)
-        if is_open and agent.lists(event) and _lists_each_target(agent, event):
+        if is_open and agent.lists(event):
             marks[i] = True
             state.expected += 1
-
-
-def _lists_each_target(agent: DeclaredAgent, event: Event) -> bool:
-    """Tell whether an entry names each of several targets, as scoring tells them apart: a `*` reaches over commas."""
-    pieces = targets_of(event)
-    return len(pieces) < 2 or all("," not in one and agent.declares(Used("target", one)) for one in pieces)
