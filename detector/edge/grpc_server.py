@@ -11,7 +11,7 @@ from typing import Any, Final
 from detector.edge.gateways import Gateways
 from detector.edge.listeners import is_answered
 from detector.edge.metrics import EdgeMetrics
-from detector.edge.tls import Tls
+from detector.edge.tls import RenewedTls
 from detector.errors import SetupError
 
 ENVOY_SERVICE: Final = "envoy.service.auth.v3.Authorization"
@@ -24,6 +24,9 @@ MOST_BYTES: Final = 2 * 1_048_576
 GRACE_S: Final = 0.2
 HANDSHAKE_MS: Final = 5_000
 """Milliseconds in which a handshake of TLS has to end; gRPC itself would hold one open for two minutes."""
+
+LONGEST_MS: Final = 600_000
+"""Milliseconds a connection lasts before the gateway is told to make another: certificates are shown when it begins."""
 
 
 class GrpcServer:
@@ -39,7 +42,7 @@ class GrpcServer:
         ``HOST:PORT`` or ``unix:/path``; who may reach it is checked before (:func:`~detector.edge.tls.check_reach`).
     socket_mode : int
         Rights of a unix socket.
-    tls : Tls or None
+    tls : RenewedTls or None
         What a port speaks; a unix socket speaks none.
 
     Raises
@@ -54,7 +57,7 @@ class GrpcServer:
         metrics: EdgeMetrics,
         address: str,
         socket_mode: int = 0o660,
-        tls: Tls | None = None,
+        tls: RenewedTls | None = None,
     ) -> None:
         host_of(address)
         self._metrics, self._address, self._mode = metrics, address, socket_mode
@@ -67,6 +70,7 @@ class GrpcServer:
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", MOST_BYTES),
                 ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+                ("grpc.max_connection_age_ms", LONGEST_MS),
             ],
             maximum_concurrent_rpcs=MOST_CALLS,
         )

@@ -12,7 +12,8 @@ ANSWER_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25)
 class EdgeMetrics:
     """Counters, gauges and histograms in a registry of their own.
 
-    Labels: ``applied`` (what became of a record), ``why`` and ``product`` of answers, ``why`` of connections closed:
+    Labels: ``applied`` (what became of a record), ``why`` and ``product`` of answers, ``why`` of connections closed,
+    ``became`` of certificates:
     all bounded by the code.
     """
 
@@ -46,6 +47,10 @@ class EdgeMetrics:
         )
         self.acks = Counter("detector_edge_acks", "Acknowledgements handed to Kafka.", registry=registry)
         self.acks_lost = Counter("detector_edge_acks_lost", "Acknowledgements Kafka did not take.", registry=registry)
+        self.certificates = Counter(
+            "detector_edge_certificates", "Changes of the files of TLS, by what became of them.", ["became"],
+            registry=registry,
+        )  # fmt: skip
         self.copies_failed = Counter("detector_edge_copies_failed", "Copies not written.", registry=registry)
         self.closed = Counter(
             "detector_edge_connections_closed", "Connections closed without an answer.", ["why"], registry=registry

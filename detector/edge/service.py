@@ -22,7 +22,7 @@ from detector.edge.metrics import EdgeMetrics
 from detector.edge.point import EnforcementPoint
 from detector.edge.reader import PolicyReader
 from detector.edge.server import EdgeServer
-from detector.edge.tls import Tls, check_reach
+from detector.edge.tls import RenewedTls, Tls, check_reach
 from detector.edge.view import FailMode, PolicyView
 from detector.errors import StateError
 from detector.schema.acks import PolicyAck
@@ -148,6 +148,7 @@ class EdgeService:
         self._options = options
         self.gateway_port = self.probe_port = 0
         self.metrics = EdgeMetrics()
+        self._tls = None if options.tls is None else RenewedTls(options.tls, self._tell_of_certificates)
         view = PolicyView(system_clock, time.monotonic, fail=options.fail, stale_after_s=options.stale_after_s)
         if options.copy is not None and options.fail == "static":
             _take_up(view, options.copy)
@@ -185,7 +186,7 @@ class EdgeService:
     async def _listen_to_probes(self, server: EdgeServer, address: tuple[str, int]) -> None:
         tls, may_anyone = self._options.tls, self._options.may_anyone
         check_reach("listen-host", address[0], tls, may_anyone=may_anyone)
-        context = None if tls is None else tls.context()
+        context = None if self._tls is None else self._tls.context()
         listener = port_listener(address)
         self.probe_port = int(listener.getsockname()[1])
         await server.listen(listener, may_ask=False, tls=context)
@@ -201,7 +202,7 @@ class EdgeService:
         if (host := host_of(options.gateways)) is not None:
             check_reach("ext-authz", host, options.tls, may_anyone=options.may_anyone)
         answers, mode = Gateways(self.point, options.trust), options.socket_mode & NOT_OTHERS
-        made = GrpcServer(answers, self.metrics, options.gateways, mode, options.tls)
+        made = GrpcServer(answers, self.metrics, options.gateways, mode, self._tls)
         self.gateway_port = made.start()
         log.info("edge serves gateways", address=self._options.gateways, port=self.gateway_port)
         return made
@@ -210,6 +211,11 @@ class EdgeService:
         self.point.tick()
         self._acks.poll()
         self._keep_copy()
+        if self._tls is not None:
+            self._tls.look()
+
+    def _tell_of_certificates(self, became: str) -> None:
+        self.metrics.certificates.labels(became).inc()
 
     def _end(self) -> None:
         self._reader.stop()

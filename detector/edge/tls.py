@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import structlog
 
 from detector.errors import SetupError
 
+log = structlog.get_logger("detector.edge")
+
 ALOUD = "--anyone-may-ask"
+
+
+class Pems(NamedTuple):
+    """What the three files held when they were read together."""
+
+    key: bytes
+    cert: bytes
+    client_ca: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,8 @@ class Tls:
         """
         made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         made.minimum_version = ssl.TLSVersion.TLSv1_2
+        made.options |= ssl.OP_NO_TICKET  # who resumes a session is not asked for a certificate again
+        made.num_tickets = 0
         try:
             made.load_cert_chain(self.cert, self.key, password="")  # without one it would ask on the terminal
             if self.client_ca is not None:
@@ -52,12 +67,89 @@ class Tls:
             ) from exc
         return made
 
-    def credentials(self, grpc: Any) -> Any:  # noqa: ANN401 - ships no types
-        """Return the same for a server of gRPC, or SetupError."""
-        self.context()
+    def pems(self) -> Pems:
+        """Return what the files hold, as bytes."""
         ca = None if self.client_ca is None else self.client_ca.read_bytes()
-        pair = (self.key.read_bytes(), self.cert.read_bytes())
-        return grpc.ssl_server_credentials([pair], root_certificates=ca, require_client_auth=ca is not None)
+        return Pems(self.key.read_bytes(), self.cert.read_bytes(), ca)
+
+    def stamp(self) -> tuple[tuple[int, ...], ...]:
+        """Return what differs once a file was written or replaced; of a file that is not there, nothing."""
+        return tuple(_stamp(path) for path in (self.cert, self.key, self.client_ca) if path is not None)
+
+
+class RenewedTls:
+    """TLS of ports whose files are renewed under way: each connection meets the newest that belong together.
+
+    Certificates are short-lived where nothing is trusted for long, and an authority that was withdrawn must not go on
+    letting in. What does not belong together, as while files are being replaced, is not taken: what was stays, and is
+    looked at again when a file changes.
+
+    Parameters
+    ----------
+    files : Tls
+        Where they lie.
+    tell : callable
+        Told ``taken`` or ``refused`` for each change.
+
+    Raises
+    ------
+    SetupError
+        The files do not belong together to begin with.
+    """
+
+    def __init__(self, files: Tls, tell: Callable[[str], None]) -> None:
+        self._files, self._tell = files, tell
+        self._stamp, self._context, self._pems = files.stamp(), files.context(), files.pems()
+        self._given: Pems | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Return what a port of asyncio speaks: each handshake goes over to the newest certificates and authorities."""
+        made = self._files.context()
+
+        def newest(connection: ssl.SSLObject, _: str | None, __: ssl.SSLContext) -> None:
+            connection.context = self._context
+
+        made.sni_callback = newest  # called for every hello, whether it names a server or not
+        return made
+
+    def credentials(self, grpc: Any) -> Any:  # noqa: ANN401 - ships no types
+        """Return the same for a server of gRPC, which asks at each connection whether there are newer ones."""
+
+        def made(pems: Pems) -> Any:  # noqa: ANN401
+            return grpc.ssl_server_certificate_configuration([(pems.key, pems.cert)], root_certificates=pems.client_ca)
+
+        def newer() -> Any:  # noqa: ANN401
+            if self._given is self._pems:
+                return None
+            self._given = self._pems
+            return made(self._pems)
+
+        self._given = self._pems
+        must = self._pems.client_ca is not None
+        return grpc.dynamic_ssl_server_credentials(made(self._pems), newer, require_client_authentication=must)
+
+    def look(self) -> None:
+        """Take up files that have changed since the last look."""
+        if (stamp := self._files.stamp()) == self._stamp:
+            return
+        self._stamp = stamp  # of before the reading: what is replaced meanwhile is looked at again
+        try:
+            context, pems = self._files.context(), self._files.pems()
+        except (SetupError, OSError) as exc:
+            log.warning("certificates are not taken, those before stay", why=str(exc))
+            self._tell("refused")
+            return
+        self._context, self._pems = context, pems
+        log.info("certificates are renewed", cert=str(self._files.cert))
+        self._tell("taken")
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def tls_of(cert: Path | None, key: Path | None, client_ca: Path | None) -> Tls | None:

@@ -17,7 +17,7 @@ import pytest
 from detector.edge import grpc_server, wire
 from detector.edge.grpc_server import ENVOY_SERVICE
 from detector.edge.service import EdgeOptions, EdgeService
-from detector.edge.tls import Tls, check_reach, tls_of
+from detector.edge.tls import RenewedTls, Tls, check_reach, tls_of
 from detector.errors import SetupError
 from detector.schema.topics import TopicNames
 from tests.edge.questions import envoy_question, tool
@@ -164,6 +164,53 @@ def test_a_port_that_anyone_reaches_is_refused_until_it_is_said_aloud(
     _serve(replace(reached, may_anyone=True), act)
 
 
+def _renew(tls: Tls, cert: Path, key: Path, ca: Path) -> None:
+    """Replace the three files by others."""
+    for old, new in zip((tls.cert, tls.key, tls.client_ca), (cert, key, ca), strict=True):
+        assert old is not None
+        shutil.copy(new, fresh := old.with_suffix(".fresh"))
+        fresh.replace(old)
+
+
+async def _until_counted(service: EdgeService, became: str, count: float) -> None:
+    labels = {"became": became}
+    async with asyncio.timeout(20.0):
+        while service.metrics.registry.get_sample_value("detector_edge_certificates_total", labels) != count:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)  # a counter has nobody to tell
+
+
+@pytest.mark.integration
+def test_files_are_renewed_under_way_and_the_old_authority_lets_nobody_in_any_more(
+    options: EdgeOptions, ours: Authority, theirs: Authority, tmp_path: Path
+) -> None:
+    """Both ports show the new certificate and ask for one of the new authority; what does not fit is not taken."""
+    tls = Tls(tmp_path / "edge.pem", tmp_path / "edge.key", tmp_path / "ca.pem")
+    for path in (tls.cert, tls.key, tls.client_ca):
+        assert path is not None
+        path.touch()
+    _renew(tls, *ours.write("edge"), ours.path)
+    served = replace(options, listen=("127.0.0.1", 0), gateways="127.0.0.1:0", tls=tls)
+    before, after = ours.write("gateway"), theirs.write("gateway")
+
+    async def let_in(service: EdgeService, ca: Path, pair: tuple[Path, Path]) -> tuple[bool, bool]:
+        by_grpc = await asyncio.to_thread(_ask_grpc, service.gateway_port, ca, pair)
+        by_http = await _ask_http(service.probe_port, ca, pair)
+        return by_grpc == 7, by_http.startswith(b"HTTP/1.1 200")
+
+    async def act(service: EdgeService) -> None:
+        assert await let_in(service, ours.path, before) == (True, True)
+        shutil.copy(theirs.write("other")[1], tls.key)
+        await _until_counted(service, "refused", 1.0)
+        assert await let_in(service, ours.path, before) == (True, True)
+        _renew(tls, *theirs.write("edge"), theirs.path)
+        await _until_counted(service, "taken", 1.0)
+        assert await let_in(service, theirs.path, after) == (True, True)
+        assert await let_in(service, ours.path, before) == (False, False)
+        assert await let_in(service, theirs.path, before) == (False, False)
+
+    _serve(served, act)
+
+
 @pytest.mark.integration
 def test_a_handshake_that_nobody_ends_is_dropped_on_both_ports(
     options: EdgeOptions, ours: Authority, monkeypatch: pytest.MonkeyPatch
@@ -245,4 +292,4 @@ def test_files_that_are_none_are_refused_by_name(ours: Authority, theirs: Author
         with pytest.raises(SetupError, match="belong together"):
             broken.context()
         with pytest.raises(SetupError, match="belong together"):
-            broken.credentials(grpc)
+            RenewedTls(broken, print)
