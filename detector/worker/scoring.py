@@ -259,6 +259,9 @@ class ScoringStage:
     async def _persist(self, owner: PartitionOwner, snapshot: Snapshot) -> bool:
         """Tell whether the snapshot became durable; False if the group did not accept it."""
         async with owner.saving:
+            if owner.generation < self._parts.engine.generation - 1:
+                # a generation passed in which others may have gone on; the fence asks about the present one only
+                owner.has_failed = True
             if owner.has_failed:
                 return False
             try:

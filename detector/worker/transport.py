@@ -10,7 +10,9 @@ Stock Faust costs 80-90 us of Python for each record; this costs 3-4 us. What is
 ``_filter_tps_with_pending_acks``, ``_new_offset``
     what may be committed of the batch topic is what the scoring stage says is durable;
 ``verify_event_path``
-    the stock stall detector looks at per-event sensors, which a batch topic does not feed.
+    the stock stall detector looks at per-event sensors, which a batch topic does not feed;
+``on_partitions_revoked``, ``on_partitions_assigned``, ``close`` of its thread
+    a rebalance while the worker stops neither joins again nor closes the client under those who still use it.
 
 Group membership, rebalance, the commit loop and all other topics stay stock. A test holds the private names to the
 pinned version.
@@ -61,13 +63,43 @@ class BatchSink(Protocol):
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
-    """The stock consumer thread with the fetch wait from the settings."""
+    """The stock consumer thread with the fetch wait from the settings, and a stop that a rebalance does not break.
+
+    A worker that stops makes its state durable and leaves the group then. Stock Faust, when a rebalance comes between,
+    closes the client from another loop: whoever still asks it something waits for ever, and the group is not left.
+    """
 
     def _create_worker_consumer(self, transport: Any) -> Any:  # noqa: ANN401
         consumer = super()._create_worker_consumer(transport)
         # Faust fixes 1500 ms: harmless on Kafka, which answers at the first byte; the embedded broker waits it out
         consumer._fetch_max_wait_ms = cast("Any", self.app).fetch_max_wait_ms  # noqa: SLF001
         return consumer
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Hand a revocation on; a worker that stops does not join again instead, and heartbeats go on until it left.
+
+        Raises
+        ------
+        asyncio.CancelledError
+            The worker stops: this ends aiokafka's coordination, which awaits it. Not once the closing has begun: that
+            awaits the coordination in turn, and would break off with it.
+        """
+        if not self._is_stopping:
+            await super().on_partitions_revoked(revoked)
+        elif not self._ensure_consumer()._coordinator._closing.done():  # noqa: SLF001
+            raise asyncio.CancelledError
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Hand an assignment on, unless the worker stops: then nothing is begun with it."""
+        if not self._is_stopping:
+            await super().on_partitions_assigned(assigned, generation_id)
+
+    @property
+    def _is_stopping(self) -> bool:
+        return bool(cast("Any", self.app).should_stop)
+
+    def close(self) -> None:
+        """Do nothing: the orderly stop closes the client, in the loop it lives in."""
 
 
 class BatchConsumer(driver.Consumer):

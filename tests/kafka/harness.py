@@ -202,7 +202,10 @@ class Deployment:
         admin = AdminClient(self.client)
 
         def is_settled() -> bool:
-            found = admin.describe_consumer_groups([self.group])[self.group].result(10)
+            try:
+                found = admin.describe_consumer_groups([self.group])[self.group].result(10)
+            except (KafkaException, TimeoutError):  # a young group's coordinator is still being found
+                return False
             return found.state is ConsumerGroupState.STABLE and len(found.members) == members
 
         self.until(is_settled, f"the group is settled with {members} workers")

@@ -219,6 +219,25 @@ def test_memory_is_kept_over_the_very_next_generation_only(later: int, is_kept: 
     _run(scene)
 
 
+@pytest.mark.parametrize(("later", "is_written"), [(2, True), (3, False)])
+def test_state_that_missed_a_generation_is_not_written(later: int, is_written: bool) -> None:
+    """A second rebalance may come before the first was followed; the fence asks whose the partition is, not since when.
+
+    Neither what a stop makes durable nor a checkpoint may go over what an owner in between has written.
+    """
+
+    async def scene(engine: FakeEngine, stage: ScoringStage, topic: dict[bytes, bytes]) -> None:
+        await stage.process(_batch(0))
+        before = dict(topic)
+        engine.generation = later
+        await stage.make_durable()
+        await stage.checkpoint()
+        assert (topic != before) == is_written
+        assert stage.owners[0].has_failed != is_written
+
+    _run(scene)
+
+
 def test_a_partition_given_up_is_forgotten() -> None:
     """Neither state, nor committable offset, nor metric stays of it."""
 

@@ -10,11 +10,19 @@ from typing import Any, cast
 
 import pytest
 from aiokafka import codec
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from faust.transport import consumer as stock
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from detector.worker.transport import BatchConsumer, BatchTransport, DurableProducer, MicroBatch, partitions_of
+from detector.worker.transport import (
+    BatchConsumer,
+    BatchConsumerThread,
+    BatchTransport,
+    DurableProducer,
+    MicroBatch,
+    partitions_of,
+)
 
 
 def test_the_pinned_faust_is_the_one_installed() -> None:
@@ -40,6 +48,9 @@ def test_the_worker_reads_what_any_producer_compresses(kind: str) -> None:
         (driver.Consumer, "_new_consumer_thread", ["self"]),
         (driver.AIOKafkaConsumerThread, "_create_worker_consumer", ["self", "transport"]),
         (driver.AIOKafkaConsumerThread, "_ensure_consumer", ["self"]),
+        (driver.AIOKafkaConsumerThread, "close", ["self"]),
+        (driver.AIOKafkaConsumerThread, "on_partitions_revoked", ["self", "revoked"]),
+        (driver.AIOKafkaConsumerThread, "on_partitions_assigned", ["self", "assigned", "generation_id"]),
         (driver.Producer, "_settings_extra", ["self"]),
     ],
 )
@@ -55,6 +66,55 @@ def test_the_transport_makes_our_consumer_and_a_durable_producer() -> None:
         "acks": "all",
         "enable_idempotence": True,
     }
+
+
+def _thread(told: list[set[TP]], *, should_stop: bool, closes: bool = False) -> Any:
+    """Return a bare consumer thread whose consumer writes down what it is told of rebalances."""
+
+    async def tell(_: Any, places: set[TP], *__: Any) -> None:
+        told.append(places)
+
+    thread: Any = object.__new__(BatchConsumerThread)
+    thread.app = SimpleNamespace(should_stop=should_stop)
+    thread.consumer = SimpleNamespace(threadsafe_partitions_revoked=tell, threadsafe_partitions_assigned=tell)
+    thread.thread_loop = None
+    coordinator = SimpleNamespace(_closing=SimpleNamespace(done=lambda: closes))
+    thread._consumer = SimpleNamespace(_closed=False, _coordinator=coordinator)
+    return thread
+
+
+def test_a_rebalance_is_handed_on_while_the_worker_works() -> None:
+    """What was revoked, and what was assigned, reaches the main thread."""
+    told: list[set[TP]] = []
+    thread, places = _thread(told, should_stop=False), {TP("agent.events", 1)}
+    asyncio.run(thread.on_partitions_revoked(places))
+    asyncio.run(thread.on_partitions_assigned(places, 4))
+    assert told == [places, places]
+
+
+def test_a_worker_that_stops_does_not_join_again() -> None:
+    """Coordination ends with the cancellation; nobody is told, and nothing of the client is closed from outside."""
+    told: list[set[TP]] = []
+    thread, places = _thread(told, should_stop=True), {TP("agent.events", 1)}
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(thread.on_partitions_revoked(places))
+    asyncio.run(thread.on_partitions_assigned(places, 4))
+    thread.close()
+    assert told == []
+    assert not thread._consumer._closed
+
+
+def test_a_rebalance_does_not_break_off_the_closing_that_awaits_it() -> None:
+    """Once the client closes, a revocation that was on its way returns."""
+    told: list[set[TP]] = []
+    asyncio.run(_thread(told, should_stop=True, closes=True).on_partitions_revoked({TP("agent.events", 1)}))
+    assert told == []
+
+
+def test_aiokafka_awaits_its_coordination_when_it_closes() -> None:
+    """The names the thread relies on: a future that says so, and a task that is awaited unless it is done."""
+    source = inspect.getsource(GroupCoordinator.close)
+    assert source.index("_closing.set_result") < source.index("if not self._coordination_task.done()")
 
 
 def _consumer(delivered: list[MicroBatch]) -> Any:
