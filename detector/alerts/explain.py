@@ -60,8 +60,9 @@ class Known(NamedTuple):
     """On how much a judgement rests: closed sessions of the agent, sessions of its peers, established agents, events.
 
     `is_established`: whether the agent itself is one of them. `recent_sessions`: closed sessions its rarity was read
-    from; `is_learning`: too few, or for too short a time, to keep what the budget promises; `level`: from which rarity
-    on a session alerted then, the profile's where nothing moved it; `risk`: how the agent stands in its risk class.
+    from, `as_strange`: how many of them were at least as strange; `is_learning`: too few, or for too short a time, to
+    keep what the budget promises; `threshold`: from which rarity on a session alerted then, the profile's where nothing
+    moved it; `risk`: how the agent stands in its risk class.
     """
 
     own_sessions: int
@@ -71,8 +72,9 @@ class Known(NamedTuple):
     is_established: bool
     recent_sessions: int = 0
     is_learning: bool = False
-    level: float | None = None
+    threshold: float | None = None
     risk: RiskStanding = NO_CLASS
+    as_strange: int = 0
 
 
 class UsualThere(NamedTuple):

@@ -15,7 +15,15 @@ from detector.sinks.body import Body, Rendering, by_strength, present, to_bytes
 from detector.sinks.observables import TYPES, Observable, observables_of
 from detector.sinks.ocsf_read import EXACT, NORMAL, PLACE, fields_of
 from detector.sinks.taxonomy import ATLAS, OWASP, atlas_name, atlas_technique, atlas_url, owasp_title
-from detector.sinks.words import how_rare, in_a_sentence, next_steps, runbook, seen_and_expected
+from detector.sinks.words import (
+    how_rare,
+    in_a_sentence,
+    next_steps,
+    one_in,
+    runbook,
+    seen_and_expected,
+    threshold_one_in,
+)
 
 if TYPE_CHECKING:
     from detector.schema.alert import Alert, Contribution, Evidence
@@ -272,10 +280,13 @@ def _unmapped(alert: Alert, observables_left: int) -> Body:
             first_event_id=alert.event_id,
             score=alert.score,
             threshold=alert.threshold,
+            one_in=one_in(alert),
+            threshold_one_in=threshold_one_in(alert),
             events=alert.events,
             events_over=alert.events_over,
             asi=list(alert.asi),
             **{name: getattr(alert, name) for name in _AS_THEY_ARE},
+            recent_as_strange=alert.recent_as_strange,
             **{name: getattr(alert, name) or None for name in ("risk_class", "outside_hours")},
             normal_if=alert.normal_if,
             observables_left=observables_left or None,

@@ -88,6 +88,7 @@ def fields_of(body: Mapping[str, Any]) -> dict[str, Any]:
         "own_sessions": own.get("own_sessions", 0),
         "peer_sessions": own.get("peer_sessions", 0),
         "recent_sessions": own.get("recent_sessions", 0),
+        "recent_as_strange": own.get("recent_as_strange"),
         "risk_class": own.get("risk_class", ""),
         "outside_hours": own.get("outside_hours", False),
         "incident_earlier": own.get("incident_earlier", []),

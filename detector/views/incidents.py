@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from detector.schema.alert import OF_SEVERAL, Alert
 from detector.schema.command import subject_of
+from detector.sinks.words import EARLY, VOICES, how_rare
 from detector.views.containment import Contained, containment_line
 from detector.views.findings import Sighting, rank
 from detector.views.shown import MOST_TEXT, count_of, moment, quoted, shown
@@ -15,14 +16,6 @@ MOST_SESSIONS: Final = 4
 """Findings of an incident that are shown, the last told."""
 MOST_AGENTS: Final = 8
 """Agents of an incident that are named."""
-VOICES: Final = {
-    "own": "its own history",
-    "peers": "its peers",
-    "fleet": "the fleet",
-    "forest": "the isolation forest",
-    "half_space": "the half-space trees",
-    "rule": "a rule",
-}
 VERDICTS: Final = ("confirm", "dismiss", "safe")
 
 
@@ -52,6 +45,7 @@ def incident_lines(
         others = [shown(agent) for tenant, agent in agents if (tenant, agent) != (alert.tenant, alert.agent_id)]
         more = f" and {len(others) - MOST_AGENTS} more" if len(others) > MOST_AGENTS else ""
         yield f"  also       {', '.join(others[:MOST_AGENTS])}{more}"
+    yield from _how_sure(alert)
     yield from _why(alert)
     for one in incident[-MOST_SESSIONS:]:
         yield f"  finding    {_finding(one.alert)}"
@@ -83,6 +77,13 @@ def _who(alert: Alert) -> str:
     return f"{shown(alert.agent_id)} ({', '.join(parts)})"
 
 
+def _how_sure(alert: Alert) -> Iterator[str]:
+    if not alert.is_nobodys:
+        yield f"  rarity     {how_rare(alert)}"
+    if alert.learning:
+        yield f"  sure       {EARLY}"
+
+
 def _why(alert: Alert) -> Iterator[str]:
     for label, one in zip(("leading", "then"), alert.contributions[:2], strict=False):
         voice = f"{VOICES[one.voice]}, {count_of(one.n, 'observation')}"
@@ -94,11 +95,13 @@ def _why(alert: Alert) -> Iterator[str]:
 
 def _finding(alert: Alert) -> str:
     score = "no score" if alert.score is None else f"score {alert.score:.2f}"
-    level = "" if alert.threshold is None else f" past {alert.threshold:.2f}"
+    threshold = "" if alert.threshold is None else f", threshold {alert.threshold:.2f}"
     basis = "" if alert.basis == "score" else f", by {alert.basis}"
     session = "no session" if alert.session_id is None else f"session {shown(alert.session_id)}"
-    acts = f"{count_of(alert.events, 'event')}, {alert.events_over:,} past the level"
-    return f"{alert.finding_uid}  {alert.activity}, {shown(alert.agent_id)}, {session}, {acts}, {score}{level}{basis}"
+    acts = f"{count_of(alert.events, 'event')}, {alert.events_over:,} past the threshold"
+    return (
+        f"{alert.finding_uid}  {alert.activity}, {shown(alert.agent_id)}, {session}, {acts}, {score}{threshold}{basis}"
+    )
 
 
 def _standing(

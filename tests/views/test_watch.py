@@ -51,11 +51,12 @@ HIGH     risk 80   incident {first.finding_uid}  open, 2 sessions of 2 agents
   when       2026-03-02 09:13:57Z to 2026-03-02 09:15:07Z; told 2026-03-02 09:15:08Z
   agent      support-12 (type support, tenant acme, version 1.4, zone eu)
   also       support-13
+  rarity     about 1 in 126 is as strange, 1 of 240 recent sessions; alerts from 1 in 100 on
   leading    novelty: send_money to iban-9
              expected one of 3 known targets (its own history, 40 observations)
   normal     a target it has used before
-  finding    {first.finding_uid}  create, support-12, session s-1, 12 events, 2 past the level, score 2.10 past 2.00
-  finding    {second.finding_uid}  create, support-13, session s-2, 12 events, 2 past the level, score 2.10 past 2.00
+  finding    {first.finding_uid}  create, support-12, session s-1, 12 events, 2 past the threshold, score 2.10, threshold 2.00
+  finding    {second.finding_uid}  create, support-13, session s-2, 12 events, 2 past the threshold, score 2.10, threshold 2.00
   contained  support-12: isolate (enforced) since 2026-03-02 09:13:07Z until 2026-03-02 13:14:07Z, then limit
   lift       detector release support-12 --by NAME --reason TEXT --tenant=acme --bootstrap kafka:9092
   say        detector verdict {first.finding_uid} confirm --by NAME --reason TEXT --bootstrap kafka:9092
