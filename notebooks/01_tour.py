@@ -35,6 +35,7 @@ from detector.sinks.words import how_rare
 alt.renderers.enable("png", ppi=144)  # drawn here, without a browser or a network
 alt.theme.register("detector", enable=True)(theme)
 pd.set_option("display.max_colwidth", None)
+COUNTS = [0, 1, 3, 10, 30, 100, 300, 1_000]
 
 stream = open_stream("agentdyn")
 profile = load_profile("default/v1")
@@ -99,7 +100,7 @@ def panel(kind, colour):
             alt.Y(
                 "sessions:Q",
                 scale=alt.Scale(type="symlog"),
-                axis=alt.Axis(values=[0, 1, 3, 10, 30, 100, 300, 1_000]),
+                axis=alt.Axis(values=COUNTS),
                 title="sessions (log)",
             ),
             alt.Y2(datum=0),
@@ -148,7 +149,7 @@ print(
 calls = before[before.kind.isin(["tool_call", "data_access", "message", "network"])]
 top = calls.name.value_counts().head(12).rename_axis("tool").reset_index(name="calls")
 alt.Chart(top).mark_bar(height=13).encode(
-    alt.X("calls:Q", scale=alt.Scale(type="symlog"), title="calls (log)", axis=alt.Axis(tickCount=5)),
+    alt.X("calls:Q", scale=alt.Scale(type="symlog"), title="calls (log)", axis=alt.Axis(values=COUNTS)),
     alt.Y("tool:N", sort="-x", title=None),
 ).properties(width=420, height=20 * len(top), title=f"What {alert.agent_id} usually calls")
 
@@ -158,14 +159,14 @@ powers = pd.Series([max(gap, 0.01) for gap in gaps_of(before.to_dict("records"))
 )
 pace = powers.value_counts().rename_axis("power").reset_index(name="events")
 pace["left"], pace["right"] = 10 ** ((pace.power - 0.5) / 5), 10 ** ((pace.power + 0.5) / 5)
-names = {0.01: "10 ms", 0.1: "100 ms", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 86400: "1 day"}
+names = {0.01: "10 ms", 0.1: "100 ms", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 36000: "10 h"}
 spans = alt.Axis(
     values=list(names), labelExpr="".join(f"datum.value == {k} ? '{v}' : " for k, v in names.items()) + "''"
 )
 alt.Chart(pace).mark_bar().encode(
     alt.X("left:Q", scale=alt.Scale(type="log", nice=False), axis=spans, title="time to the next event (log)"),
     alt.X2("right:Q"),
-    alt.Y("events:Q", scale=alt.Scale(type="symlog"), title="events (log)"),
+    alt.Y("events:Q", scale=alt.Scale(type="symlog"), axis=alt.Axis(values=COUNTS), title="events (log)"),
     alt.Y2(datum=0),
 ).properties(width=420, height=200, title="Its pace")
 

@@ -239,7 +239,8 @@ alt.hconcat(left, right, spacing=30).resolve_scale(y="independent").properties(
 # %% [markdown]
 # ## If somebody answers
 # The same budget, and an analyst who answers 60 % of the incidents, 5 % of them wrongly, 50 sessions late, through the
-# controls as on Kafka. Verdicts move the threshold, and know causes that the score does not: found may pass the ceiling.
+# controls as on Kafka. Verdicts move the threshold, and know causes that the score does not: found may pass the
+# ceiling.
 
 # %%
 desk = Desk(Analyst(answered=0.6, wrong=0.05, delay=50), truth_of(stream.sessions))

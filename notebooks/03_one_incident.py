@@ -72,7 +72,8 @@ print(f"stopped after {stopped.lines:,} events, at {now:%d %B %H:%M} UTC")
 
 # %% [markdown]
 # The score is -log10 of the share of recent sessions at least as strange: 2 is one in a hundred. The threshold in the
-# alert, the gauge of that name, the scores of the profile's response and all pictures from *The next decision* on have that scale.
+# alert, the gauge of that name, the scores of the profile's response and all pictures from *The next decision* on have
+# that scale.
 #
 # ## What happened
 # The session act by act, in order. A bar is the evidence of its act in decades, before it is held against other
@@ -97,7 +98,7 @@ bars = (
         alt.X("evidence:Q", title="evidence of the act (decades)"),
         alt.Y("act:N", sort=list(acts.act), title=None, axis=alt.Axis(labelLimit=420)),
         alt.Color(
-            "of:N", scale=alt.Scale(domain=["named in the alert", "not named"], range=[ATTACK, HARMLESS]), title=None
+            "of:N", scale=alt.Scale(domain=["named in the alert", "not named"], range=[ATTACK, QUIET]), title=None
         ),
     )
 )
@@ -159,8 +160,8 @@ pd.DataFrame(
 #
 # What changes at once: the record of the finding goes out again with the verdict on it, containment may be lifted or
 # made firm, and the account of false alarms moves. The threshold is the score from which a session alerts for its
-# rarity alone. The first verdict that a partition hears opens its account, with a reserve; the only one taken back closes it,
-# and so do thirty alerts in a row that nobody answers.
+# rarity alone. The first verdict that a partition hears opens its account, with a reserve; the only one taken back
+# closes it, and so do thirty alerts in a row that nobody answers.
 
 # %%
 HOUR = 3_600.0
@@ -277,13 +278,13 @@ base_of = alt.Chart(picture).encode(
     alt.X("hour:Q", title="hours after the verdict", scale=alt.Scale(domain=[0, TIMES + 1], nice=False))
 )
 stairs = base_of.mark_line(color=THRESHOLD, strokeDash=[5, 4], strokeWidth=1.5, interpolate="step").encode(
-    alt.Y("threshold:Q", title="score (-log10 of a share of sessions)")
+    alt.Y("threshold:Q", title="score (-log10 of a share)")
 )
 spots = base_of.mark_point(size=34, opacity=1).encode(
-    alt.Y("score:Q", title="score (-log10 of a share of sessions)"),
+    alt.Y("score:Q", title="score (-log10 of a share)"),
     alt.Color("decision:N", scale=alt.Scale(domain=["alert", "quiet"], range=[ATTACK, QUIET]), title=None),
 )
-(stairs + spots).properties(width=205, height=130).facet(
+(stairs + spots).properties(width=205, height=165).facet(
     facet=alt.Facet("heading:N", sort=list(headings.values()), title=None), columns=3
 ).properties(
     title=alt.Title(

@@ -41,6 +41,11 @@ LEVELS: Final = (
     "a new value in a place its peers know only from another tool",
     "like nothing this agent or its peers have used",
 )
+ORIGINS: Final = {
+    "user": "a value that the user gave",
+    "tool": "a value from a tool's output",
+    "none": "a value from neither user nor tool",
+}
 MOST_USUAL: Final = 3
 """Usual values that are told beside one that stands out."""
 MOST_TEXT: Final = 64
@@ -234,7 +239,7 @@ def _subjects(seen: Seen, parts: list[Part], numbers: list[tuple[str, float]]) -
 def _part_facts(seen: Seen, parts: list[Part], which: int) -> WordFacts:
     place, level = seen.part[which], seen.level[which]
     part = parts[place] if 0 <= place < len(parts) else Part("target", seen.event.target or "", None)
-    origin = f", value from {part.origin}" if part.origin else ""
+    origin = f", {ORIGINS.get(part.origin, '')}" if part.origin else ""
     words = {"name": part.name, "value": part.value, "level": LEVELS[level], "origin": origin}
     return WordFacts(words, level=level, usual=seen.usual[which])
 

@@ -37,7 +37,6 @@ MOST_ID: Final = 64
 """Letters of an id there."""
 MOST_CLOSED: Final = 256
 """Closed incidents that a verdict still reaches; the oldest leave first."""
-_OF_SCORE: Final = ("score", "threshold", "recent_sessions", "recent_as_strange")
 
 
 def created(finding: Finding, policy: Policy, known: Known, partition: int) -> Alert:
@@ -86,7 +85,7 @@ def updated(alert: Alert, finding: Finding, newer: Alert) -> Alert:
             "evidence": kept(alert.evidence, finding.evidence, is_told=True),
             "causes": alert.causes if is_known else (*alert.causes[: MOST_CAUSES - 1], finding.cause),
             "folded": alert.folded + is_full,
-            **{name: getattr(worst, name) for name in _OF_SCORE},
+            **{one: getattr(worst, one) for one in ("score", "threshold", "recent_sessions", "recent_as_strange")},
             "severity": worse(alert.severity, newer.severity),
             "risk": max(alert.risk, newer.risk),
             "events_over": max(alert.events_over, newer.events_over),

@@ -65,8 +65,8 @@ class Contribution(_AlertPart):
     """
 
     channel: str
-    value: float = Field(description="Evidence that it added to the act's, in decades: weighted -log10 p.")
-    bits: float = Field(description="Surprise of the value, in bits: -log2 p; of a size standard deviations.")
+    value: float = Field(description="Evidence that it added to the act's, in decades.")
+    bits: float = Field(description="Surprise of the value, -log2 p; of a size standard deviations.")
     observed: str
     expected: str
     voice: Voice
@@ -103,7 +103,7 @@ class Evidence(_AlertPart):
     outcome: str
     cause: str = ""
     strength: float = Field(
-        default=0.0, ge=0.0, description="On the scale of scores: its rarity, or a rule's risk divided by 25."
+        default=0.0, ge=0.0, description="Rarity, -log10 of a share of sessions, or a rule's risk put on that scale."
     )
     sizes: dict[str, float] = Field(default_factory=dict, description="Sizes that the event reports, by field.")
     about: dict[str, str] = Field(
@@ -187,12 +187,12 @@ class Alert(_AlertPart):
     last_seen: float
     event_id: str
     score: float | None = Field(
-        description="Rarity of the session: -log10 of the share of recent sessions at least as strange; 2 is 1 in 100."
+        description="Rarity of the session: -log10 of a share, that of recent sessions as strange; 2 is 1 in 100."
     )
     threshold: float | None = Field(
-        description="Score from which a session alerted then, on the scale of the score: 2 is 1 in 100."
+        description="Score from which a session alerted then, -log10 of a share of sessions: 2 is 1 in 100."
     )
-    risk: Annotated[int, Field(ge=0, le=100)]
+    risk: Annotated[int, Field(ge=0, le=100, description="For people, 0 to 100: 50 at a score of 2.")]
     severity: Severity
     events: int = Field(ge=0)
     events_over: int = Field(ge=0)

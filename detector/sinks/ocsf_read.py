@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NORMAL: Final = "Normal would have been: "
-"""Stands before what would have been normal, in ``remediation.desc``."""
+"""Stood before what would have been normal, in the ``remediation.desc`` of documents that did not hold it elsewhere."""
 PLACE: Final = "found_at"
 """Key of an act's data with its place in the order of finding, where acts do not stand in that order."""
 EXACT: Final = "exact"

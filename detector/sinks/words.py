@@ -64,22 +64,33 @@ def how_rare(alert: Alert) -> str:
     return f"{_counted(alert)}{_held_to(alert)}"
 
 
+def how_rare_and_how_often(alert: Alert) -> str:
+    """Return how rare a session is, and how many of its events alert."""
+    acts = f" Events that alert: {alert.events_over} of {alert.events}." if is_judged(alert) else ""
+    return f"{capital(how_rare(alert))}.{acts}"
+
+
+def is_judged(alert: Alert) -> bool:
+    """Tell whether a session's score has spoken, and not only a rule, or the detector of itself."""
+    return alert.score is not None and not alert.is_nobodys
+
+
 def one_in(alert: Alert) -> int | None:
     """Return N where one in N sessions is as strange, as far as those it was held against can show; None if untold."""
     known, stranger = alert.recent_sessions, alert.recent_as_strange or 1
-    if alert.score is None or not known:
+    if alert.score is None or alert.is_nobodys or not known:
         return None
     return max(1, round(min(_one_in(alert.score), (known + 1) / stranger)))
 
 
 def threshold_one_in(alert: Alert) -> int | None:
-    """Return N where one in N sessions may alert, None if no score has spoken."""
-    return None if alert.threshold is None else round(_one_in(alert.threshold))
+    """Return N where one in N sessions may alert, None if no score of a session has spoken."""
+    return None if alert.threshold is None or alert.is_nobodys else round(_one_in(alert.threshold))
 
 
 def seen_and_expected(alert: Alert) -> str:
     """Return how sure an alert is, and what each channel saw beside what is usual."""
-    parts = [_capital(how_rare(alert)) + _behind(alert)]
+    parts = [capital(how_rare(alert)) + _behind(alert)]
     parts += [f"{part.channel}: {_reason(part)}" for part in alert.contributions]
     if alert.incident_sessions > 1:
         parts.append(f"session {alert.incident_sessions} of incident {alert.incident_uid}{_before(alert)}")
@@ -138,6 +149,11 @@ def shell_word(text: str) -> str | None:
     except UnicodeEncodeError:
         return None
     return "$'" + "".join(_byte(one) for one in data) + "'"
+
+
+def capital(text: str) -> str:
+    """Return a text with its first letter in capital."""
+    return text[:1].upper() + text[1:]
 
 
 def _one_in(rarity: float) -> float:
@@ -206,7 +222,3 @@ def _before(alert: Alert) -> str:
     named = [f"{one.session_id or 'without id'} of {one.agent_id}" for one in alert.incident_earlier]
     more = alert.incident_sessions - 1 - len(named)
     return ", after " + ", ".join(named) + (f" and {more} more" if more > 0 else "")
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

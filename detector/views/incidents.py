@@ -59,13 +59,18 @@ def headline(incident: Sequence[Sighting]) -> str:
     """Return the first line of an incident: how bad, which, whether it goes on, how many sessions and agents."""
     worst = max(incident, key=lambda one: (rank(one.alert.severity), one.alert.risk)).alert
     sessions = max(len(incident), *(one.alert.incident_sessions for one in incident))
-    agents = len({(one.alert.tenant, one.alert.agent_id) for one in incident})
+    known: dict[str, tuple[str, str]] = {}
+    for told in (one.alert for one in incident):
+        known[told.finding_uid] = (told.tenant, told.agent_id)
+        known |= {one.finding_uid: (told.tenant, one.agent_id) for one in told.incident_earlier}
+    agents = len(set(known.values()))
+    least = "at least " if sessions > len(known) else ""
     state = "closed" if all(one.alert.activity in {"close", "verdict"} for one in incident) else "open"
     if any(one.alert.activity == "verdict" for one in incident):
         state = "judged"
     return (
         f"{worst.severity.upper():<8} risk {worst.risk:<3}  incident {shown(incident[0].incident)}  {state}, "
-        f"{count_of(sessions, 'session')} of {count_of(agents, 'agent')}"
+        f"{count_of(sessions, 'session')} of {least}{count_of(agents, 'agent')}"
     )
 
 
@@ -86,7 +91,7 @@ def _how_sure(alert: Alert) -> Iterator[str]:
 
 def _why(alert: Alert) -> Iterator[str]:
     for label, one in zip(("leading", "then"), alert.contributions[:2], strict=False):
-        voice = f"{VOICES[one.voice]}, {count_of(one.n, 'observation')}"
+        voice = VOICES[one.voice] + ("" if one.voice == "rule" else f", {count_of(one.n, 'observation')}")
         yield f"  {label:<9}  {shown(one.channel)}: {shown(one.observed, MOST_TEXT)}"
         yield f"             expected {shown(one.expected, MOST_TEXT)} ({voice})"
     if alert.normal_if:
@@ -94,6 +99,8 @@ def _why(alert: Alert) -> Iterator[str]:
 
 
 def _finding(alert: Alert) -> str:
+    if alert.is_nobodys:
+        return f"{alert.finding_uid}  {alert.activity}"
     score = "no score" if alert.score is None else f"score {alert.score:.2f}"
     threshold = "" if alert.threshold is None else f", threshold {alert.threshold:.2f}"
     basis = "" if alert.basis == "score" else f", by {alert.basis}"

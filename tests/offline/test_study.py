@@ -109,9 +109,9 @@ def test_a_session_scores_its_strangest_event() -> None:
 
 
 def test_a_larger_budget_finds_more() -> None:
-    """A hundred harmless sessions scored 0 to 99; attacks at 98.5 and 50.5."""
+    """A hundred harmless sessions of evidence 0 to 99; attacks at 98.5 and 50.5."""
     rows = [{"evidence": float(score), "is_attack": False, "is_live": True} for score in range(100)]
-    rows += [{"evidence": 98.5, "is_attack": True, "is_live": True}, {"evidence": 50.5, "is_attack": True, "is_live": True}]
+    rows += [{"evidence": value, "is_attack": True, "is_live": True} for value in (98.5, 50.5)]
     rows += [{"evidence": 1e9, "is_attack": True, "is_live": False}]
     assert [row["recall"] for row in recall_by_budget(rows, [0.001, 0.01, 0.05, 0.5])] == [0.0, 0.5, 0.5, 1.0]
 

@@ -70,12 +70,14 @@ def test_the_numbers_in_the_words_are_at_most_the_sessions_and_one(
 def test_a_message_says_what_how_sure_and_why(make_alert: MakeAlert) -> None:
     """One line: it is what a list of alerts shows."""
     assert in_a_sentence(make_alert(score=3.1, recent_as_strange=0)) == (
-        "Unusual session (agent agent-1, risk 80): the strangest of 240 recent sessions; alerts from 1 in 100 on; send_money to iban-9; "
-        "usual: one of 3 known targets (its own history, n = 40)"
+        "Unusual session (agent agent-1, risk 80): the strangest of 240 recent sessions; alerts from 1 in 100 on; "
+        "send_money to iban-9; usual: one of 3 known targets (its own history, n = 40)"
     )
-    words = seen_and_expected(make_alert(score=3.1, recent_as_strange=0, folded=3, incident_sessions=2, incident_uid="f" * 32))
+    folded = {"folded": 3, "incident_sessions": 2, "incident_uid": "f" * 32}
+    words = seen_and_expected(make_alert(score=3.1, recent_as_strange=0, **folded))
     assert words.startswith(
-        "The strangest of 240 recent sessions; alerts from 1 in 100 on; judged on 40 sessions of its own and 60 of its peers; "
+        "The strangest of 240 recent sessions; alerts from 1 in 100 on; "
+        "judged on 40 sessions of its own and 60 of its peers; "
     )
     assert words.endswith(f"session 2 of incident {'f' * 32}; 3 more causes are not listed")
 
