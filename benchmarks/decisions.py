@@ -5,7 +5,7 @@ late, through the controls, as `detector evaluate --analyst answered=.6,wrong=.0
 *Spent*: harmless live sessions alarmed as a share of what the budget promises: of all closed ones, of those with a
 judged action (95 % Wilson interval, of the first seed), and of these only those that opened an incident. *Items*:
 incidents a thousand live sessions, right and wrong ones. *Worst group*: the peer group with the largest such share of
-its judged sessions, of those with 200 harmless ones. *Ranking*: the recall of one line through the scores that alarms
+its judged sessions, of those with 200 harmless ones. *Ranking*: the recall of one line through the evidence that alarms
 as many harmless sessions; above 1 the decision knows more than the score. *Before*: judged spent, items, recall and
 ratio of the rule at the commit named below, measured by this same code.
 """

@@ -9,7 +9,7 @@ lists version 2, and the tools and targets of the new jobs. These are taken from
 `learning.expected_s` of the profile: a day where the row says nothing else. The rules of the registry are off in all
 rows, for they are measured in *Registry at the workers*; nobody gives verdicts.
 
-*AP*, *R@1%*: average precision, and the recall of a line through the scores that alarms one harmless session in a
+*AP*, *R@1%*: average precision, and the recall of a line through the evidence that alarms one harmless session in a
 hundred. *Spent*: harmless live sessions that alarmed in shares of what is promised, and of these sessions those of new
 and of old jobs by themselves. *Found*: attacks that alarmed; *ranking*: what a line finds that alarms as many harmless
 sessions. *Expected*: events whose novelty was declared, and how many of them are an attack's acts by the labels.

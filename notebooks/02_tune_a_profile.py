@@ -134,50 +134,52 @@ ticks = data.mark_tick(color=ALLOWED, thickness=3, size=18, orient="horizontal",
 )
 
 # %% [markdown]
-# ## Where the line stood
-# Every live session by its score, which is the evidence of its strangest event, and the line from which sessions
-# alerted, for each budget; sessions are those of the run at the shipped budget. The score axis is logarithmic: evidence
-# spans two orders of magnitude.
+# ## Where the threshold stood
+# Every live session by the evidence of its strangest act, and for each budget the evidence that had the threshold's
+# score: the threshold is a share of sessions, and stays; what is as rare as that follows the stream. Sessions are
+# those of the run at the shipped budget. The axis is logarithmic: evidence spans two orders of magnitude.
 
 # %%
 sessions = (
     pd.DataFrame(rows)
-    .query("is_live and score > 0")
+    .query("is_live and evidence > 0")
     .assign(label=lambda one: one.is_attack.map({True: "attack", False: "harmless"}))
 )
 some = pd.concat([part.sample(min(len(part), 1_200), random_state=0) for _, part in sessions.groupby("label")])
 some = some.sort_values("label", ascending=False)  # attacks are drawn last, and lie on top
 course = pd.DataFrame(lines).dropna()
-evidence = alt.Scale(type="log", domain=[max(some.score.min(), 0.05), some.score.max() * 1.1], nice=False)
+evidence = alt.Scale(type="log", domain=[max(some.evidence.min(), 0.05), some.evidence.max() * 1.1], nice=False)
 dots = (
-    alt.Chart(some[["start", "score", "label"]])
+    alt.Chart(some[["start", "evidence", "label"]])
     .mark_point(size=22, opacity=0.75)
     .encode(
         alt.X("start:T", title=None, axis=alt.Axis(format="%d %b", tickCount={"interval": "day", "step": 1})),
-        alt.Y("score:Q", scale=evidence, title="score (evidence, log)"),
+        alt.Y("evidence:Q", scale=evidence, title="evidence of the session (decades, log)"),
         alt.Color("label:N", scale=alt.Scale(**KINDS), title=None),
     )
 )
 levels = (
     alt.Chart(course)
     .mark_line(color=THRESHOLD, strokeWidth=1.5)
-    .encode(x="at:T", y=alt.Y("threshold:Q", scale=evidence), detail="budget:N")
+    .encode(x="at:T", y=alt.Y("threshold_evidence:Q", scale=evidence), detail="budget:N")
 )
-ends = course.sort_values("at").groupby("budget").tail(1).sort_values("threshold")
+ends = course.sort_values("at").groupby("budget").tail(1).sort_values("threshold_evidence")
 apart = (evidence.domain[1] / evidence.domain[0]) ** 0.045  # labels keep a line's height from each other
 for above, below in zip(ends.index[1:], ends.index[:-1]):
-    ends.loc[above, "threshold"] = max(ends.threshold[above], apart * ends.threshold[below])
+    ends.loc[above, "threshold_evidence"] = max(ends.threshold_evidence[above], apart * ends.threshold_evidence[below])
+ends["name"] = [f"{score:.2f} (1 in {10**score:,.0f})" for score in ends.threshold]
 marks = (
     alt.Chart(ends)
     .mark_text(align="left", dx=6, color=THRESHOLD, fontSize=11)
-    .encode(x="at:T", y=alt.Y("threshold:Q", scale=evidence), text="budget:N")
+    .encode(x="at:T", y=alt.Y("threshold_evidence:Q", scale=evidence), text="name:N")
 )
 (dots + levels + marks).properties(
     width=620,
     height=320,
     title=alt.Title(
-        "Live sessions, and the line for each budget",
-        subtitle=f"{len(some):,} of {len(sessions):,} with a score above 0, {some.is_attack.sum()} of them attacks",
+        "Live sessions, and what the threshold of each budget came to",
+        subtitle=f"{len(some):,} of {len(sessions):,} with evidence, {some.is_attack.sum()} of them attacks; "
+        "at each line its threshold, a score",
     ),
 )
 
@@ -237,7 +239,8 @@ alt.hconcat(left, right, spacing=30).resolve_scale(y="independent").properties(
 # %% [markdown]
 # ## If somebody answers
 # The same budget, and an analyst who answers 60 % of the incidents, 5 % of them wrongly, 50 sessions late, through the
-# controls as on Kafka. Verdicts move the line, and know causes that the score does not: found may pass the ceiling.
+# controls as on Kafka. Verdicts move the threshold, and know causes that the score does not: found may pass the
+# ceiling.
 
 # %%
 desk = Desk(Analyst(answered=0.6, wrong=0.05, delay=50), truth_of(stream.sessions))

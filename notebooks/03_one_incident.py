@@ -41,6 +41,7 @@ from detector.offline.study import events_of, open_stream
 from detector.profile.load import load_profile
 from detector.simulate.fleet import DAY_S, MONDAY, Fleet, Injection
 from detector.sinks.ocsf import render
+from detector.sinks.words import how_rare
 
 alt.renderers.enable("png", ppi=144)  # drawn here, without a browser or a network
 alt.theme.register("detector", enable=True)(theme)
@@ -66,17 +67,18 @@ chosen = max(on_attacks, key=lambda one: one.score)
 stopped = stop_at(stream, profile, chosen.session_id)
 alert, now = stopped.alert, datetime.fromtimestamp(stopped.at, UTC)
 print(f"{alert.title}\nfinding {alert.finding_uid}, {alert.severity}, risk {alert.risk}")
-print(f"score {alert.score:.2f}, alerts from {alert.threshold:.2f} on; held against {alert.recent_sessions} sessions")
+print(f"score {alert.score:.2f}, threshold {alert.threshold:.2f}: {how_rare(alert)}")
 print(f"stopped after {stopped.lines:,} events, at {now:%d %B %H:%M} UTC")
 
 # %% [markdown]
-# The score is -log10 of the share of recent sessions at least as strange: 2 is one in a hundred. `threshold` in the
-# alert, the levels of the profile and all pictures from *The next decision* on have that scale.
+# The score is -log10 of the share of recent sessions at least as strange: 2 is one in a hundred. The threshold in the
+# alert, the gauge of that name, the scores of the profile's response and all pictures from *The next decision* on have
+# that scale.
 #
 # ## What happened
-# The session act by act, in order. A bar is the evidence of its act, before it is held against other sessions; acts
-# that the alert names are vermilion; of several of one cause it names the strongest. The dashed line is the evidence
-# from which a session alerted when this one was over.
+# The session act by act, in order. A bar is the evidence of its act in decades, before it is held against other
+# sessions; acts that the alert names are vermilion; of several of one cause it names the strongest. The dashed line is
+# the evidence that had the threshold's score when this session was over.
 
 # %%
 evidence = dict(zip(scored.events, scored.scores.tolist()))
@@ -86,27 +88,34 @@ acts["evidence"] = acts.event_id.map(evidence)
 acts = acts[~acts.kind.isin(["llm_call", "lifecycle"])].reset_index(drop=True)
 acts["act"] = acts.ts.dt.strftime("%H:%M:%S  ") + acts.name + ("  " + acts.target).fillna("")
 acts["of"] = acts.event_id.isin(named).map({True: "named in the alert", False: "not named"})
-line = pd.DataFrame({"from": [stopped.branch().gauges["threshold"]]})
+gauges = stopped.branch().gauges
+line = pd.DataFrame({"from": [gauges["threshold_evidence"]]})
 
 bars = (
     alt.Chart(acts[["act", "evidence", "of"]])
     .mark_bar(height=13)
     .encode(
-        alt.X("evidence:Q", title="evidence of the act"),
+        alt.X("evidence:Q", title="evidence of the act (decades)"),
         alt.Y("act:N", sort=list(acts.act), title=None, axis=alt.Axis(labelLimit=420)),
         alt.Color(
-            "of:N", scale=alt.Scale(domain=["named in the alert", "not named"], range=[ATTACK, HARMLESS]), title=None
+            "of:N", scale=alt.Scale(domain=["named in the alert", "not named"], range=[ATTACK, QUIET]), title=None
         ),
     )
 )
 level = alt.Chart(line).mark_rule(strokeDash=[5, 4], color=THRESHOLD, strokeWidth=1.5).encode(x="from:Q")
 (bars + level).properties(
-    width=400, height=20 * acts.act.nunique(), title=f"Session {alert.session_id} of {alert.agent_id}"
+    width=400,
+    height=20 * acts.act.nunique(),
+    title=alt.Title(
+        f"Session {alert.session_id} of {alert.agent_id}",
+        subtitle=f"dashed: evidence {gauges['threshold_evidence']:.2f}, which had the threshold's score of "
+        f"{gauges['threshold']:.2f} (1 in {10 ** gauges['threshold']:,.0f})",
+    ),
 )
 
 # %% [markdown]
 # ## Why
-# What each channel added to the score, what was seen, what would have been usual, and who says so on how many
+# What each channel added to the evidence, what was seen, what would have been usual, and who says so on how many
 # observations.
 
 # %%
@@ -117,7 +126,7 @@ why[["channel", "value", "observed", "expected", "voice", "n"]].round(2)
 # %%
 present = [voice for voice in VOICES if voice in set(why.voice)]
 alt.Chart(why).mark_bar(height=18).encode(
-    alt.X("value:Q", title="added to the evidence", axis=alt.Axis(tickCount=5)),
+    alt.X("value:Q", title="added to the evidence (decades)", axis=alt.Axis(tickCount=5)),
     alt.Y("channel:N", sort="-x", title=None),
     alt.Color("voice:N", title=None, scale=alt.Scale(domain=present, range=[VOICES[one] for one in present])),
 ).properties(
@@ -150,9 +159,9 @@ pd.DataFrame(
 # `dismiss` taken back by `undo`. *Nobody* is the copy that hears nothing.
 #
 # What changes at once: the record of the finding goes out again with the verdict on it, containment may be lifted or
-# made firm, and the account of false alarms moves. `level` is the score from which a session alerts for its rarity
-# alone. The first verdict that a partition hears opens its account, with a reserve; the only one taken back closes it,
-# and so do thirty alerts in a row that nobody answers.
+# made firm, and the account of false alarms moves. The threshold is the score from which a session alerts for its
+# rarity alone. The first verdict that a partition hears opens its account, with a reserve; the only one taken back
+# closes it, and so do thirty alerts in a row that nobody answers.
 
 # %%
 HOUR = 3_600.0
@@ -184,10 +193,10 @@ for name, verdicts in said.items():
             "verdict": name,
             "told again as": ", ".join(one.verdict.verdict for one in branch.answers) or "-",
             "contained": contained(branch),
-            "level": branch.level,
+            "threshold": branch.threshold,
             "balance": branch.gauges["balance"],
             "false share": branch.gauges["false_share"],
-            "evidence at the promised share": branch.gauges["threshold"],
+            "evidence that has it": branch.gauges["threshold_evidence"],
         }
     )
 pd.DataFrame(at_once).set_index("verdict").round(3)
@@ -213,7 +222,9 @@ for name, verdicts in every.items():
         heard.append({"verdict": name, "in the hands of": whose, **one._asdict()})
 heard = pd.DataFrame(heard)
 heard["decision"] = heard.is_told.map({True: "alert", False: "quiet"})
-heard[["verdict", "in the hands of", "decision", "basis", "score", "level", "evidence", "incident_sessions"]].round(2)
+heard[["verdict", "in the hands of", "decision", "basis", "score", "threshold", "evidence", "incident_sessions"]].round(
+    2
+)
 
 # %%
 cells = alt.Chart(heard[["verdict", "in the hands of", "decision", "score", "basis"]]).encode(
@@ -237,7 +248,7 @@ texts = (
 # %% [markdown]
 # ## If it goes on
 # An attack that nobody stops happens again. Here the agent repeats the session every hour for two days. Where nobody
-# answers, what happens every hour is in the end no longer rare, and falls below the line. A confirmed cause alerts
+# answers, what happens every hour is in the end no longer rare, and falls below the threshold. A confirmed cause alerts
 # below it too, by its cause or by a value that only the attack used. A dismissed cause is quiet, but its 4th, 8th,
 # 16th ... session is shown all the same, so that a wrong verdict cannot hide an attack for ever; a safe one also
 # scores lower, because its values were taught; a disabled one is back when its time is over.
@@ -262,23 +273,23 @@ counted.round(2)
 
 # %%
 headings = {name: f"{name}: {count} of {TIMES} alert" for name, count in counted.alerts.items()}
-picture = course[["hour", "score", "level", "decision"]].assign(heading=course.verdict.map(headings))
+picture = course[["hour", "score", "threshold", "decision"]].assign(heading=course.verdict.map(headings))
 base_of = alt.Chart(picture).encode(
     alt.X("hour:Q", title="hours after the verdict", scale=alt.Scale(domain=[0, TIMES + 1], nice=False))
 )
 stairs = base_of.mark_line(color=THRESHOLD, strokeDash=[5, 4], strokeWidth=1.5, interpolate="step").encode(
-    alt.Y("level:Q", title="score")
+    alt.Y("threshold:Q", title="score (-log10 of a share)")
 )
 spots = base_of.mark_point(size=34, opacity=1).encode(
-    alt.Y("score:Q", title="score"),
+    alt.Y("score:Q", title="score (-log10 of a share)"),
     alt.Color("decision:N", scale=alt.Scale(domain=["alert", "quiet"], range=[ATTACK, QUIET]), title=None),
 )
-(stairs + spots).properties(width=205, height=130).facet(
+(stairs + spots).properties(width=205, height=165).facet(
     facet=alt.Facet("heading:N", sort=list(headings.values()), title=None), columns=3
 ).properties(
     title=alt.Title(
         f"The same session {TIMES} times, an hour apart, after each verdict",
-        subtitle="dashed: the score from which a session alerts for its rarity",
+        subtitle="dashed: the threshold, the score from which a session alerts for its rarity",
     )
 )
 
@@ -303,7 +314,7 @@ assert told["dismiss, undo"][:8] == told["nobody"][:8], "what was taken back dec
 # do not alert any more (*hidden*), and which only now do (*added*). Labels say which of them were attacks.
 #
 # Scores are the business of learning, and of the verdicts only `safe` and `confirm` touch that, for the values of this
-# one finding. What alerts may change further: by the cause, which others share, and by the level, as above.
+# one finding. What alerts may change further: by the cause, which others share, and by the threshold, as above.
 
 # %%
 rest = stream.lines[stopped.lines : stopped.lines + 12_000]

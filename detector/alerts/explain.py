@@ -41,6 +41,11 @@ LEVELS: Final = (
     "a new value in a place its peers know only from another tool",
     "like nothing this agent or its peers have used",
 )
+ORIGINS: Final = {
+    "user": "a value that the user gave",
+    "tool": "a value from a tool's output",
+    "none": "a value from neither user nor tool",
+}
 MOST_USUAL: Final = 3
 """Usual values that are told beside one that stands out."""
 MOST_TEXT: Final = 64
@@ -60,8 +65,9 @@ class Known(NamedTuple):
     """On how much a judgement rests: closed sessions of the agent, sessions of its peers, established agents, events.
 
     `is_established`: whether the agent itself is one of them. `recent_sessions`: closed sessions its rarity was read
-    from; `is_learning`: too few, or for too short a time, to keep what the budget promises; `level`: from which rarity
-    on a session alerted then, the profile's where nothing moved it; `risk`: how the agent stands in its risk class.
+    from, `as_strange`: how many of them were at least as strange; `is_learning`: too few, or for too short a time, to
+    keep what the budget promises; `threshold`: from which rarity on a session alerted then, the profile's where nothing
+    moved it; `risk`: how the agent stands in its risk class.
     """
 
     own_sessions: int
@@ -71,8 +77,9 @@ class Known(NamedTuple):
     is_established: bool
     recent_sessions: int = 0
     is_learning: bool = False
-    level: float | None = None
+    threshold: float | None = None
     risk: RiskStanding = NO_CLASS
+    as_strange: int = 0
 
 
 class UsualThere(NamedTuple):
@@ -232,7 +239,7 @@ def _subjects(seen: Seen, parts: list[Part], numbers: list[tuple[str, float]]) -
 def _part_facts(seen: Seen, parts: list[Part], which: int) -> WordFacts:
     place, level = seen.part[which], seen.level[which]
     part = parts[place] if 0 <= place < len(parts) else Part("target", seen.event.target or "", None)
-    origin = f", value from {part.origin}" if part.origin else ""
+    origin = f", {ORIGINS.get(part.origin, '')}" if part.origin else ""
     words = {"name": part.name, "value": part.value, "level": LEVELS[level], "origin": origin}
     return WordFacts(words, level=level, usual=seen.usual[which])
 

@@ -45,7 +45,7 @@ def created(finding: Finding, policy: Policy, known: Known, partition: int) -> A
     tenant, time = event.tenant or DEFAULT_TENANT, event.ts.timestamp()
     severity, is_scored = raised(finding.severity, known.risk), finding.rarity is not None
     is_learning = is_scored and (known.is_learning or finding.is_of_newcomer)
-    level = -math.log10(policy.alerts) if known.level is None else known.level
+    threshold = -math.log10(policy.alerts) if known.threshold is None else known.threshold
     of_severity = RISK_OF_SEVERITY[severity] if severity != finding.severity or finding.rarity is None else 0
     risk = max(of_severity, 0 if finding.rarity is None else risk_of(finding.rarity))
     return Alert(
@@ -55,22 +55,23 @@ def created(finding: Finding, policy: Policy, known: Known, partition: int) -> A
         counter=1, activity="create", tenant=tenant, agent_id=event.agent_id, agent_type=event.agent_type,
         agent_version=event.agent_version, zone=event.zone, session_id=event.session_id, profile=policy.profile,
         detection=finding.detection, title=finding.title, time=time, first_seen=time, last_seen=time,
-        event_id=event.event_id, score=finding.rarity, threshold=round(level, 6) if is_scored else None,
+        event_id=event.event_id, score=finding.rarity, threshold=round(threshold, 6) if is_scored else None,
         risk=min(risk, RISK_OF_SEVERITY[LEARNING]) if is_learning else risk,
         severity=least(severity, LEARNING) if is_learning else severity,
         events=known.events_before + 1, events_over=finding.over,
         contributions=finding.contributions, normal_if=finding.normal_if, evidence=(finding.evidence,),
         asi=finding.asi, atlas=finding.atlas, partition_agents=known.agents, partition=partition,
         causes=(finding.cause,), established=known.is_established, own_sessions=known.own_sessions,
-        peer_sessions=known.peer_sessions, recent_sessions=known.recent_sessions, learning=is_learning,
+        peer_sessions=known.peer_sessions, recent_sessions=known.recent_sessions,
+        recent_as_strange=known.as_strange if is_scored else None, learning=is_learning,
         risk_class=known.risk.name, outside_hours=known.risk.is_outside,
     )  # fmt: skip
 
 
 def updated(alert: Alert, finding: Finding, newer: Alert) -> Alert:
     """Return the incident after another cause was found: its reasons are that finding's, its worst stays."""
-    is_scored = finding.rarity is not None
-    is_known = finding.cause in alert.causes
+    is_scored, is_known = finding.rarity is not None, finding.cause in alert.causes
+    worst = newer if alert.score is None or (newer.score or 0.0) >= alert.score else alert
     is_full = not is_known and len(alert.causes) >= MOST_CAUSES
     return newer.model_copy(
         update={
@@ -84,8 +85,7 @@ def updated(alert: Alert, finding: Finding, newer: Alert) -> Alert:
             "evidence": kept(alert.evidence, finding.evidence, is_told=True),
             "causes": alert.causes if is_known else (*alert.causes[: MOST_CAUSES - 1], finding.cause),
             "folded": alert.folded + is_full,
-            "score": max(finding.rarity, alert.score or 0.0) if finding.rarity is not None else alert.score,
-            "threshold": newer.threshold if is_scored else alert.threshold,
+            **{one: getattr(worst, one) for one in ("score", "threshold", "recent_sessions", "recent_as_strange")},
             "severity": worse(alert.severity, newer.severity),
             "risk": max(alert.risk, newer.risk),
             "events_over": max(alert.events_over, newer.events_over),

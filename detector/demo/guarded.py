@@ -29,20 +29,29 @@ class Guarded:
         Where ``<name>.log`` is written.
     settings : mapping of str to str, optional
         Beside the environment of this process, but for what settings of ours stand in that.
+
+    Attributes
+    ----------
+    words, environment : sequence of str, dict of str to str
+        The command, and the environment it is started with; what is changed before the start counts.
+    guard : subprocess.Popen
+        The guard that runs it, once it was started.
     """
+
+    guard: subprocess.Popen[bytes]
 
     def __init__(
         self, name: str, words: Sequence[str], folder: Path, settings: Mapping[str, str] | None = None
     ) -> None:
         self.name, self.log = name, folder / f"{name}.log"
-        self._words = words
-        self._environment = {**bare_environment(), **(settings or {})}
+        self.words = words
+        self.environment = {**bare_environment(), **(settings or {})}
 
     def __enter__(self) -> Self:
         with self.log.open("wb") as log:
-            self._guard = subprocess.Popen(
-                [sys.executable, "-m", "detector.local.guard", *self._words],
-                env=self._environment,
+            self.guard = subprocess.Popen(
+                [sys.executable, "-m", "detector.local.guard", *self.words],
+                env=self.environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -51,14 +60,14 @@ class Guarded:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._guard.stdin is not None:
-            self._guard.stdin.close()
-        self._guard.wait()
+        if self.guard.stdin is not None:
+            self.guard.stdin.close()  # the guard sends SIGTERM, and kills what does not end
+        self.guard.wait()
 
     @property
     def is_running(self) -> bool:
         """Whether it has not ended."""
-        return self._guard.poll() is None
+        return self.guard.poll() is None
 
     def wait_until(self, is_so: Callable[[], bool], what: str, within_s: float, *, is_patient: bool = False) -> None:
         """Return once a fact holds; a patient one waits as long as the log goes on.
@@ -72,7 +81,7 @@ class Guarded:
         while not is_so():
             if is_patient and (size := self.log.stat().st_size) != known:
                 end, known = time.monotonic() + within_s, size
-            if self._guard.poll() is not None:
+            if self.guard.poll() is not None:
                 raise SetupError(f"{self.name} must run until {what}, got its end: {self.last_words()}")
             if time.monotonic() > end:
                 raise SetupError(f"{what} must come within {within_s:.0f} s, got nothing: {self.last_words()}")

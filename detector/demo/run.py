@@ -18,12 +18,12 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from rich.console import Console
 
 from detector.demo.ending import summary_panel
 from detector.demo.facts import Watch, figures, is_ready
+from detector.demo.guarded import LAST_WORDS, Guarded
 from detector.demo.registering import Registrar
 from detector.demo.summary import DemoRun, Summary, summarise
 from detector.demo.view import View
@@ -119,16 +119,17 @@ def _topics(stack: ExitStack, broker: Broker) -> TopicNames:
     return names
 
 
-class Worker:
-    """A real worker process in enforce mode; ends with this process, however that one ends."""
+class Worker(Guarded):
+    """A real worker process in enforce mode; ends with this process, however that one ends.
 
-    command = (sys.executable, "-m", "detector", "worker")
+    Settings of this process's environment are the worker's too, but for those of the run, and for a file of settings.
+    """
 
     def __init__(self, broker: Broker, names: TopicNames, scenario: Scenario, folder: Path) -> None:
-        self.log = folder / "worker.log"
+        super().__init__("worker", [sys.executable, "-m", "detector", "worker"], folder)
         self.port = free_port()
         trusted = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(scenario.drift_start))
-        self._environment = {
+        self.environment = {
             **os.environ,
             "DETECTOR_BOOTSTRAP": broker.bootstrap,
             "DETECTOR_BROKER": "embedded" if broker.rung == "embedded" else "kafka",
@@ -140,24 +141,7 @@ class Worker:
             "DETECTOR_LISTEN_PORT": str(self.port),
             "DETECTOR_CHECKPOINT_INTERVAL_S": "5",
         }
-        self._environment.pop("DETECTOR_CONFIG", None)
-
-    def __enter__(self) -> Self:
-        with self.log.open("wb") as log:
-            self._guard = subprocess.Popen(
-                [sys.executable, "-m", "detector.local.guard", *self.command],
-                env=self._environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                start_new_session=True,
-            )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._guard.stdin is not None:
-            self._guard.stdin.close()  # the guard sends SIGTERM, and kills what does not end
-        self._guard.wait()
+        self.environment.pop("DETECTOR_CONFIG", None)
 
     def wait_until_ready(self, say: Callable[[str], None], stall_s: float = STALL_S) -> None:
         """Return once the worker has its partitions; however long it takes, as long as its log goes on.
@@ -171,7 +155,7 @@ class Worker:
         known = 0
         while not is_ready(self.port):
             try:
-                self._guard.wait(POLL_S)
+                self.guard.wait(POLL_S)
             except subprocess.TimeoutExpired:
                 pass
             else:
@@ -188,15 +172,10 @@ class Worker:
                     f"last: {self.last_words()}"
                 )
 
-    def last_words(self, lines: int = 3) -> str:
+    def last_words(self, lines: int = LAST_WORDS) -> str:
         """Return the last lines of the log, without what stands before their words."""
         last = self.log.read_text(errors="replace").strip().splitlines()[-lines:]
         return " | ".join(FRAME.sub(r"\1 ", line) for line in last) or "nothing said"
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether it ended on its own."""
-        return self._guard.poll() is not None
 
 
 class Play:
@@ -283,7 +262,7 @@ class Play:
         self._sent += 1
 
     def _goes_on(self, phase: str) -> bool:
-        if self._worker.has_ended:
+        if not self._worker.is_running:
             raise SetupError(f"worker of the demo must run to the end, got: {self._worker.last_words()}")
         if time.monotonic() - self._began > LIMIT_S:
             facts = self._watch.facts

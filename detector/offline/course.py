@@ -20,11 +20,11 @@ class Heard(NamedTuple):
     is_told : bool
         Whether an alert of it went out.
     score : float
-        Of its strangest act: -log10 of the share of recent sessions at least as strange.
-    level : float
+        Rarity of its strangest act: -log10 of the share of recent sessions at least as strange.
+    threshold : float
         Score from which a session alerted then, for its rarity alone.
     evidence : float
-        Of that act, before it is held against recent sessions.
+        Of that act, in decades, before it is held against recent sessions.
     basis : str or None
         Why it alerted, None if it did not.
     incident_sessions : int
@@ -35,14 +35,14 @@ class Heard(NamedTuple):
     agent_id: str
     is_told: bool
     score: float
-    level: float
+    threshold: float
     evidence: float
     basis: Basis | None
     incident_sessions: int
 
 
 class Course(NamedTuple):
-    """What came of a stretch of a stream: one score an event (evidence), and the sessions that alerted, with why."""
+    """What came of a stretch of a stream: the evidence of each event, and the sessions that alerted, with why."""
 
     scores: Floats
     alerted: dict[str, Basis]
@@ -56,9 +56,9 @@ class Difference(NamedTuple):
     events : int
         Of the stretch.
     rescored : int
-        Events whose score is another.
+        Events whose evidence is another.
     largest : float
-        The most by which one is.
+        The most by which it is, in decades.
     hidden, added : tuple of str
         Sessions that do not alert any more, and those that only now do.
     """

@@ -24,7 +24,7 @@ from detector.offline.sources import BATCH
 from detector.offline.study import Stream
 from detector.pipeline import Pipeline
 from detector.profile.model import Profile
-from detector.response.ladder import level_of, mode_of
+from detector.response.ladder import mode_of
 from detector.response.stage import ResponseStage
 from detector.schema.alert import Alert, Basis
 from detector.schema.command import PolicyLogEntry, PolicyState, subject_of
@@ -32,7 +32,6 @@ from detector.schema.control import Control
 from detector.schema.feedback import Scope, Verdict, VerdictKind, feedback_id
 from detector.schema.record import Record
 from detector.state.report import Outcome
-from detector.steps.threshold import BudgetThreshold
 
 
 class Stopped(NamedTuple):
@@ -158,10 +157,9 @@ class Branch:
         return self._pipeline.gauges()
 
     @property
-    def level(self) -> float:
+    def threshold(self) -> float:
         """Score from which a session alerts for its rarity, -log10 of a share of sessions."""
-        threshold, promised = self._pipeline.state.threshold, self._pipeline.state.settings.threshold.alerts
-        return threshold.account.level(promised) if isinstance(threshold, BudgetThreshold) else level_of(promised)
+        return self._pipeline.state.threshold.gauges()["threshold"]
 
     def standing(self, alert: Alert) -> PolicyState | None:
         """Return what the response stage holds against the agent of an alert, None if it never said anything of it."""
@@ -182,7 +180,7 @@ class Branch:
         """
         if not 0 < len(lines) <= BATCH:
             raise SetupError(f"events of a session to hear must be 1 to {BATCH}, got {len(lines)}: leave some out")
-        level = self.level
+        threshold = self.threshold
         outcome = self._feed(lines)
         if outcome.refusals:
             raise SetupError(f"events of a session to hear must be readable, got {outcome.refusals[0][1].detail}")
@@ -192,7 +190,7 @@ class Branch:
         evidence = float(np.nanmax(outcome.scores, initial=0.0))
         own = [alert for alert in outcome.alerts if session_of(alert) == one.session and alert.activity == "create"]
         basis, place = (own[0].basis, own[0].incident_sessions) if own else (None, 0)
-        return Heard(one.session, one.agent_id, bool(own), score, level, evidence, basis, place)
+        return Heard(one.session, one.agent_id, bool(own), score, threshold, evidence, basis, place)
 
     def go_on(self, lines: Iterable[bytes]) -> Course:
         """Return what comes of more events of the stream."""

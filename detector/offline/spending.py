@@ -30,7 +30,7 @@ class Spending(NamedTuple):
     found, found_low, found_high : float or None
         Share of the attacks that alerted (Wilson); None where there are none.
     allowed, allowed_low, allowed_high : float or None
-        What one line through the scores of this part finds that alarms just as many of its harmless sessions
+        What one line through the evidence of this part finds that alarms just as many of its harmless sessions
         (bootstrap): what found must be held against.
     by_chance : float or None
         Of an agent: how likely it is that some agent spends as much beyond its share, if each kept the promise.

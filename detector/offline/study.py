@@ -104,8 +104,8 @@ def events_of(stream: Stream, agent_id: str) -> list[dict[str, Any]]:
 def sessions_of(stream: Stream, scored: Scored) -> list[dict[str, Any]]:
     """Return the labelled sessions as rows, in order of their first event.
 
-    Keys: ``session_id, agent_id, agent_type, start`` (aware), ``events, score`` (the largest of its events; None if
-    none was scored), ``is_live, is_attack, attack_type, is_alerted``.
+    Keys: ``session_id, agent_id, agent_type, start`` (aware), ``events, evidence`` (of its strangest act, in decades;
+    None if none was scored), ``is_live, is_attack, attack_type, is_alerted``.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def sessions_of(stream: Stream, scored: Scored) -> list[dict[str, Any]]:
     """
     alerted = {session_of(alert) for alert in scored.alerts} | scored.unheard
     rows: dict[str, dict[str, Any]] = {}
-    for name, agent, at, score in zip(
+    for name, agent, at, evidence in zip(
         scored.sessions, scored.agents, scored.times, scored.scores.tolist(), strict=True
     ):
         if name not in stream.sessions:
@@ -130,7 +130,7 @@ def sessions_of(stream: Stream, scored: Scored) -> list[dict[str, Any]]:
                 "agent_type": label.agent_type,
                 "start": datetime.fromtimestamp(at, UTC),
                 "events": 0,
-                "score": None,
+                "evidence": None,
                 "is_live": label.is_live,
                 "is_attack": label.is_attack,
                 "attack_type": label.attack_type,
@@ -138,16 +138,16 @@ def sessions_of(stream: Stream, scored: Scored) -> list[dict[str, Any]]:
             },
         )
         row["events"] += 1
-        if not np.isnan(score) and (row["score"] is None or score > row["score"]):
-            row["score"] = score
+        if not np.isnan(evidence) and (row["evidence"] is None or evidence > row["evidence"]):
+            row["evidence"] = evidence
     return list(rows.values())
 
 
 def recall_by_budget(rows: Sequence[dict[str, Any]], shares: Sequence[float]) -> list[dict[str, float]]:
-    """Return, for each budget, the share of live attacks a threshold at that budget would find.
+    """Return, for each budget, the share of live attacks that a line through the evidence would find.
 
-    The threshold stands where `share` of the harmless live sessions lie above it: what ranking allows, with labels. The
-    detector sets its own without them; compare ``is_alerted``. Where it would cut a tie of scores it takes a part of
+    The line stands where `share` of the harmless live sessions lie above it: what ranking allows, with labels. The
+    detector's threshold goes without them; compare ``is_alerted``. Where it would cut a tie it takes a part of
     the tie, as ``ranking_recall_at_same_rate`` does (:mod:`detector.offline.metrics`).
 
     Parameters
@@ -162,17 +162,18 @@ def recall_by_budget(rows: Sequence[dict[str, Any]], shares: Sequence[float]) ->
     SetupError
         There is no harmless or no bad session among the live ones.
     """
-    live = [(row["score"] if row["score"] is not None else -np.inf, row["is_attack"]) for row in rows if row["is_live"]]
-    scores, bad = np.array([score for score, _ in live]), np.array([is_attack for _, is_attack in live], dtype=bool)
-    good = np.sort(scores[~bad]) if live else scores
+    live = [row for row in rows if row["is_live"]]
+    evidence = np.array([-np.inf if row["evidence"] is None else row["evidence"] for row in live])
+    bad = np.array([row["is_attack"] for row in live], dtype=bool)
+    good = np.sort(evidence[~bad]) if live else evidence
     if not len(good) or not bad.any():
         raise SetupError(
             f"live sessions must be of both kinds, got {len(good)} harmless, {bad.sum()} bad: other stream"
         )
-    found = Ranking(Sample(scores, bad)).recalls(shares)
+    found = Ranking(Sample(evidence, bad)).recalls(shares)
     lines = [float(good[max(len(good) - 1 - int(share * len(good)), 0)]) for share in shares]
     return [
-        {"budget": share, "threshold": line, "recall": recall}
+        {"budget": share, "evidence": line, "recall": recall}
         for share, line, recall in zip(shares, lines, found, strict=True)
     ]
 

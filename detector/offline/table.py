@@ -25,7 +25,7 @@ _SPENT = {"closed": "closed", "judged": "judged", "incidents": "incidents"}
 
 _LEGEND = (
     "closed, judged, incidents: harmless alarms / promised, of closed sessions, of judged ones, and those of them that "
-    "opened an incident. ranking: what one line through the scores finds at that cost. Rows below the first: risk "
+    "opened an incident. ranking: what one line through the evidence finds at that cost. Rows below the first: risk "
     "classes, if the profile has any, and peer groups."
 )
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from detector.offline.core import Core
 from detector.profile.model import Profile
 from detector.schema.record import Record
+
+_THRESHOLDS: Final = ("threshold", "threshold_evidence")
 
 
 class WatchedCore(Core):
@@ -19,8 +21,9 @@ class WatchedCore(Core):
     Attributes
     ----------
     course : list of dict
-        One row a batch: ``at`` (aware: the newest event time), ``threshold`` (evidence from which a session alerts;
-        None until enough have closed), ``promised`` and ``spent``.
+        One row a batch: ``at`` (aware: the newest event time), ``threshold`` (the score
+        from which a session alerts) and ``threshold_evidence`` (the evidence that has this score then), both None until
+        enough have closed; ``promised`` and ``spent``.
     """
 
     def __init__(
@@ -33,10 +36,9 @@ class WatchedCore(Core):
         """Return one score a line, as the core does; takes down where the gauges stand after it."""
         scores = super().process_records(records)
         gauges = self.pipeline.gauges()
-        threshold = gauges["threshold"]
         self.course.append({
             "at": datetime.fromtimestamp(max(gauges["watermark"], 0.0), UTC),
-            "threshold": threshold if np.isfinite(threshold) else None,
+            **{name: gauges[name] if np.isfinite(gauges[name]) else None for name in _THRESHOLDS},
             "promised": gauges["promised"],
             "spent": gauges["spent"],
         })  # fmt: skip

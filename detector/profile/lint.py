@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple
 from detector.channels.catalogue import CHANNELS, MEASURES, NAMES, WEIGHTS
 from detector.profile.classes import RiskClass
 from detector.profile.model import Profile
+from detector.profile.section import MOST_SHARE
 from detector.profile.strict import is_stricter
 from detector.rules.inventory import ENTRY_BYTES
 
@@ -17,8 +18,6 @@ FAR: Final = 10.0
 IDLE_BYTES: Final = 4_096
 ROWS_BYTES: Final = 1 << 29
 """Agents' rows of a partition, or its registry: half a GiB (``docs/science.md``, *Who is remembered*)."""
-MOST_SHARE: Final = 0.2
-"""Share of sessions that an account lets alert at most, whatever it is promised (``steps/account.py``)."""
 LEAST_AGENTS: Final = 2_048
 """A micro-batch may pass between an alert and its hold: so many rows that as many newcomers leave first."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +14,9 @@ Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0)]
 Weight = Annotated[float, Field(strict=True, ge=0.0, le=10.0)]
 Factor = Annotated[float, Field(strict=True, gt=0.0, le=1.0)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+MOST_SHARE: Final = 0.2
+"""Share of sessions that may alert at most, whatever is promised and whatever the balance of the account says."""
 
 
 class Section(BaseModel):

@@ -23,6 +23,11 @@ def _is_none(value: object) -> bool:
     return not value
 
 
+def _is_untold(value: object) -> bool:
+    """Tell whether a count is not known; nought is a count."""
+    return value is None
+
+
 class _AlertPart(BaseModel):
     """Frozen, finite, nothing unknown: what every part of an alert has in common."""
 
@@ -37,16 +42,16 @@ class UsualValue(_AlertPart):
 
 
 class Contribution(_AlertPart):
-    """What one channel added to the score, observed against expected.
+    """What one channel added to an act's evidence, observed against expected.
 
     Parameters
     ----------
     channel : str
         Name of the channel, as in the profile's weights, or of the rule.
     value : float
-        What it added to the event's evidence.
+        What it added to the act's evidence, in decades.
     bits : float
-        Its own surprise, before calibration, in bits.
+        Its own surprise, before calibration, in bits; of a size standard deviations.
     observed, expected : str
         What was seen and what would have been usual, in words.
     voice : str
@@ -60,8 +65,8 @@ class Contribution(_AlertPart):
     """
 
     channel: str
-    value: float
-    bits: float
+    value: float = Field(description="Evidence that it added to the act's, in decades.")
+    bits: float = Field(description="Surprise of the value, -log2 p; of a size standard deviations.")
     observed: str
     expected: str
     voice: Voice
@@ -80,10 +85,10 @@ class Argument(_AlertPart):
 class Evidence(_AlertPart):
     """One event behind an alert and where its bytes stand: topic, partition, offset, line of the record.
 
-    `cause` is what it is evidence of; `strength` how strong it is, as -log10 of the share of sessions at least as
-    strange, or a rule's risk on that scale. Both are empty in records from before the fields, and so is what shows
-    the act itself: `sizes` that it reported, by the event's field names; `about`, who and what it was about, likewise;
-    `arguments`, those to look at first; `arguments_left` counts those that are not shown.
+    `cause` is what the act stands for; `strength` how strong it is, on the scale of scores: the rarity of a session
+    that does nothing stranger, or a rule's risk put on that scale. Both are empty in records from before the fields,
+    and so is what shows the act itself: `sizes` that it reported, by the event's field names; `about`, who and what it
+    was about, likewise; `arguments`, those to look at first; `arguments_left` counts those that are not shown.
     """
 
     topic: str
@@ -97,7 +102,9 @@ class Evidence(_AlertPart):
     target: str | None
     outcome: str
     cause: str = ""
-    strength: float = Field(default=0.0, ge=0.0)
+    strength: float = Field(
+        default=0.0, ge=0.0, description="Rarity, -log10 of a share of sessions, or a rule's risk put on that scale."
+    )
     sizes: dict[str, float] = Field(default_factory=dict, description="Sizes that the event reports, by field.")
     about: dict[str, str] = Field(
         default_factory=dict, description="User, peer, credential, ... of the event, by field."
@@ -140,11 +147,12 @@ class VerdictNote(_AlertPart):
 class Alert(_AlertPart):
     """One state of one incident. Consumers drop repeats by (`finding_uid`, `counter`).
 
-    Times are seconds since the epoch, UTC, of events. `score` is -log10 of the share of recent sessions at least as
-    strange, None while only rules have spoken; `risk` is 0 to 100; `partition_agents` counts the established agents
-    of the partition that alerts. `causes` are what was found, in the order it was; `folded` counts what was found of
-    causes beyond the most that are listed; `evidence` holds the strongest acts, one a cause; `verdict` is what a person
-    said last.
+    Times are seconds since the epoch, UTC, of events. `score` is the session's rarity: -log10 of the share of recent
+    sessions at least as strange, so 2 is one in a hundred; None while only rules have spoken. `threshold` is on the
+    same scale: the score from which a session alerted then. `risk` is 0 to 100; `partition_agents` counts the
+    established agents of the partition that alerts. `causes` are what was found, in the order it was; `folded` counts
+    what was found of causes beyond the most that are listed; `evidence` holds the strongest acts, one a cause;
+    `verdict` is what a person said last.
     `incident_uid` is the finding that opened the incident this one belongs to: sessions of one cause within a week are
     one, whoever's they are; `incident_sessions` counts them up to this one. Empty and 1 in records from before the
     fields. `incident_earlier` names the newest of those before it, if they are remembered and of the same tenant.
@@ -155,7 +163,9 @@ class Alert(_AlertPart):
     `established`: this agent was seen on several days before, or history about it is trusted; the response stage gives
     newcomers places of their own. Records from before the field count as established.
     `own_sessions` and `peer_sessions` say on how much the expectations of the last act rest, `recent_sessions` how many
-    sessions its score was held against; 0 in records from before the fields.
+    sessions the score was held against; 0 in records from before the fields. `recent_as_strange` counts those of them
+    that were at least as strange, None where there is no score, and in records from before the field. The score carries
+    on beyond what so many sessions can show, by the tail of the others; the two counts do not.
     `risk_class` names the agent's class in the profile, by which it was judged and is answered; empty for the profile
     itself. `outside_hours`: its last act was outside the hours of that class, so the finding is a step more severe.
     """
@@ -176,9 +186,13 @@ class Alert(_AlertPart):
     first_seen: float
     last_seen: float
     event_id: str
-    score: float | None
-    threshold: float | None
-    risk: Annotated[int, Field(ge=0, le=100)]
+    score: float | None = Field(
+        description="Rarity of the session: -log10 of a share, that of recent sessions as strange; 2 is 1 in 100."
+    )
+    threshold: float | None = Field(
+        description="Score from which a session alerted then, -log10 of a share of sessions: 2 is 1 in 100."
+    )
+    risk: Annotated[int, Field(ge=0, le=100, description="For people, 0 to 100: 50 at a score of 2.")]
     severity: Severity
     events: int = Field(ge=0)
     events_over: int = Field(ge=0)
@@ -213,7 +227,10 @@ class Alert(_AlertPart):
     peer_sessions: int = Field(
         default=0, ge=0, description="Closed sessions of its peers that were known at its last act."
     )
-    recent_sessions: int = Field(default=0, ge=0, description="Recent sessions that the last act was held against.")
+    recent_sessions: int = Field(default=0, ge=0, description="Recent sessions that the score was held against.")
+    recent_as_strange: int | None = Field(
+        default=None, ge=0, exclude_if=_is_untold, description="Of these, so many were at least as strange."
+    )
     contained: ContainedNote | None = Field(
         default=None,
         exclude_if=_is_none,

@@ -47,8 +47,8 @@ class Reason(_CommandPart):
 
     finding_uid: str
     detections: tuple[str, ...] = ()
-    risk: int = Field(default=0, ge=0, le=100)
-    score: float = 0.0
+    risk: int = Field(default=0, ge=0, le=100, description="For people, 0 to 100.")
+    score: float = Field(default=0.0, description="Rarity of the session, -log10 of a share: 2 is 1 in 100.")
     causes: tuple[str, ...] | None = None
 
 

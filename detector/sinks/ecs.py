@@ -20,7 +20,7 @@ from detector import __version__
 from detector.sinks.body import Body, Rendering, by_strength, present
 from detector.sinks.observables import Observable, observables_of
 from detector.sinks.taxonomy import ATLAS, atlas_name, atlas_technique, atlas_url, owasp_title
-from detector.sinks.words import in_a_sentence, next_steps, runbook, seen_and_expected
+from detector.sinks.words import in_a_sentence, next_steps, one_in, runbook, seen_and_expected, threshold_one_in
 
 if TYPE_CHECKING:
     from detector.schema.alert import Alert
@@ -152,6 +152,7 @@ def _own(alert: Alert, observables: Sequence[Observable], left: int) -> dict[str
     ]
     own["observables"] = [{"type": one.kind, "value": one.value} for one in observables]
     own["observables_left"] = left
+    own |= present(one_in=one_in(alert), threshold_one_in=threshold_one_in(alert))
     own["asi_names"] = [owasp_title(uid) for uid in alert.asi]
     own["next_steps"] = next_steps(alert)
     return own

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from detector import __version__
+from detector.sinks import words
 from detector.sinks.body import Body, Rendering, by_strength, present, to_bytes
 from detector.sinks.observables import TYPES, Observable, observables_of
-from detector.sinks.ocsf_read import EXACT, NORMAL, PLACE, fields_of
+from detector.sinks.ocsf_read import EXACT, PLACE, fields_of
 from detector.sinks.taxonomy import ATLAS, OWASP, atlas_name, atlas_technique, atlas_url, owasp_title
-from detector.sinks.words import how_rare, in_a_sentence, next_steps, runbook, seen_and_expected
 
 if TYPE_CHECKING:
     from detector.schema.alert import Alert, Contribution, Evidence
@@ -70,13 +70,13 @@ def render(alert: Alert) -> Body:
         "start_time": _milliseconds(alert.first_seen),
         "end_time": _milliseconds(alert.last_seen),
         "count": alert.events_over,
-        "message": in_a_sentence(alert),
+        "message": words.in_a_sentence(alert),
         "metadata": _metadata(alert),
         "finding_info": _finding_info(alert),
         "risk_score": alert.risk,
         "risk_level_id": level_id,
         "risk_level": level,
-        "risk_details": _risk_details(alert),
+        "risk_details": words.how_rare_and_how_often(alert),
         "resources": [_resource(alert)],
         "evidences": _evidences(alert),
         "anomaly_analyses": _analyses(alert),
@@ -140,7 +140,7 @@ def _finding_info(alert: Alert) -> Body:
     return present(
         uid=alert.finding_uid,
         title=alert.title,
-        desc=seen_and_expected(alert),
+        desc=words.seen_and_expected(alert),
         types=["Agent behaviour anomaly"],
         analytic={
             "uid": alert.detection,
@@ -165,18 +165,13 @@ def _attack(uid: str) -> Body:
     return {"technique": present(uid=full, name=atlas_name(full), src_url=atlas_url(full)), "version": ATLAS.version}
 
 
-def _risk_details(alert: Alert) -> str:
-    rare = how_rare(alert)
-    return f"{rare[:1].upper()}{rare[1:]}. {alert.events_over} of {alert.events} events stand out."
-
-
 def _observable(one: Observable) -> Body:
     return {"name": one.place, "type_id": TYPES[one.kind], "type": one.kind, "value": one.value}
 
 
 def _remediation(alert: Alert) -> Body:
-    lines = [f"{NORMAL}{alert.normal_if}", *next_steps(alert)]
-    return {"desc": "\n".join(lines), "references": [runbook(alert)]}
+    lines = [words.capital(alert.normal_if), *words.next_steps(alert)]
+    return {"desc": "\n".join(lines), "references": [words.runbook(alert)]}
 
 
 def _resource(alert: Alert) -> Body:
@@ -272,10 +267,13 @@ def _unmapped(alert: Alert, observables_left: int) -> Body:
             first_event_id=alert.event_id,
             score=alert.score,
             threshold=alert.threshold,
+            one_in=words.one_in(alert),
+            threshold_one_in=words.threshold_one_in(alert),
             events=alert.events,
             events_over=alert.events_over,
             asi=list(alert.asi),
             **{name: getattr(alert, name) for name in _AS_THEY_ARE},
+            recent_as_strange=alert.recent_as_strange,
             **{name: getattr(alert, name) or None for name in ("risk_class", "outside_hours")},
             normal_if=alert.normal_if,
             observables_left=observables_left or None,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NORMAL: Final = "Normal would have been: "
-"""Stands before what would have been normal, in ``remediation.desc``."""
+"""Stood before what would have been normal, in the ``remediation.desc`` of documents that did not hold it elsewhere."""
 PLACE: Final = "found_at"
 """Key of an act's data with its place in the order of finding, where acts do not stand in that order."""
 EXACT: Final = "exact"
@@ -88,6 +88,7 @@ def fields_of(body: Mapping[str, Any]) -> dict[str, Any]:
         "own_sessions": own.get("own_sessions", 0),
         "peer_sessions": own.get("peer_sessions", 0),
         "recent_sessions": own.get("recent_sessions", 0),
+        "recent_as_strange": own.get("recent_as_strange"),
         "risk_class": own.get("risk_class", ""),
         "outside_hours": own.get("outside_hours", False),
         "incident_earlier": own.get("incident_earlier", []),

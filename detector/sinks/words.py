@@ -26,8 +26,13 @@ VERDICTS: Final = (
 RUNBOOK: Final = "models/profiles/{profile}/runbook.md"
 GUIDE: Final = "docs/alerts.md"
 TOGETHER: Final = "docs/graph.md"
+EARLY: Final = "learning: too early to tell, so it is medium at most and nobody is contained for it"
 _MOST_DIGITS: Final = 15.0
-_VOICES: Final = {
+_BASES: Final = {
+    "confirmed": ", told because its cause was confirmed to be an attack",
+    "indicator": ", told because it carries a value of a confirmed attack",
+}
+VOICES: Final = {
     "own": "its own history",
     "peers": "its peers",
     "fleet": "the fleet",
@@ -35,6 +40,7 @@ _VOICES: Final = {
     "half_space": "the half-space trees",
     "rule": "a rule",
 }
+"""Who knew what would have been usual."""
 
 
 def in_a_sentence(alert: Alert) -> str:
@@ -46,33 +52,52 @@ def in_a_sentence(alert: Alert) -> str:
 
 
 def how_rare(alert: Alert) -> str:
-    """Return how rare a session is, never rarer than the sessions it was held against can show.
+    """Return how rare a session is, never rarer than those it was held against can show, and from when on one alerts.
 
     The score carries on beyond the strangest session that was seen, by the tail of the others. What is said does not:
-    from one in so many as there were sessions on, it was the strangest of them.
+    of a session that none was as strange as it says just that.
     """
     if alert.is_nobodys:
         return "the detector's word about itself"
     if alert.score is None:
         return "found by a rule, whatever is usual"
-    known = alert.recent_sessions
-    rarity = _one_in(alert.score)
-    if not known:
-        promised = "" if alert.threshold is None else f", past the alert level of 1 in {_one_in(alert.threshold):.0f}"
-        return f"stranger than usual{promised}; on how many sessions that rests is not told"
-    if rarity > known + 1:
-        return f"the strangest of the last {known} sessions" if known > 1 else "one session is known to hold it against"
-    return f"1 in {rarity:.0f} of the last {known} sessions is as strange"
+    return f"{_counted(alert)}{_held_to(alert)}"
+
+
+def how_rare_and_how_often(alert: Alert) -> str:
+    """Return how rare a session is, and how many of its events alert."""
+    acts = f" Events that alert: {alert.events_over} of {alert.events}." if is_judged(alert) else ""
+    return f"{capital(how_rare(alert))}.{acts}"
+
+
+def is_judged(alert: Alert) -> bool:
+    """Tell whether a session's score has spoken, and not only a rule, or the detector of itself."""
+    return alert.score is not None and not alert.is_nobodys
+
+
+def one_in(alert: Alert) -> int | None:
+    """Return N where one in N sessions is as strange, as far as those it was held against can show; None if untold."""
+    known, stranger = alert.recent_sessions, alert.recent_as_strange or 1
+    if alert.score is None or alert.is_nobodys or not known:
+        return None
+    return max(1, round(min(_one_in(alert.score), (known + 1) / stranger)))
+
+
+def threshold_one_in(alert: Alert) -> int | None:
+    """Return N where one in N sessions may alert, None if no score of a session has spoken."""
+    return None if alert.threshold is None or alert.is_nobodys else round(_one_in(alert.threshold))
 
 
 def seen_and_expected(alert: Alert) -> str:
     """Return how sure an alert is, and what each channel saw beside what is usual."""
-    parts = [_capital(how_rare(alert)) + _behind(alert)]
+    parts = [capital(how_rare(alert)) + _behind(alert)]
     parts += [f"{part.channel}: {_reason(part)}" for part in alert.contributions]
     if alert.incident_sessions > 1:
         parts.append(f"session {alert.incident_sessions} of incident {alert.incident_uid}{_before(alert)}")
     if alert.contained is not None:
         parts.append(_contained(alert.contained))
+    if alert.learning:
+        parts.append(EARLY)
     if alert.folded:
         parts.append(f"{alert.folded} more causes are not listed")
     return "; ".join(parts)
@@ -126,8 +151,36 @@ def shell_word(text: str) -> str | None:
     return "$'" + "".join(_byte(one) for one in data) + "'"
 
 
+def capital(text: str) -> str:
+    """Return a text with its first letter in capital."""
+    return text[:1].upper() + text[1:]
+
+
 def _one_in(rarity: float) -> float:
-    return float(10.0 ** min(rarity, _MOST_DIGITS))
+    return float(10.0 ** min(max(rarity, 0.0), _MOST_DIGITS))
+
+
+def _counted(alert: Alert) -> str:
+    """Return how rare it is, and how many of how many sessions were as strange."""
+    known, stranger, rarity = alert.recent_sessions, alert.recent_as_strange, one_in(alert)
+    if rarity is None:
+        return "stranger than usual, on how many sessions that rests is not told"
+    if known == 1:
+        return "one session is known to hold it against"
+    if stranger is None:
+        return f"about 1 in {rarity:,} of {known:,} recent sessions is as strange"
+    if not stranger:
+        return f"the strangest of {known:,} recent sessions"
+    return f"about 1 in {rarity:,} is as strange, {stranger:,} of {known:,} recent sessions"
+
+
+def _held_to(alert: Alert) -> str:
+    """Return from which rarity on a session alerts, and why this one did if it is not as rare."""
+    if alert.threshold is None or alert.score is None:
+        return ""
+    if alert.score >= alert.threshold:
+        return f"; alerts from 1 in {threshold_one_in(alert):,} on"
+    return f"; below the threshold of 1 in {threshold_one_in(alert):,}{_BASES.get(alert.basis, '')}"
 
 
 def _byte(one: int) -> str:
@@ -137,14 +190,14 @@ def _byte(one: int) -> str:
 
 
 def _reason(part: Contribution) -> str:
-    behind = f" ({_VOICES[part.voice]}, n = {part.n})" if part.voice != "rule" else ""
+    behind = f" ({VOICES[part.voice]}, n = {part.n})" if part.voice != "rule" else ""
     return f"{part.observed}; usual: {part.expected}{behind}"
 
 
 def _behind(alert: Alert) -> str:
     if alert.score is None or not (alert.own_sessions or alert.peer_sessions):
         return ""
-    return f", judged on {alert.own_sessions} sessions of its own and {alert.peer_sessions} of its peers"
+    return f"; judged on {alert.own_sessions} sessions of its own and {alert.peer_sessions} of its peers"
 
 
 def _contained(note: ContainedNote) -> str:
@@ -169,7 +222,3 @@ def _before(alert: Alert) -> str:
     named = [f"{one.session_id or 'without id'} of {one.agent_id}" for one in alert.incident_earlier]
     more = alert.incident_sessions - 1 - len(named)
     return ", after " + ", ".join(named) + (f" and {more} more" if more > 0 else "")
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

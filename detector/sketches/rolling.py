@@ -58,6 +58,13 @@ def _below(ordered: np.ndarray, series: int, used: int, x: float) -> int:
 
 
 @kernel
+def count_from(rolling: Rolling, series: int, x: float) -> int:
+    """Return how many remembered values are at least as large as `x`."""
+    used = np.int64(rolling.used[series, 0])
+    return used - _below(rolling.ordered, series, used, x)
+
+
+@kernel
 def log_rarity(rolling: Rolling, series: int, x: float, top: float, least: int) -> float:
     """Return -log10 of the share of remembered values at least as large as `x`.
 

@@ -47,7 +47,8 @@ def end(state: Partition, act: SuppressionEnd, outcome: Outcome) -> None:
 
 def _held(state: Partition, act: Suppression) -> Suppressed:
     """Return a suppression with what it names as the columns have it."""
-    keyed, floor, level = state.settings.keyed, state.settings.threshold.floor, state.level()
+    keyed, promise = state.settings.keyed, state.settings.threshold
+    level, floor = state.evidence_at(promise.alerts), promise.floor
     return Suppressed(
         uid=act.id, owner=act.owner, reason=act.reason, scope=act.scope,
         tool=0 if act.tool is None else int(hash_text(act.tool, keyed.key)),

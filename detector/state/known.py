@@ -25,5 +25,5 @@ def known_at(state: Partition, i: int) -> Known:
         return Known(0, 0, agents, 0, is_established, risk=risk)
     return Known(
         int(known[OWN_SESSIONS]), int(known[PEER_SESSIONS]), agents, int(known[EVENTS_BEFORE]), is_established,
-        int(state.work.judgements.references[i]), risk=risk,
+        int(state.work.judgements.references[i]), risk=risk, as_strange=int(state.work.judgements.as_strange[i]),
     )  # fmt: skip

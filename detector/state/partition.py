@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -175,21 +177,23 @@ class Partition:
         """Return the figures an operator watches.
 
         Agents and peer groups known, how many left or came back, tombstones, sessions open, the
-        evidence at which a session alerts (infinite until enough have closed), the share of
-        sessions promised and spent, forests fitted, the watermark, incidents opened in its hour,
-        those folded by the ceilings, and the ceiling, how many verdicts of each kind were taken,
-        and how many agents are registered; of each risk class what was promised and spent, and
-        the share of the last alerted sessions that one agent has.
+        score from which a session alerts and the evidence that has this score now (both infinite
+        until enough have closed), the share of sessions promised and spent, forests fitted, the
+        watermark, incidents opened in its hour, those folded by the ceilings, and the ceiling, how
+        many verdicts of each kind were taken, and how many agents are registered; of each risk
+        class what was promised and spent, and the score from which its sessions alert; and the
+        share of the last alerted sessions that one agent has.
         """
+        decided = self.threshold.gauges()
         return {
             **self._remembered(),
             "sessions_open": float(self.memory.ends[OPEN]),
             "incidents_open": float(len(self.incidents.open)),
-            "threshold": self.level(),
             "sessions_closed": float(self.standing.totals[CLOSED_SESSIONS]),
             "forest_fits": float(self.refit.fits),
             "watermark": float(self.memory.clock[NOW]),
-            **self.threshold.gauges(),
+            **decided,
+            **self._thresholds(decided),
             "worst_agent": self._worst_agent(),
             **self.incidents.ceilings.gauges(),
             "suppressions": float(len(self.suppressions.held)),
@@ -209,12 +213,23 @@ class Partition:
         counts = Counter(case.agent for case in self.threshold.cases.cases.values())
         return max(counts.values(), default=0) / max(counts.total(), 1)
 
-    def level(self) -> float:
-        """Return the score at which a session alerts, infinite until enough have closed."""
+    def _thresholds(self, decided: Mapping[str, float]) -> dict[str, float]:
+        """Return the score from which a session alerts, of each class too, and the evidence that has it now.
+
+        All are infinite until enough sessions have closed: then none alerts for its score.
+        """
+        held = {name: value for name, value in decided.items() if "threshold" in name}
+        evidence = self.evidence_at(10.0 ** -held["threshold"])
+        if math.isinf(evidence):
+            held = dict.fromkeys(held, math.inf)
+        return {**held, "threshold_evidence": max(evidence, self.settings.threshold.floor)}
+
+    def evidence_at(self, share: float) -> float:
+        """Return the evidence that so many of the recent sessions reach, infinite until enough have closed."""
         judge, rolling = self.settings.judge, self.standing.rolling
         if rolling.used[FUSED, 0] < judge.least:
-            return float("inf")
-        return float(upper_quantile(rolling, FUSED, self.settings.threshold.alerts, judge.tail))
+            return math.inf
+        return float(upper_quantile(rolling, FUSED, share, judge.tail))
 
     def _remembered(self) -> dict[str, float]:
         """Return how many agents, peer groups and tombstones there are, and how many of them left."""

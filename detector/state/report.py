@@ -214,7 +214,7 @@ def _by_score(state: Partition, batch: Batch, passed: Passed) -> Lead:
     def find() -> Finding:
         return found_by_score(spot, seen_at(state, event, i), policy, evidence_of(spot, cause, rarity), passed.over)
 
-    known = known_at(state, i)._replace(is_learning=passed.is_learning, level=passed.alerts_from)
+    known = known_at(state, i)._replace(is_learning=passed.is_learning, threshold=passed.alerts_from)
     severity = raised(severity_of(rarity, policy), known.risk)
     severity = least(severity, LEARNING) if passed.is_learning else severity
     return Lead(cause, rarity, severity, spot, known, passed.over, find)

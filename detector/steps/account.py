@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
+from detector.profile.section import MOST_SHARE
+
 STEP: Final = 0.2
 """What one false alarm takes from the balance, and what a promised alarm's worth of quiet sessions gives to it."""
 START: Final = -0.25
@@ -23,8 +25,6 @@ LIMIT: Final = 2.0
 """Bounds of the balance, both ways: a factor of 7.4."""
 FORGET: Final = 0.98
 """What an answer weighs after each further one in the share of answers that were dismissals."""
-MOST_SHARE: Final = 0.2
-"""Share of sessions that may alert at most, whatever the balance says."""
 ANSWER_CLOSES: Final = 100
 """Closed sessions after which an alert that nobody answered is charged at the false share."""
 LAPSE: Final = 30

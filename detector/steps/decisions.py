@@ -66,4 +66,4 @@ class Threshold(Protocol):
         """Go on where the facts left off; StateError if they are another threshold's."""
 
     def gauges(self) -> dict[str, float]:
-        """Return the figures an operator watches: at least ``promised`` and ``spent``."""
+        """Return the figures an operator watches: at least ``promised``, ``spent`` and ``threshold``, a rarity."""

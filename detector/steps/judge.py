@@ -30,7 +30,7 @@ from detector.memory.layout import (
     Memory,
 )
 from detector.sketches.kernel import kernel
-from detector.sketches.rolling import Rolling, allocate_rolling, log_rarity, note_value, upper_quantile
+from detector.sketches.rolling import Rolling, allocate_rolling, count_from, log_rarity, note_value, upper_quantile
 from detector.steps.causes import NO_CAUSE, cause_of_act
 from detector.steps.reference import (
     TURNED_AWAY,
@@ -190,6 +190,7 @@ def _judge_one(
     best[RAW_PLAIN] = max(best[RAW_PLAIN], _round(evidence.total[i, PLAIN]))
     best[RAW_ORIGIN] = max(best[RAW_ORIGIN], _round(evidence.total[i, ORIGIN]))
     out.rarity[i] = _round(log_rarity(rolling, FUSED, score, settings.tail, settings.least))
+    out.as_strange[i] = count_from(rolling, FUSED, score)
     out.ready[i] = out.references[i] >= settings.least
 
 
@@ -205,7 +206,7 @@ def _judge(
             row += 1
         out.score[i] = np.nan if context.state[i] == REPEATED else 0.0
         out.rarity[i] = 0.0
-        out.references[i] = standing.rolling.used[FUSED, 0]
+        out.references[i], out.as_strange[i] = standing.rolling.used[FUSED, 0], 0
         out.ready[i] = out.rises[i] = out.plain_leads[i] = False
         if context.state[i] == JUDGED:
             _judge_one(settings, standing, memory, columns, context, evidence, i, out)

@@ -182,13 +182,14 @@ class Promises:
         self.open = {int(session): places[name] for session, name in listed if name in places}
 
     def gauges(self) -> dict[str, float]:
-        """Return promised and spent of all, and of each class by name."""
+        """Return promised and spent of all, and of each class by name, with the rarity from which it alerts."""
         closed, alerted = (sum(getattr(one, name) for one in self.held) for name in ("closed", "alerted"))
         found = {"promised": self.promised, "spent": alerted / closed if closed else 0.0}
         for one in self.held[1:]:
             found |= {
                 f"class_promised_{one.name}": one.alerts, f"class_spent_{one.name}": one.spent,
                 f"class_sessions_{one.name}": float(one.closed), f"class_balance_{one.name}": one.account.balance,
+                f"class_threshold_{one.name}": one.account.level(one.alerts),
             }  # fmt: skip
         return found
 

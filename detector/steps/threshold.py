@@ -182,7 +182,7 @@ class BudgetThreshold:
         is_told = is_told and not self.cases.is_quiet(cause, score, session)
         # what people called an attack is told, whoever suppresses its tool or target
         if not is_told or (told is None and self._is_suppressed(i, level, work)):
-            return Passed(i, session, NEAR, case.over, case.basis) if case else None
+            return Passed(i, session, NEAR, case.over, case.basis, alerts_from=line) if case else None
         if case is None:
             case = self._begin(names, cause, basis, score, promise)
         case.level, case.over = max(level, case.level), case.over + 1
@@ -285,9 +285,10 @@ class BudgetThreshold:
         self.is_learning = bool(facts["is_learning"])
 
     def gauges(self) -> dict[str, float]:
-        """Return the shares of sessions promised and spent, the balance of false alarms, and what stays quiet."""
+        """Return shares promised and spent, the rarity from which a session alerts, balance, and what stays quiet."""
         return {
-            **self.promises.gauges(), "learning": float(self.is_learning), "balance": self.account.balance,
+            **self.promises.gauges(), "threshold": self.account.level(self.settings.alerts),
+            "learning": float(self.is_learning), "balance": self.account.balance,
             "false_share": self.false_share, "causes_quieted": float(self.cases.quieted),
             "causes_disabled": float(len(self.cases.disabled)), "causes_told_again": float(self.cases.expired),
         }  # fmt: skip

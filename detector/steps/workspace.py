@@ -147,6 +147,8 @@ class Judgements(NamedTuple):
         Whether enough sessions had closed for a rarity to mean something.
     references : ndarray of int32, shape (n,)
         How many closed sessions it was held against.
+    as_strange : ndarray of int32, shape (n,)
+        How many of these were at least as strange.
     rises : ndarray of bool, shape (n,)
         Whether the session is stranger now than before this event.
     plain_leads : ndarray of bool, shape (n,)
@@ -163,6 +165,7 @@ class Judgements(NamedTuple):
     rarity: np.ndarray
     ready: np.ndarray
     references: np.ndarray
+    as_strange: np.ndarray
     rises: np.ndarray
     plain_leads: np.ndarray
     closed_score: np.ndarray
@@ -178,6 +181,7 @@ def allocate_judgements(events: int, rows: int) -> Judgements:
         rarity=np.zeros(events),
         ready=np.zeros(events, np.bool_),
         references=np.zeros(events, np.int32),
+        as_strange=np.zeros(events, np.int32),
         rises=np.zeros(events, np.bool_),
         plain_leads=np.zeros(events, np.bool_),
         closed_score=np.zeros(rows),

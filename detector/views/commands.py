@@ -46,7 +46,7 @@ def status(
 
     From Kafka: partitions, who holds them and what waits; who is contained and who is held, with causes and ends;
     incidents and dead letters of the last 24 hours. With --metrics also what workers say: agents, sessions, budget
-    promised and spent, level, and what is amiss. What cannot be read is said, with the reason; the rest is shown.
+    promised and spent, threshold, and what is amiss. What cannot be read is said, with the reason; the rest is shown.
 
     Exit status: 0 all was read and nothing is degraded; 1 something is degraded or could not be read; 2 a setting is
     wrong or Kafka cannot be asked.

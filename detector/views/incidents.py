@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from detector.schema.alert import OF_SEVERAL, Alert
 from detector.schema.command import subject_of
+from detector.sinks.words import EARLY, VOICES, how_rare
 from detector.views.containment import Contained, containment_line
 from detector.views.findings import Sighting, rank
 from detector.views.shown import MOST_TEXT, count_of, moment, quoted, shown
@@ -15,14 +16,6 @@ MOST_SESSIONS: Final = 4
 """Findings of an incident that are shown, the last told."""
 MOST_AGENTS: Final = 8
 """Agents of an incident that are named."""
-VOICES: Final = {
-    "own": "its own history",
-    "peers": "its peers",
-    "fleet": "the fleet",
-    "forest": "the isolation forest",
-    "half_space": "the half-space trees",
-    "rule": "a rule",
-}
 VERDICTS: Final = ("confirm", "dismiss", "safe")
 
 
@@ -52,6 +45,7 @@ def incident_lines(
         others = [shown(agent) for tenant, agent in agents if (tenant, agent) != (alert.tenant, alert.agent_id)]
         more = f" and {len(others) - MOST_AGENTS} more" if len(others) > MOST_AGENTS else ""
         yield f"  also       {', '.join(others[:MOST_AGENTS])}{more}"
+    yield from _how_sure(alert)
     yield from _why(alert)
     for one in incident[-MOST_SESSIONS:]:
         yield f"  finding    {_finding(one.alert)}"
@@ -65,13 +59,18 @@ def headline(incident: Sequence[Sighting]) -> str:
     """Return the first line of an incident: how bad, which, whether it goes on, how many sessions and agents."""
     worst = max(incident, key=lambda one: (rank(one.alert.severity), one.alert.risk)).alert
     sessions = max(len(incident), *(one.alert.incident_sessions for one in incident))
-    agents = len({(one.alert.tenant, one.alert.agent_id) for one in incident})
+    known: dict[str, tuple[str, str]] = {}
+    for told in (one.alert for one in incident):
+        known[told.finding_uid] = (told.tenant, told.agent_id)
+        known |= {one.finding_uid: (told.tenant, one.agent_id) for one in told.incident_earlier}
+    agents = len(set(known.values()))
+    least = "at least " if sessions > len(known) else ""
     state = "closed" if all(one.alert.activity in {"close", "verdict"} for one in incident) else "open"
     if any(one.alert.activity == "verdict" for one in incident):
         state = "judged"
     return (
         f"{worst.severity.upper():<8} risk {worst.risk:<3}  incident {shown(incident[0].incident)}  {state}, "
-        f"{count_of(sessions, 'session')} of {count_of(agents, 'agent')}"
+        f"{count_of(sessions, 'session')} of {least}{count_of(agents, 'agent')}"
     )
 
 
@@ -83,9 +82,16 @@ def _who(alert: Alert) -> str:
     return f"{shown(alert.agent_id)} ({', '.join(parts)})"
 
 
+def _how_sure(alert: Alert) -> Iterator[str]:
+    if not alert.is_nobodys:
+        yield f"  rarity     {how_rare(alert)}"
+    if alert.learning:
+        yield f"  sure       {EARLY}"
+
+
 def _why(alert: Alert) -> Iterator[str]:
     for label, one in zip(("leading", "then"), alert.contributions[:2], strict=False):
-        voice = f"{VOICES[one.voice]}, {count_of(one.n, 'observation')}"
+        voice = VOICES[one.voice] + ("" if one.voice == "rule" else f", {count_of(one.n, 'observation')}")
         yield f"  {label:<9}  {shown(one.channel)}: {shown(one.observed, MOST_TEXT)}"
         yield f"             expected {shown(one.expected, MOST_TEXT)} ({voice})"
     if alert.normal_if:
@@ -93,12 +99,16 @@ def _why(alert: Alert) -> Iterator[str]:
 
 
 def _finding(alert: Alert) -> str:
+    if alert.is_nobodys:
+        return f"{alert.finding_uid}  {alert.activity}"
     score = "no score" if alert.score is None else f"score {alert.score:.2f}"
-    level = "" if alert.threshold is None else f" past {alert.threshold:.2f}"
+    threshold = "" if alert.threshold is None else f", threshold {alert.threshold:.2f}"
     basis = "" if alert.basis == "score" else f", by {alert.basis}"
     session = "no session" if alert.session_id is None else f"session {shown(alert.session_id)}"
-    acts = f"{count_of(alert.events, 'event')}, {alert.events_over:,} past the level"
-    return f"{alert.finding_uid}  {alert.activity}, {shown(alert.agent_id)}, {session}, {acts}, {score}{level}{basis}"
+    acts = f"{count_of(alert.events, 'event')}, {alert.events_over:,} past the threshold"
+    return (
+        f"{alert.finding_uid}  {alert.activity}, {shown(alert.agent_id)}, {session}, {acts}, {score}{threshold}{basis}"
+    )
 
 
 def _standing(

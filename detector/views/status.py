@@ -178,7 +178,7 @@ class StatusReader:
     def _workers(self, workers: Sequence[WorkerSays]) -> None:
         lines = list(worker_lines(workers))
         if not workers:
-            lines = ["workers    not asked: agents, sessions, budget and level need --metrics URL of each worker"]
+            lines = ["workers    not asked: agents, sessions, budget and threshold need --metrics URL of each worker"]
         self._page.chapters.append(Chapter("workers", lines, list(map(worker_body, workers))))
         for one in workers:
             if one.unknown:

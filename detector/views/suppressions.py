@@ -115,7 +115,7 @@ def suppression_lines(found: Iterable[ShownSuppression], now: float) -> Iterator
             yield "  hid      nothing so far"
         else:
             hid = f"at least {count_of(one.acts, 'act')} of {count_of(one.sessions, 'session')}"
-            yield f"  hid      {hid}, the strongest {one.strongest:.2f}, the last told {moment(one.last)}"
+            yield f"  hid      {hid}, the strongest of score {one.strongest:.2f}, the last told {moment(one.last)}"
         if one.end is not None:
             yield f"  ended    {moment(one.end.at)} by {shown(one.end.by)}: {shown(one.end.reason, MOST_TEXT)}"
 

@@ -165,18 +165,26 @@ def worker_lines(workers: Iterable[WorkerSays]) -> Iterator[str]:
 
 
 def _budget(one: WorkerSays, partition: int) -> str:
-    """Return sessions, budget and level of a partition in a line."""
+    """Return sessions, budget and threshold of a partition in a line."""
 
     def gauge(name: str) -> float:
         return one.gauges(name).get(partition, math.nan)
 
-    level = gauge("threshold")
-    learning = "learning: no level before enough sessions have closed" if math.isinf(level) else f"level {level:.2f}"
+    learning = "; learning" if gauge("learning") == 1.0 else ""
     return (
         f"sessions {gauge('sessions_open'):,.0f} open, {gauge('sessions_closed'):,.0f} closed; "
         f"incidents {gauge('incidents_open'):,.0f} open; budget promised {gauge('promised'):.2%}, "
-        f"spent {gauge('spent'):.2%}, balance {gauge('balance'):+.2f}; {learning}"
+        f"spent {gauge('spent'):.2%}, balance {gauge('balance'):+.2f}; "
+        f"{_threshold(gauge('threshold'), gauge('threshold_evidence'))}{learning}"
     )
+
+
+def _threshold(score: float, evidence: float = math.nan) -> str:
+    """Return from which score on a session alerts, as one in so many, and which evidence has that score now."""
+    if not math.isfinite(score):
+        return "no threshold before enough sessions have closed"
+    now = f", now evidence {evidence:.2f}" if math.isfinite(evidence) else ""
+    return f"threshold {score:.2f} (1 in {10.0**score:,.0f}{now})"
 
 
 _PROMISED: Final = "class_promised_"
@@ -186,13 +194,13 @@ def _class_budgets(one: WorkerSays, partition: int) -> Iterator[str]:
     """Yield what each risk class was promised and spent in a partition."""
     names = {name for sample, name, _ in one.series if sample == "detector_pipeline" and name.startswith(_PROMISED)}
     for name in sorted(name.removeprefix(_PROMISED) for name in names):
-        promised, spent, sessions, balance = (
+        promised, spent, sessions, balance, score = (
             one.gauges(f"class_{what}_{name}").get(partition, math.nan)
-            for what in ("promised", "spent", "sessions", "balance")
+            for what in ("promised", "spent", "sessions", "balance", "threshold")
         )
         yield (
             f"class {shown(name)}: {sessions:,.0f} sessions closed; promised {promised:.2%}, spent {spent:.2%}, "
-            f"balance {balance:+.2f}"
+            f"balance {balance:+.2f}; {_threshold(score)}"
         )
 
 

@@ -18,6 +18,12 @@ BATCH_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 CHECKPOINT_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
 
+PIPELINE = (
+    "The pipeline's gauges. threshold: score from which a session alerts (-log10 of a share); "
+    "threshold_evidence: evidence that has this score now (decades)."
+)
+"""What Prometheus says of them; docs/operations.md, *Health and metrics*."""
+
 
 class WorkerMetrics:
     """The worker's counters, gauges and histograms, in a registry of their own.
@@ -67,7 +73,7 @@ class WorkerMetrics:
         self.offset = Gauge(
             "detector_durable_offset", "Offset of the last checkpoint.", ["partition"], registry=registry
         )
-        self.pipeline = Gauge("detector_pipeline", "The pipeline's gauges.", ["name", "partition"], registry=registry)
+        self.pipeline = Gauge("detector_pipeline", PIPELINE, ["name", "partition"], registry=registry)
         self.controls = Counter(
             "detector_controls",
             "Records of the topics of feedback and registry.",

@@ -46,7 +46,7 @@ SAYS_NOTHING = "import signal; signal.pause()"
 
 def _worker(folder: Path, script: str) -> Worker:
     worker = Worker(Broker("127.0.0.1:1", "external"), TopicNames(), Scenario([], [], (), MONDAY, MONDAY), folder)
-    worker.command = (sys.executable, "-c", script, str(worker.port))
+    worker.words = (sys.executable, "-c", script, str(worker.port))
     return worker
 
 

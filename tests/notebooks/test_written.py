@@ -14,7 +14,7 @@ from tests.project.sources import imports_of, tree_of
 ABOVE = {"worker", "desk", "edge", "views", "demo", "connect", "bridge", "backfill", "local"}
 """Rooms above the offline floor, or beside it: they know Kafka, or start programs."""
 STATISTICS = {"numpy", "scipy", "sklearn", "statistics", "river"}
-NUMBERS = re.compile(r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|half|twice|most|every|never|always)\b")
+NUMBERS = re.compile(r"\b\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|half|twice|most|every|never|always)\b")
 """Words of a title that claim a count, a share or a rule."""
 
 

@@ -79,7 +79,7 @@ def test_what_nobody_spoke_of_alerts_again(stopped: Stopped, again: Recurrence) 
     """The same session an hour later, as the second of its incident; its score is past the level."""
     one = stopped.branch().hear(again.at(stopped.at + HOUR, 1))
     assert (one.is_told, one.basis, one.incident_sessions) == (True, "score", stopped.alert.incident_sessions + 1)
-    assert one.score >= one.level == pytest.approx(2.0)
+    assert one.score >= one.threshold == pytest.approx(2.0)
 
 
 def test_a_dismissed_cause_is_quiet_and_its_fourth_session_shown(stopped: Stopped, again: Recurrence) -> None:

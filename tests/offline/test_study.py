@@ -104,19 +104,19 @@ def test_a_session_scores_its_strangest_event() -> None:
         ["1", "2", "3"], ["s", "s", "t"], ["a", "a", "b"], [1.0, 10.0, 61.0], np.array([2.0, 5.0, np.nan]), []
     )
     one, other = sessions_of(STREAM, scored)
-    assert (one["session_id"], one["events"], one["score"], one["is_attack"]) == ("s", 2, 5.0, True)
-    assert (other["score"], other["is_alerted"]) == (None, False)
+    assert (one["session_id"], one["events"], one["evidence"], one["is_attack"]) == ("s", 2, 5.0, True)
+    assert (other["evidence"], other["is_alerted"]) == (None, False)
 
 
 def test_a_larger_budget_finds_more() -> None:
-    """A hundred harmless sessions scored 0 to 99; attacks at 98.5 and 50.5."""
-    rows = [{"score": float(score), "is_attack": False, "is_live": True} for score in range(100)]
-    rows += [{"score": 98.5, "is_attack": True, "is_live": True}, {"score": 50.5, "is_attack": True, "is_live": True}]
-    rows += [{"score": 1e9, "is_attack": True, "is_live": False}]
+    """A hundred harmless sessions of evidence 0 to 99; attacks at 98.5 and 50.5."""
+    rows = [{"evidence": float(score), "is_attack": False, "is_live": True} for score in range(100)]
+    rows += [{"evidence": value, "is_attack": True, "is_live": True} for value in (98.5, 50.5)]
+    rows += [{"evidence": 1e9, "is_attack": True, "is_live": False}]
     assert [row["recall"] for row in recall_by_budget(rows, [0.001, 0.01, 0.05, 0.5])] == [0.0, 0.5, 0.5, 1.0]
 
 
 def test_a_stream_without_attacks_has_no_recall() -> None:
     """The reader is told, not shown a NaN."""
     with pytest.raises(SetupError, match="live sessions must be of both kinds"):
-        recall_by_budget([{"score": 1.0, "is_attack": False, "is_live": True}], [0.01])
+        recall_by_budget([{"evidence": 1.0, "is_attack": False, "is_live": True}], [0.01])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import numpy as np
+import pytest
 
 from detector.offline.core import Core
 from detector.offline.study import made_up_stream
@@ -23,7 +24,9 @@ def test_the_gauges_are_taken_down_and_nothing_else_changes() -> None:
     times = [row["at"] for row in watched.course]
     assert times == sorted(times)
     assert watched.course[0]["threshold"] is None
-    assert watched.course[-1]["threshold"] == plain.pipeline.gauges()["threshold"] > 0.0
+    gauges = plain.pipeline.gauges()
+    assert watched.course[-1]["threshold"] == gauges["threshold"] == pytest.approx(2.0)
+    assert watched.course[-1]["threshold_evidence"] == gauges["threshold_evidence"] > 0.0
     assert watched.course[-1]["promised"] == 0.01
 
 

@@ -78,5 +78,6 @@ def make(agent: str = "agent-1", score: float = 2.1, time: float = 1_000.0, **ch
         "own_sessions": 40,
         "peer_sessions": 60,
         "recent_sessions": 240,
+        "recent_as_strange": 1,
     }
     return Alert(**{**values, **changes})

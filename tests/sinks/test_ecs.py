@@ -167,7 +167,7 @@ def test_every_field_of_an_alert_is_told(make_alert: MakeAlert) -> None:
     earlier = EarlierSession(finding_uid="f" * 32, agent_id="a", session_id=None)
     held = ContainedNote(tier="limit", command_id="c", since=1.0, until=None)
     changed |= {"established": False, "learning": True, "outside_hours": True, "incident_earlier": (earlier,)}
-    changed |= {"contained": held}
+    changed |= {"contained": held, "recent_as_strange": 8}
     told = [name for name in changed if render(alert.model_copy(update={name: changed[name]})) != render(alert)]
     assert told == list(Alert.model_fields)
 

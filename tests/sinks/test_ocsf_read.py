@@ -54,6 +54,7 @@ ALERTS = st.builds(
     own_sessions=COUNT,
     peer_sessions=COUNT,
     recent_sessions=COUNT,
+    recent_as_strange=st.none() | COUNT,
 )
 
 

@@ -12,52 +12,72 @@ from hypothesis import strategies as st
 
 from detector.schema.alert import Alert, ContainedNote, EarlierSession
 from detector.sinks.ocsf import render
-from detector.sinks.words import how_rare, in_a_sentence, next_steps, seen_and_expected, shell_word
+from detector.sinks.words import how_rare, in_a_sentence, next_steps, one_in, seen_and_expected, shell_word
 
 MakeAlert = Callable[..., Alert]
 NASTY = "a'; rm -rf ~ #\x1b[201~\n$(id)`id`\u202e\\"
 
 
-UNTOLD = "stranger than usual, past the alert level of 1 in 100; on how many sessions that rests is not told"
+ON = "; alerts from 1 in 100 on"
 
 
 @pytest.mark.parametrize(
-    ("score", "recent", "words"),
+    ("score", "recent", "stranger", "words"),
     [
-        (2.0, 240, "1 in 100 of the last 240 sessions is as strange"),
-        (3.1, 240, "the strangest of the last 240 sessions"),
-        (3.1, 2_000, "1 in 1259 of the last 2000 sessions is as strange"),
-        (35.0, 60, "the strangest of the last 60 sessions"),
-        (3.1, 0, UNTOLD),
-        (None, 240, "found by a rule, whatever is usual"),
+        (2.0, 240, 2, "about 1 in 100 is as strange, 2 of 240 recent sessions" + ON),
+        (3.1, 240, 0, "the strangest of 240 recent sessions" + ON),
+        (3.1, 240, 2, "about 1 in 120 is as strange, 2 of 240 recent sessions" + ON),
+        (3.1, 2_000, 1, "about 1 in 1,259 is as strange, 1 of 2,000 recent sessions" + ON),
+        (3.1, 2_000, None, "about 1 in 1,259 of 2,000 recent sessions is as strange" + ON),
+        (3.1, 240, None, "about 1 in 241 of 240 recent sessions is as strange" + ON),
+        (35.0, 60, 0, "the strangest of 60 recent sessions" + ON),
+        (3.1, 0, None, "stranger than usual, on how many sessions that rests is not told" + ON),
+        (None, 240, None, "found by a rule, whatever is usual"),
     ],
 )
 def test_no_rarity_is_claimed_beyond_the_sessions_that_are_known(
-    make_alert: MakeAlert, score: float | None, recent: int, words: str
+    make_alert: MakeAlert, score: float | None, recent: int, stranger: int | None, words: str
 ) -> None:
     """The tail carries a score on; the words stop at what was seen."""
-    assert how_rare(make_alert(score=score, recent_sessions=recent)) == words
+    assert how_rare(make_alert(score=score, recent_sessions=recent, recent_as_strange=stranger)) == words
 
 
-@given(st.floats(-5.0, 300.0), st.integers(1, 100_000))
-def test_the_number_in_the_words_is_at_most_the_sessions_and_one(
-    make_alert: MakeAlert, score: float, sessions: int
+def test_a_session_is_the_strangest_only_where_none_was_as_strange(make_alert: MakeAlert) -> None:
+    """Where a few lie far out, the tail makes a session rarer than its rank: it is not called the strangest."""
+    assert "strangest" not in how_rare(make_alert(score=3.5, recent_sessions=1_000, recent_as_strange=2))
+    assert "strangest" in how_rare(make_alert(score=2.1, recent_sessions=1_000, recent_as_strange=0))
+
+
+@pytest.mark.parametrize(("basis", "why"), [("confirmed", "its cause was confirmed"), ("indicator", "a value of a")])
+def test_an_alert_below_the_threshold_says_why_it_is_told(make_alert: MakeAlert, basis: str, why: str) -> None:
+    """What a person said lets a session alert that is not rare enough: nobody has to wonder at the numbers."""
+    words = how_rare(make_alert(score=1.0, basis=basis, recent_as_strange=20))
+    assert words.startswith("about 1 in 10 is as strange, 20 of 240 recent sessions; below the threshold of 1 in 100")
+    assert why in words
+
+
+@given(st.floats(-5.0, 300.0), st.integers(1, 100_000), st.integers(0, 5))
+def test_the_numbers_in_the_words_are_at_most_the_sessions_and_one(
+    make_alert: MakeAlert, score: float, sessions: int, stranger: int
 ) -> None:
-    """Whatever the score."""
-    words = how_rare(make_alert(score=score, recent_sessions=sessions))
-    numbers = [int(word) for word in words.split() if word.isdigit()]
-    assert all(number <= sessions + 1 for number in numbers)
+    """Whatever the score; the threshold is a promise, and stands behind them."""
+    alert = make_alert(score=score, recent_sessions=sessions, recent_as_strange=min(stranger, sessions))
+    words = how_rare(alert).partition(";")[0].replace(",", "")
+    assert all(int(word) <= sessions + 1 for word in words.split() if word.isdigit())
+    assert 1 <= (one_in(alert) or 0) <= sessions + 1
 
 
 def test_a_message_says_what_how_sure_and_why(make_alert: MakeAlert) -> None:
     """One line: it is what a list of alerts shows."""
-    assert in_a_sentence(make_alert(score=3.1)) == (
-        "Unusual session (agent agent-1, risk 80): the strangest of the last 240 sessions; send_money to iban-9; "
-        "usual: one of 3 known targets (its own history, n = 40)"
+    assert in_a_sentence(make_alert(score=3.1, recent_as_strange=0)) == (
+        "Unusual session (agent agent-1, risk 80): the strangest of 240 recent sessions; alerts from 1 in 100 on; "
+        "send_money to iban-9; usual: one of 3 known targets (its own history, n = 40)"
     )
-    words = seen_and_expected(make_alert(score=3.1, folded=3, incident_sessions=2, incident_uid="f" * 32))
+    folded = {"folded": 3, "incident_sessions": 2, "incident_uid": "f" * 32}
+    words = seen_and_expected(make_alert(score=3.1, recent_as_strange=0, **folded))
     assert words.startswith(
-        "The strangest of the last 240 sessions, judged on 40 sessions of its own and 60 of its peers; "
+        "The strangest of 240 recent sessions; alerts from 1 in 100 on; "
+        "judged on 40 sessions of its own and 60 of its peers; "
     )
     assert words.endswith(f"session 2 of incident {'f' * 32}; 3 more causes are not listed")
 
@@ -71,6 +91,12 @@ def test_a_fold_names_its_newest_sessions_and_counts_the_others(make_alert: Make
     words = seen_and_expected(make_alert(**told, incident_sessions=5))
     assert words.endswith(f"session 5 of incident {'f' * 32}, after s-1 of a-1, without id of a-0 and 2 more")
     assert seen_and_expected(make_alert(**told, incident_sessions=3)).endswith(", without id of a-0")
+
+
+def test_a_finding_of_the_first_days_says_so(make_alert: MakeAlert) -> None:
+    """Medium at most, and why."""
+    assert "; learning: too early to tell" in seen_and_expected(make_alert(learning=True))
+    assert "learning" not in seen_and_expected(make_alert())
 
 
 def test_an_alert_of_a_contained_agent_says_so_and_how_to_lift_it(make_alert: MakeAlert) -> None:
@@ -116,8 +142,8 @@ def test_nobodys_finding_and_a_rules_are_not_released(make_alert: MakeAlert) -> 
 
 def test_an_agent_that_calls_itself_nobody_is_somebody(make_alert: MakeAlert) -> None:
     """Its finding is told like any other, with the commands that answer it: the name is its own choice."""
-    alert = make_alert(agent="*", score=3.1)
-    assert how_rare(alert) == "the strangest of the last 240 sessions"
+    alert = make_alert(agent="*", score=3.1, recent_as_strange=0)
+    assert how_rare(alert).startswith("the strangest of 240 recent sessions")
     assert next_steps(alert)[-1].endswith("-- '*'")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from detector.pipeline import Pipeline
 from detector.schema.alert import Alert
 from detector.schema.control import Control
 from detector.simulate.fleet import DAY_S
+from detector.sinks.words import how_rare
+from detector.sketches.rolling import log_rarity
 from detector.state.report import Outcome
 from detector.steps.account import ANSWER_CLOSES
 from tests.streams import Script, feed, ordinary, quick, trained
@@ -54,9 +57,39 @@ def test_a_verdict_is_shown_on_its_incident_and_in_the_gauges(ends: bool) -> Non
     assert (shown.verdict.verdict, shown.verdict.by, shown.verdict.reason) == ("confirm", "kim", "seen it")
     assert (shown.finding_uid, shown.counter, shown.activity) == (alert.finding_uid, alert.counter + 1, "verdict")
     assert (outcome.counts["verdicts"], outcome.counts["alerts_verdict"]) == (1, 1)
-    shown_in = ("balance", "false_share", "threshold")
+    shown_in = ("balance", "false_share", "threshold", "threshold_evidence")
     changed = {name: value for name, value in pipeline.gauges().items() if before.get(name) != value}
     assert {name: value for name, value in changed.items() if name not in shown_in} == {"verdicts_confirm": 1.0}
+
+
+@pytest.mark.parametrize("kind", [None, "dismiss", "confirm"])
+def test_the_threshold_in_an_alert_is_the_gauge_of_that_name(kind: str | None) -> None:
+    """Whatever verdicts made of it, in the first record and in one of an act near it; its evidence has its rarity."""
+    script = Script()
+    pipeline, alert = alerted(script, ends=True)
+    if kind is not None:
+        pipeline.control([verdict(alert, kind)])
+    feed(pipeline, ordinary(script, 4, first=500))
+    gauges, state = pipeline.gauges(), pipeline.state
+    assert (gauges["threshold"] == pytest.approx(-math.log10(state.settings.threshold.alerts))) == (kind is None)
+    other = [{**one, "name": "upload", "target": f"https://x{n}.worse.example"} for n, one in enumerate(ODD)]
+    records = feed(pipeline, script.session("odder", other, agent_id="a-3")[:-1]).alerts
+    assert records
+    assert {one.threshold for one in records} == {round(gauges["threshold"], 6)}
+    judge, rolling = state.settings.judge, state.standing.rolling
+    rarity = log_rarity(rolling, FUSED, gauges["threshold_evidence"], judge.tail, judge.least)
+    assert rarity == pytest.approx(gauges["threshold"], abs=0.05) or gauges["threshold_evidence"] == judge.floor
+
+
+def test_an_alert_counts_the_sessions_that_were_as_strange() -> None:
+    """None of those it was held against, then the one before it: it is the strangest no more, and not called so."""
+    script = Script()
+    pipeline, first = alerted(script, ends=True)
+    assert (first.recent_as_strange, "the strangest of" in how_rare(first)) == (0, True)
+    feed(pipeline, ordinary(script, 4, first=500))
+    (again, *_) = feed(pipeline, script.session("odder", ODD[:1], agent_id="a-2")).alerts
+    assert again.recent_as_strange == 1
+    assert f"1 of {again.recent_sessions:,} recent sessions" in how_rare(again)
 
 
 def after(kinds: Sequence[str], odd: Sequence[Mapping[str, Any]] = ODD, agent: str = "a-2") -> tuple[Pipeline, Outcome]:

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detector.profile.section import MOST_SHARE
 from detector.steps.account import (
     ANSWER_CLOSES,
     LAPSE,
     LIMIT,
     LOUD_CHARGES,
     MOST_CHARGED,
-    MOST_SHARE,
     START,
     STEP,
     Account,

@@ -260,7 +260,7 @@ class Everything:
 
     def gauges(self) -> dict[str, float]:
         """Return the figures an operator watches."""
-        return {"promised": 1.0, "spent": 1.0}
+        return {"promised": 1.0, "spent": 1.0, "threshold": 0.0}
 
 
 def test_another_threshold_decides_once_it_is_exchanged_and_no_score_changes() -> None:

@@ -107,7 +107,8 @@ Worker = tuple[ProbeServer, WorkerMetrics, Health]
 
 def _gauges(metrics: WorkerMetrics, **changes: float) -> None:
     gauges = {"agents": 60.0, "agents_established": 40.0, "sessions_open": 3.0, "sessions_closed": 900.0,
-              "incidents_open": 1.0, "promised": 0.01, "spent": 0.008, "balance": 0.1, "threshold": 7.25}  # fmt: skip
+              "incidents_open": 1.0, "promised": 0.01, "spent": 0.008, "balance": 0.1, "threshold": 2.0,
+              "threshold_evidence": 7.25}  # fmt: skip
     metrics.show(2, {**gauges, **changes})
 
 
@@ -121,7 +122,7 @@ def test_a_worker_that_is_well_is_shown_with_its_budget(worker: Worker) -> None:
     health.is_policy_restored = True
     says = ask(f"http://127.0.0.1:{server.port}")
     assert list(degraded_of(says, NOW + 1.0)) == []
-    budget = "budget promised 1.00%, spent 0.80%, balance +0.10; level 7.25"
+    budget = "budget promised 1.00%, spent 0.80%, balance +0.10; threshold 2.00 (1 in 100, now evidence 7.25)"
     assert list(worker_lines([says])) == [
         f"worker     http://127.0.0.1:{server.port}  ready, 1 partition, 60 agents, 40 established",
         f"  partition 2    sessions 3 open, 900 closed; incidents 1 open; {budget}",
@@ -135,18 +136,18 @@ def test_the_budget_of_each_class_is_shown_below_that_of_all(worker: Worker) -> 
     _gauges(metrics)
     assert not [line for line in worker_lines([ask(url)]) if "class " in line]
     for name, spent in (("lab", 0.004), ("crown", 0.03)):
-        of_class = {"promised": 0.02, "spent": spent, "sessions": 1_200.0, "balance": -0.5}
+        of_class = {"promised": 0.02, "spent": spent, "sessions": 1_200.0, "balance": -0.5, "threshold": 2.0}
         _gauges(metrics, **{f"class_{what}_{name}": value for what, value in of_class.items()})
     assert [line.strip() for line in worker_lines([ask(url)]) if "class " in line] == [
-        "class crown: 1,200 sessions closed; promised 2.00%, spent 3.00%, balance -0.50",
-        "class lab: 1,200 sessions closed; promised 2.00%, spent 0.40%, balance -0.50",
+        "class crown: 1,200 sessions closed; promised 2.00%, spent 3.00%, balance -0.50; threshold 2.00 (1 in 100)",
+        "class lab: 1,200 sessions closed; promised 2.00%, spent 0.40%, balance -0.50; threshold 2.00 (1 in 100)",
     ]
 
 
 def test_what_is_degraded_at_a_worker_is_said_with_since_when(worker: Worker) -> None:
     """Not ready, stale, cold, on another's clock, at the end of its balance, and still learning."""
     server, metrics, _ = worker
-    _gauges(metrics, threshold=float("inf"), balance=-2.0, agents_evicted_established=4.0)
+    _gauges(metrics, threshold=float("inf"), learning=1.0, balance=-2.0, agents_evicted_established=4.0)
     metrics.hold(1, NOW)
     metrics.cold.inc()
     metrics.senders_clock.set(1.0)
@@ -164,7 +165,7 @@ def test_what_is_degraded_at_a_worker_is_said_with_since_when(worker: Worker) ->
         "partition 2: balance -2.00 is at its end",
     ):
         assert f"{url}: {part}" in told
-    assert "learning: no level before enough sessions have closed" in list(worker_lines([says]))[1]
+    assert "no threshold before enough sessions have closed; learning" in list(worker_lines([says]))[1]
 
 
 def test_a_worker_that_does_not_answer_is_said() -> None:

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.schema.alert import Alert, VerdictNote
+from detector.schema.alert import Alert, EarlierSession, VerdictNote
 from detector.schema.topics import TopicNames
 from detector.sinks.ocsf import encode
 from detector.views.containment import policy_of
 from detector.views.findings import AlertFilter, FindingBook, Sighting
-from detector.views.incidents import incident_lines, release_line
+from detector.views.incidents import headline, incident_lines, release_line
 from detector.views.reading import StoredRecord
 from detector.views.watch import AlertWatch, WatchOptions, json_line
 from tests.sinks.alerts import make
@@ -43,6 +43,7 @@ def test_an_incident_reads_as_a_block_with_the_lines_to_type() -> None:
     state = state_of("support-12", now)
     contained = policy_of([StoredRecord(0, 0, now, b"", state.model_dump_json(by_alias=True).encode(), {})], now)
     incident = [Sighting(one, _record(one, now + 61.0)) for one in (first, second)]
+    acts = "12 events, 2 past the threshold, score 2.10, threshold 2.00"
     assert (
         "\n".join(incident_lines(incident, contained.contained, " --bootstrap kafka:9092"))
         == f"""\
@@ -51,11 +52,12 @@ HIGH     risk 80   incident {first.finding_uid}  open, 2 sessions of 2 agents
   when       2026-03-02 09:13:57Z to 2026-03-02 09:15:07Z; told 2026-03-02 09:15:08Z
   agent      support-12 (type support, tenant acme, version 1.4, zone eu)
   also       support-13
+  rarity     about 1 in 126 is as strange, 1 of 240 recent sessions; alerts from 1 in 100 on
   leading    novelty: send_money to iban-9
              expected one of 3 known targets (its own history, 40 observations)
   normal     a target it has used before
-  finding    {first.finding_uid}  create, support-12, session s-1, 12 events, 2 past the level, score 2.10 past 2.00
-  finding    {second.finding_uid}  create, support-13, session s-2, 12 events, 2 past the level, score 2.10 past 2.00
+  finding    {first.finding_uid}  create, support-12, session s-1, {acts}
+  finding    {second.finding_uid}  create, support-13, session s-2, {acts}
   contained  support-12: isolate (enforced) since 2026-03-02 09:13:07Z until 2026-03-02 13:14:07Z, then limit
   lift       detector release support-12 --by NAME --reason TEXT --tenant=acme --bootstrap kafka:9092
   say        detector verdict {first.finding_uid} confirm --by NAME --reason TEXT --bootstrap kafka:9092
@@ -205,3 +207,28 @@ def test_following_ends_when_it_is_told_to(kafka: dict[str, Any]) -> None:
     thread.join(WAIT_S)
     assert not thread.is_alive()
     assert aside == ["0 records read; none left out"]
+
+
+def test_an_incident_counts_agents_that_are_not_shown_and_says_what_it_does_not_know() -> None:
+    """Its earlier sessions name their agents; of more sessions than are named it says at least."""
+    earlier = (EarlierSession(finding_uid="e" * 32, agent_id="support-7", session_id="s-0"),)
+    two = make("support-12", incident_sessions=2, incident_earlier=earlier)
+    assert headline([Sighting(two, _record(two))]).endswith("open, 2 sessions of 2 agents")
+    five = make("support-12", incident_sessions=5, incident_earlier=earlier)
+    assert headline([Sighting(five, _record(five))]).endswith("open, 5 sessions of at least 2 agents")
+
+
+def test_what_is_too_early_to_tell_says_so_and_what_is_nobodys_has_no_score() -> None:
+    """Neither a fleet nor the detector is a session; a rule rests on no observations."""
+    learning = make(learning=True)
+    assert "  sure       learning: too early to tell" in "\n".join(incident_lines([_sighted(learning)], {}))
+    storm = make("*", detection="sensor.storm")
+    text = "\n".join(incident_lines([_sighted(storm)], {}))
+    assert "score" not in text
+    assert "rarity" not in text
+    part = storm.contributions[0].model_copy(update={"voice": "rule", "n": 0})
+    assert "(a rule)" in "\n".join(incident_lines([_sighted(make(contributions=(part,)))], {}))
+
+
+def _sighted(alert: Alert) -> Sighting:
+    return Sighting(alert, _record(alert))
