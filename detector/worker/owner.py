@@ -174,6 +174,14 @@ class PartitionOwner:
         dropped = dict.fromkeys(self.manifest.shards, b"")
         self._given_back = Snapshot(self.next_offset, {**dropped, **base}, [])
 
+    def is_current(self, generation: int) -> bool:
+        """Tell whether the state may be gone on with, and written, in a generation of the group.
+
+        Not after one that was missed: another owner may have gone on in it, and the broker, asked in the present one,
+        knows nothing of that. Not if anything of it broke off.
+        """
+        return self.generation >= generation - 1 and not self.has_failed
+
     def snapshot(self) -> Snapshot | None:
         """Return what to make durable, None if there is nothing or it may not be."""
         if self.has_failed:

@@ -97,8 +97,7 @@ class ScoringStage:
         async with self._busy:
             self._refused_since = None
             for partition, owner in list(self.owners.items()):
-                is_current = owner.generation in {generation - 1, generation} and not owner.has_failed
-                if partition not in wanted or not is_current:
+                if partition not in wanted or not owner.is_current(generation):
                     self._give_up(partition)
             missing = sorted(wanted - self.owners.keys())
             if missing:
@@ -259,10 +258,7 @@ class ScoringStage:
     async def _persist(self, owner: PartitionOwner, snapshot: Snapshot) -> bool:
         """Tell whether the snapshot became durable; False if the group did not accept it."""
         async with owner.saving:
-            if owner.generation < self._parts.engine.generation - 1:
-                # a generation passed in which others may have gone on; the fence asks about the present one only
-                owner.has_failed = True
-            if owner.has_failed:
+            if not owner.is_current(self._parts.engine.generation):
                 return False
             try:
                 return await self._steps(owner, owner.completed(snapshot))

@@ -173,10 +173,12 @@ def _renew(tls: Tls, cert: Path, key: Path, ca: Path) -> None:
 
 
 async def _until_counted(service: EdgeService, became: str, count: float) -> None:
-    labels = {"became": became}
+    def counted() -> float | None:
+        return service.metrics.registry.get_sample_value("detector_edge_certificates_total", {"became": became})
+
     async with asyncio.timeout(20.0):
-        while service.metrics.registry.get_sample_value("detector_edge_certificates_total", labels) != count:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)  # a counter has nobody to tell
+        while counted() != count:  # noqa: ASYNC110 - a counter has nobody to tell
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.integration
