@@ -158,13 +158,13 @@ def tighten(
     from detector.registry.study import tightened
     from detector.registry.study.tighten import Tightening
     from detector.registry.study.usage import Usage, unknown_lines
-    from detector.views.shown import since_of
+    from detector.views.shown import span_of
 
     source = event_source(events, since, until, from_topic, bootstrap, topic_prefix)
     tightened.check_repeatable(source)
     standing = store_of(file, None if file else bootstrap, None if file else topic_prefix).read()
     found = Usage(_seen(source, quiet), standing.entries)
-    items = list(Tightening(1e12 - since_of(unused, 1e12), narrow).items(found))
+    items = list(Tightening(span_of(unused, "unused of the command"), narrow).items(found))
     put(page_of(items, ["Least privilege by use. Review, then: detector registry apply THIS FILE"]), out)
     tighter = {**standing.entries, **{item.draft.entry.agent_id: item.draft.entry for item in items}}
     tightened.write_policies(tighter.values(), found, opa, cedar)

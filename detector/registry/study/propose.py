@@ -27,6 +27,9 @@ SHAPE: Final = (6, 3)
 """Sessions and days together from which on a pattern is proposed of values of which each is rare."""
 MOST_ASIDE: Final = 40
 """Rare values of a field that are written out; the rest are counted."""
+LEFT_OUTSIDE: Final = 0.1
+"""Of an agent's acts those outside of a proposed list from which on its page says so."""
+MOST_ACTS: Final = frozenset({"tools", "targets"})
 LISTS: Final = frozenset({"tools", "targets", "peers", "delegates", "data_classes"})
 
 
@@ -100,6 +103,7 @@ class Proposer:
                 _put(body, field, list(found.firm))
             why |= {(field, name): told for name, told in found.firm.items()}
             if found.rare:
+                notes += _left_outside(field, agent.uses.get(field, {}), found)
                 aside[field] = found.rare[:MOST_ASIDE]
             if len(found.rare) > MOST_ASIDE:
                 notes.append(f"{field}: {len(found.rare) - MOST_ASIDE} more rare values are not written out")
@@ -207,6 +211,16 @@ def _add_role(found: Sorted, lacking: Iterable[RoleTool], stands: RegistryEntry 
         added += 1
     if added:
         notes.append(f"tools: {added} by its role alone, marked: strike what is not this one's")
+
+
+def _left_outside(field: str, values: Mapping[str, Use], found: Sorted) -> Iterator[str]:
+    """Yield how much of what an agent did a proposal would deny, where it is a tenth or more."""
+    rare = {name for name, _ in found.rare}
+    acts = {value: use.acts - use.denied for value, use in values.items()}
+    outside = sum(number for value, number in acts.items() if literal(value) in rare)
+    if field in MOST_ACTS and outside and outside >= LEFT_OUTSIDE * sum(acts.values()):
+        whole = sum(acts.values())
+        yield f"{field}: {outside:,} of {whole:,} acts lie outside of what is proposed: decide, or leave the list out"
 
 
 def _kept(stands: RegistryEntry) -> dict[str, Any]:

@@ -191,3 +191,12 @@ def test_a_model_is_no_target() -> None:
     item = _item(daily(range(4), target="/data/a"), chat, served)
     assert item.draft.entry.targets == ("/data/a", "10.0.0.7")
     assert item.draft.entry.approved.models == ("gpt-mock",)
+
+
+def test_a_list_that_would_deny_much_of_what_was_done_says_so() -> None:
+    """Of things that are each used once a tenth or more lies outside; of one slip nothing is said."""
+    words = [event(day, target=f"find {day} and {n}") for day in range(4) for n in range(4)]
+    loose = _item(daily(range(4), target="/data/a"), words)
+    assert "targets: 16 of 20 acts lie outside of what is proposed: decide, or leave the list out" in loose.notes
+    slip = _item(daily(range(30), target="/data/a"), [event(2, target="XX12")])
+    assert not any("lie outside" in note for note in slip.notes)
