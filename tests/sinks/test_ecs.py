@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from detector.schema.alert import Alert, ContainedNote, EarlierSession, VerdictNote
+from detector.schema.zone_cut import ZoneCut
 from detector.sinks.body import shorten, to_bytes
 from detector.sinks.ecs import OWN, RENDERING, render
 
@@ -167,7 +168,7 @@ def test_every_field_of_an_alert_is_told(make_alert: MakeAlert) -> None:
     earlier = EarlierSession(finding_uid="f" * 32, agent_id="a", session_id=None)
     held = ContainedNote(tier="limit", command_id="c", since=1.0, until=None)
     changed |= {"established": False, "learning": True, "outside_hours": True, "incident_earlier": (earlier,)}
-    changed |= {"contained": held}
+    changed |= {"contained": held, "cut": ZoneCut(zone="front")}
     told = [name for name in changed if render(alert.model_copy(update={name: changed[name]})) != render(alert)]
     assert told == list(Alert.model_fields)
 
