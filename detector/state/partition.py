@@ -41,6 +41,7 @@ from detector.sketches.rolling import upper_quantile
 from detector.sketches.survival import allocate_survival
 from detector.sketches.usual import EVICTED as PLACES_EVICTED
 from detector.sketches.usual import TAKEN
+from detector.state.groups import GroupBudgets
 from detector.state.refit import Refit
 from detector.state.settings import Settings, ceilings_of, settings_of
 from detector.state.texts import UsualTexts
@@ -92,6 +93,7 @@ class Partition:
         self.inventory = Inventory(profile.rules.registered)
         self.classes = RiskClasses(profile, self.settings.keyed)
         self.expected = 0
+        self.group_budgets = GroupBudgets()
         shares = self.settings.threshold
         self.incidents = Incidents(
             Policy(profile.id, shares.alerts, shares.quarantine, profile.features.ignored_attributes),
@@ -178,7 +180,7 @@ class Partition:
         evidence at which a session alerts (infinite until enough have closed), the share of
         sessions promised and spent, forests fitted, the watermark, incidents opened in its hour,
         those folded by the ceilings, and the ceiling, how many verdicts of each kind were taken,
-        and how many agents are registered; of each risk class what was promised and spent, and
+        and how many agents are registered; of each risk class, and of peer groups, what was promised and spent, and
         the share of the last alerted sessions that one agent has.
         """
         return {
@@ -190,6 +192,7 @@ class Partition:
             "forest_fits": float(self.refit.fits),
             "watermark": float(self.memory.clock[NOW]),
             **self.threshold.gauges(),
+            **self.group_budgets.gauges(),
             "worst_agent": self._worst_agent(),
             **self.incidents.ceilings.gauges(),
             "suppressions": float(len(self.suppressions.held)),
