@@ -180,7 +180,7 @@ class Partition:
         evidence at which a session alerts (infinite until enough have closed), the share of
         sessions promised and spent, forests fitted, the watermark, incidents opened in its hour,
         those folded by the ceilings, and the ceiling, how many verdicts of each kind were taken,
-        and how many agents are registered; of each risk class, and of peer groups, what was promised and spent, and
+        and how many agents are registered; of each risk class what was promised and spent, and
         the share of the last alerted sessions that one agent has.
         """
         return {
@@ -192,7 +192,6 @@ class Partition:
             "forest_fits": float(self.refit.fits),
             "watermark": float(self.memory.clock[NOW]),
             **self.threshold.gauges(),
-            **self.group_budgets.gauges(),
             "worst_agent": self._worst_agent(),
             **self.incidents.ceilings.gauges(),
             "suppressions": float(len(self.suppressions.held)),
@@ -204,6 +203,7 @@ class Partition:
             "rules_told_again": float(self.rule_answers.expired),
             "rules_folding": float(len(self.rule_pace.folding({name: one.promise for name, one in ENTRIES.items()}))),
             **self.inventory.gauges(),
+            **self.group_budgets.gauges(),
             **{f"verdicts_{kind}": float(count) for kind, count in sorted(self.verdicts.items())},
         }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
@@ -148,6 +148,19 @@ def _waits(one: WorkerSays) -> Iterator[str]:
             yield f"{who}: partition {partition}: balance {balance:+.2f} is at its end (docs/verdicts.md)"
 
 
+def _group_budgets(one: WorkerSays, partition: int) -> Iterator[str]:
+    """Yield what each named peer group of a partition was promised and spent, and the others together."""
+    head = "group_promised_"
+    names = {name for sample, name, _ in one.series if sample == "detector_pipeline" and name.startswith(head)}
+    for name in sorted(name.removeprefix(head) for name in names):
+        promised, spent, sessions = (
+            one.gauges(f"group_{what}_{name}").get(partition) for what in ("promised", "spent", "sessions")
+        )
+        if promised is not None and spent is not None and sessions is not None:
+            told = f"{sessions:,.0f} sessions closed; promised {promised:.2%}, spent {spent:.2%}"
+            yield f"group {shown(name)}: {told}"
+
+
 def worker_lines(workers: Iterable[WorkerSays]) -> Iterator[str]:
     """Yield what the workers say, as `detector status` shows it."""
     for one in workers:
@@ -161,8 +174,8 @@ def worker_lines(workers: Iterable[WorkerSays]) -> Iterator[str]:
         yield f"worker     {shown(one.url)}  {ready}, {counts}"
         for partition in sorted(one.gauges("promised")):
             yield f"  partition {partition:<4} {_budget(one, partition)}"
-            yield from (f"    {line}" for line in _budgets_of(one, partition, "class", ("balance",)))
-            yield from (f"    {line}" for line in _budgets_of(one, partition, "group"))
+            yield from (f"    {line}" for line in _class_budgets(one, partition))
+            yield from (f"    {line}" for line in _group_budgets(one, partition))
 
 
 def _budget(one: WorkerSays, partition: int) -> str:
@@ -180,18 +193,21 @@ def _budget(one: WorkerSays, partition: int) -> str:
     )
 
 
-def _budgets_of(one: WorkerSays, partition: int, kind: str, more: Sequence[str] = ()) -> Iterator[str]:
-    """Yield what each risk class, or named peer group, was promised and spent in a partition."""
-    head = f"{kind}_promised_"
-    names = {name for sample, name, _ in one.series if sample == "detector_pipeline" and name.startswith(head)}
-    for name in sorted(name.removeprefix(head) for name in names):
-        promised, spent, sessions = (
-            one.gauges(f"{kind}_{what}_{name}").get(partition, math.nan) for what in ("promised", "spent", "sessions")
+_PROMISED: Final = "class_promised_"
+
+
+def _class_budgets(one: WorkerSays, partition: int) -> Iterator[str]:
+    """Yield what each risk class was promised and spent in a partition."""
+    names = {name for sample, name, _ in one.series if sample == "detector_pipeline" and name.startswith(_PROMISED)}
+    for name in sorted(name.removeprefix(_PROMISED) for name in names):
+        promised, spent, sessions, balance = (
+            one.gauges(f"class_{what}_{name}").get(partition, math.nan)
+            for what in ("promised", "spent", "sessions", "balance")
         )
-        rest = "".join(f", {what} {one.gauges(f'{kind}_{what}_{name}').get(partition, math.nan):+.2f}" for what in more)
-        if not math.isnan(sessions):
-            told = f"{sessions:,.0f} sessions closed; promised {promised:.2%}, spent {spent:.2%}{rest}"
-            yield f"{kind} {shown(name)}: {told}"
+        yield (
+            f"class {shown(name)}: {sessions:,.0f} sessions closed; promised {promised:.2%}, spent {spent:.2%}, "
+            f"balance {balance:+.2f}"
+        )
 
 
 def worker_body(one: WorkerSays) -> dict[str, Any]:
