@@ -3,16 +3,20 @@
 *Accepted*: nobody in the recordings can be asked, so weeks to come stand in for the person who knows the agent: of
 proposals from the history, as they are, those that lack no name that the harmless sessions of the live weeks use firmly
 (by the measure of a proposal: three sessions, two days), those that lack one at most, and of all that lack those that
-stood beside the proposal as rare, one edit away. *Same*: proposals from either half of the history, name by name.
-*Outside*: of the proposals as they are, and of a tightening, narrowed, of entries that allowed everything (what was
-used once is kept, and marked: of its own window it may deny nothing); acts of the history, harmless sessions, attacks,
-and attacks of which an act that is labelled as theirs is outside. *Poisoned*: discovery over the live weeks alone,
-attacks in them: the share of labelled acts that are then inside, without alerts and with those the pipeline gives by
-its default profile. Labels are read here only. *Cost*: events a second, and the memory of what is held.
+stood beside the proposal as rare, one edit away. Each as proposed by default, without what is proposed by role
+(`--own`) and of a window that somebody knows to hold no attack (`--trusted`), as these histories do. *By role*: tools
+that were proposed of agents that had not used them, those that their harmless sessions used later, and acts that are
+labelled as attacks' and use one of them. *Same*: proposals from either half of the history, name by name. *Outside*: of
+each proposal as it is, and of a tightening, narrowed, of entries that allowed everything (what was used once is kept,
+and marked: of its own window it may deny nothing); acts of the history, harmless sessions, attacks, and attacks of
+which an act that is labelled as theirs is outside. *Poisoned*: discovery over the live weeks alone, attacks in them:
+the share of labelled acts that are then inside, without alerts and with those the pipeline gives by its default
+profile. Labels are read here only. *Cost*: events a second, and the memory of what is held.
 """
 
 from __future__ import annotations
 
+import itertools
 import time
 import tracemalloc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,7 +38,7 @@ from detector.registry.study.allowed import Judge
 from detector.registry.study.coarse import literal
 from detector.registry.study.discover import Discovery
 from detector.registry.study.events import EventSource
-from detector.registry.study.propose import Firmness
+from detector.registry.study.peers import Firmness
 from detector.registry.study.seen import SeenFleet
 from detector.registry.study.tighten import Tightening
 from detector.registry.study.usage import Usage
@@ -46,6 +50,13 @@ STREAMS: Final = ("agentdyn", "agentdyn_again", "agentdyn_noisy", "agentdyn_shif
 FIELDS: Final = ("tools", "targets")
 POISONED: Final = ("agentdyn", "asb")
 """Streams with labelled acts that are also carried through the pipeline, for its alerts."""
+
+WAYS: Final = (
+    ("by default", Firmness()),
+    ("--own", Firmness(by_role=False)),
+    ("--trusted", Firmness(is_trusted=True)),
+)
+"""How `discover` may be asked."""
 
 Entries = Mapping[str, RegistryEntry]
 
@@ -127,12 +138,11 @@ class Lacking(NamedTuple):
     beside: int
 
 
-def lacking(one: Recording, field: str) -> Lacking:
+def lacking(one: Recording, field: str, firmness: Firmness) -> Lacking:
     """Return what proposals from the history lack of what harmless sessions use firmly later."""
-    items = proposed(one.history)
-    later = SeenFleet().add_all(event for event in one.live if (event.session_id or "") not in one.attacks)
+    items = proposed(one.history, firmness)
     counts, names, beside = [], 0, 0
-    for (_, agent), seen in later.agents.items():
+    for (_, agent), seen in harmless(one).agents.items():
         if agent not in items:
             continue
         judge, rare = Judge(items[agent].draft.entry), {value for value, _ in items[agent].aside.get(field, [])}
@@ -144,10 +154,34 @@ def lacking(one: Recording, field: str) -> Lacking:
     return Lacking(len(counts), counts.count(0), sum(number <= 1 for number in counts), names, beside)
 
 
-def poisoned(one: Recording, sessions: frozenset[str] = frozenset()) -> str:
+def harmless(one: Recording) -> SeenFleet:
+    """Return what the harmless sessions of the live weeks use."""
+    return SeenFleet().add_all(event for event in one.live if (event.session_id or "") not in one.attacks)
+
+
+def by_role(one: Recording) -> str:
+    """Return the cells of a table: tools proposed by role, those used later, and labelled acts that use one."""
+    added = {
+        (agent, tool)
+        for agent, item in proposed(one.history).items()
+        for (field, tool), why in item.why.items()
+        if field == "tools" and why.startswith("by its role")
+    }
+    later = {
+        (agent, str(literal(tool)))
+        for (_, agent), seen in harmless(one).agents.items()
+        for tool, use in seen.uses.get("tools", {}).items()
+        if use.ok
+    }
+    acts = [event for event in one.live if event.event_id in one.acts and (event.session_id or "") in one.attacks]
+    taken = sum((event.agent_id, str(literal(event.name))) in added for event in acts)
+    return f"{len(added)} | {len(added & later)} | {taken} of {len(acts)}"
+
+
+def poisoned(one: Recording, firmness: Firmness, sessions: frozenset[str] = frozenset()) -> str:
     """Return the share of labelled acts that is inside of proposals made while they were done, some sessions apart."""
     seen = (event for event in one.live if (event.session_id or "") not in sessions)
-    judges = {agent: Judge(entry) for agent, entry in _entries(proposed(seen)).items()}
+    judges = {agent: Judge(entry) for agent, entry in _entries(proposed(seen, firmness)).items()}
     acts = [event for event in one.live if event.event_id in one.acts and (event.session_id or "") in one.attacks]
     inside = sum(event.agent_id in judges and not any(judges[event.agent_id].outside(event)) for event in acts)
     return f"{inside} of {len(acts)}: **{_share(inside, len(acts))}**"
@@ -236,29 +270,33 @@ def section() -> str:
     if folder is None:
         return "Skipped: DETECTOR_DATA named no folder of recorded streams."
     recordings = [recording(folder, name) for name in STREAMS]
-    lack = [
-        "| stream | field | agents | accepted | lack one name at most | names that lack | of these beside, as rare |"
-    ]
-    lack.append("|---" * 7 + "|")
-    least = ["| stream | entries | history outside | harmless sessions outside | attacks outside | by their own act |"]
-    least.append("|---" * 6 + "|")
-    poison = ["| stream | labelled acts inside, without alerts | with the sessions that were alerted on left out |"]
-    poison.append("|---" * 3 + "|")
+    titles = (
+        "stream | field | discover | agents | accepted | lack one at most | names that lack | of these beside, as rare",
+        "stream | tools proposed by role | of these used later by harmless sessions | labelled acts that use one",
+        "stream | entries | history outside | harmless sessions outside | attacks outside | by their own act",
+        "stream | discover | labelled acts inside, without alerts | with the sessions that were alerted on left out",
+    )
+    lack, role, least, poison = ([f"| {one} |", "|---" * (one.count("|") + 1) + "|"] for one in titles)
     for one in recordings:
-        for field in FIELDS:
-            found = lacking(one, field)
+        for field, (way, firmness) in itertools.product(FIELDS, WAYS):
+            found = lacking(one, field, firmness)
             cells = f"{found.agents} | **{found.none}** | **{found.one}** | {found.names} | {found.beside}"
-            lack.append(f"| {one.name} | {field} | {cells} |")
-        for what, entries in (("as proposed", _entries(proposed(one.history))), ("tightened", tightened(one.history))):
-            least.append(f"| {one.name} | {what} | {denied(one, entries)} |")
+            lack.append(f"| {one.name} | {field} | {way} | {cells} |")
+        role.append(f"| {one.name} | {by_role(one)} |")
+        entries = {way: _entries(proposed(one.history, firmness)) for way, firmness in WAYS}
+        for what, some in {**entries, "tightened": tightened(one.history)}.items():
+            least.append(f"| {one.name} | {what} | {denied(one, some)} |")
         if one.name in POISONED:
-            cells = f"{poisoned(one)} | {poisoned(one, alerted(folder, one.name))}"
-            poison.append(f"| {one.name} | {cells} |")
+            told = alerted(folder, one.name)
+            poison += [
+                f"| {one.name} | {way} | {poisoned(one, firmness)} | {poisoned(one, firmness, told)} |"
+                for way, firmness in WAYS
+            ]
     both, same, example = halves(recordings[0])
     shown = "\n".join(f"    {line}" for line in example)
-    told = (
+    halves_told = (
         f"Of {both} agents of {recordings[0].name} {same} have one proposal from both halves. The first of the others:"
     )
     events = [*recordings[0].history, *recordings[0].live]
-    tables = ["\n".join(lines) for lines in (lack, least, poison, _telemetry(folder))]
-    return "\n\n".join([tables[0], f"{told}\n\n{shown}", *tables[1:], cost(events)])
+    tables = ["\n".join(lines) for lines in (lack, role, least, poison, _telemetry(folder))]
+    return "\n\n".join([*tables[:2], f"{halves_told}\n\n{shown}", *tables[2:], cost(events)])

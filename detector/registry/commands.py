@@ -1,4 +1,4 @@
-"""Commands of the inventory: import, list, show, diff, apply, retire, export, expiring, verify; and of its study."""
+"""Commands of the inventory: import, list, show, diff, apply, retire, export, verify; exceptions and study beside."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from detector.registry.exceptions import app as exceptions
 from detector.registry.options import AsJson, Bootstrap, By, File, Out, Owner, Prefix, Reason
 from detector.registry.study.commands import app as study
 from detector.registry.zones.commands import app as zones
 
 app = typer.Typer(rich_markup_mode="markdown")
+app.add_typer(exceptions)
 app.add_typer(study)
 app.add_typer(zones, name="zones", help="Keep zones of agents and the crossings between them; render them; cut them.")
 
@@ -206,31 +208,6 @@ def export(out: Out = None, file: File = None, bootstrap: Bootstrap = None, topi
     standing = store.read()
     put(exported(standing.entries, store.place), out)
     _tell_refused(standing.refused)
-
-
-@app.command("expiring")
-def expiring(
-    within: Annotated[str, typer.Option(help="Ends within: 12h, 14d.")] = "14d",
-    as_json: AsJson = False,
-    file: File = None,
-    bootstrap: Bootstrap = None,
-    topic_prefix: Prefix = None,
-) -> None:
-    """List grants that end soon, have ended, or are renewed and renewed: exceptions that should shrink.
-
-    Exit status: 0 there is none; 1 there are; 2 the inventory cannot be read.
-    """
-    from detector.clock import system_clock
-    from detector.registry.expiring import ends_of, ends_table
-    from detector.registry.options import store_of
-    from detector.views.shown import since_of
-
-    now = system_clock()
-    entries = store_of(file, bootstrap, topic_prefix).read().entries
-    ends = ends_of(entries.values(), now, now - since_of(within, now))
-    for line in ends_table(ends, now, is_json=as_json):
-        typer.echo(line)
-    raise typer.Exit(int(bool(ends)))
 
 
 @app.command("verify")

@@ -94,6 +94,7 @@ def contain(author: CommandAuthor, wanted: Wanted, standing: SubjectStanding) ->
         established=standing.established,
         strongest=tier if before is None else max(tier, strongest_of(before), key=RANK.__getitem__),
         confirmed_by=wanted.confirmed_by or (None if before is None else before.confirmed_by),
+        cut=wanted.cut if tier == "isolate" else None,
     )
 
 
@@ -127,6 +128,7 @@ def yielded(author: CommandAuthor, state: PolicyState, to: Wanted, figures: Brea
             "steps_down_until": None,
             "strongest": strongest_of(state),
             "yielded_to": to.reason.finding_uid,
+            "cut": None,
         }
     )
 

@@ -12,6 +12,7 @@ from detector.schema.command import MOST_CAUSES, PolicyState, Reason, Tier, caus
 if TYPE_CHECKING:
     from detector.response.settings import ResponseSettings
     from detector.schema.alert import Alert
+    from detector.schema.zone_cut import ZoneCut
 
 
 class Wanted(NamedTuple):
@@ -37,6 +38,8 @@ class Wanted(NamedTuple):
         In which of the breaker's two shares it counts.
     confirmed_by : str or None
         Who confirmed the finding.
+    cut : ZoneCut or None
+        Edges of its zone that an isolation is to cut.
     """
 
     subject: str
@@ -50,6 +53,7 @@ class Wanted(NamedTuple):
     command_id: str
     established: bool
     confirmed_by: str | None = None
+    cut: ZoneCut | None = None
 
 
 def wanted_by(alert: Alert, tier: Tier, settings: ResponseSettings, now: float) -> Wanted:
@@ -87,6 +91,7 @@ def wanted_by(alert: Alert, tier: Tier, settings: ResponseSettings, now: float) 
         command_id(subject, tier, alert.finding_uid),
         alert.established,
         note.by if note is not None and note.verdict == "confirm" else None,
+        alert.cut,
     )
 
 
@@ -104,6 +109,7 @@ def wanted_again(held: PolicyState, now: float) -> Wanted:
         held.command_id,
         held.established,
         held.confirmed_by,
+        held.cut,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from detector.rules.criticality import DeclaredAct, declared_acts
-from detector.rules.declared import TOOL_KINDS, Use, model_of, uses_of
+from detector.rules.declared import TOOL_KINDS, Use, model_of, target_of, uses_of
 from detector.rules.rule import Hit, RuleScene, short
 
 SAID: Final[dict[Use, str]] = {
@@ -20,7 +20,7 @@ def outside_grant(scene: RuleScene) -> Iterator[Hit]:
     for act in declared_acts(scene):
         event, agent = act.event, act.agent
         tool = event.kind in TOOL_KINDS and event.name
-        target = event.target if agent.facts.targets is not None else None  # of which there are many
+        target = target_of(event) if agent.facts.targets is not None else None  # of which there are many
         key = (tool, target, event.peer_agent_id, event.parent_agent_id, event.data_class)
         if key in agent.fine:
             continue

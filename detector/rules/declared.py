@@ -72,18 +72,29 @@ def uses_of(event: Event) -> Iterator[Used]:
     """Yield what an event uses, as it is held against an entry's lists, and as discovery has to propose it.
 
     A tool: the name of an act, any of :data:`TOOL_KINDS`. A target, a peer, a data class: as the field says, whatever
-    kind the event is. A delegate: the agent that had this one act (``parent_agent_id``).
+    kind the event is; a model is no target. A delegate: the agent that had this one act (``parent_agent_id``).
     """
     if event.kind in TOOL_KINDS:
         yield Used("tool", event.name)
-    if event.target:
-        yield Used("target", event.target)
+    if target := target_of(event):
+        yield Used("target", target)
     if event.peer_agent_id:
         yield Used("peer", event.peer_agent_id)
     if event.parent_agent_id:
         yield Used("delegate", event.parent_agent_id)
     if event.data_class:
         yield Used("data_class", event.data_class)
+
+
+def target_of(event: Event) -> str | None:
+    """Return what an event acts on; None where that is the model it calls: models are approved, not granted.
+
+    Whoever calls an act a call of a model takes it out of `targets` no more than by leaving the target out, and has it
+    held against the approved models instead. A host that serves the model it names apart is a target.
+    """
+    if event.kind == "llm_call" and event.model in {None, event.target}:
+        return None
+    return event.target
 
 
 def model_of(event: Event) -> str | None:

@@ -127,6 +127,16 @@ class ZoneMap:
             for tools, kinds in self._allowed.get(pair, ())
         )
 
+    def neighbours(self, zone: str) -> tuple[list[str], list[str]]:
+        """Return the zones that agents of a zone may act on, and those that may act on it, as they were declared."""
+        own = self._names_of(zone)
+        others = [name for name in self.criticality if name != zone]
+        out_of = [name for name in others if self._is_edge(own, self._names_of(name))]
+        return out_of, [name for name in others if self._is_edge(self._names_of(name), own)]
+
+    def _is_edge(self, begins: tuple[str, ...], ends: tuple[str, ...]) -> bool:
+        return any(pair in self._allowed for pair in product(begins, ends))
+
     def _names_of(self, zone: str) -> tuple[str, ...]:
         return (zone, ANY) if zone in self.criticality else ()
 

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from detector.schema.zone_cut import ZoneCut
+
 Voice = Literal["own", "peers", "fleet", "forest", "half_space", "rule"]
 Activity = Literal["create", "update", "close", "verdict"]
 Basis = Literal["score", "confirmed", "indicator"]
@@ -241,6 +243,11 @@ class Alert(_AlertPart):
     )
     outside_hours: bool = Field(
         default=False, exclude_if=_is_none, description="The last act was outside the hours of its risk class."
+    )
+    cut: ZoneCut | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="Edges between declared zones to cut where the agent is isolated.",
     )
 
     @property

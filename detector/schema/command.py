@@ -8,6 +8,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from detector.schema.reading import read
+from detector.schema.zone_cut import ZoneCut
 
 POLICY_SCHEMA: Final = "agent.policy/1"
 LOG_SCHEMA: Final = "agent.policy.log/1"
@@ -100,7 +101,9 @@ class PolicyState(_CommandPart):
 
     `established` says in which of the breaker's two shares the (last) containment counts, `strongest` which tier it
     reached. `confirmed_by` names who confirmed the finding behind it: such a state yields to nobody. `yielded_to`
-    names the stronger finding that took this subject's place, in a state that released it for that.
+    names the stronger finding that took this subject's place, in a state that released it for that. `cut` names the
+    edges of the agent's declared zone that an isolation is to cut; it denies nothing by itself, and is left out of the
+    record where it says nothing.
     """
 
     schema_: Literal["agent.policy/1"] = Field(default=POLICY_SCHEMA, alias="schema")
@@ -126,6 +129,7 @@ class PolicyState(_CommandPart):
     strongest: Tier | None = None
     confirmed_by: str | None = None
     yielded_to: str | None = None
+    cut: ZoneCut | None = Field(default=None, exclude_if=lambda cut: cut is None)
 
     @property
     def begins_at(self) -> float:

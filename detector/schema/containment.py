@@ -62,7 +62,9 @@ def owner_of(subject: str) -> tuple[str, str]:
 def containment_of(state: PolicyState, told_at: float, acknowledged: tuple[float, str] | None = None) -> Containment:
     """Return what is told of a state; `acknowledged`: when, and by whom first."""
     tenant, agent = owner_of(state.subject)
-    lean = state.model_copy(update={"answer": None, "reason": state.reason.model_copy(update={"causes": None})})
+    lean = state.model_copy(
+        update={"answer": None, "cut": None, "reason": state.reason.model_copy(update={"causes": None})}
+    )
     at, by = acknowledged or (None, "")
     return Containment(
         agent_id=agent, tenant=tenant, state=lean, told_at=told_at, acknowledged_at=at, acknowledged_by=by[:256]

@@ -12,6 +12,7 @@ from detector.schema.tenant import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from detector.schema.alert import Alert, ContainedNote, Contribution
+    from detector.schema.zone_cut import ZoneCut
 
 MOST_TITLE: Final = 256
 """Letters of a title in a sentence."""
@@ -122,7 +123,8 @@ def next_steps(alert: Alert) -> list[str]:
     if agent is None or tenant is None:
         return [*steps, f"{held}: wait until its term is over, its id cannot stand on a command line"]
     where = "" if alert.tenant == DEFAULT_TENANT else f" {tenant}"
-    return [*steps, f"{held}, to lift it: detector release --by NAME --reason TEXT{where} -- {agent}"]
+    steps.append(f"{held}, to lift it: detector release --by NAME --reason TEXT{where} -- {agent}")
+    return steps if alert.cut is None else [*steps, _cut(alert.cut, f"{where} -- {agent}")]
 
 
 def runbook(alert: Alert) -> str:
@@ -213,6 +215,15 @@ def _moment(seconds: float) -> str:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
     except (ValueError, OverflowError, OSError):
         return f"{seconds:.0f} s"
+
+
+def _cut(cut: ZoneCut, whose: str) -> str:
+    """Return which edges are cut where its agent is isolated; by which tools the command says."""
+    sides = (("acts on", cut.out_of), ("is reached from", cut.into))
+    told = [f"{verb} {', '.join(shown(one, MOST_ID) for one in names)}" for verb, names in sides if names]
+    more = [f"{cut.left} more"] if cut.left else []
+    edges = "; ".join([*told, *more]) or "no other zone is declared to be reached"
+    return f"to isolate it cut zone {shown(cut.zone, MOST_ID)} ({edges}): detector registry zones cut{whose}"
 
 
 def _before(alert: Alert) -> str:

@@ -25,7 +25,7 @@ from detector.sketches.index import find_row
 from detector.sketches.keys import tick_of
 from detector.sketches.rolling import forget_value
 from detector.sketches.usual import forget_usual, place_key
-from detector.state.contained import with_containment
+from detector.state.cut import with_standing
 from detector.state.declarations import take_declarations
 from detector.state.exceptions import end, suppress
 from detector.state.partition import Partition
@@ -150,7 +150,7 @@ def _judge(state: Partition, about: _About, note: VerdictNote, ruling: Ruling, o
         return
     state.verdicts[said] += 1
     outcome.counts["verdicts"] += 1
-    outcome.say(with_containment(state, alert))
+    outcome.say(with_standing(state, alert))
     if case is not None and before != said and (before or said != "undo"):
         _correct(state, case, said, before)
 

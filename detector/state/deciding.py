@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from detector.state.classes import classify
+from detector.state.groups import count_groups
 from detector.state.partition import Partition
 from detector.state.report import Batch, Outcome
 from detector.steps.decisions import Ended, Passed
@@ -16,4 +17,6 @@ def decide(state: Partition, batch: Batch, settled: int, outcome: Outcome) -> li
     """
     settle_rest(state.settings.judge, state.standing, state.memory, state.work, settled)
     outcome.classes.update(classify(state, batch.events))
-    return state.threshold.decide(len(batch.events), state.work)
+    passed = state.threshold.decide(len(batch.events), state.work)
+    count_groups(state, batch.events, passed)
+    return passed

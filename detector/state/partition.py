@@ -43,6 +43,7 @@ from detector.sketches.rolling import upper_quantile
 from detector.sketches.survival import allocate_survival
 from detector.sketches.usual import EVICTED as PLACES_EVICTED
 from detector.sketches.usual import TAKEN
+from detector.state.groups import GroupBudgets
 from detector.state.refit import Refit
 from detector.state.settings import Settings, ceilings_of, settings_of
 from detector.state.texts import UsualTexts
@@ -94,6 +95,7 @@ class Partition:
         self.inventory = Inventory(profile.rules.registered)
         self.classes = RiskClasses(profile, self.settings.keyed)
         self.expected = 0
+        self.group_budgets = GroupBudgets()
         shares = self.settings.threshold
         self.incidents = Incidents(
             Policy(profile.id, shares.alerts, shares.quarantine, profile.features.ignored_attributes),
@@ -205,6 +207,7 @@ class Partition:
             "rules_told_again": float(self.rule_answers.expired),
             "rules_folding": float(len(self.rule_pace.folding({name: one.promise for name, one in ENTRIES.items()}))),
             **self.inventory.gauges(),
+            **self.group_budgets.gauges(),
             **{f"verdicts_{kind}": float(count) for kind, count in sorted(self.verdicts.items())},
         }
 

@@ -34,8 +34,8 @@ from detector.schema.finding import Finding
 from detector.schema.record import Record
 from detector.schema.tiding import PlacedTiding, Tiding
 from detector.state.absence import tell_absent
-from detector.state.contained import with_containment
 from detector.state.counts import count_batch
+from detector.state.cut import with_standing
 from detector.state.hidden import of_rule, said_of
 from detector.state.known import known_at
 from detector.state.paced import ClosedSessions, hits_of, within_promise
@@ -168,12 +168,12 @@ def report(state: Partition, batch: Batch, passed: Sequence[Passed | Ended], out
         if isinstance(step, Tiding):
             outcome.tell(step)
         elif callable(step):
-            outcome.say(with_containment(state, step()))
+            outcome.say(with_standing(state, step()))
         elif isinstance(step, int):
             outcome.say(incidents.move_to(step))
         else:
             told = _close(state, step) if isinstance(step, Ended) else _tell(state, batch, place, step)
-            outcome.say(with_containment(state, told))
+            outcome.say(with_standing(state, told))
     closed.up_to(len(clock))
     if not len(clock):
         outcome.say(incidents.end_storm(_last(state)))

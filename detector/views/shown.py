@@ -88,6 +88,27 @@ def since_of(text: str, now: float) -> float:
     return at.timestamp()
 
 
+def span_of(text: str, name: str) -> float:
+    """Return the seconds of a span of time: ``90m``, ``24h``, ``7d``.
+
+    >>> span_of("14d", "within of the command")
+    1209600.0
+
+    Raises
+    ------
+    SetupError
+        It names none, or one that no calendar has; `name` is what it was given as.
+    """
+    try:
+        found = AGO.fullmatch(text)
+        seconds = timedelta(**{UNITS[found[2]]: float(found[1])}).total_seconds() if found else None
+    except OverflowError:
+        seconds = None
+    if seconds is None:
+        raise SetupError(f"{name} must be a span of time like 90m, 24h or 7d, got {shown(text)!r}")
+    return seconds
+
+
 def count_of(number: int, what: str) -> str:
     """Return a number and its noun, plural where it must be.
 

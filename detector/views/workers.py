@@ -148,6 +148,19 @@ def _waits(one: WorkerSays) -> Iterator[str]:
             yield f"{who}: partition {partition}: balance {balance:+.2f} is at its end (docs/verdicts.md)"
 
 
+def _group_budgets(one: WorkerSays, partition: int) -> Iterator[str]:
+    """Yield what each named peer group of a partition was promised and spent, and the others together."""
+    head = "group_promised_"
+    names = {name for sample, name, _ in one.series if sample == "detector_pipeline" and name.startswith(head)}
+    for name in sorted(name.removeprefix(head) for name in names):
+        promised, spent, sessions = (
+            one.gauges(f"group_{what}_{name}").get(partition) for what in ("promised", "spent", "sessions")
+        )
+        if promised is not None and spent is not None and sessions is not None:
+            told = f"{sessions:,.0f} sessions closed; promised {promised:.2%}, spent {spent:.2%}"
+            yield f"group {shown(name)}: {told}"
+
+
 def worker_lines(workers: Iterable[WorkerSays]) -> Iterator[str]:
     """Yield what the workers say, as `detector status` shows it."""
     for one in workers:
@@ -162,6 +175,7 @@ def worker_lines(workers: Iterable[WorkerSays]) -> Iterator[str]:
         for partition in sorted(one.gauges("promised")):
             yield f"  partition {partition:<4} {_budget(one, partition)}"
             yield from (f"    {line}" for line in _class_budgets(one, partition))
+            yield from (f"    {line}" for line in _group_budgets(one, partition))
 
 
 def _budget(one: WorkerSays, partition: int) -> str:

@@ -42,6 +42,16 @@ def test_a_pattern_of_targets_reaches_over_no_comma() -> None:
     assert told_of(entry(targets=["https://api.example/*"]), {"target": "https://api.example/at/1,2"}) == []
 
 
+def test_a_model_is_held_against_models_and_no_target() -> None:
+    """The host that serves it is one; an act of another kind on a target of the model's name is told all the same."""
+    chat = {"kind": "llm_call", "name": "chat", "target": "gpt-mock"}
+    assert told_of(entry(targets=[]), chat) == []
+    assert causes(told_of(entry(targets=[], approved={"models": ["other"]}), chat)) == ["rule.unapproved/model"]
+    assert causes(told_of(entry(targets=[]), {**chat, "model": "m"})) == ["rule.outside_grant/target"]
+    policy = {"kind": "policy", "name": "x", "target": "gpt-mock"}
+    assert causes(told_of(entry(targets=[]), chat, policy)) == ["rule.outside_grant/target"]
+
+
 def test_only_tools_are_held_against_tools() -> None:
     """A model call, the end of a session, a change of policy have names of other kinds."""
     others = [{"name": "x", "kind": kind} for kind in ("llm_call", "lifecycle", "policy")]

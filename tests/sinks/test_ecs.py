@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from detector.schema.alert import Alert, ContainedNote, EarlierSession, VerdictNote
+from detector.schema.zone_cut import ZoneCut
 from detector.sinks.body import shorten, to_bytes
 from detector.sinks.ecs import OWN, RENDERING, render
 
@@ -162,6 +163,7 @@ def test_every_field_of_an_alert_is_told(make_alert: MakeAlert) -> None:
         name: value + 7 if isinstance(value, int | float) else (value * 2 if isinstance(value, tuple) else f"{value}7")
         for name, value in alert
     }
+    changed["cut"] = ZoneCut(zone="front")
     note = VerdictNote(verdict="confirm", by="ann", reason="seen", at=1.0)
     changed |= {"activity": "close", "severity": "low", "causes": ("rule.x/1",), "verdict": note}
     earlier = EarlierSession(finding_uid="f" * 32, agent_id="a", session_id=None)

@@ -144,6 +144,19 @@ def test_the_budget_of_each_class_is_shown_below_that_of_all(worker: Worker) -> 
     ]
 
 
+def test_the_budget_of_each_named_peer_group_is_shown_in_its_own_partition(worker: Worker) -> None:
+    """What the others come to as well; a partition that has none of a name shows none of it."""
+    server, metrics, _ = worker
+    for name, spent in (("clerk", 0.004), ("other", 0.03)):
+        of_group = {"promised": 0.01, "spent": spent, "sessions": 700.0}
+        _gauges(metrics, **{f"group_{what}_{name}": value for what, value in of_group.items()})
+    says = ask(f"http://127.0.0.1:{server.port}/metrics")
+    assert [line.strip() for line in worker_lines([says]) if "group " in line] == [
+        "group clerk: 700 sessions closed; promised 1.00%, spent 0.40%",
+        "group other: 700 sessions closed; promised 1.00%, spent 3.00%",
+    ]
+
+
 def test_what_is_degraded_at_a_worker_is_said_with_since_when(worker: Worker) -> None:
     """Not ready, stale, cold, on another's clock, at the end of its balance, and still learning."""
     server, metrics, _ = worker

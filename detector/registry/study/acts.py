@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from detector.rules.declared import TOOL_KINDS
+from detector.rules.declared import TOOL_KINDS, model_of, target_of
 from detector.schema.event import Event
 
 READ_KINDS: Final = frozenset({"data_access", "auth", "llm_call", "lifecycle", "policy"})
@@ -35,9 +35,9 @@ def uses_of(event: Event) -> Iterator[tuple[str, str]]:
     """Yield (field of an entry, value) for everything an event uses."""
     if event.kind in TOOL_KINDS:
         yield "tools", event.name
-    if event.target:
-        yield "targets", event.target
-    if model := event.model or (event.target if event.kind == "llm_call" else None):
+    if target := target_of(event):
+        yield "targets", target
+    if model := model_of(event):
         yield "approved.models", model
     if event.peer_agent_id:
         yield "peers", event.peer_agent_id

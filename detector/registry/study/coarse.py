@@ -25,6 +25,9 @@ PUBLIC_MAIL: Final = frozenset(
     "outlook.com proton.me protonmail.com qq.com yahoo.com yandex.ru zoho.com".split()
 )
 """Domains where everybody can have an address: knowing four says nothing about the fifth."""
+MOST_NUMBERED: Final = 128
+"""Letters of a value up to which its numbers become a pattern: RE2 refuses to count to more than a thousand, and an
+entry whose targets are refused would say nothing about them."""
 LEAST_DEPTH: Final = 2
 """Folders above it gather the files of no other folder."""
 _FOLDER: Final = "folder "
@@ -33,7 +36,7 @@ _HOST: Final = re.compile(r"(?:[A-Za-z0-9_-]+\.)+[A-Za-z]{2,}")
 _URL: Final = re.compile(r"([a-z][a-z0-9+.-]*://[^/?#\s@]+)/[^\s?#]*")
 _DIGITS: Final = re.compile(r"[0-9]+")
 _HEX_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_NUMBERED: Final = re.compile(r"[A-Za-z]*[-_#]?[0-9]+")
+_NUMBERED: Final = re.compile(r"[A-Za-z]*[-_#]?[0-9]+(?:[-_#][0-9]+)*")
 _UUID_PATTERN: Final = f"{EXPRESSION}{_HEX_ID.pattern}"
 
 
@@ -117,8 +120,8 @@ def _key(value: str) -> str | None:
         return "uuid"
     if "/" in value.strip("/") and ".." not in value:
         return f"{_FOLDER}{value.rstrip('/').rpartition('/')[0]}"
-    if _NUMBERED.fullmatch(value):
-        return f"number {_DIGITS.sub('', value)}"
+    if len(value) <= MOST_NUMBERED and _NUMBERED.fullmatch(value):
+        return f"number {_DIGITS.sub('0', value)}"
     if _HOST.fullmatch(value):
         parent = value.partition(".")[2]
         # a parent of two short labels may be one that strangers share, like co.uk
@@ -147,7 +150,15 @@ def _pattern(members: list[str]) -> str:
         return f"{common}/*" if is_plain(common) else f"{EXPRESSION}{re2.escape(common)}/.*"
     if kind == "uuid":
         return _UUID_PATTERN
-    lengths = [len(found) for one in members for found in _DIGITS.findall(one)]
-    low, high = min(lengths), max(lengths)
-    times = f"{{{low}}}" if low == high else f"{{{low},{high}}}"
-    return f"{EXPRESSION}{re2.escape(common)}[0-9]{times}"
+    return EXPRESSION + "".join(_numbered(common, members))
+
+
+def _numbered(common: str, members: list[str]) -> Iterator[str]:
+    """Yield the parts of an expression for values that differ in their numbers alone; `common` has a 0 for each."""
+    runs = zip(*(map(len, _DIGITS.findall(one)) for one in members), strict=True)
+    first, *rest = common.split("0")
+    yield re2.escape(first)
+    for lengths, text in zip(runs, rest, strict=True):
+        low, high = min(lengths), max(lengths)
+        yield f"[0-9]{{{low}}}" if low == high else f"[0-9]{{{low},{high}}}"
+        yield re2.escape(text)

@@ -53,6 +53,12 @@ def discover(
     owner: Owner = None,
     least_sessions: LeastSessions = 3,
     least_days: LeastDays = 2,
+    trusted: Annotated[
+        bool, typer.Option("--trusted", help="Somebody knows that the window holds no attack: once is enough.")
+    ] = False,
+    own: Annotated[
+        bool, typer.Option("--own", help="Nothing by role: no tool that peers use and the agent not yet.")
+    ] = False,
     alerts: Alerts = None,
     alerts_from_topic: AlertsFromTopic = False,
     out: Out = None,
@@ -67,21 +73,24 @@ def discover(
     """Find agents that act and are not registered, and propose their entries from what they did.
 
     What was used in few sessions, on few days, or by one agent alone is not proposed: it stands beside, as comments,
-    for a person to decide. Whoever attacks in session after session passes that: give the alerts of the time, and
-    sessions with a finding that nobody called harmless count for nothing. Also says who is registered and was not seen,
-    and what share an identity. Memory is bounded; what did not fit is counted. Exit status: 0; 2 refused.
+    for a person to decide. A tool that most of an agent's peers use and it not yet is proposed too, and marked: strike
+    what is not its job, or leave all of them out with --own. Whoever attacks in session after session passes: give the
+    alerts of the time, and sessions with a finding that nobody called harmless count for nothing. Also says who is
+    registered and was not seen, and what share an identity. Memory is bounded; what did not fit is counted. Exit
+    status: 0; 2 refused.
     """
     from detector.registry.options import put, store_of
     from detector.registry.owners import owners_of
     from detector.registry.study.discover import Discovery, headlines
     from detector.registry.study.events import left_out_lines
-    from detector.registry.study.propose import Firmness
+    from detector.registry.study.peers import Firmness
 
     owners = owners_of(owner)
     source = event_source(events, since, until, from_topic, bootstrap, topic_prefix)
     source.barred = _findings(alerts, alerts_from_topic, bootstrap, topic_prefix).sessions
     store = store_of(file, None if file else bootstrap, None if file else topic_prefix)
-    found = Discovery(_seen(source, quiet), store.read().entries, Firmness(least_sessions, least_days), owners)
+    firmness = Firmness(least_sessions, least_days, is_trusted=trusted, by_role=not own)
+    found = Discovery(_seen(source, quiet), store.read().entries, firmness, owners)
     for line in [*headlines(found), *left_out_lines(source.left_out)]:
         typer.echo(line, err=True)
     put(found.page(again=again), out)
@@ -149,13 +158,13 @@ def tighten(
     from detector.registry.study import tightened
     from detector.registry.study.tighten import Tightening
     from detector.registry.study.usage import Usage, unknown_lines
-    from detector.views.shown import since_of
+    from detector.views.shown import span_of
 
     source = event_source(events, since, until, from_topic, bootstrap, topic_prefix)
     tightened.check_repeatable(source)
     standing = store_of(file, None if file else bootstrap, None if file else topic_prefix).read()
     found = Usage(_seen(source, quiet), standing.entries)
-    items = list(Tightening(1e12 - since_of(unused, 1e12), narrow).items(found))
+    items = list(Tightening(span_of(unused, "unused of the command"), narrow).items(found))
     put(page_of(items, ["Least privilege by use. Review, then: detector registry apply THIS FILE"]), out)
     tighter = {**standing.entries, **{item.draft.entry.agent_id: item.draft.entry for item in items}}
     tightened.write_policies(tighter.values(), found, opa, cedar)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from detector.registry.documents import time_text
 from detector.registry.owners import Owners
 from detector.registry.pages import ReviewItem, page_of
-from detector.registry.study.propose import Firmness, Proposer
+from detector.registry.study.peers import Firmness
+from detector.registry.study.propose import Proposer
 from detector.registry.study.seen import SeenAgent, SeenFleet
 from detector.schema.registry import RegistryEntry
 from detector.views.shown import count_of, shown
@@ -50,7 +51,7 @@ class Discovery:
         owners: Owners | None = None,
     ) -> None:
         self.seen, self.standing = seen, standing
-        self._proposer = Proposer(seen, firmness, owners)
+        self._proposer = Proposer(seen, firmness, owners, standing)
 
     @property
     def unregistered(self) -> list[SeenAgent]:

@@ -2,14 +2,14 @@
 
 Whoever misused an agent in the window must not find it among its grants. So a value is proposed if it was used in
 several sessions on several days; if no peer uses it, in three times as many; if two established peers do, once is
-enough.
+enough. Of tools also what peers make up for, and what most of an agent's role use and it not yet, marked as that:
+tools are what a role has; targets are where attacks lead, and each agent's own.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from detector.registry.documents import time_text
@@ -18,60 +18,19 @@ from detector.registry.owners import Owners
 from detector.registry.pages import ReviewItem
 from detector.registry.study.acts import BETWEEN, FIELDS
 from detector.registry.study.coarse import PATTERN_VALUES, literal, shapes_of, together
+from detector.registry.study.peers import ALONE, MOST_ROLE_LETTERS, PEERS, Firmness, PeerRole, Peers, RoleTool
 from detector.registry.study.seen import MOST_MARKS, MOST_SESSIONS, SeenAgent, SeenFleet, Use
 from detector.schema.registry import MOST_DECLARED, RegistryEntry
 from detector.views.shown import shown
 
-ALONE: Final = 3
-"""How many times as many sessions and days a value needs that no peer uses."""
-PEERS: Final = 2
-"""Established peers that make one session enough; and that must be there before "no peer uses it" says anything."""
 SHAPE: Final = (6, 3)
 """Sessions and days together from which on a pattern is proposed of values of which each is rare."""
 MOST_ASIDE: Final = 40
 """Rare values of a field that are written out; the rest are counted."""
+LEFT_OUTSIDE: Final = 0.1
+"""Of an agent's acts those outside of a proposed list from which on its page says so."""
+MOST_ACTS: Final = frozenset({"tools", "targets"})
 LISTS: Final = frozenset({"tools", "targets", "peers", "delegates", "data_classes"})
-
-
-@dataclass(frozen=True, slots=True)
-class Firmness:
-    """Sessions and days in which a value must have gone through before it is proposed."""
-
-    sessions: int = 3
-    days: int = 2
-
-    def holds(self, use: Use, times: int = 1) -> bool:
-        """Tell whether a use is firm, of one that nobody shares with so many times as much."""
-        return len(use.sessions) >= min(self.sessions * times, MOST_MARKS) and len(use.days) >= min(
-            self.days * times, MOST_MARKS
-        )
-
-
-class _Peers:
-    """The established agents of one tenant and type, and how many of them use what: counted once, for large fleets."""
-
-    def __init__(self, agents: list[SeenAgent], firmness: Firmness) -> None:
-        self._members = {id(agent) for agent in agents}
-        self._users: Counter[tuple[str, str]] = Counter()
-        self._firm: Counter[tuple[str, str]] = Counter()
-        for agent in agents:
-            for field, values in agent.uses.items():
-                for value, use in values.items():
-                    self._users[field, value] += use.ok > 0
-                    self._firm[field, value] += use.ok > 0 and firmness.holds(use)
-
-    def users(self, field: str, value: str, besides: SeenAgent, firmness: Firmness) -> tuple[int, int]:
-        """Return how many others use a value, and how many of them firmly."""
-        own = besides.uses[field][value]
-        is_member = id(besides) in self._members and own.ok > 0
-        return (
-            self._users[field, value] - is_member,
-            self._firm[field, value] - (is_member and firmness.holds(own)),
-        )
-
-    def others(self, agent: SeenAgent) -> int:
-        """Return how many there are besides an agent."""
-        return len(self._members) - (id(agent) in self._members)
 
 
 class Sorted(NamedTuple):
@@ -79,6 +38,13 @@ class Sorted(NamedTuple):
 
     firm: dict[str, str]
     rare: list[tuple[str, str]]
+
+
+class _TypeGroup(NamedTuple):
+    """The agents of one tenant and type: all that are established, and those that vouch for their role."""
+
+    peers: Peers
+    role: PeerRole
 
 
 class Proposer:
@@ -92,28 +58,44 @@ class Proposer:
         What is asked of a value.
     owners : Owners or None
         Who answers for them until somebody says otherwise.
+    standing : mapping of str to RegistryEntry, optional
+        The inventory, by agent: of a tenant that has active entries only their agents vouch for a role.
     """
 
-    def __init__(self, seen: SeenFleet, firmness: Firmness | None = None, owners: Owners | None = None) -> None:
+    def __init__(
+        self,
+        seen: SeenFleet,
+        firmness: Firmness | None = None,
+        owners: Owners | None = None,
+        standing: Mapping[str, RegistryEntry] = MappingProxyType({}),
+    ) -> None:
         self._firmness, self._owners = firmness or Firmness(), owners or Owners()
         self._arrives: set[tuple[str, str]] = set()
+        active = {(one.tenant, one.agent_id) for one in standing.values() if one.lifecycle == "active"}
+        known = {tenant for tenant, _ in active}
+        window_s = seen.last - seen.first
         groups: dict[tuple[str, str], list[SeenAgent]] = {}
         for agent in seen.agents.values():
             self._arrives |= {(agent.tenant, field) for field in agent.uses}
             if self._firmness.holds(agent.whole):
                 groups.setdefault((agent.tenant, agent.agent_type), []).append(agent)
-        self._groups = {key: _Peers(agents, self._firmness) for key, agents in groups.items()}
-        self._alone = _Peers([], self._firmness)
+        self._groups: dict[tuple[str, str], _TypeGroup] = {}
+        for key, agents in groups.items():
+            vouch = [one for one in agents if key[0] not in known or (one.tenant, one.agent_id) in active]
+            self._groups[key] = _TypeGroup(Peers(agents, self._firmness), PeerRole(vouch, self._firmness, window_s))
+        self._alone = _TypeGroup(Peers([], self._firmness), PeerRole([], self._firmness, 0.0))
 
     def item(self, agent: SeenAgent, stands: RegistryEntry | None = None) -> ReviewItem:
         """Return the proposal for one agent, made from the entry that stands, with its comments."""
-        peers = self._groups.get((agent.tenant, agent.agent_type), self._alone)
+        group = self._groups.get((agent.tenant, agent.agent_type), self._alone)
         body: dict[str, Any] = {} if stands is None else _kept(stands)
         why: dict[tuple[str, str], str] = {}
         aside: dict[str, list[tuple[str, str]]] = {}
-        notes = list(self._headline(agent, peers))
+        notes = list(self._headline(agent, group.peers))
         for field in FIELDS:
-            found = self.sorted(agent, field, peers)
+            found = self.sorted(agent, field, group)
+            if field == "tools" and self._firmness.by_role:
+                _add_role(found, group.role.lacking(agent), stands, notes)
             if agent.overflow[field] or len(found.firm) > MOST_DECLARED:
                 notes.append(f"{field}: too many different values for a list, so nothing is said about them")
                 continue
@@ -121,6 +103,7 @@ class Proposer:
                 _put(body, field, list(found.firm))
             why |= {(field, name): told for name, told in found.firm.items()}
             if found.rare:
+                notes += _left_outside(field, agent.uses.get(field, {}), found)
                 aside[field] = found.rare[:MOST_ASIDE]
             if len(found.rare) > MOST_ASIDE:
                 notes.append(f"{field}: {len(found.rare) - MOST_ASIDE} more rare values are not written out")
@@ -132,13 +115,13 @@ class Proposer:
             body.setdefault("zone", next(iter(agent.zones)))
         return ReviewItem(self._draft(body, stands, notes), notes, why, aside)
 
-    def sorted(self, agent: SeenAgent, field: str, peers: _Peers) -> Sorted:
+    def sorted(self, agent: SeenAgent, field: str, group: _TypeGroup) -> Sorted:
         """Return the values of one field of an agent, firm ones as declared names."""
         values = agent.uses.get(field, {})
         found = Sorted({}, [])
         loose: dict[str, Use] = {}
         for value, use in sorted(values.items()):
-            is_firm, told = self._judge(agent, field, value, peers)
+            is_firm, told = self._judge(agent, field, value, group)
             declared = literal(value.partition(BETWEEN)[2] if field.endswith("tool_hashes") else value)
             if declared is None:
                 found.rare.append((shown(value, 200), f"{told}; too long to be declared"))
@@ -167,20 +150,22 @@ class Proposer:
             firm[shape.pattern] = f"{len(shape.values)} values such as {few}; {_times(shape.values, values)}"
         return Sorted(dict(sorted(firm.items())), list(rare.items()))
 
-    def _judge(self, agent: SeenAgent, field: str, value: str, peers: _Peers) -> tuple[bool, str]:
-        use = agent.uses[field][value]
+    def _judge(self, agent: SeenAgent, field: str, value: str, group: _TypeGroup) -> tuple[bool, str]:
+        use, peers = agent.uses[field][value], group.peers
         users, firm_users = peers.users(field, value, agent, self._firmness)
         told = use.text + (f", {users} of {peers.others(agent)} peers" if peers.others(agent) else "")
         if not use.ok:
             return False, told
-        if firm_users >= PEERS:
+        if firm_users >= PEERS or self._firmness.is_trusted:
+            return True, told
+        if field == "tools" and group.role.carries(agent, value):
             return True, told
         is_alone = not users and peers.others(agent) >= PEERS
         # what runs an agent is its own by nature: its peers are other versions and models
         times = ALONE if is_alone and field in LISTS else 1
         return self._firmness.holds(use, times), told
 
-    def _headline(self, agent: SeenAgent, peers: _Peers) -> Iterator[str]:
+    def _headline(self, agent: SeenAgent, peers: Peers) -> Iterator[str]:
         whole = agent.whole
         many = f"{len(agent.sessions)}{'+' if len(agent.sessions) == MOST_SESSIONS else ''}"
         peers_text = f"{peers.others(agent)} established peers"
@@ -209,6 +194,33 @@ class Proposer:
                 if dropped == "tools":
                     raise
         raise AssertionError
+
+
+def _add_role(found: Sorted, lacking: Iterable[RoleTool], stands: RegistryEntry | None, notes: list[str]) -> None:
+    """Add what an agent's role uses and it does not: proposed, unless somebody has decided without it before."""
+    decided = None if stands is None else stands.tools
+    added = 0
+    for tool, told in lacking:
+        # what peers do neither crowds out a list that an agent earned nor its targets from the entry
+        if (name := literal(tool)) is None or len(name) > MOST_ROLE_LETTERS or len(found.firm) >= MOST_DECLARED:
+            continue
+        if decided is not None and name not in decided:
+            found.rare.append((name, f"{told}; not in the entry that stands"))
+            continue
+        found.firm[name] = told
+        added += 1
+    if added:
+        notes.append(f"tools: {added} by its role alone, marked: strike what is not this one's")
+
+
+def _left_outside(field: str, values: Mapping[str, Use], found: Sorted) -> Iterator[str]:
+    """Yield how much of what an agent did a proposal would deny, where it is a tenth or more."""
+    rare = {name for name, _ in found.rare}
+    acts = {value: use.acts - use.denied for value, use in values.items()}
+    outside = sum(number for value, number in acts.items() if literal(value) in rare)
+    if field in MOST_ACTS and outside and outside >= LEFT_OUTSIDE * sum(acts.values()):
+        whole = sum(acts.values())
+        yield f"{field}: {outside:,} of {whole:,} acts lie outside of what is proposed: decide, or leave the list out"
 
 
 def _kept(stands: RegistryEntry) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def discover(  # noqa: PLR0913 - one parameter per option of the command line
     from detector.registry.options import put
     from detector.registry.study.commands import event_source
     from detector.registry.study.events import left_out_lines, watched
-    from detector.registry.study.propose import Firmness
+    from detector.registry.study.peers import Firmness
     from detector.registry.zones.seen import SeenZones
 
     source = event_source(events, since, until, from_topic, bootstrap, topic_prefix)

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from detector.registry.documents import comment, lines_of_mapping
 from detector.registry.study.coarse import literal
-from detector.registry.study.propose import Firmness
+from detector.registry.study.peers import Firmness
 from detector.registry.study.seen import MOST_MARKS
 from detector.schema.event import Event
 from detector.schema.tenant import DEFAULT_TENANT

@@ -47,6 +47,11 @@ def test_a_name_that_looks_like_a_pattern_is_none(value: str) -> None:
         ),
         (["P001", "P002", "P030", "P044"], "P999", ["P1", "P0001", "Q001", "P001; rm"]),
         (["ORDER-1", "ORDER-22", "ORDER-333", "ORDER-4"], "ORDER-77", ["ORDER-", "ORDER-1234", "order-1"]),
+        (
+            ["INV-2026-001", "INV-2026-002", "INV-2025-31", "INV-2026-040"],
+            "INV-2024-77",
+            ["INV-2026", "INV-26-001", "INV-2026-001-9", "INV-2026_001", "BILL-2026-001"],
+        ),
         (["a@acme.com", "b@acme.com", "c@acme.com", "d@acme.com"], "e@acme.com", ["a@evil.com", "acme.com"]),
         (
             ["a.eu.acme.com", "b.eu.acme.com", "c.eu.acme.com", "d.eu.acme.com"],
@@ -66,6 +71,12 @@ def test_values_of_one_shape_are_one_pattern(values: list[str], inside: str, out
     patterns = Patterns([shape.pattern])
     assert all(map(patterns.allows, [*values, inside]))
     assert not any(map(patterns.allows, outside))
+
+
+def test_numbers_longer_than_an_expression_can_count_make_no_pattern() -> None:
+    """Or four of them would have the targets of an entry refused, which then would allow any."""
+    assert shapes_of(_uses(*(f"{number}" * 1_001 for number in range(1, 6)))) == []
+    assert shapes_of(_uses(*(f"A-{number}" + "-1" * 400 for number in range(1, 6)))) == []
 
 
 def test_files_of_several_folders_are_the_folder_above_them() -> None:

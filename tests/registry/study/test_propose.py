@@ -11,7 +11,7 @@ from detector.registry.drafts import read_drafts
 from detector.registry.owners import Owners
 from detector.registry.pages import ReviewItem, page_of
 from detector.registry.study.discover import Discovery
-from detector.registry.study.propose import Firmness
+from detector.registry.study.peers import Firmness
 from detector.rules.patterns import Patterns
 from detector.schema.event import Event
 from tests.registry.inventory import daily, entry, event, seen
@@ -182,3 +182,21 @@ def test_hashes_of_tools_are_held_by_tool() -> None:
     item = _item(daily(range(4), tool_hash="h1"), [event(2, tool_hash="h2")])
     assert item.draft.entry.approved.tool_hashes == {"read_file": ("h1",)}
     assert any("h2" in value for value in _rare(item, "approved.tool_hashes"))
+
+
+def test_a_model_is_no_target() -> None:
+    """It stands among what is approved; the host that serves it, named apart, is a target."""
+    chat = daily(range(4), kind="llm_call", name="chat", target="gpt-mock")
+    served = daily(range(4), kind="llm_call", name="chat", target="10.0.0.7", model="gpt-mock")
+    item = _item(daily(range(4), target="/data/a"), chat, served)
+    assert item.draft.entry.targets == ("/data/a", "10.0.0.7")
+    assert item.draft.entry.approved.models == ("gpt-mock",)
+
+
+def test_a_list_that_would_deny_much_of_what_was_done_says_so() -> None:
+    """Of things that are each used once a tenth or more lies outside; of one slip nothing is said."""
+    words = [event(day, target=f"find {day} and {n}") for day in range(4) for n in range(4)]
+    loose = _item(daily(range(4), target="/data/a"), words)
+    assert "targets: 16 of 20 acts lie outside of what is proposed: decide, or leave the list out" in loose.notes
+    slip = _item(daily(range(30), target="/data/a"), [event(2, target="XX12")])
+    assert not any("lie outside" in note for note in slip.notes)

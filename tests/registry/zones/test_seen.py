@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.registry.documents import document_of
-from detector.registry.study.propose import Firmness
+from detector.registry.study.peers import Firmness
 from detector.registry.zones.drafts import ZonesDraft, read_zones_drafts
 from detector.registry.zones.seen import SeenZones
 from detector.rules.zoned import ZoneMap, zones_facts_of
