@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -90,6 +91,9 @@ class Outcome:
         self.counts["tidings"] += 1
 
 
+_receipt_of: Callable[[Record], int | None] = attrgetter("receipt_ms")
+
+
 class Batch(NamedTuple):
     """The events of a micro-batch and where they came from; `start`: the first one's place among the decoded."""
 
@@ -101,7 +105,7 @@ class Batch(NamedTuple):
     def held_to_receipt(self, columns: Columns, outcome: Outcome) -> Batch:
         """Return the batch with no event later than the broker's time of its record; counts those that were."""
         sources = self.decoded.source[self.start : self.start + len(self.events)]
-        receipts = [self.records[source].receipt_ms for source in sources]
+        receipts = list(map(_receipt_of, map(self.records.__getitem__, sources)))
         held, ahead = hold_to_receipt(self.events, receipts, columns)
         outcome.counts["events_ahead"] += ahead
         return self._replace(events=held)
