@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
 
 import numpy as np
 
@@ -51,14 +51,15 @@ def approval_pressed(scene: RuleScene) -> Iterator[Hit]:
     denied = scene.places.acts_that("denied")
     if not denied and not noted:
         return
-    names, pressed = scene.places.names, _pressed(scene, noted) | {scene.places.names[i] for i in denied}
+    names = scene.places.names
+    pressed = _pressed(scene, noted, {scene.rows[i] for i in denied}) | {names[i] for i in denied}
     going = [i for i in scene.places.acts_that("ok") if names[i] in pressed] if pressed else []
     for i in in_order(denied, going):
         event, now = scene.events[i], scene.clock[i]
         if event.outcome == "ok":
             known = scene.known(i)
-            # when and what first, the last denial is the last note: a digest of all that goes through would cost most
-            if known is None or not known.kept or now - next(reversed(known.kept.values()))[1][-1] >= PRESSED_S:
+            # when and what first: a digest of all that goes through would cost most
+            if known is None or not _is_pressing(known.kept, now):
                 continue
             if not any(name == event.name for name, _ in known.kept.values()):
                 continue
@@ -72,13 +73,16 @@ def approval_pressed(scene: RuleScene) -> Iterator[Hit]:
             yield Hit(i, short(event.name), {"count": str(len(times))})
 
 
-def _pressed(scene: RuleScene, noted: Mapping[int, RuleNotes]) -> set[str]:
-    """Return what was denied, by name, to those agents of a batch that were denied anything lately."""
-    earliest, rows = np.min(scene.clock), set(np.asarray(scene.rows).tolist())
-    held = [list(noted[row].kept.values()) for row in noted.keys() & rows]
-    return {
-        name for denials in held if any(earliest - times[-1] < PRESSED_S for _, times in denials) for name, _ in denials
-    }
+def _pressed(scene: RuleScene, noted: Mapping[int, RuleNotes], denied: Collection[int]) -> set[str]:
+    """Return what was denied, by name, to those agents of a batch that are, or lately were, denied anything."""
+    earliest, rows = float(np.min(scene.clock)), set(np.asarray(scene.rows).tolist())
+    held = [noted[row].kept for row in noted.keys() & rows if row in denied or _is_pressing(noted[row].kept, earliest)]
+    return {name for kept in held for name, _ in kept.values()}
+
+
+def _is_pressing(kept: dict[str, Any], now: float) -> bool:
+    """Tell whether an agent was denied something lately: the last denial is the last note."""
+    return bool(kept) and now - next(reversed(kept.values()))[1][-1] < PRESSED_S
 
 
 def self_approved(scene: RuleScene) -> Iterator[Hit]:

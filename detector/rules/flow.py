@@ -28,13 +28,12 @@ def toxic_flow(scene: RuleScene) -> Iterator[Hit]:
     if not read and not noted:
         return
     watched, private = places.watched(), set(places.where(_PRIVATE, _WENT_WELL, _IN_SESSION))
-    sends = set(places.where(*_SENDING))
-    for i in in_order(read, private, sends):
+    for i in in_order(read, private, places.where(*_SENDING)):
         event, known = scene.events[i], noted.get(scene.rows[i])
         session = short(event.session_id or "")
         flow = None if known is None or known.agent != scene.names[i] else known.kept.get(session)
         if flow is not None and flow[1]:
-            if i in sends and _is_sent(event):
+            if _is_sent(event):
                 yield Hit(i, short(event.name), {"outside": flow[0], "private": flow[1]})
         elif flow is not None:
             if i in private and (is_private(event) or (i in watched and SECRETS.in_texts(texts_of(event)))):
@@ -56,10 +55,10 @@ def _is_from_outside(event: Event) -> bool:
 
 def _is_sent(event: Event) -> bool:
     """Tell whether an act sends data, and no money, to where a tool's answer, and no person, said."""
-    groups = groups_of(event.name)
-    if (event.kind != "message" and "send" not in groups) or "money" in groups:
+    if event.arg_origin.get("target") != "tool":
         return False
-    return event.arg_origin.get("target") == "tool"
+    groups = groups_of(event.name)
+    return (event.kind == "message" or "send" in groups) and "money" not in groups
 
 
 def memory_tainted(scene: RuleScene) -> Iterator[Hit]:

@@ -15,7 +15,6 @@ from detector.alerts.findings import (
     OF_RULES,
     Spot,
     cause_of,
-    evidence_of,
     found_by_score,
     least,
     severity_of,
@@ -216,7 +215,7 @@ def _by_score(state: Partition, batch: Batch, passed: Passed) -> Lead:
     spot = batch.spot(i)
 
     def find() -> Finding:
-        return found_by_score(spot, seen_at(state, event, i), policy, evidence_of(spot, cause, rarity), passed.over)
+        return found_by_score(spot, seen_at(state, event, i), policy, (cause, rarity), passed.over)
 
     known = known_at(state, i)._replace(is_learning=passed.is_learning, level=passed.alerts_from)
     severity = raised(severity_of(rarity, policy), known.risk)

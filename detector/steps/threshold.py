@@ -95,10 +95,11 @@ class BudgetThreshold:
         learning = self._learns(events, work)
         near, over = self._odd(events, rows, work)
         told = self._told(events, work)
-        opened = self.cases.open
-        watched = np.concatenate([np.fromiter(opened, np.uint64, len(opened)), sessions[over], sessions[list(told)]])
-        odd = {*near[np.isin(sessions[near], watched)].tolist(), *told}
-        causes = dict(zip(sorted(odd), causes_of(work.columns, np.array(sorted(odd), np.int64)).tolist(), strict=True))
+        watched = {*self.cases.open, *sessions[over].tolist(), *sessions[list(told)].tolist()} if len(near) else ()
+        odd = sorted(
+            {*(i for i, one in zip(near.tolist(), sessions[near].tolist(), strict=True) if one in watched), *told}
+        )
+        causes = dict(zip(odd, causes_of(work.columns, np.array(odd, np.int64)).tolist() if odd else (), strict=True))
         judged, is_live = work.judgements, closes.seen[:rows] >= self.settings.trusted_until
         asked = (closes.name, judged.closed_score, judged.closed_entry, judged.closed_held, is_live)
         ends = list(zip(*(column[:rows].tolist() for column in asked), strict=True))
