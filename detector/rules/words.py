@@ -96,7 +96,7 @@ def groups_of(name: str) -> frozenset[Group]:
     return _SETS[_known[name]]
 
 
-class Patterns(NamedTuple):
+class TextPatterns(NamedTuple):
     """Things that texts tell of; `any_of`: one pattern of all, for most texts have none."""
 
     every: tuple[Pattern, ...]
@@ -109,9 +109,9 @@ class Patterns(NamedTuple):
         return [one for one in self.every if one.is_in(texts)]
 
 
-def _patterns(kind: str) -> Patterns:
+def _patterns(kind: str) -> TextPatterns:
     every = (Pattern(one["name"], _compiled(one["pattern"]), one.get("alone", False)) for one in _RAW[kind])
-    return Patterns(tuple(every), _compiled("|".join(f"(?:{one['pattern']})" for one in _RAW[kind])))
+    return TextPatterns(tuple(every), _compiled("|".join(f"(?:{one['pattern']})" for one in _RAW[kind])))
 
 
 SECRETS: Final = _patterns("secret")
