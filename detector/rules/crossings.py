@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-import numpy as np
-
 from detector.rules.criticality import severity_for
 from detector.rules.places import in_order
 from detector.rules.rule import Hit, RuleScene, short
@@ -138,13 +136,11 @@ def new_crossing(scene: RuleScene) -> Iterator[Hit]:
 
 def _first_of_days(scene: RuleScene) -> list[int]:
     """Return where each agent first says its zone on each day of the batch."""
-    said = scene.places.having("zone")
-    zoned = np.array([i for i in said if scene.events[i].zone], np.intp)
-    if not len(zoned):
-        return []
-    heard = np.stack((np.asarray(scene.rows)[zoned], np.asarray(scene.clock)[zoned] // DAY_S))
-    places: list[int] = zoned[np.unique(heard, axis=1, return_index=True)[1]].tolist()
-    return places
+    found: dict[tuple[int, float], int] = {}
+    for i in scene.places.having("zone"):
+        if scene.events[i].zone:
+            found.setdefault((scene.rows[i], scene.clock[i] // DAY_S), i)
+    return list(found.values())
 
 
 def _crossed(scene: RuleScene, i: int, event: Event) -> str | None:
