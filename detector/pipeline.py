@@ -110,7 +110,7 @@ class Pipeline:
         """Return the scores of one micro-batch; its alerts and counts go into `outcome`."""
         state, settings, work = self.state, self.state.settings, self.state.work
         events, first, settled = len(batch.events), 0, 0
-        fill_columns(batch.events, settings.ignored, settings.keyed, work.columns)
+        fill_columns(batch.events, settings.reading, work.columns, work.marks)
         batch = batch.held_to_receipt(work.columns, outcome)
         state.make_room(events)
         mark_expected(state, batch.events)

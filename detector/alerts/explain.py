@@ -5,7 +5,7 @@ The words are data: they stand with their channel in ``channels/catalogue.toml``
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -57,6 +57,7 @@ NEWNESS: Final = 0.5
 _VALUES: Final = tuple(
     position(name) for name in ("novelty", "arguments", "novelty_origin", "arguments_origin") if name in NAMES
 )
+_SPEAKING: Final = (*NAMES, *(model.name for model in MODELS))
 _LEADING: Final = 2
 """Contributions whose ids an alert carries."""
 
@@ -143,21 +144,47 @@ def contributions_of(seen: Seen, ignored: tuple[str, ...]) -> tuple[Contribution
     ignored : tuple of str
         Attribute patterns the profile leaves out.
     """
-    names = (*NAMES, *(model.name for model in MODELS))
-    values = dict(zip(names, (seen.weights * seen.logs * seen.factor).tolist(), strict=True))
-    logs = dict(zip(names, seen.logs.tolist(), strict=True))
-    ready = dict(zip(names, seen.ready.tolist(), strict=True))
-    ranked = sorted((name for name in names if values[name] > 0.0 and ready[name]), key=lambda name: -values[name])
+    return explained(seen, ignored)[0]
+
+
+def standing_out(seen: Seen, ignored: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the most novel argument and of the oddest numeric one; a name of ours is none of theirs."""
+    return explained(seen, ignored)[1]
+
+
+def explained(seen: Seen, ignored: tuple[str, ...]) -> tuple[tuple[Contribution, ...], tuple[str, ...]]:
+    """Return what lifted the event, and the arguments that stand out: both at once, for both read all of it."""
+    parts, numbers = parts_of(seen.event, ignored), numbers_of(seen.event, ignored)
+    return _contributions(seen, parts, numbers), _standing_out(seen, parts, numbers)
+
+
+def _contributions(seen: Seen, parts: list[Part], numbers: list[tuple[str, float]]) -> tuple[Contribution, ...]:
+    values = dict(zip(_SPEAKING, (seen.weights * seen.logs * seen.factor).tolist(), strict=True))
+    logs = dict(zip(_SPEAKING, seen.logs.tolist(), strict=True))
+    ready = dict(zip(_SPEAKING, seen.ready.tolist(), strict=True))
+    ranked = sorted((name for name in _SPEAKING if values[name] > 0.0 and ready[name]), key=lambda name: -values[name])
     odd = [name for name in ranked if logs[name] > ORDINARY]
-    subjects = _subjects(seen, parts_of(seen.event, ignored), numbers_of(seen.event, ignored))
-    found: dict[str, Contribution] = {}
+    told: dict[str, tuple[ChannelEntry, str, bool]] = {}
+    subjects = set[Subject]()
     for name in odd or ranked[:1]:
         entry = spoken_of(name)
-        bits = float(seen.bits[position(name)]) if name in NAMES else 0.0
-        found[entry.name] = _contribution(entry, values[name], bits, seen, subjects)
         # the same list twice in one sentence says nothing more
-        subjects[entry.subject] = subjects[entry.subject]._replace(usual=NOTHING_USUAL)
-    return tuple(found.values())[:LEAD]
+        told[entry.name] = (entry, name, entry.subject not in subjects)
+        subjects.add(entry.subject)
+    found = []
+    for entry, name, is_first in itertools.islice(told.values(), LEAD):
+        bits = float(seen.bits[position(name)]) if name in NAMES else 0.0
+        facts = _facts_of(entry.subject, seen, parts, numbers)
+        facts = facts if is_first else facts._replace(usual=NOTHING_USUAL)
+        found.append(_contribution(entry, values[name], bits, seen, facts))
+    return tuple(found)
+
+
+def _standing_out(seen: Seen, parts: list[Part], numbers: list[tuple[str, float]]) -> tuple[str, ...]:
+    part, number = seen.part[OF_ARGUMENT], seen.number[OF_ATTRIBUTE]
+    names = [parts[part].name] if 0 <= part < len(parts) else []
+    names += [numbers[number][0]] if 0 <= number < len(numbers) else []
+    return tuple(name for name in names if name in seen.event.attributes)
 
 
 def is_of_newcomer(seen: Seen) -> bool:
@@ -173,20 +200,8 @@ def is_of_newcomer(seen: Seen) -> bool:
     return float(values[list(_VALUES)].sum()) >= NEWNESS * float(values.sum())
 
 
-def standing_out(seen: Seen, ignored: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of the most novel argument and of the oddest numeric one; a name of ours is none of theirs."""
-    parts, numbers = parts_of(seen.event, ignored), numbers_of(seen.event, ignored)
-    part, number = seen.part[OF_ARGUMENT], seen.number[OF_ATTRIBUTE]
-    names = [parts[part].name] if 0 <= part < len(parts) else []
-    names += [numbers[number][0]] if 0 <= number < len(numbers) else []
-    return tuple(name for name in names if name in seen.event.attributes)
-
-
-def _contribution(
-    entry: ChannelEntry, value: float, bits: float, seen: Seen, subjects: Mapping[Subject, WordFacts]
-) -> Contribution:
-    facts = subjects[entry.subject]
-    words = {**subjects["event"].words, **facts.words, "bits": bits}
+def _contribution(entry: ChannelEntry, value: float, bits: float, seen: Seen, facts: WordFacts) -> Contribution:
+    words = {**_event_words(seen.event), **facts.words, "bits": bits}
     voice = _voice(entry, facts, seen)
     known = seen.known.own_sessions if voice == "own" else seen.known.peer_sessions
     usual = facts.usual if entry.subject in ("target", "argument") else NOTHING_USUAL
@@ -223,17 +238,17 @@ def _round(x: float) -> float:
     return round(x, 6)
 
 
-def _subjects(seen: Seen, parts: list[Part], numbers: list[tuple[str, float]]) -> dict[Subject, WordFacts]:
-    """Return the facts of everything an alert's words may speak of."""
-    event = seen.event
-    on_target = f" on {event.target!r}" if event.target is not None else ""
-    return {
-        "event": WordFacts({"tool": event.name, "on_target": on_target}),
-        "target": _part_facts(seen, parts, OF_TARGET),
-        "argument": _part_facts(seen, parts, OF_ARGUMENT),
-        "size": _number_facts(seen, numbers, OF_SIZE),
-        "attribute": _number_facts(seen, numbers, OF_ATTRIBUTE),
-    }
+def _facts_of(subject: Subject, seen: Seen, parts: list[Part], numbers: list[tuple[str, float]]) -> WordFacts:
+    """Return the facts of one of the things an alert's words may speak of."""
+    if subject in ("target", "argument"):
+        return _part_facts(seen, parts, OF_TARGET if subject == "target" else OF_ARGUMENT)
+    if subject in ("size", "attribute"):
+        return _number_facts(seen, numbers, OF_SIZE if subject == "size" else OF_ATTRIBUTE)
+    return WordFacts(_event_words(seen.event))
+
+
+def _event_words(event: Event) -> dict[str, Any]:
+    return {"tool": event.name, "on_target": f" on {event.target!r}" if event.target is not None else ""}
 
 
 def _part_facts(seen: Seen, parts: list[Part], which: int) -> WordFacts:

@@ -7,7 +7,7 @@ import math
 from typing import Final, NamedTuple
 
 from detector.alerts.act import shown_of
-from detector.alerts.explain import Seen, contributions_of, is_of_newcomer, normal_if, standing_out, taxonomy
+from detector.alerts.explain import Seen, explained, is_of_newcomer, normal_if, taxonomy
 from detector.rules import Hit, RuleEntry
 from detector.schema.alert import Contribution, Evidence, Severity
 from detector.schema.event import Event
@@ -107,17 +107,17 @@ def is_told(cause: str, causes: tuple[str, ...]) -> bool:
     return cause in causes or (cause.startswith(_ALERT) and _QUARANTINE + cause.removeprefix(_ALERT) in causes)
 
 
-def evidence_of(spot: Spot, cause: str, strength: float) -> Evidence:
-    """Return an event and where its bytes stand, as an alert carries it."""
+def evidence_of(spot: Spot, cause: str, strength: float, first: tuple[str, ...] = ()) -> Evidence:
+    """Return an event and where its bytes stand, as an alert carries it; `first`: arguments that stood out."""
     event, record = spot.event, spot.record
     return Evidence(
         topic=record.topic, partition=record.partition, offset=record.offset, line=spot.line,
         event_id=event.event_id, ts=event.ts.timestamp(), kind=event.kind, name=event.name, target=event.target,
-        outcome=event.outcome, cause=cause, strength=strength, **shown_of(event),
+        outcome=event.outcome, cause=cause, strength=strength, **shown_of(event, first),
     )  # fmt: skip
 
 
-def found_by_score(spot: Spot, seen: Seen, policy: Policy, evidence: Evidence, over: int) -> Finding:
+def found_by_score(spot: Spot, seen: Seen, policy: Policy, told: tuple[str, float], over: int) -> Finding:
     """Return what a score says of an event past a level.
 
     Parameters
@@ -128,22 +128,20 @@ def found_by_score(spot: Spot, seen: Seen, policy: Policy, evidence: Evidence, o
         What the channels made of it.
     policy : Policy
         Shares, and what is left out.
-    evidence : Evidence
-        The event as evidence: its cause, and as its strength its rarity, -log10 of the share of recent sessions at
-        least as strange.
+    told : (str, float)
+        Its cause, and its rarity: -log10 of the share of recent sessions at least as strange.
     over : int
         How many events of the session were past the alert level.
     """
-    event = spot.event
-    why = contributions_of(seen, policy.ignored)
+    event, (cause, rarity) = spot.event, told
+    why, first = explained(seen, policy.ignored)
     asi, atlas = taxonomy(why)
     target = f" on {event.target}" if event.target else ""
-    act = evidence.model_copy(update=shown_of(event, standing_out(seen, policy.ignored)))
     return Finding(
-        detection=DETECTION, cause=evidence.cause, event=event, evidence=act,
-        severity=severity_of(evidence.strength, policy), contributions=why, normal_if=normal_if(why, event.name),
+        detection=DETECTION, cause=cause, event=event, evidence=evidence_of(spot, cause, rarity, first),
+        severity=severity_of(rarity, policy), contributions=why, normal_if=normal_if(why, event.name),
         asi=asi, atlas=atlas, title=f"Unusual behaviour of {event.agent_id}: {event.name}{target}",
-        rarity=evidence.strength, over=over, is_of_newcomer=is_of_newcomer(seen),
+        rarity=rarity, over=over, is_of_newcomer=is_of_newcomer(seen),
     )  # fmt: skip
 
 

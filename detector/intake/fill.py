@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -52,7 +52,9 @@ from detector.intake.columns import (
     Ignored,
     Keyed,
 )
+from detector.intake.pieces import Pieces, has_piece
 from detector.intake.text import coarse_hash, shape_hash
+from detector.schema import marks as mark
 from detector.schema.event import Event
 from detector.sketches.hashing import HashKey, hash_bytes, mix
 from detector.sketches.kernel import allocating_kernel, kernel
@@ -133,6 +135,12 @@ def _place_of(name: str) -> int:
 
 
 _KEYS = _key_table()
+_BITS = np.zeros(4096, np.uint64)
+"""The mark of the field a map key stands for, by the same place."""
+for _name, _bit in mark.OF_FIELD.items():
+    _BITS[_place_of(_name)] = _bit
+_FIRST_KIND, _FIRST_OUTCOME = (np.uint64(next(iter(bits.values()))) for bits in (mark.OF_KIND, mark.OF_OUTCOME))
+_WATCHED = np.uint64(mark.WATCHED)
 _KIND_OF = np.zeros(4096, np.uint8)
 for _code, _name in enumerate(KINDS):
     _KIND_OF[_place_of(_name)] = _code
@@ -141,10 +149,24 @@ for _code, _name in enumerate(KINDS):
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def fill_columns(events: Sequence[Event], ignored: Ignored, keyed: Keyed, columns: Columns) -> Columns:
-    """Return the columns of at most :data:`BATCH` events, written into `columns`."""
+class Reading(NamedTuple):
+    """How events are read: attributes that are left out, what texts are hashed with, pieces of text that are watched.
+
+    `pieces`: of an event whose target or attributes have one, the marks say so.
+    """
+
+    ignored: Ignored
+    keyed: Keyed
+    pieces: Pieces
+
+
+def fill_columns(events: Sequence[Event], reading: Reading, columns: Columns, marks: np.ndarray) -> Columns:
+    """Return the columns of at most :data:`BATCH` events, written into `columns`.
+
+    `marks`: ndarray of uint64 that gets what each event has, in the bits of :mod:`detector.schema.marks`.
+    """
     packed: Any = _encode(events)
-    _fill(np.frombuffer(packed, np.uint8), ignored, keyed, columns)
+    _fill(np.frombuffer(packed, np.uint8), reading, columns, marks)
     return columns
 
 
@@ -419,8 +441,9 @@ def _identify(
 
 @allocating_kernel
 def _fill(  # noqa: C901 - one branch a kind of field
-    buffer: np.ndarray, ignored: Ignored, keyed: Keyed, columns: Columns
+    buffer: np.ndarray, reading: Reading, columns: Columns, marks: np.ndarray
 ) -> None:
+    ignored, keyed, pieces = reading
     key, room = keyed.key, np.empty(2048, np.uint8)
     spans = np.zeros((_FIRST_SIZE, 2), np.int64)
     events, at = wire.container_size(buffer, np.int64(0))
@@ -428,19 +451,22 @@ def _fill(  # noqa: C901 - one branch a kind of field
     for i in range(events):
         spans[:, :] = 0
         first_part, first_number = m, k
-        whole = credential = np.uint64(0)
+        whole = credential = has = np.uint64(0)
         unread = (np.uint64(0), np.uint64(0))
         begin = at
         fields, at = wire.container_size(buffer, at)
         for _ in range(fields):
             start, stop = wire.text_span(buffer, at)
-            code = np.int64(_KEYS[_place(buffer, start, stop)])
+            place = _place(buffer, start, stop)
+            code = np.int64(_KEYS[place])
+            has |= _BITS[place]
             if code < _FIRST_SIZE:
                 start, at = wire.text_span(buffer, stop)
                 spans[code, 0] = start
                 spans[code, 1] = at
                 if code == _TARGET:
                     whole = hash_bytes(buffer, start, at, key)
+                    has |= _WATCHED * np.uint64(has_piece(buffer, start, at, pieces))
                     m = _add_targets(buffer, start, at, columns, m, room, keyed)
             elif code < _TS:
                 at = wire.skip(buffer, stop)
@@ -455,6 +481,7 @@ def _fill(  # noqa: C901 - one branch a kind of field
             elif code == _ATTRIBUTES:
                 counts = (first_part, first_number, m, k)
                 at, m, k, unread = _add_attributes(buffer, stop, ignored, columns, counts, whole, room, key)
+                has |= _WATCHED * np.uint64(has_piece(buffer, stop, at, pieces))
             elif code == _CREDENTIAL:
                 credential, at = _credential_id(buffer, stop, key)
             elif code == _ORIGIN:
@@ -465,5 +492,7 @@ def _fill(  # noqa: C901 - one branch a kind of field
         if unread[0] != 0 and columns.outcome[i] == FINE:  # why a call failed is said in fields nobody looks at
             m = _add_part(columns, m, UNREAD, unread[1], unread[0])
         m = _add_circumstances(hashes, credential, columns, m)
+        # both are numbered in the order of the schema
+        marks[i] = has | _FIRST_KIND << np.uint64(columns.kind[i]) | _FIRST_OUTCOME << np.uint64(columns.outcome[i])
         columns.parts_end[i + 1] = m
         columns.numbers_end[i + 1] = k

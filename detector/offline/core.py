@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import count, repeat
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from detector.profile.model import Profile
 from detector.schema.alert import Alert
 from detector.schema.control import Control
 from detector.schema.decode import Refusal
-from detector.schema.record import Record
+from detector.schema.record import Record, records_of
 from detector.state.report import Outcome
 
 
@@ -82,9 +81,7 @@ class Core:
             NaN for a repeated one, and for a refused one of which no event could be made; the refused ones' reasons
             are in `refusals`, scored or not.
         """
-        return self.process_records(
-            list(map(Record, records, repeat(None), repeat(""), repeat(0), count(self._records)))
-        )
+        return self.process_records(records_of(records, self._records))
 
     def process_records(self, records: Sequence[Record]) -> np.ndarray:
         """Return the same of records that know where they stand."""

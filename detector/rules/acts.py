@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
 
 from detector.rules.counting import digest_of, distinct
 from detector.rules.memory import RuleNotes
-from detector.rules.places import in_order
+from detector.rules.places import ACTS, OF_NAME, in_order
 from detector.rules.rule import Hit, RuleScene, short
 from detector.schema.event import Event
+from detector.schema.marks import OF_FIELD, OF_KIND, OF_OUTCOME
 
 LEAST_UNDONE: Final = 10
 """Different things deleted, paid, revoked or published within :data:`UNDONE_S` that are told."""
@@ -34,10 +37,8 @@ LEAST_FAST: Final = 5
 
 def irreversible_burst(scene: RuleScene) -> Iterator[Hit]:
     """Yield the acts that nothing takes back, one after many others in minutes; one cause a tool."""
-    for i in scene.places.named("irreversible"):
+    for i in scene.places.where(OF_NAME["irreversible"], OF_OUTCOME["ok"], ACTS ^ OF_KIND["memory"]):
         event = scene.events[i]
-        if event.outcome != "ok" or event.kind == "memory":
-            continue
         thing = digest_of(event.name, event.target, event.event_id if event.target is None else "")
         count = distinct(scene.notes(i).kept, "undone", thing, scene.clock[i], (LEAST_UNDONE, UNDONE_S))
         if count:
@@ -50,14 +51,15 @@ def approval_pressed(scene: RuleScene) -> Iterator[Hit]:
     denied = scene.places.acts_that("denied")
     if not denied and not noted:
         return
-    pressing = _pressing(scene, noted) | {scene.rows[i] for i in denied}
-    going = [i for i in scene.places.acts_that("ok") if scene.rows[i] in pressing]
+    names = scene.places.names
+    pressed = _pressed(scene, noted, {scene.rows[i] for i in denied}) | {names[i] for i in denied}
+    going = [i for i in scene.places.acts_that("ok") if names[i] in pressed] if pressed else []
     for i in in_order(denied, going):
         event, now = scene.events[i], scene.clock[i]
         if event.outcome == "ok":
             known = scene.known(i)
-            # when and what first, the last denial is the last note: a digest of all that goes through would cost most
-            if known is None or not known.kept or now - next(reversed(known.kept.values()))[1][-1] >= PRESSED_S:
+            # when and what first: a digest of all that goes through would cost most
+            if known is None or not _is_pressing(known.kept, now):
                 continue
             if not any(name == event.name for name, _ in known.kept.values()):
                 continue
@@ -71,29 +73,31 @@ def approval_pressed(scene: RuleScene) -> Iterator[Hit]:
             yield Hit(i, short(event.name), {"count": str(len(times))})
 
 
-def _pressing(scene: RuleScene, noted: Mapping[int, RuleNotes]) -> set[int]:
-    """Return the rows of a batch whose agents were denied something lately: what others do presses nobody."""
-    earliest = min(scene.clock)
-    return {
-        row
-        for row in noted.keys() & set(scene.rows)
-        if any(earliest - times[-1] < PRESSED_S for _, times in noted[row].kept.values())
-    }
+def _pressed(scene: RuleScene, noted: Mapping[int, RuleNotes], denied: Collection[int]) -> set[str]:
+    """Return what was denied, by name, to those agents of a batch that are, or lately were, denied anything."""
+    earliest, rows = float(np.min(scene.clock)), set(np.asarray(scene.rows).tolist())
+    held = [noted[row].kept for row in noted.keys() & rows if row in denied or _is_pressing(noted[row].kept, earliest)]
+    return {name for kept in held for name, _ in kept.values()}
+
+
+def _is_pressing(kept: dict[str, Any], now: float) -> bool:
+    """Tell whether an agent was denied something lately: the last denial is the last note."""
+    return bool(kept) and now - next(reversed(kept.values()))[1][-1] < PRESSED_S
 
 
 def self_approved(scene: RuleScene) -> Iterator[Hit]:
     """Yield the acts that the agent itself approved, by what the event says; one cause an agent."""
-    for i in scene.places.of_kind("policy"):
+    for i in scene.places.where(OF_KIND["policy"], OF_OUTCOME["ok"], OF_FIELD["attributes"]):
         event = scene.events[i]
-        if event.outcome == "ok" and any(event.attributes.get(name) == event.agent_id for name in APPROVERS):
+        if any(event.attributes.get(name) == event.agent_id for name in APPROVERS):
             yield Hit(i, "self", {})
 
 
 def approval_too_fast(scene: RuleScene) -> Iterator[Hit]:
     """Yield the approvals that came faster than a person reads, one after several others; one cause an agent."""
-    for i in scene.places.of_kind("policy"):
+    for i in scene.places.where(OF_KIND["policy"], OF_OUTCOME["ok"], OF_FIELD["attributes"]):
         event = scene.events[i]
-        took = _latency_of(event) if event.outcome == "ok" else None
+        took = _latency_of(event)
         if took is None or not any(isinstance(event.attributes.get(name), str) for name in APPROVERS):
             continue
         known = scene.known(i)

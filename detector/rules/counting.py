@@ -19,7 +19,7 @@ def digest_of(*texts: str | None) -> str:
     >>> digest_of("a", None) == digest_of("a", None) != digest_of("a", "")
     True
     """
-    joined = "\0".join("\1" if one is None else one for one in texts)
+    joined = "\0".join(["\1" if one is None else one for one in texts])
     return hashlib.blake2b(joined.encode(), digest_size=8).hexdigest()
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-import numpy as np
-
 from detector.rules.criticality import severity_for
 from detector.rules.places import in_order
 from detector.rules.rule import Hit, RuleScene, short
 from detector.rules.zoned import ZoneMap, Zones
 from detector.schema.event import Event
+from detector.schema.marks import OF_FIELD
 from detector.schema.tenant import DEFAULT_TENANT
 
 LEAST_DAYS: Final = 5
@@ -19,6 +18,7 @@ LEAST_DAYS: Final = 5
 MOST_CROSSED: Final = 32
 """Zones of an agent that are known; of more the first ones, and each further one is new."""
 DAY_S: Final = 86_400.0
+_OF_ZONES: Final = OF_FIELD["peer_agent_id"] | OF_FIELD["peer_zone"] | OF_FIELD["zone"]
 UNDECLARED: Final = "undeclared"
 """Cause of crossings into zones that nobody declared: whoever makes up names of zones makes one finding."""
 
@@ -78,7 +78,8 @@ def _suspects(scene: RuleScene) -> list[ZonedAct]:
 
 
 def _broken(scene: RuleScene, zones: Zones) -> Iterator[ZonedAct]:
-    for i, event in enumerate(scene.events):
+    for i in scene.places.where(_OF_ZONES):
+        event = scene.events[i]
         if event.peer_agent_id is not None or event.peer_zone is not None:
             whom = (event.peer_agent_id, event.peer_zone, event.name, event.kind)
         elif event.zone:
@@ -135,12 +136,11 @@ def new_crossing(scene: RuleScene) -> Iterator[Hit]:
 
 def _first_of_days(scene: RuleScene) -> list[int]:
     """Return where each agent first says its zone on each day of the batch."""
-    zoned = np.array([i for i, event in enumerate(scene.events) if event.zone], np.intp)
-    if not len(zoned):
-        return []
-    heard = np.stack((np.asarray(scene.rows)[zoned], np.asarray(scene.clock)[zoned] // DAY_S))
-    places: list[int] = zoned[np.unique(heard, axis=1, return_index=True)[1]].tolist()
-    return places
+    found: dict[tuple[int, float], int] = {}
+    for i in scene.places.having("zone"):
+        if scene.events[i].zone:
+            found.setdefault((scene.rows[i], scene.clock[i] // DAY_S), i)
+    return list(found.values())
 
 
 def _crossed(scene: RuleScene, i: int, event: Event) -> str | None:

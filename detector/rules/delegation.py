@@ -7,6 +7,7 @@ from typing import Final
 
 from detector.rules.counting import digest_of, distinct
 from detector.rules.rule import Hit, RuleScene, short
+from detector.schema.marks import OF_FIELD
 
 MOST_PRINCIPALS: Final = 16
 """Sessions of an agent whose principal is remembered, the last ones."""
@@ -18,11 +19,9 @@ PEERS_S: Final = 600.0
 
 def principal_changed(scene: RuleScene) -> Iterator[Hit]:
     """Yield the acts of a session on behalf of another than it began for; one cause an agent."""
-    for i in scene.places.having("on_behalf_of"):
+    for i in scene.places.where(OF_FIELD["on_behalf_of"], OF_FIELD["session_id"]):
         event = scene.events[i]
-        if event.session_id is None:
-            continue
-        session, principal = short(event.session_id), digest_of(event.on_behalf_of)
+        session, principal = short(event.session_id or ""), digest_of(event.on_behalf_of)
         known = scene.known(i)
         before = None if known is None else known.kept.get(session)
         if before == principal:

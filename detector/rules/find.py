@@ -17,7 +17,7 @@ from detector.schema.event import Event
 
 
 class Acts(NamedTuple):
-    """A batch as rules see it: events; of each watermark, receipt (or NaN), agent's row and name, kind, outcome.
+    """A batch as rules see it: events; of each watermark, receipt (or NaN), agent's row and name, and its marks.
 
     `may_alert`: whether a rule may speak of it; `where` returns where an event stands; before `quiet_until` nobody is
     missed; `declared`: what the registry says of the agent of each, nothing of anybody where it is empty; `elsewhere`:
@@ -29,8 +29,7 @@ class Acts(NamedTuple):
     receipt: np.ndarray
     rows: np.ndarray
     names: np.ndarray
-    kinds: np.ndarray
-    outcomes: np.ndarray
+    marks: np.ndarray
     may_alert: np.ndarray
     where: Callable[[int], tuple[str, int, int, int]]
     quiet_until: float = -math.inf
@@ -49,7 +48,7 @@ def find(rules: Sequence[Rule], acts: Acts, memory: RuleMemory) -> Iterator[tupl
     count = len(acts.events)
     # views give plain numbers, one by one: notes hold no numpy, and most places are never asked for
     clock, rows, names = (column[:count].data for column in (acts.clock, acts.rows, acts.names))
-    places = Places(acts.events, acts.kinds[:count], acts.outcomes[:count])
+    places = Places(acts.events, acts.marks[:count])
     heard = np.where(np.isnan(acts.receipt[:count]), acts.clock[:count], acts.receipt[:count]).data
     for entry, look in rules:
         told = (acts.where, acts.declared, acts.inventory, acts.elsewhere)

@@ -9,8 +9,9 @@ from typing import Any, Final
 import msgspec
 
 from detector.rules.counting import digest_of
-from detector.rules.places import in_order
+from detector.rules.places import ACTS
 from detector.rules.rule import Hit, RuleScene, short
+from detector.schema.marks import OF_FIELD, OF_KIND, OF_OUTCOME
 
 LEAST_FAILED: Final = 20
 """Times one call with the same arguments fails in a session before it is told: people's retries end long before."""
@@ -27,11 +28,12 @@ FLOOR: Final = {"tokens": 2_000_000.0, "cost": 20.0}
 """Tokens, and US dollars, an hour below which nothing is told, whatever is usual."""
 CEILING: Final = {"tokens": 50_000_000.0, "cost": 500.0}
 """Tokens, and US dollars, an hour above which it is told whatever is usual, of an agent without a past as well."""
+_AMOUNTS: Final = OF_FIELD["tokens_in"] | OF_FIELD["tokens_out"] | OF_FIELD["cost_usd"]
 
 
 def no_progress(scene: RuleScene) -> Iterator[Hit]:
     """Yield the calls that failed in one session, with the same arguments, time after time; one cause a tool."""
-    for i in in_order(scene.places.acts_that("error"), scene.places.acts_that("denied")):
+    for i in scene.places.where(ACTS, OF_OUTCOME["error"] | OF_OUTCOME["denied"]):
         event = scene.events[i]
         call = digest_of(event.session_id, event.name, event.target, _plain(event.attributes))
         kept = scene.notes(i).kept
@@ -51,10 +53,8 @@ def _plain(attributes: dict[str, Any]) -> str:
 
 def token_burn(scene: RuleScene) -> Iterator[Hit]:
     """Yield the model calls by which an hour of an agent went far beyond its usual; one cause a quantity."""
-    for i in scene.places.of_kind("llm_call"):
+    for i in scene.places.where(OF_KIND["llm_call"], _AMOUNTS):
         event = scene.events[i]
-        if event.tokens_in is None and event.tokens_out is None and event.cost_usd is None:
-            continue
         amounts = {"tokens": (event.tokens_in or 0.0) + (event.tokens_out or 0.0), "cost": event.cost_usd or 0.0}
         kept, hour = scene.notes(i).kept, int(scene.clock[i] // HOUR_S)
         if kept.get("hour") != hour:

@@ -6,7 +6,7 @@ newcomers first, and a flood of made-up agents pushes out no established one's n
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -57,7 +57,7 @@ class RuleMemory:
     """
 
     def __init__(self) -> None:
-        self._notes: dict[str, dict[int, RuleNotes]] = {}
+        self._notes: defaultdict[str, dict[int, RuleNotes]] = defaultdict(dict)
         self.touched: set[int] = set()
         self.contained = Containments()
         self.presence = Presence()
@@ -65,20 +65,19 @@ class RuleMemory:
 
     def of(self, rule: str, row: int, agent: int) -> RuleNotes:
         """Return the notes of an agent, to be changed; new ones where the row was another's."""
-        rows = self._notes.setdefault(rule, {})
-        notes = rows.get(row)
+        notes = self._notes[rule].get(row)
         if notes is None or notes.agent != agent:
-            notes = rows[row] = RuleNotes(agent)
+            notes = self._notes[rule][row] = RuleNotes(agent)
         self.touched.add(row // BLOCK)
         return notes
 
     def rows(self, rule: str) -> Mapping[int, RuleNotes]:
         """Return a rule's notes by row, only to be read: to pass over all others."""
-        return self._notes.setdefault(rule, {})
+        return self._notes[rule]
 
     def known(self, rule: str, row: int, agent: int) -> RuleNotes | None:
         """Return the notes of an agent, only to be read; None if there are none."""
-        notes = self._notes.get(rule, {}).get(row)
+        notes = self._notes[rule].get(row)
         return None if notes is None or notes.agent != agent else notes
 
     def is_told(self, rule: str, owner: tuple[int, int], cause: str, now: float) -> bool:
@@ -127,7 +126,7 @@ class RuleMemory:
         enabled = set(rules)
         for facts in shards:
             for rule in sorted(enabled & set(facts)):
-                rows = self._notes.setdefault(rule, {})
+                rows = self._notes[rule]
                 for row, agent, told, kept in facts[rule]:
                     rows[int(row)] = RuleNotes(int(agent), dict(told), dict(kept))
         self.touched.clear()

@@ -7,6 +7,7 @@ from typing import Final
 
 from detector.rules.rule import Hit, RuleScene, short
 from detector.rules.unversioned import changed
+from detector.schema.marks import OF_FIELD, OF_KIND
 
 MOST_PROMPTS: Final = 16
 """Acts of an agent whose prompt is held, by name; of more the first ones."""
@@ -16,14 +17,12 @@ REQUESTED: Final = ("requested_model", "gen_ai.request.model", "request.model")
 
 def model_substituted(scene: RuleScene) -> Iterator[Hit]:
     """Yield the model calls that another model answered than was asked for; one cause a pair of them."""
-    for i in scene.places.having("model"):
+    for i in scene.places.where(OF_KIND["llm_call"], OF_FIELD["model"], OF_FIELD["attributes"]):
         event = scene.events[i]
-        if event.kind != "llm_call" or event.model is None or not event.attributes:
-            continue
         for name in REQUESTED:
             asked = event.attributes.get(name)
-            if isinstance(asked, str) and asked and not is_version_of(event.model, asked):
-                yield Hit(i, f"{short(asked)}/{short(event.model)}", {"asked": short(asked), "model": event.model})
+            if isinstance(asked, str) and asked and not is_version_of(model := event.model or "", asked):
+                yield Hit(i, f"{short(asked)}/{short(model)}", {"asked": short(asked), "model": model})
                 break
 
 

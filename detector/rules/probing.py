@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from detector.rules.counting import digest_of, distinct
+from detector.rules.places import ACTS
 from detector.rules.rule import Hit, RuleScene, short
+from detector.schema.marks import OF_FIELD, OF_OUTCOME
 
 LEAST_DENIED: Final = 8
 """Different things denied to an agent within :data:`DENIED_S` that are told; one more than a muddled errand meets."""
@@ -30,10 +32,8 @@ def access_probing(scene: RuleScene) -> Iterator[Hit]:
 
 def enumeration(scene: RuleScene) -> Iterator[Hit]:
     """Yield the failures of one tool on many different targets, far beyond what this agent meets; one cause a tool."""
-    for i in scene.places.acts_that("error"):
+    for i in scene.places.where(ACTS, OF_OUTCOME["error"], OF_FIELD["target"]):
         event = scene.events[i]
-        if event.target is None:
-            continue
         tool, thing = short(event.name), digest_of(event.target)
         count = distinct(scene.notes(i).kept, tool, thing, scene.clock[i], (LEAST_MISSED, MISSED_S))
         if count:

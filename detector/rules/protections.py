@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from detector.rules.places import in_order
 from detector.rules.rule import Hit, RuleScene, short
+from detector.schema.marks import OF_FIELD, OF_KIND, WATCHED
 
 BYPASSED: Final = frozenset({"bypasspermissions", "yolo"})
 """Modes in which no call is asked about, as Claude Code and Gemini CLI call them; letters only, in lower case."""
@@ -30,7 +30,7 @@ def _word(value: object) -> str:
 
 def permission_bypass(scene: RuleScene) -> Iterator[Hit]:
     """Yield the switches, within a session, to a mode in which nobody is asked; one cause a mode."""
-    for i in scene.places.of_kind("policy"):
+    for i in scene.places.where(OF_KIND["policy"], OF_FIELD["attributes"]):
         event = scene.events[i]
         if "to_mode" in event.attributes:
             mode, before = event.attributes["to_mode"], event.attributes.get("from_mode")
@@ -40,9 +40,9 @@ def permission_bypass(scene: RuleScene) -> Iterator[Hit]:
 
 def sandbox_off(scene: RuleScene) -> Iterator[Hit]:
     """Yield the sessions that begin without a sandbox, and the calls that ask to run outside of it."""
-    for i in in_order(scene.places.of_kind("lifecycle"), scene.places.watched()):
+    for i in scene.places.where(OF_KIND["lifecycle"] | WATCHED, OF_FIELD["attributes"]):
         event = scene.events[i]
-        if event.attributes and (how := _opened(event.kind, event.attributes)) is not None:
+        if (how := _opened(event.kind, event.attributes)) is not None:
             yield Hit(i, how, {"how": how})
 
 
@@ -67,7 +67,7 @@ def _is_no(value: object) -> bool:
 
 def hook_failed(scene: RuleScene) -> Iterator[Hit]:
     """Yield the hooks that may refuse and did not answer: the call they were asked about went on; one cause a hook."""
-    for i in scene.places.of_kind("policy"):
+    for i in scene.places.where(OF_KIND["policy"], OF_FIELD["attributes"]):
         event = scene.events[i]
         if event.outcome == "error" and event.attributes:
             name = event.attributes.get("hook_name")

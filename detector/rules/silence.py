@@ -20,13 +20,13 @@ def silent_agent(scene: RuleScene) -> Iterator[Hit]:
     """
     presence = scene.memory.presence
     (begin, end), heard = presence.span(), presence.heard()
-    for i, event in enumerate(scene.events):
-        if not begin <= scene.clock[i] < end:
-            for silence in presence.move_to(int(scene.clock[i] // HOUR_S)):
+    for i, (event, name, now) in enumerate(zip(scene.events, scene.names, scene.clock, strict=True)):
+        if not begin <= now < end:
+            for silence in presence.move_to(int(now // HOUR_S)):
                 yield Hit(i, CAUSE, _words(silence), about=silence.agents[0].last)
             (begin, end), heard = presence.span(), presence.heard()
-        if scene.names[i] not in heard:
-            presence.hear(scene.names[i], scene.last_act(i, event))
+        if name not in heard:
+            presence.hear(name, scene.last_act(i, event))
     scene.memory.counts.update(presence.counts)
     presence.counts.clear()
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from detector.rules.rule import Hit, RuleScene, short
 from detector.schema.event import BRIDGED, NEVER_CAME
+from detector.schema.marks import OF_FIELD, OF_KIND
 from detector.schema.past import SESSION_END
 
 GRACE_S: Final = 300.0
@@ -75,14 +76,12 @@ def _given_up(holes: list[list[Any]], now: float) -> list[list[Any]]:
 
 def session_cut(scene: RuleScene) -> Iterator[Hit]:
     """Yield the events at which a session of an agent that ends its sessions has gone a day without an end."""
-    for i in scene.places.of_kind("lifecycle"):
+    for i in scene.places.where(OF_KIND["lifecycle"], OF_FIELD["session_id"]):
         event = scene.events[i]
-        if event.session_id is None:
-            continue
         known, is_end = scene.known(i), event.name == SESSION_END
         if not is_end and (known is None or known.kept["ended"] < LEAST_ENDED):
             continue
-        kept, now, session = scene.notes(i).kept, scene.clock[i], short(event.session_id)
+        kept, now, session = scene.notes(i).kept, scene.clock[i], short(event.session_id or "")
         waited = kept.setdefault("open", {})
         if is_end:
             waited.pop(session, None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from detector.rules.places import ACTING, texts_of
+from detector.rules.places import texts_of
 from detector.rules.rule import Hit, RuleScene, short
-from detector.rules.words import SECRETS, SHELLS, found_in
+from detector.rules.words import SECRETS, SHELLS
 
 LEAST_STORES: Final = 3
 """Kinds of stores of credentials that one session looks into before it is told, of those that errands do need."""
@@ -19,10 +19,7 @@ def secret_harvest(scene: RuleScene) -> Iterator[Hit]:
     """Yield the looks into a store that no errand needs, or of a session into several others; one cause a store."""
     for i in scene.places.watched():
         event, texts = scene.events[i], texts_of(scene.events[i])
-        if event.kind not in ACTING:
-            continue
-        found = [one for one in SECRETS if one.is_in(texts)]
-        if not found:
+        if not (found := SECRETS.in_texts(texts)):
             continue
         kept = scene.notes(i).kept
         session = short(event.session_id or "")
@@ -39,5 +36,5 @@ def shell_attack(scene: RuleScene) -> Iterator[Hit]:
     """Yield the commands that run what they fetched or decoded, or hand a shell to somebody; one cause a form."""
     for i in scene.places.watched():
         event = scene.events[i]
-        if event.kind in ACTING and (form := found_in(SHELLS, texts_of(event))) is not None:
-            yield Hit(i, form.name, {"form": form.name})
+        if forms := SHELLS.in_texts(texts_of(event)):
+            yield Hit(i, forms[0].name, {"form": forms[0].name})

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from detector.rules.places import in_order
+from detector.rules.places import OF_NAME
 from detector.rules.rule import Hit, RuleScene, short
 from detector.rules.unversioned import changed
 from detector.schema.event import Event
+from detector.schema.marks import OF_KIND, WATCHED
 
 MOST_TOOLS: Final = 64
 """Tools of an agent whose definitions are held; of more the first ones."""
@@ -26,8 +27,7 @@ def tool_redefined(scene: RuleScene) -> Iterator[Hit]:
 
 def new_mcp_server(scene: RuleScene) -> Iterator[Hit]:
     """Yield the uses of an MCP server that this agent, set up for a day, never used; one cause a server."""
-    places = scene.places
-    for i in in_order(places.named("server"), places.watched(), places.of_kind("lifecycle")):
+    for i in scene.places.where(OF_NAME["server"] | WATCHED | OF_KIND["lifecycle"]):
         if (server := server_of(scene.events[i])) is None:
             continue
         known = scene.known(i)

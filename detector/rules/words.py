@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import re2
 
@@ -14,6 +14,9 @@ from detector.schema.event import Event
 
 Group = Literal["outside", "private", "send", "irreversible", "writing", "money", "server"]
 """What a tool does, told by its name."""
+BIT_OF: Final[dict[Group, int]] = {group: 1 << place for place, group in enumerate(get_args(Group))}
+"""The bit of each of them."""
+_SETS: Final = [frozenset(group for group, bit in BIT_OF.items() if byte & bit) for byte in range(256)]
 MOST_NAMES: Final = 4_096
 """Names of tools whose words are kept; with more all are forgotten and found anew, which changes no answer."""
 ATTRIBUTES: Final = ("dangerouslyDisableSandbox", "sandbox_outcome", "mcp_server_name", "mcp.target")
@@ -32,13 +35,10 @@ class Pattern(NamedTuple):
         return any(self.matches.search(one) is not None for one in texts)
 
 
-def _compiled(pattern: str, *, of_bytes: bool = False) -> Any:  # noqa: ANN401 - re2 ships no types
+def _compiled(pattern: str) -> Any:  # noqa: ANN401 - re2 ships no types
     """Return a pattern of RE2 that knows no case: linear in what it is given, whatever that is."""
     options = re2.Options()
     options.case_sensitive = False
-    if of_bytes:
-        options.encoding = re2.Options.Encoding.LATIN1
-        return re2.compile(pattern.encode(), options)
     return re2.compile(pattern, options)
 
 
@@ -46,22 +46,8 @@ _RAW: Final = tomllib.loads(Path(__file__).with_name("words.toml").read_text(enc
 _GROUPS: Final[dict[Group, frozenset[str]]] = {name: frozenset(words) for name, words in _RAW["names"].items()}
 
 
-def _patterns(kind: str) -> tuple[Pattern, ...]:
-    return tuple(Pattern(one["name"], _compiled(one["pattern"]), one.get("alone", False)) for one in _RAW[kind])
-
-
-SECRETS: Final = _patterns("secret")
-"""Stores of credentials."""
-SHELLS: Final = _patterns("shell")
-"""Commands that no ordinary errand needs."""
-_PIECES: Final = [piece for kind in ("secret", "shell") for one in _RAW[kind] for piece in one["has"]]
-_WATCHED: Final = _compiled("|".join(map(re2.escape, (*_PIECES, *ATTRIBUTES))), of_bytes=True)
-_known: Final[dict[str, frozenset[Group]]] = {}
-
-
-def is_watched(texts: bytes) -> bool:
-    """Tell whether a piece of any pattern, or an attribute's name, is in packed texts."""
-    return _WATCHED.search(texts) is not None
+PIECES: Final = (*(piece for kind in ("secret", "shell") for one in _RAW[kind] for piece in one["has"]), *ATTRIBUTES)
+"""Pieces of text by which an event is picked out, before any pattern is tried."""
 
 
 def words_of(name: str) -> frozenset[str]:
@@ -80,30 +66,58 @@ def _split(name: str) -> Iterator[str]:
         yield from re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", part)
 
 
+class _Names(dict[str, int]):
+    """What names tell, as a byte with a bit a group; a name that is asked for the first time is taken apart."""
+
+    def __missing__(self, name: str) -> int:
+        if len(self) >= MOST_NAMES:
+            self.clear()
+        words = words_of(name)
+        self[name] = found = sum(BIT_OF[group] for group, known in _GROUPS.items() if words & known)
+        return found
+
+
+_known: Final = _Names()
+
+
+def bytes_of(names: Sequence[str]) -> bytes:
+    """Return of each name a byte: the bits of the groups it has a word of. The answers are kept."""
+    return bytes(map(_known.__getitem__, names))
+
+
 def groups_of(name: str) -> frozenset[Group]:
-    """Return what a tool does, as far as its name tells; the answer is kept.
+    """Return what a tool does, as far as its name tells.
 
     Examples
     --------
     >>> sorted(groups_of("git_push")), sorted(groups_of("read_file"))
     (['send'], [])
     """
-    found = _known.get(name)
-    if found is None:
-        words = words_of(name)
-        found = frozenset(group for group, known in _GROUPS.items() if words & known)
-        if len(_known) >= MOST_NAMES:
-            _known.clear()
-        _known[name] = found
-    return found
+    return _SETS[_known[name]]
 
 
-def found_in(patterns: Sequence[Pattern], texts: Sequence[str]) -> Pattern | None:
-    """Return the first pattern that any of the texts has."""
-    for one in patterns:
-        if one.is_in(texts):
-            return one
-    return None
+class TextPatterns(NamedTuple):
+    """Things that texts tell of; `any_of`: one pattern of all, for most texts have none."""
+
+    every: tuple[Pattern, ...]
+    any_of: Any
+
+    def in_texts(self, texts: Sequence[str]) -> list[Pattern]:
+        """Return which of them are in any of the texts, in the order of the file."""
+        if not any(self.any_of.search(one) is not None for one in texts):
+            return []
+        return [one for one in self.every if one.is_in(texts)]
+
+
+def _patterns(kind: str) -> TextPatterns:
+    every = (Pattern(one["name"], _compiled(one["pattern"]), one.get("alone", False)) for one in _RAW[kind])
+    return TextPatterns(tuple(every), _compiled("|".join(f"(?:{one['pattern']})" for one in _RAW[kind])))
+
+
+SECRETS: Final = _patterns("secret")
+"""Stores of credentials."""
+SHELLS: Final = _patterns("shell")
+"""Commands that no ordinary errand needs."""
 
 
 def is_private(event: Event) -> bool:

@@ -40,4 +40,6 @@ def shown(text: str, most: int) -> str:
     text = cut(text, most)
     if text.isprintable():
         return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    for one in {one for one in text if not one.isprintable()}:
+        text = text.replace(one, one.encode("unicode_escape").decode())
+    return text

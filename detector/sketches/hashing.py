@@ -94,14 +94,21 @@ def _turn(a: np.uint64, b: np.uint64, c: np.uint64, d: np.uint64) -> tuple[np.ui
 
 
 @kernel
+def _eight_bytes(buffer: np.ndarray, at: np.uint64) -> np.uint64:
+    """Return eight bytes as a number; the place has no sign, so that the compiler makes one load of them."""
+    word = np.uint64(0)
+    for k in range(8):
+        word |= np.uint64(buffer[at + np.uint64(k)]) << np.uint64(8 * k)
+    return word
+
+
+@kernel
 def hash_bytes(buffer: np.ndarray, start: int, stop: int, key: HashKey) -> np.uint64:
     """Return the hash of ``buffer[start:stop]`` (uint8) under a key: SipHash-1-3, eight bytes a step."""
     a, b, c, d = key.first ^ _V0, key.second ^ _V1, key.first ^ _V2, key.second ^ _V3
     at = start
     while at + 8 <= stop:
-        word = np.uint64(0)
-        for k in range(8):
-            word |= np.uint64(buffer[at + k]) << np.uint64(8 * k)
+        word = _eight_bytes(buffer, np.uint64(at))
         a, b, c, d = _turn(a, b, c, d ^ word)
         a ^= word
         at += 8

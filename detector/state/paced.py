@@ -62,7 +62,7 @@ def hits_of(state: Partition, batch: Batch) -> Iterator[tuple[int, Lead]]:
     may_alert = np.maximum(work.columns.ts[:count], work.clock[:count]) >= quiet_until
     may_alert &= work.context.state[:count] != REPEATED
     columns = work.columns
-    who = (work.context.agent, columns.ident[:, AGENT], columns.kind, columns.outcome)
+    who = (work.context.agent, columns.ident[:, AGENT], work.marks)
     declared = declared_in(state, batch.events)
     told = (declared, state.inventory, elsewhere_in(state, declared))
     acts = Acts(batch.events, work.clock, columns.receipt, *who, may_alert, batch.place, quiet_until, *told)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,6 @@ from detector.alerts.findings import (
     OF_RULES,
     Spot,
     cause_of,
-    evidence_of,
     found_by_score,
     least,
     severity_of,
@@ -90,6 +90,9 @@ class Outcome:
         self.counts["tidings"] += 1
 
 
+_receipt_of: Callable[[Record], int | None] = attrgetter("receipt_ms")
+
+
 class Batch(NamedTuple):
     """The events of a micro-batch and where they came from; `start`: the first one's place among the decoded."""
 
@@ -101,7 +104,7 @@ class Batch(NamedTuple):
     def held_to_receipt(self, columns: Columns, outcome: Outcome) -> Batch:
         """Return the batch with no event later than the broker's time of its record; counts those that were."""
         sources = self.decoded.source[self.start : self.start + len(self.events)]
-        receipts = [self.records[source].receipt_ms for source in sources]
+        receipts = list(map(_receipt_of, map(self.records.__getitem__, sources)))
         held, ahead = hold_to_receipt(self.events, receipts, columns)
         outcome.counts["events_ahead"] += ahead
         return self._replace(events=held)
@@ -212,7 +215,7 @@ def _by_score(state: Partition, batch: Batch, passed: Passed) -> Lead:
     spot = batch.spot(i)
 
     def find() -> Finding:
-        return found_by_score(spot, seen_at(state, event, i), policy, evidence_of(spot, cause, rarity), passed.over)
+        return found_by_score(spot, seen_at(state, event, i), policy, (cause, rarity), passed.over)
 
     known = known_at(state, i)._replace(is_learning=passed.is_learning, threshold=passed.alerts_from)
     severity = raised(severity_of(rarity, policy), known.risk)

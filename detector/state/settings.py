@@ -9,10 +9,13 @@ from typing import NamedTuple
 from detector.alerts.ceilings import CeilingSettings
 from detector.channels.catalogue import MEASURES, NAMES
 from detector.channels.context import KernelRules
-from detector.intake.columns import Ignored, Keyed, ignored_names, keyed_by
+from detector.intake.columns import Keyed, ignored_names, keyed_by
+from detector.intake.fill import Reading
+from detector.intake.pieces import pieces_of
 from detector.memory.layout import Sizes
 from detector.profile.model import Profile
 from detector.response.ladder import kept_share
+from detector.rules.words import PIECES
 from detector.steps.combine import EvidenceWeights, voice_weights
 from detector.steps.judge import JudgeSettings
 from detector.steps.promises import BudgetSettings, ClassShares
@@ -41,7 +44,7 @@ class Settings(NamedTuple):
     weights: EvidenceWeights
     judge: JudgeSettings
     threshold: BudgetSettings
-    ignored: Ignored
+    reading: Reading
     keyed: Keyed
 
 
@@ -52,7 +55,7 @@ def settings_of(profile: Profile, trusted_until: float | None, secret: str | Non
     """
     memory, sessions, learning, risk = profile.memory, profile.sessions, profile.learning, profile.risk
     plain, origin = voice_weights(profile.weights.model_dump())
-    threshold = _threshold(profile, trusted_until, plain.tolist())
+    threshold, keyed = _threshold(profile, trusted_until, plain.tolist()), keyed_by(secret)
     return Settings(
         sizes=Sizes(
             agents=memory.agents,
@@ -99,8 +102,8 @@ def settings_of(profile: Profile, trusted_until: float | None, secret: str | Non
         ),
         judge=_judge(profile, threshold),
         threshold=threshold,
-        ignored=ignored_names(profile.features.ignored_attributes),
-        keyed=keyed_by(secret),
+        reading=Reading(ignored_names(profile.features.ignored_attributes), keyed, pieces_of(PIECES)),
+        keyed=keyed,
     )
 
 

@@ -11,11 +11,14 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from detector.channels.context import FLEET_AGENTS, IS_ESTABLISHED, REPEATED
 from detector.intake.columns import AGENT, BARE
 from detector.rules.criticality import BACKDATED_S
 from detector.rules.declared import DeclaredAgent, Used
 from detector.schema.event import Event
+from detector.schema.marks import OF_FIELD
 from detector.schema.tenant import DEFAULT_TENANT
 from detector.schema.tiding import Tiding, Told
 from detector.state.partition import Partition
@@ -35,6 +38,7 @@ HOUR_S: Final = 3_600.0
 MOST_LATELY: Final = 1 << 16
 """Agents whose credential was found told and is passed over by its text; then all are looked up again."""
 SPENT: Final = "spent"
+_TELLING: Final = np.uint64(OF_FIELD["credential"] | OF_FIELD["peer_agent_id"] | OF_FIELD["parent_agent_id"])
 _PERSON: Final = b"tidings"
 
 
@@ -43,17 +47,12 @@ def tidings_of(state: Partition, batch: Batch) -> Iterator[tuple[int, Tiding]]:
     if not state.profile.response.graph:
         return
     critical = _critical(state, batch)
-    acts = [
-        i
-        for i, event in enumerate(batch.events)
-        if event.credential is not None
-        or event.peer_agent_id is not None
-        or event.parent_agent_id is not None
-        or i in critical
-    ]
+    work, events = state.work, len(batch.events)
+    acts: list[int] = np.flatnonzero(work.marks[:events] & _TELLING).tolist()
+    if critical:
+        acts = sorted({*acts, *critical})
     if not acts:
         return
-    work, events = state.work, len(batch.events)
     states, clock = work.context.state[:events].tolist(), work.clock[:events].tolist()
     owners = list(zip(work.context.agent[:events].tolist(), work.columns.ident[:events, AGENT].tolist(), strict=True))
     for i in acts:

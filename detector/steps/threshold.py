@@ -95,16 +95,22 @@ class BudgetThreshold:
         learning = self._learns(events, work)
         near, over = self._odd(events, rows, work)
         told = self._told(events, work)
-        opened = self.cases.open
-        watched = np.concatenate([np.fromiter(opened, np.uint64, len(opened)), sessions[over], sessions[list(told)]])
-        odd = {*near[np.isin(sessions[near], watched)].tolist(), *told}
-        causes = dict(zip(sorted(odd), causes_of(work.columns, np.array(sorted(odd), np.int64)).tolist(), strict=True))
-        steps = [(int(closes.at[row]), 0, row) for row in range(rows)]
+        watched = {*self.cases.open, *sessions[over].tolist(), *sessions[list(told)].tolist()} if len(near) else ()
+        odd = sorted(
+            {*(i for i, one in zip(near.tolist(), sessions[near].tolist(), strict=True) if one in watched), *told}
+        )
+        causes = dict(zip(odd, causes_of(work.columns, np.array(odd, np.int64)).tolist() if odd else (), strict=True))
+        judged, is_live = work.judgements, closes.seen[:rows] >= self.settings.trusted_until
+        asked = (closes.name, judged.closed_score, judged.closed_entry, judged.closed_held, is_live)
+        ends = list(zip(*(column[:rows].tolist() for column in asked), strict=True))
+        steps = [(at, 0, row) for row, at in enumerate(closes.at[:rows].tolist())]
         steps += [(i, 1, i) for i in odd]
         found: list[Passed | Ended] = []
         for _, is_event, place in sorted(steps):
-            step = self._event(place, causes[place], told.get(place), work) if is_event else self._close(place, work)
-            if isinstance(step, Passed) and learning[place]:
+            step: Passed | Ended | None
+            if not is_event:
+                step = self._close(place, ends[place])
+            elif (step := self._event(place, causes[place], told.get(place), work)) is not None and learning[place]:
                 step = step._replace(level=min(step.level, ALERT), is_learning=True)
             if step is not None:
                 found.append(step)
@@ -211,12 +217,13 @@ class BudgetThreshold:
             case.charged = promise.account.charge(case.agent, 1.0)
         return case
 
-    def _close(self, row: int, work: Workspace) -> Ended | None:
-        """Return the end of a session that had alerted; the account earns from one that had not."""
-        closes, judged = work.closes, work.judgements
-        session, score = int(closes.name[row]), float(judged.closed_score[row])
-        case = self.cases.end(session, int(judged.closed_entry[row]), float(judged.closed_held[row]))
-        is_live = bool(closes.seen[row] >= self.settings.trusted_until)
+    def _close(self, row: int, closed: tuple[int, float, int, float, bool]) -> Ended | None:
+        """Return the end of a session that had alerted; the account earns from one that had not.
+
+        `closed`: its name and score, what became of it in the reference and with which score, whether it is no history.
+        """
+        session, score, entry, held, is_live = closed
+        case = self.cases.end(session, entry, held)
         # a session that alerted counts where it did, whatever its last event was
         promise = self.promises.of_close(row) if case is None else self.promises.of_name(case.risk_class)
         promise.closed += is_live

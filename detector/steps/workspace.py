@@ -196,6 +196,8 @@ class Workspace:
     """All of it, for one partition."""
 
     columns: Columns
+    marks: np.ndarray
+    """What each event has, in the bits of :mod:`detector.schema.marks`."""
     context: Context
     evidence: EvidenceRows
     judgements: Judgements
@@ -211,6 +213,7 @@ def allocate_workspace(observations: int) -> Workspace:
     """Return a workspace for sessions of at most `observations` rows; :class:`Closes` grows as sessions open."""
     return Workspace(
         columns=allocate_columns(),
+        marks=np.zeros(BATCH, np.uint64),
         context=allocate_context(),
         evidence=allocate_evidence(BATCH),
         judgements=allocate_judgements(BATCH, 1),

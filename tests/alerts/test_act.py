@@ -58,7 +58,7 @@ def test_the_finding_of_a_score_shows_the_argument_its_reasons_name() -> None:
     spot = Spot(event, Record(b"", topic="agent.events"), 0)
     evidence = evidence_of(spot, "c", 2.5)
     assert "thief" not in {one.value for one in evidence.arguments}
-    finding = found_by_score(spot, look, Policy("p/v1", 0.01, 0.001, ()), evidence, 1)
+    finding = found_by_score(spot, look, Policy("p/v1", 0.01, 0.001, ()), ("c", 2.5), 1)
     assert [one.value for one in finding.evidence.arguments[:2]] == ["thief", "7"]
     assert evidence.model_copy(update={"arguments": finding.evidence.arguments}) == finding.evidence
 

@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,16 +14,19 @@ from hypothesis import strategies as st
 
 from detector.intake import columns as col
 from detector.intake.columns import Columns, Keyed, allocate_columns, ignored_names, keyed_by
-from detector.intake.fill import fill_columns
+from detector.intake.fill import Reading, fill_columns
 from detector.intake.names import numbers_of, parts_of
+from detector.intake.pieces import pieces_of
 from detector.profile.load import load_profile
 from detector.schema.decode import decode
 from detector.schema.event import Event
+from detector.schema.marks import OF_FIELD, OF_KIND, OF_OUTCOME, WATCHED
 from detector.schema.record import Record
 from detector.sketches.hashing import hash_text
 
 IGNORED = load_profile().features.ignored_attributes
 ROOM = allocate_columns()
+MARKS = np.zeros(len(ROOM.ts), np.uint64)
 KEYED = keyed_by(None)
 EXTRA = {"(more)": col.MORE, "(unread)": col.UNREAD, "(standing)": col.STANDING, "(dealing)": col.DEALING}
 ORIGINS = {None: col.UNKNOWN, "user": col.USER, "tool": col.TOOL, "none": col.NONE}
@@ -36,9 +40,14 @@ def events_of(*bodies: dict[str, Any]) -> list[Event]:
     return decoded.events
 
 
+def reading_by(keyed: Keyed) -> Reading:
+    """Return how events are read under a key; one piece of text is watched."""
+    return Reading(ignored_names(IGNORED), keyed, pieces_of(["watched.txt"]))
+
+
 def filled(*bodies: dict[str, Any]) -> Columns:
     """Return the columns of events."""
-    return fill_columns(events_of(*bodies), ignored_names(IGNORED), KEYED, ROOM)
+    return fill_columns(events_of(*bodies), reading_by(KEYED), ROOM, MARKS)
 
 
 texts = st.text(alphabet="abAB01 ,/.@-_ü日", max_size=30)
@@ -73,7 +82,7 @@ bodies = st.fixed_dictionaries(
 def test_parts_and_numbers_of_a_batch_are_those_an_explanation_names(batch: list[dict[str, Any]], keyed: Keyed) -> None:
     """Same parts, same order, same origins, same numbers, under any key: an alert points at what was scored."""
     events = events_of(*batch)
-    columns = fill_columns(events, ignored_names(IGNORED), keyed, ROOM)
+    columns = fill_columns(events, reading_by(keyed), ROOM, MARKS)
     for i, event in enumerate(events):
         span = range(columns.parts_end[i], columns.parts_end[i + 1])
         found = [(columns.part[m, 0], columns.origin[m], bool(columns.is_target[m])) for m in span]
@@ -160,7 +169,7 @@ def test_what_senders_say_is_held_against_our_words_under_the_same_key() -> None
 def test_no_argument_can_be_called_what_is_ours_alone(secret: str | None) -> None:
     """Who acts, with whom, and arguments beyond the cap have names that are the hash of no text."""
     body = {"zone": "eu", "peer_agent_id": "p", "attributes": dict.fromkeys(EXTRA, "x")}
-    columns = fill_columns(events_of(body), ignored_names(IGNORED), keyed_by(secret), ROOM)
+    columns = fill_columns(events_of(body), reading_by(keyed_by(secret)), ROOM, MARKS)
     found = columns.part[: columns.parts_end[1], 0].tolist()
     assert found[4:] == [col.STANDING, col.DEALING]
     assert not set(found[:4]) & {*EXTRA.values(), col.SESSION_END}
@@ -178,7 +187,7 @@ def test_every_hash_of_an_event_is_another_one_under_another_key(target: str) ->
     }  # fmt: skip
     tables: list[set[int]] = []
     for secret in (None, "a secret"):
-        columns = fill_columns(events_of(body), ignored_names(IGNORED), keyed_by(secret), allocate_columns(1))
+        columns = fill_columns(events_of(body), reading_by(keyed_by(secret)), allocate_columns(1), MARKS)
         parts, numbers = columns.parts_end[1], columns.numbers_end[1]
         assert (parts > 20, numbers) == (True, 3)
         tables.append({*columns.ident[0].tolist(), *columns.part[:parts].ravel().tolist(), *columns.field[:3].tolist()})
@@ -241,3 +250,32 @@ def test_strings_of_every_width_are_read_whole(size: int, sign: str) -> None:
     """Lengths around the borders of MessagePack's forms."""
     columns = filled({"target": sign * size})
     assert columns.part[0, 1] == hash_text(sign * size)
+
+
+@given(batch=st.lists(bodies, min_size=1, max_size=20))
+def test_marks_say_what_each_event_has(batch: list[dict[str, Any]]) -> None:
+    """A bit for each field that is not its default, one of the kind, one of the outcome; nothing is watched here."""
+    events = events_of(*batch)
+    fill_columns(events, reading_by(KEYED), ROOM, MARKS)
+    defaults = {field.name: field.default for field in msgspec.structs.fields(Event)}
+    for event, marks in zip(events, MARKS.tolist(), strict=False):
+        fields = {name for name, bit in OF_FIELD.items() if marks & bit}
+        held = msgspec.to_builtins(event)
+        assert fields == set(held) == {name for name in defaults if name in held}
+        assert [kind for kind, bit in OF_KIND.items() if marks & bit] == [event.kind]
+        assert [outcome for outcome, bit in OF_OUTCOME.items() if marks & bit] == [event.outcome]
+        assert not marks & WATCHED
+
+
+@pytest.mark.parametrize(
+    ("body", "is_watched"),
+    [
+        ({"target": "/a/WATCHED.txt"}, True), ({"attributes": {"command": "cat watched.TXT.old"}}, True),
+        ({"attributes": {"watched.txt": 1.0}}, True), ({"target": "watched,txt"}, False),
+        ({"session_id": "watched.txt"}, False), ({"target": "watched.tx", "attributes": {"t": "t"}}, False),
+    ],
+)  # fmt: skip
+def test_watched_is_who_has_a_piece_in_its_target_or_attributes(body: dict[str, Any], *, is_watched: bool) -> None:
+    """Whatever the case of its letters; not in other fields, and not in two of them together."""
+    filled(body)
+    assert bool(int(MARKS[0]) & WATCHED) == is_watched

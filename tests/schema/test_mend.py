@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from detector.intake.columns import allocate_columns, ignored_names, keyed_by
-from detector.intake.fill import fill_columns
+from detector.intake.fill import Reading, fill_columns
+from detector.intake.pieces import pieces_of
 from detector.schema.amends import MAX_NOTE, MAX_NOTES
 from detector.schema.claims import agent_in
 from detector.schema.decode import decode
@@ -176,7 +178,8 @@ def test_no_number_of_arguments_pushes_the_notes_out_of_sight(value: object) -> 
     """What is looked at of an event is capped from behind: the notes stand within, the first arguments before them."""
     fields: dict[str, Any] = dict.fromkeys(AMOUNTS, "bad") | {"kind": "bad", "outcome": "bad", "seq": "bad"}
     event = mended(target="a,b,c,d,e,f", attributes={f"a{k}": value for k in range(60)}, **fields)
-    (columns,) = [fill_columns([event], ignored_names(()), keyed_by(None), allocate_columns(1))]
+    reading = Reading(ignored_names(()), keyed_by(None), pieces_of(()))
+    columns = fill_columns([event], reading, allocate_columns(1), np.zeros(1, np.uint64))
     names = columns.part[: columns.parts_end[1], 0].tolist()
     assert len(noted(event)) == MAX_NOTES + 1
     assert all(names.count(hash_text(name)) == 1 for name in event.attributes if name.startswith(UNREADABLE))
