@@ -210,7 +210,7 @@ class Partition:
         return max(counts.values(), default=0) / max(counts.total(), 1)
 
     def level(self) -> float:
-        """Return the score at which a session alerts, infinite until enough have closed."""
+        """Return the score at which a session alerts, before peers correct it; infinite until enough have closed."""
         judge, rolling = self.settings.judge, self.standing.rolling
         if rolling.used[FUSED, 0] < judge.least:
             return float("inf")
