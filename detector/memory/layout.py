@@ -28,6 +28,8 @@ SESSION_TOOLS = 24
 """Distinct tools of one session that co-occurrence looks back on."""
 SESSION_VALUES = 64
 """Values of one session that an echo is recognised by; beyond, the oldest is forgotten."""
+GROUP_SCORES = 500
+"""Scores of sessions that a peer group remembers: 16 bytes each."""
 CHUNK = 32
 """Observations in one chunk of the pool: 1 KiB."""
 SEEN_EVENTS, CLOSED, STILL_OPEN, RING = range(4)
@@ -113,7 +115,11 @@ def agent_dtype(sizes: Sizes) -> np.dtype[np.void]:
 
 
 def group_dtype(sizes: Sizes) -> np.dtype[np.void]:
-    """Return the layout of one peer group; `taught_at`: when a session last taught it everything."""
+    """Return the layout of one peer group.
+
+    `taught_at`: when a session last taught it everything; `ordered`, `ring`, `filled`: the scores of its last sessions,
+    see :mod:`detector.steps.peers`.
+    """
     contexts = sizes.group_contexts
     return np.dtype(
         [
@@ -128,6 +134,9 @@ def group_dtype(sizes: Sizes) -> np.dtype[np.void]:
             ("tails", np.uint32, (contexts, WIDE)),
             ("levels", np.uint32, (contexts, COLUMNS)),
             ("origins", np.uint32, (contexts // 4, COLUMNS)),
+            ("ordered", np.float64, (GROUP_SCORES,)),
+            ("ring", np.float64, (GROUP_SCORES,)),
+            ("filled", np.int64, (3,)),
         ],
         align=True,
     )

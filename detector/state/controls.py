@@ -31,6 +31,7 @@ from detector.state.exceptions import end, suppress
 from detector.state.partition import Partition
 from detector.state.report import Outcome
 from detector.steps.cases import AlertedSession, Ruling, Said
+from detector.steps.peers import leave_peers, note_peers
 from detector.steps.reference import FALSE_SHARE, LEFT_OUT, TAKEN_IN, bar, let_in, unbar
 from detector.steps.teach import teach_value, unlearn_value
 
@@ -182,9 +183,9 @@ def _move(state: Partition, case: AlertedSession, said: Said) -> None:
         bar(reference, case.session)
         case.moved = "barred"
     elif said == "confirm" and case.entry == TAKEN_IN and forget_value(rolling, FUSED, case.score):
-        case.moved = "out"
+        case.moved = "out" if _leave_peers(state, case) else "left"
     elif said in ("dismiss", "safe") and case.entry == LEFT_OUT:
-        let_in(rolling, reference, case.score)
+        _let_in(state, case)
         case.moved = "in"
 
 
@@ -193,11 +194,32 @@ def _take_back(state: Partition, case: AlertedSession) -> None:
     reference, rolling = state.standing.reference, state.standing.rolling
     if case.moved == "in":
         forget_value(rolling, FUSED, case.score)
-    elif case.moved == "out" or (case.moved == "barred" and not case.is_open and case.score >= 0.0):
+        _leave_peers(state, case)
+    elif case.moved == "left":
         let_in(rolling, reference, case.score)
+    elif case.moved == "out" or (case.moved == "barred" and not case.is_open and case.score >= 0.0):
+        _let_in(state, case)
     elif case.moved == "barred":
         unbar(reference, case.session)
     case.moved = ""
+
+
+def _let_in(state: Partition, case: AlertedSession) -> None:
+    """Let a session into the reference, and among those of its peers if these are still known."""
+    let_in(state.standing.rolling, state.standing.reference, case.score)
+    peers = int(find_row(state.memory.group_index, np.uint64(case.group)))
+    if peers >= 0:
+        note_peers(state.memory, peers, case.score)
+        state.touched_groups.add(peers)
+
+
+def _leave_peers(state: Partition, case: AlertedSession) -> bool:
+    """Take a session out of those of its peers; return whether it was there."""
+    peers = int(find_row(state.memory.group_index, np.uint64(case.group)))
+    if peers < 0:
+        return False
+    state.touched_groups.add(peers)
+    return bool(leave_peers(state.memory, peers, case.score))
 
 
 def _teach(state: Partition, case: AlertedSession, *, is_safe: bool) -> None:

@@ -134,6 +134,10 @@ def _restore_incidents(state: Partition, held: Mapping[str, bytes]) -> None:
             state.incidents.recent[alert.finding_uid] = alert
 
 
+_LATER = ("ordered", "ring", "filled")
+"""Fields of a peer group that older snapshots lack: its window is filled anew."""
+
+
 def _restore_rows(state: Partition, held: Mapping[str, bytes]) -> None:
     agents, groups = int(state.memory.used[USED_AGENTS]), int(state.memory.used[USED_GROUPS])
     if agents > len(state.memory.agents):
@@ -150,8 +154,10 @@ def _restore_rows(state: Partition, held: Mapping[str, bytes]) -> None:
     for row in range(groups):
         first = unpack("group", held[f"groups/{row:04}/a"])[0]
         rest = unpack("group", held[f"groups/{row:04}/b"])[0]
+        known = {**rest, **first}
         for name in memory.groups.dtype.names or ():
-            memory.groups[name][row] = (first if name in first else rest)[name]
+            if name in known or name not in _LATER:
+                memory.groups[name][row] = known[name]
         masses.reference[row], masses.latest[row] = rest["reference"], rest["latest"]
         masses.seen[row] = rest["seen"]
     state.memory = memory._replace(

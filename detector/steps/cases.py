@@ -17,7 +17,7 @@ from detector.schema.feedback import Scope
 from detector.steps.reference import TURNED_AWAY
 from detector.steps.workspace import Workspace
 
-Moved = Literal["", "in", "out", "barred"]
+Moved = Literal["", "in", "out", "left", "barred"]
 Said = Literal["", "confirm", "dismiss", "safe", "disable", "undo"]
 MOST_CASE_CAUSES: Final = 16
 """Causes of one case that a verdict is about."""
@@ -64,7 +64,8 @@ class AlertedSession:
     said : str
         What a person said of it.
     moved : str
-        What a verdict did to it in the reference: taken in, taken out, or barred while it was open.
+        What a verdict did to it in the reference: taken in, taken out (and, if not "left", from among its peers), or
+        barred while it was open.
     charged : float
         What it cost the account so far, in false alarms.
     before : list of (float or None, float or None)

@@ -2,8 +2,9 @@
 
 A session's score is the largest evidence of its events, corrected within narrow bounds for agents
 that are always odd, and known the moment it rises. It is held against the last sessions, unlabelled:
-its rarity follows drift. Of the two voices the origin one has most of the budget; evidence of the
-plain one counts as much as evidence of the origin voice that is as rare, each within its share.
+its rarity follows drift, and is corrected within bounds for its peer group. Of the two voices the
+origin one has most of the budget; evidence of the plain one counts as much as evidence of the origin
+voice that is as rare, each within its share.
 
 Formulas and constants: ``docs/science.md``, *Judging*.
 
@@ -32,7 +33,9 @@ from detector.memory.layout import (
 from detector.sketches.kernel import kernel
 from detector.sketches.rolling import Rolling, allocate_rolling, count_from, log_rarity, note_value, upper_quantile
 from detector.steps.causes import NO_CAUSE, cause_of_act
+from detector.steps.peers import enter_peers, rarity_among
 from detector.steps.reference import (
+    TAKEN_IN,
     TURNED_AWAY,
     Reference,
     allocate_reference,
@@ -128,7 +131,8 @@ def _settle(
     is_attack = is_barred(standing.reference, closes.name[row])
     if best[FUSED] < 0.0:
         return
-    out.closed_rarity[row] = _round(log_rarity(rolling, FUSED, best[FUSED], settings.tail, settings.least))
+    group, about = np.int64(closes.group[row]), (settings.tail, settings.least)
+    out.closed_rarity[row] = _round(rarity_among(rolling, memory, group, best[FUSED], about))
     if totals[CLOSED_SESSIONS] > settings.warm_sessions:
         note_value(rolling, PLAIN, best[PLAIN])
         note_value(rolling, ORIGIN, best[ORIGIN])
@@ -143,6 +147,8 @@ def _settle(
                 rolling, standing.reference, entering, sums, agent, settings.least, settings.alerts
             )
             out.closed_entry[row], out.closed_held[row] = entry, held
+            if entry == TAKEN_IN:
+                enter_peers(memory, group, held, is_trusted, settings.least)
         totals[COUNTED] += 1.0
         for voice in range(2):
             capped = min(best[RAW_PLAIN + voice], settings.cap)
@@ -189,7 +195,8 @@ def _judge_one(
     best[FUSED] = max(best[FUSED], score)
     best[RAW_PLAIN] = max(best[RAW_PLAIN], _round(evidence.total[i, PLAIN]))
     best[RAW_ORIGIN] = max(best[RAW_ORIGIN], _round(evidence.total[i, ORIGIN]))
-    out.rarity[i] = _round(log_rarity(rolling, FUSED, score, settings.tail, settings.least))
+    about = (settings.tail, settings.least)
+    out.rarity[i] = _round(rarity_among(rolling, memory, np.int64(context.group[i]), score, about))
     out.as_strange[i] = count_from(rolling, FUSED, score)
     out.ready[i] = out.references[i] >= settings.least
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
 from detector.channels.context import OF_TARGET
@@ -19,6 +20,7 @@ from detector.sinks.words import how_rare
 from detector.sketches.rolling import log_rarity
 from detector.state.report import Outcome
 from detector.steps.account import ANSWER_CLOSES
+from detector.steps.peers import HELD
 from tests.streams import Script, feed, ordinary, quick, trained
 
 ODD: list[dict[str, Any]] = [
@@ -204,9 +206,24 @@ def test_undo_leaves_the_reference_as_it_was(kinds: tuple[str, ...], ends: bool)
             more = {"until": script.now + DAY_S} if kind == "disable" else {}
             pipeline.control([verdict(alert, kind, **more)])
         pipeline.finish()
-        rolling = pipeline.state.standing.rolling
-        windows.append(sorted(rolling.ordered[FUSED, : int(rolling.used[FUSED, 0])].tolist()))
+        rolling, groups = pipeline.state.standing.rolling, pipeline.state.memory.groups
+        peers = [sorted(row["ordered"][: int(row["filled"][HELD])].tolist()) for row in groups]
+        windows.append((sorted(rolling.ordered[FUSED, : int(rolling.used[FUSED, 0])].tolist()), peers))
     assert windows[0] == windows[1]
+
+
+def test_a_confirmed_attack_leaves_its_peers_too() -> None:
+    """Of the reference and of its group's sessions one is gone, and it was the strangest."""
+    script = Script()
+    pipeline, alert = alerted(script, ends=True)
+    case = next(one for one in pipeline.state.threshold.cases.cases.values() if one.uid == alert.finding_uid)
+    row = int(np.flatnonzero(pipeline.state.memory.groups["name"] == case.group)[0])
+    group = pipeline.state.memory.groups[row]
+    before = group["ordered"][: group["filled"][HELD]].tolist()
+    pipeline.control([verdict(alert, "confirm")])
+    after_it = group["ordered"][: group["filled"][HELD]].tolist()
+    assert after_it == [x for x in before if x != case.score]
+    assert len(after_it) == len(before) - 1
 
 
 def test_verdicts_take_effect_at_their_place_however_the_rest_is_cut_and_after_a_restart() -> None:

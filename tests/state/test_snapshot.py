@@ -199,3 +199,11 @@ def test_agents_whose_fields_changed_places_are_refused() -> None:
         permuted[name] = rows[name]
     with pytest.raises(StateError, match="layout of array rows of shard agents/000000"):
         restored({**SHARDS, "agents/000000": pack({"rows": permuted})})
+
+
+def test_a_group_from_before_it_had_a_window_of_its_own_fills_it_anew() -> None:
+    """An older snapshot is gone on from: the group is held against the fleet alone until it knows enough."""
+    arrays, facts = unpack("group", SHARDS["groups/0002/b"])
+    older = {name: values for name, values in arrays.items() if name not in ("ordered", "ring", "filled")}
+    again = restored({**SHARDS, "groups/0002/b": pack(older, facts)})
+    assert again.state.memory.groups["filled"][2].tolist() == [0, 0, 0]
