@@ -41,6 +41,8 @@ LEVELS: Final = (
     "a new value in a place its peers know only from another tool",
     "like nothing this agent or its peers have used",
 )
+LEFT_OUT: Final = "left out, where its peers always name one"
+"""In place of a level, of a target that is not there."""
 MOST_USUAL: Final = 3
 """Usual values that are told beside one that stands out."""
 MOST_TEXT: Final = 64
@@ -233,7 +235,8 @@ def _part_facts(seen: Seen, parts: list[Part], which: int) -> WordFacts:
     place, level = seen.part[which], seen.level[which]
     part = parts[place] if 0 <= place < len(parts) else Part("target", seen.event.target or "", None)
     origin = f", value from {part.origin}" if part.origin else ""
-    words = {"name": part.name, "value": part.value, "level": LEVELS[level], "origin": origin}
+    novelty = LEFT_OUT if level and place < 0 else LEVELS[level]
+    words = {"name": part.name, "value": part.value, "level": novelty, "origin": origin}
     return WordFacts(words, level=level, usual=seen.usual[which])
 
 
