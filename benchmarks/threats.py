@@ -38,7 +38,7 @@ ANSWERS: Final[dict[str, str]] = {
     "junk bytes": "an act without a name, of the record's key, in its last session",
     "breaks off": "what stands before the break is read; that it breaks off is odd itself",
     "one bad byte": "read all the same; being mended is odd itself",
-    "rehearses, failing": "what only failed is new to calls that succeed, but for its place and shape; see *Blind spots*",
+    "rehearses, failing": "what only failed is new to calls that succeed, but for place and shape; see *Blind spots*",
     "a peer rehearses": "the same",
     "repeats an id": "an id repeats nothing: id and content do",
     "uses the id first": "the same",
