@@ -46,6 +46,8 @@ ORIGINS: Final = {
     "tool": "a value from a tool's output",
     "none": "a value from neither user nor tool",
 }
+LEFT_OUT: Final = "left out, where its peers always name one"
+"""In place of a level, of a target that is not there."""
 MOST_USUAL: Final = 3
 """Usual values that are told beside one that stands out."""
 MOST_TEXT: Final = 64
@@ -255,7 +257,8 @@ def _part_facts(seen: Seen, parts: list[Part], which: int) -> WordFacts:
     place, level = seen.part[which], seen.level[which]
     part = parts[place] if 0 <= place < len(parts) else Part("target", seen.event.target or "", None)
     origin = f", {ORIGINS.get(part.origin, '')}" if part.origin else ""
-    words = {"name": part.name, "value": part.value, "level": LEVELS[level], "origin": origin}
+    novelty = LEFT_OUT if level and place < 0 else LEVELS[level]
+    words = {"name": part.name, "value": part.value, "level": novelty, "origin": origin}
     return WordFacts(words, level=level, usual=seen.usual[which])
 
 

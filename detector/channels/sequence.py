@@ -38,6 +38,7 @@ _READ = np.uint64(0x3C2A96D0F5B1E84D)
 _ASKED = np.uint64(0x8F1BBCDC6A09E667)
 _DENIED = np.uint64(0x59F111F1B605D019)
 _TOLD = np.uint64(0xCA62C1D6BB67AE85)
+_AIMED = np.uint64(0x8EB44A8768581511)
 USUAL_FAILURES = 0.25
 """Tail probability of a failure from which a tool is known to fail: the whole discount for one."""
 USUAL_DENIALS = 0.1
@@ -47,7 +48,7 @@ USUAL_READS = 0.5
 EARNED_PRIOR = 2.0
 """Sessions that what a sender declares weighs as, before its peers have shown better."""
 LEAST_ASKED, ALWAYS = 20, 0.95
-"""Sessions after which, and share of them from which, a tool's values always come with their origins."""
+"""Sessions after which, and share of them from which, a tool always has a target, its values always origins."""
 _TOGETHER = np.uint64(0x629A292A367CD507)
 OUTCOMES = np.array([0x2B992DDFA23249D6, 0x74CB4A9B7F1F3D2E], np.uint64)
 """What an ok and a failed outcome are called among the symbols."""
@@ -205,6 +206,19 @@ def always_tells(group: np.void, tool: np.uint64) -> bool:
     """Return whether a tool's values come with their origins among peers, always."""
     asked = count_of(group["counts"], asked_key(tool))
     return asked >= LEAST_ASKED and count_of(group["counts"], told_key(tool)) >= ALWAYS * asked
+
+
+@kernel
+def aimed_key(tool: np.uint64) -> np.uint64:
+    """Return the key that counts sessions in which a tool had a target."""
+    return mix(tool, _AIMED)
+
+
+@kernel
+def always_aims(group: np.void, tool: np.uint64) -> bool:
+    """Return whether a tool has a target among peers, always."""
+    used = count_of(group["counts"], session_tool_key(tool))
+    return used >= LEAST_ASKED and count_of(group["counts"], aimed_key(tool)) >= ALWAYS * used
 
 
 @kernel

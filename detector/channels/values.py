@@ -32,13 +32,13 @@ from detector.channels.context import (
     Surroundings,
 )
 from detector.channels.known import level_of
-from detector.channels.sequence import always_tells
+from detector.channels.sequence import always_aims, always_tells
 from detector.intake.columns import DEALING, FINE, STANDING, TOOL, TOOL_NAME, UNREAD, Columns
 from detector.memory import sessions as ses
 from detector.memory.observations import note_part
 from detector.sketches.hashing import mix
 from detector.sketches.kernel import kernel
-from detector.sketches.levels import back_off, note_level, root
+from detector.sketches.levels import LEVELS, back_off, note_level, root
 
 NOVELTY, ARGUMENTS = position("novelty"), position("arguments")
 NOVELTY_ORIGIN, ARGUMENTS_ORIGIN = position("novelty_origin"), position("arguments_origin")
@@ -169,19 +169,25 @@ def _origins_told(columns: Columns, first: int, stop: int) -> int:
 
 
 @kernel(inline="always")
-def _finish(at: Surroundings, out: Context, i: int, room: Room) -> None:
+def _finish(at: Surroundings, out: Context, i: int, room: Room, tool: np.uint64, failed: int) -> None:
     """Write what the parts of an event add up to, and which channels had something to say.
 
     Before any session has closed there is nothing to hold a value against; then a group that is new itself is told
-    by the level, and by how many sessions its peers taught.
+    by the level, and by how many sessions its peers taught. A target that is left out where one always stood is
+    one that a liar would not like to tell.
     """
     bits, ready, which = out.bits[i], out.ready[i], out.which[i]
-    bits[NOVELTY] = room.best[OF_TARGET] if which[TARGET_PART] >= 0 else 0.0
+    has_target = which[TARGET_PART] >= 0
+    if not has_target and always_aims(at.group, tool):
+        has_target = True
+        room.best[OF_TARGET] = target_bits(at.fleet["levels"], at.group["levels"], tool, failed, LEVELS - 1)
+        bits[NOVELTY_ORIGIN], out.level[i, OF_TARGET] = room.best[OF_TARGET], LEVELS - 1
+    bits[NOVELTY] = room.best[OF_TARGET] if has_target else 0.0
     bits[ARGUMENTS] = _sum(room.top[0])
     bits[ARGUMENTS_ORIGIN] = _sum(room.top[1])
     has_history = at.fleet["gate"][0] > 0
     tells = out.origin[i] != NO_ORIGIN
-    ready[NOVELTY] = has_history and which[TARGET_PART] >= 0
+    ready[NOVELTY] = has_history and has_target
     ready[ARGUMENTS] = has_history and which[ARGUMENT_PART] >= 0
     ready[NOVELTY_ORIGIN] = tells and ready[NOVELTY]
     ready[ARGUMENTS_ORIGIN] = tells and ready[ARGUMENTS]
@@ -238,5 +244,5 @@ def measure_values(
         note_part(at.session, at.chunks, owner, part, (level, failed, np.int64(is_fresh), told, np.int64(is_target)))
     for m in range(first, stop):
         ses.note_value(at.session, columns.part[m, 1], columns.is_target[m])
-    _finish(at, out, i, room)
+    _finish(at, out, i, room, tool, failed)
     return novel

@@ -16,6 +16,7 @@ from detector.channels.context import (
     Context,
 )
 from detector.channels.usual import NOBODY, OWN
+from detector.channels.values import NOVELTY
 from detector.schema.event import Event
 from detector.state.known import known_at
 from detector.state.partition import Partition
@@ -49,8 +50,12 @@ def seen_at(state: Partition, event: Event, i: int) -> Seen:
 
 
 def _level_of(context: Context, i: int, side: int, part: int) -> int:
-    """Return how novel a side of an event is: nothing where it has none, whatever stood in its place before."""
-    return int(context.level[i, side]) if context.which[i, part] >= 0 else 0
+    """Return how novel a side of an event is: nothing where it has none, whatever stood in its place before.
+
+    A target that is left out where one always stood has a level without being there.
+    """
+    is_told = context.which[i, part] >= 0 or (side == OF_TARGET and context.ready[i, NOVELTY])
+    return int(context.level[i, side]) if is_told else 0
 
 
 def _usual_at(state: Partition, i: int, side: int) -> UsualThere:

@@ -59,6 +59,14 @@ def test_up_to_what_its_peers_know_here_the_agent_itself_is_the_measure(level: i
     assert (one.voice, one.n) == (voice, 7 if voice == "own" else 70)
 
 
+def test_a_target_that_is_left_out_is_told_as_one() -> None:
+    """Where its peers always name one: they are the measure, and no value is shown."""
+    event = msgspec.structs.replace(seen({}).event, target=None)
+    (one,) = contributions_of(seen({"novelty": 2.0}, event=event, part=(-9, 1)), ())
+    assert one.observed == "target '' of pay: left out, where its peers always name one"
+    assert one.voice == "peers"
+
+
 def test_a_usual_amount_below_zero_is_told_below_zero() -> None:
     """A balance of -7, and not of 7; the count behind it is told."""
     (one,) = contributions_of(seen({"volume": 3.0}), ())

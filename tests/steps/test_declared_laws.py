@@ -128,6 +128,21 @@ def test_origins_that_are_left_out_weigh_no_less_than_any_that_are_told(told: st
     assert evidence({}) >= evidence({"target": told, "note": told}) > 0.0
 
 
+@given(TEXTS)
+@settings(max_examples=25)
+def test_a_target_that_is_left_out_weighs_no_less_than_any_that_is_told(text: str) -> None:
+    """The law, where a tool always has a target: a value that is moved elsewhere leaves its trace."""
+    told = {name: value for name, value in TOLD.items() if name != "target"}
+
+    def evidence(**target: str) -> float:
+        pipeline, script = fleet()
+        look = Look(pipeline, [script.event(agent_id="a-1", session_id="live", **told, **target)])
+        return float(look.bits["novelty"][0])
+
+    assert evidence() >= evidence(target=text)
+    assert evidence() > 0.0
+
+
 REHEARSALS = st.lists(
     st.tuples(
         st.sampled_from(["a-0", "a-1", "a-2"]), st.sampled_from(["error", "denied"]), st.sampled_from([0.1, 1.3, 3.0])
