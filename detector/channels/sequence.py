@@ -216,9 +216,9 @@ def aimless_key(tool: np.uint64) -> np.uint64:
 
 @kernel
 def always_aims(group: np.void, tool: np.uint64) -> bool:
-    """Return whether a tool has a target among peers, always."""
+    """Return whether a tool has a target among peers, always: one session without, and it may be left out."""
     used = count_of(group["counts"], session_tool_key(tool))
-    return used >= LEAST_ASKED and count_of(group["counts"], aimless_key(tool)) <= (1.0 - ALWAYS) * used
+    return used >= LEAST_ASKED and count_of(group["counts"], aimless_key(tool)) == 0
 
 
 @kernel
