@@ -38,7 +38,7 @@ _READ = np.uint64(0x3C2A96D0F5B1E84D)
 _ASKED = np.uint64(0x8F1BBCDC6A09E667)
 _DENIED = np.uint64(0x59F111F1B605D019)
 _TOLD = np.uint64(0xCA62C1D6BB67AE85)
-_AIMED = np.uint64(0x8EB44A8768581511)
+_AIMLESS = np.uint64(0x8EB44A8768581511)
 USUAL_FAILURES = 0.25
 """Tail probability of a failure from which a tool is known to fail: the whole discount for one."""
 USUAL_DENIALS = 0.1
@@ -209,16 +209,16 @@ def always_tells(group: np.void, tool: np.uint64) -> bool:
 
 
 @kernel
-def aimed_key(tool: np.uint64) -> np.uint64:
-    """Return the key that counts sessions in which a tool had a target."""
-    return mix(tool, _AIMED)
+def aimless_key(tool: np.uint64) -> np.uint64:
+    """Return the key that counts sessions in which a tool had no target, once or always."""
+    return mix(tool, _AIMLESS)
 
 
 @kernel
 def always_aims(group: np.void, tool: np.uint64) -> bool:
-    """Return whether a tool has a target among peers, always."""
+    """Return whether a tool has a target among peers, always: one session without, and it may be left out."""
     used = count_of(group["counts"], session_tool_key(tool))
-    return used >= LEAST_ASKED and count_of(group["counts"], aimed_key(tool)) >= ALWAYS * used
+    return used >= LEAST_ASKED and count_of(group["counts"], aimless_key(tool)) == 0
 
 
 @kernel

@@ -153,12 +153,12 @@ def _learn_part(
 
 @kernel
 def _learn_manner(counts: np.ndarray, scratch: Scratch, tool: np.uint64, notes: StepNotes) -> None:
-    """Count, once a session, that a tool only read, had values, told their origins, had a target, was denied."""
+    """Count, once a session, that a tool only read, had values, told their origins, had no target, was denied."""
     for is_so, key in (
         (notes.is_read, sequence.read_key(tool)),
         (notes.has_values, sequence.asked_key(tool)),
         (notes.tells, sequence.told_key(tool)),
-        (notes.target != 0, sequence.aimed_key(tool)),
+        (notes.target == 0, sequence.aimless_key(tool)),
         (notes.denied, sequence.denied_key(tool)),
         (notes.denied, sequence.denied_key(sequence.anywhere())),
     ):
