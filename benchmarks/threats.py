@@ -48,7 +48,7 @@ ANSWERS: Final[dict[str, str]] = {
     "says denied": "a discount only as far as the tool is known to be denied, and to fail; see *Blind spots*",
     "says data_access": "a discount only as far as the tool is known to read",
     "says it all": "**open**: discounts multiply, and origins are believed",
-    "origins from the user": "**open**: nobody but the instrumentation knows whose words they were; see *Blind spots*",
+    "origins from the user": "**in part**: only the instrumentation knows whose words they were; see *Blind spots*",
     "origins left out": "silence where origins always stood counts as from a tool",
     "fresh type": "an agent that has taught stays with its peers until the new group is known",
     "fresh tenant": "held against the peers of the id's established agent until the new ones know enough",

@@ -8,7 +8,7 @@ from pathlib import Path
 __version__ = "0.1.0"
 
 _KERNEL_ROOMS = ("sketches", "intake", "memory", "channels", "scorers", "steps")
-_KERNEL_FILES = ("pipeline.py", "schema/event.py")
+_KERNEL_FILES = ("pipeline.py", "schema/event.py", "schema/marks.py")
 """Rooms of kernels; files elsewhere that hold one, or constants that one is compiled with. A test finds both anew."""
 
 

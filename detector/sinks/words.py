@@ -173,9 +173,9 @@ def _counted(alert: Alert) -> str:
         return f"about 1 in {rarity:,} of {known:,} recent sessions is as strange"
     if not stranger:
         return f"the strangest of {known:,} recent sessions"
-    held = round(_one_in(alert.score or 0.0))
-    taken = f", taken for 1 in {held:,} by its peers and by how far it lies out" if held > rarity else ""
-    return f"about 1 in {rarity:,} is as strange, {stranger:,} of {known:,} recent sessions{taken}"
+    is_rarer = _one_in(alert.score or 0.0) > rarity + 1
+    held = ", held to be rarer by its peers or by how far it lies out" if is_rarer else ""
+    return f"about 1 in {rarity:,} is as strange, {stranger:,} of {known:,} recent sessions{held}"
 
 
 def _held_to(alert: Alert) -> str:

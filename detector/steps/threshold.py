@@ -96,9 +96,8 @@ class BudgetThreshold:
         near, over = self._odd(events, rows, work)
         told = self._told(events, work)
         watched = {*self.cases.open, *sessions[over].tolist(), *sessions[list(told)].tolist()} if len(near) else ()
-        odd = sorted(
-            {*(i for i, one in zip(near.tolist(), sessions[near].tolist(), strict=True) if one in watched), *told}
-        )
+        opens = zip(near.tolist(), sessions[near].tolist(), strict=True)
+        odd = sorted({*(i for i, one in opens if one in watched), *told})
         causes = dict(zip(odd, causes_of(work.columns, np.array(odd, np.int64)).tolist() if odd else (), strict=True))
         judged, is_live = work.judgements, closes.seen[:rows] >= self.settings.trusted_until
         asked = (closes.name, judged.closed_score, judged.closed_entry, judged.closed_held, is_live)

@@ -19,9 +19,9 @@ from detector.schema.topics import TopicNames
 
 ENV_PREFIX = "DETECTOR_"
 FILE_VARIABLE = "DETECTOR_CONFIG"
-OTHERS = ("CONFIG", "BROKER", "CACHE", "DATA", "AGENTS", "GATEWAYS", "KIT_LIBRARIES")
+OTHERS = ("CONFIG", "BROKER", "CACHE", "DATA", "AGENTS", "GATEWAYS", "KIT_LIBRARIES", "SYSLOG_COLLECTOR")
 """Variables of the product that are no settings of a worker: the file of settings; the demo's broker and its downloads;
-the recorded streams of tests, benchmarks and notebooks; the commands of real coding agents for a test."""
+the recorded streams of tests, benchmarks and notebooks; programs of others, for tests."""
 SERVICE_LINK = re.compile(r"([A-Z0-9_]+_)?(SERVICE_(HOST|PORT)|PORT)(_.*)?")
 """What Kubernetes sets in every pod for a Service called "detector": no setting, and no misspelling of one."""
 NEAR = 0.75

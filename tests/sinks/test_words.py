@@ -19,6 +19,7 @@ NASTY = "a'; rm -rf ~ #\x1b[201~\n$(id)`id`\u202e\\"
 
 
 ON = "; alerts from 1 in 100 on"
+RARER = ", held to be rarer by its peers or by how far it lies out"
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ ON = "; alerts from 1 in 100 on"
     [
         (2.0, 240, 2, "about 1 in 100 is as strange, 2 of 240 recent sessions" + ON),
         (3.1, 240, 0, "the strangest of 240 recent sessions" + ON),
-        (3.1, 240, 2, "about 1 in 120 is as strange, 2 of 240 recent sessions" + ON),
+        (3.1, 240, 2, "about 1 in 120 is as strange, 2 of 240 recent sessions" + RARER + ON),
         (3.1, 2_000, 1, "about 1 in 1,259 is as strange, 1 of 2,000 recent sessions" + ON),
         (3.1, 2_000, None, "about 1 in 1,259 of 2,000 recent sessions is as strange" + ON),
         (3.1, 240, None, "about 1 in 241 of 240 recent sessions is as strange" + ON),
