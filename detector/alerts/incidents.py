@@ -71,7 +71,7 @@ def created(finding: Finding, policy: Policy, known: Known, partition: int) -> A
 def updated(alert: Alert, finding: Finding, newer: Alert) -> Alert:
     """Return the incident after another cause was found: its reasons are that finding's, its worst stays."""
     is_scored, is_known = finding.rarity is not None, finding.cause in alert.causes
-    worst = newer if alert.score is None or (newer.score or 0.0) >= alert.score else alert
+    worst = newer if alert.score is None or (newer.score is not None and newer.score >= alert.score) else alert
     is_full = not is_known and len(alert.causes) >= MOST_CAUSES
     return newer.model_copy(
         update={

@@ -39,6 +39,7 @@ _ASKED = np.uint64(0x8F1BBCDC6A09E667)
 _DENIED = np.uint64(0x59F111F1B605D019)
 _TOLD = np.uint64(0xCA62C1D6BB67AE85)
 _AIMLESS = np.uint64(0x8EB44A8768581511)
+_AIMED = np.uint64(0x1F83D9ABFB41BD6B)
 USUAL_FAILURES = 0.25
 """Tail probability of a failure from which a tool is known to fail: the whole discount for one."""
 USUAL_DENIALS = 0.1
@@ -209,6 +210,12 @@ def always_tells(group: np.void, tool: np.uint64) -> bool:
 
 
 @kernel
+def aimed_key(tool: np.uint64) -> np.uint64:
+    """Return the key that counts sessions in which a tool had a target, once or always."""
+    return mix(tool, _AIMED)
+
+
+@kernel
 def aimless_key(tool: np.uint64) -> np.uint64:
     """Return the key that counts sessions in which a tool had no target, once or always."""
     return mix(tool, _AIMLESS)
@@ -216,9 +223,15 @@ def aimless_key(tool: np.uint64) -> np.uint64:
 
 @kernel
 def always_aims(group: np.void, tool: np.uint64) -> bool:
-    """Return whether a tool has a target among peers, always: one session without, and it may be left out."""
-    used = count_of(group["counts"], session_tool_key(tool))
-    return used >= LEAST_ASKED and count_of(group["counts"], aimless_key(tool)) == 0
+    """Return whether a tool has a target among peers, always: one session without, and it may be left out.
+
+    Both are counted: of what was forgotten for want of room, or was never counted in a state from before, nothing is
+    said.
+    """
+    counts = group["counts"]
+    used = count_of(counts, session_tool_key(tool))
+    aimed = count_of(counts, aimed_key(tool))
+    return used >= LEAST_ASKED and aimed >= ALWAYS * used and count_of(counts, aimless_key(tool)) == 0
 
 
 @kernel

@@ -71,6 +71,7 @@ class GrpcServer:
                 ("grpc.max_receive_message_length", MOST_BYTES),
                 ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
                 ("grpc.max_connection_age_ms", LONGEST_MS),
+                ("grpc.max_connection_age_grace_ms", HANDSHAKE_MS),
             ],
             maximum_concurrent_rpcs=MOST_CALLS,
         )

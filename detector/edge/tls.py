@@ -72,6 +72,17 @@ class Tls:
         ca = None if self.client_ca is None else self.client_ca.read_bytes()
         return Pems(self.key.read_bytes(), self.cert.read_bytes(), ca)
 
+    def both(self) -> tuple[ssl.SSLContext, Pems]:
+        """Return what a port speaks, and the same files as bytes; SetupError if they are being replaced meanwhile."""
+        try:
+            before, context = self.pems(), self.context()
+            after = self.pems()
+        except OSError as exc:
+            raise SetupError(f"tls files of edge must be PEM files that belong together, got none ({exc})") from exc
+        if after != before:
+            raise SetupError("files of TLS must stay while they are read, got ones that were replaced: look again")
+        return context, after
+
     def stamp(self) -> tuple[tuple[int, ...], ...]:
         """Return what differs once a file was written or replaced; of a file that is not there, nothing."""
         return tuple(_stamp(path) for path in (self.cert, self.key, self.client_ca) if path is not None)
@@ -81,8 +92,8 @@ class RenewedTls:
     """TLS of ports whose files are renewed under way: each connection meets the newest that belong together.
 
     Certificates are short-lived where nothing is trusted for long, and an authority that was withdrawn must not go on
-    letting in. What does not belong together, as while files are being replaced, is not taken: what was stays, and is
-    looked at again when a file changes.
+    letting in; a connection that stands is asked again when it ends. What does not belong together, as while files are
+    being replaced, is not taken: what was stays, and is looked at again when a file changes.
 
     Parameters
     ----------
@@ -99,7 +110,8 @@ class RenewedTls:
 
     def __init__(self, files: Tls, tell: Callable[[str], None]) -> None:
         self._files, self._tell = files, tell
-        self._stamp, self._context, self._pems = files.stamp(), files.context(), files.pems()
+        self._stamp = files.stamp()
+        self._context, self._pems = files.both()
         self._given: Pems | None = None
 
     def context(self) -> ssl.SSLContext:
@@ -119,14 +131,16 @@ class RenewedTls:
             return grpc.ssl_server_certificate_configuration([(pems.key, pems.cert)], root_certificates=pems.client_ca)
 
         def newer() -> Any:  # noqa: ANN401
-            if self._given is self._pems:
+            pems = self._pems
+            if self._given is pems:
                 return None
-            self._given = self._pems
-            return made(self._pems)
+            found = made(pems)
+            self._given = pems
+            return found
 
-        self._given = self._pems
-        must = self._pems.client_ca is not None
-        return grpc.dynamic_ssl_server_credentials(made(self._pems), newer, require_client_authentication=must)
+        self._given = pems = self._pems
+        must = pems.client_ca is not None
+        return grpc.dynamic_ssl_server_credentials(made(pems), newer, require_client_authentication=must)
 
     def look(self) -> None:
         """Take up files that have changed since the last look."""
@@ -134,8 +148,8 @@ class RenewedTls:
             return
         self._stamp = stamp  # of before the reading: what is replaced meanwhile is looked at again
         try:
-            context, pems = self._files.context(), self._files.pems()
-        except (SetupError, OSError) as exc:
+            context, pems = self._files.both()
+        except SetupError as exc:
             log.warning("certificates are not taken, those before stay", why=str(exc))
             self._tell("refused")
             return

@@ -79,6 +79,11 @@ def _renewed(entry: RegistryEntry, wanted: WantedGrant, before: GrantEntry) -> t
         raise SetupError(f"id of a new grant must be its own, got {shown(before.id)}: that one stands; leave --id out")
     if not before.temporary:
         raise SetupError(f"grant to renew must be temporary, got {shown(before.id)}: edit its entry instead")
+    if before.expires_at is not None and before.expires_at < wanted.term[0]:
+        raise SetupError(
+            f"grant to renew must still run, got {shown(before.id)}, which has ended: between then and now nobody "
+            "allowed it; name its tools and targets again for a new one"
+        )
     end = max(wanted.term[1], before.expires_at or 0.0)
     update = {"expires_at": end, "renewals": before.renewals + 1, "approver": wanted.approver}
     return tuple(one.model_copy(update=update) if one is before else one for one in entry.grants)

@@ -162,6 +162,11 @@ def _one_in(rarity: float) -> float:
     return float(10.0 ** min(max(rarity, 0.0), _MOST_DIGITS))
 
 
+_BY: Final = "by its peers or by how far it lies out"
+MUCH: Final = 1.5
+"""Times rarer by its count than by its score, from which an alert says why."""
+
+
 def _counted(alert: Alert) -> str:
     """Return how rare it is, and how many of how many sessions were as strange."""
     known, stranger, rarity = alert.recent_sessions, alert.recent_as_strange, one_in(alert)
@@ -173,8 +178,9 @@ def _counted(alert: Alert) -> str:
         return f"about 1 in {rarity:,} of {known:,} recent sessions is as strange"
     if not stranger:
         return f"the strangest of {known:,} recent sessions"
-    is_rarer = _one_in(alert.score or 0.0) > rarity + 1
-    held = ", held to be rarer by its peers or by how far it lies out" if is_rarer else ""
+    taken = _one_in(alert.score or 0.0)
+    held = f", held to be rarer {_BY}" if taken > rarity + 1 else ""
+    held = f", held to be commoner {_BY}" if MUCH * taken < (known + 1) / (stranger + 0.5) else held
     return f"about 1 in {rarity:,} is as strange, {stranger:,} of {known:,} recent sessions{held}"
 
 

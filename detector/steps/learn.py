@@ -158,6 +158,7 @@ def _learn_manner(counts: np.ndarray, scratch: Scratch, tool: np.uint64, notes: 
         (notes.is_read, sequence.read_key(tool)),
         (notes.has_values, sequence.asked_key(tool)),
         (notes.tells, sequence.told_key(tool)),
+        (notes.target != 0, sequence.aimed_key(tool)),
         (notes.target == 0, sequence.aimless_key(tool)),
         (notes.denied, sequence.denied_key(tool)),
         (notes.denied, sequence.denied_key(sequence.anywhere())),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detector.memory.layout import FUSED, Memory
+from detector.memory.layout import FUSED, STRANGERS, Memory
 from detector.sketches.kernel import kernel
 from detector.sketches.rolling import Rolling, forget_oldest, forget_value, log_rarity, note_value
 
@@ -48,7 +48,7 @@ def rarity_among(rolling: Rolling, memory: Memory, group: int, x: float, about: 
     """
     fleet, windows = log_rarity(rolling, FUSED, x, about[0], about[1]), windows_of(memory)
     held = np.float64(windows.used[group, HELD])
-    if held < about[1]:
+    if group == STRANGERS or held < about[1]:
         return fleet
     own = log_rarity(windows, group, x, about[0], about[1])
     mixed = (held * own + FLEET_SESSIONS * fleet) / (held + FLEET_SESSIONS)
@@ -66,7 +66,12 @@ def note_peers(memory: Memory, group: int, x: float) -> None:
 
 @kernel
 def enter_peers(memory: Memory, group: int, x: float, is_trusted: bool, least: int) -> None:
-    """Let the score of a closed session into the window of its group; of trusted history one leaves for a live one."""
+    """Let the score of a closed session into the window of its group; of trusted history one leaves for a live one.
+
+    Those for whom there is no row of their own have nothing in common, not even a tenant, and no window.
+    """
+    if group == STRANGERS:
+        return
     filled = memory.groups["filled"]
     if not is_trusted and filled[group, HISTORY] > 0 and filled[group, HELD] > least:
         forget_oldest(windows_of(memory), group)
@@ -78,4 +83,8 @@ def enter_peers(memory: Memory, group: int, x: float, is_trusted: bool, least: i
 @kernel
 def leave_peers(memory: Memory, group: int, x: float) -> bool:
     """Take a score out of the window of a group; return whether it was there."""
-    return bool(forget_value(windows_of(memory), group, x))
+    if not forget_value(windows_of(memory), group, x):
+        return False
+    filled = memory.groups["filled"]
+    filled[group, HISTORY] = min(filled[group, HISTORY], filled[group, HELD])
+    return True

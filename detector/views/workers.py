@@ -193,11 +193,13 @@ def _budget(one: WorkerSays, partition: int) -> str:
     )
 
 
-def _threshold(score: float, evidence: float = math.nan) -> str:
+def _threshold(score: float, evidence: float | None = None) -> str:
     """Return from which score on a session alerts, as one in so many, and which evidence has that score now."""
-    if not math.isfinite(score):
+    if math.isnan(score) or (evidence is not None and math.isnan(evidence)):
+        return "threshold untold: a worker of before"  # its gauge of that name was evidence
+    if math.isinf(score):
         return "no threshold before enough sessions have closed"
-    now = f", now evidence {evidence:.2f}" if math.isfinite(evidence) else ""
+    now = f", now evidence {evidence:.2f}" if evidence is not None and math.isfinite(evidence) else ""
     return f"threshold {score:.2f} (1 in {10.0**score:,.0f}{now})"
 
 

@@ -86,7 +86,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         """
         if not self._is_stopping:
             await super().on_partitions_revoked(revoked)
-        elif not self._ensure_consumer()._coordinator._closing.done():  # noqa: SLF001
+        # also if the stop came meanwhile: what is joined after it would be waited for, as long as the slowest member is
+        if self._is_stopping and not self._ensure_consumer()._coordinator._closing.done():  # noqa: SLF001
             raise asyncio.CancelledError
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:

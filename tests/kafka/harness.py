@@ -29,6 +29,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 
 from detector.local.ladder import Broker
+from detector.response.joined import OF_STAGE
 from detector.schema.alert import Alert
 from detector.schema.record import Record
 from detector.schema.topics import TopicNames
@@ -316,6 +317,14 @@ def replayed(deployed: Deployment, pipelines: PipelineFactory, without: bytes | 
         for at in range(0, len(mine), 512):
             alerts += pipeline.process(mine[at : at + 512]).alerts
     return alerts
+
+
+def is_of_a_partition(alert: Alert) -> bool:
+    """Whether a partition tells an alert, whatever the others do: what many agents do together is the stage's to say.
+
+    That hangs on the order in which partitions are heard, which no replay of them one by one can know.
+    """
+    return not (alert.is_nobodys or alert.detection.startswith(OF_STAGE))
 
 
 def published(deployed: Deployment) -> list[Alert]:

@@ -66,6 +66,7 @@ def test_a_worker_killed_after_its_command_repeats_nothing_but_the_log(deployed:
     worker = deployed.start(mode="enforce")
     _alert(deployed, "agent-1", 1)
     deployed.until(lambda: len(_states(deployed)) == 1, "a quarantine")
+    deployed.until(lambda: sum(deployed.ends(deployed.names.policy_log)) == 1, "its entry in the log, which follows")
     worker.kill()
     worker.wait()
     _alert(deployed, "agent-1", 1)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.memory.layout import FUSED, GROUP_SCORES, Memory
+from detector.memory.layout import FUSED, GROUP_SCORES, STRANGERS, Memory
 from detector.pipeline import Pipeline
 from detector.sketches.rolling import Rolling, allocate_rolling, log_rarity, note_value
 from detector.steps.peers import (
@@ -19,7 +19,7 @@ from detector.steps.peers import (
 )
 from tests.streams import Script, feed, ordinary, quick, trained
 
-LEAST, TAIL, GROUP = 20, 0.05, 1
+LEAST, TAIL, GROUP = 20, 0.05, STRANGERS + 1
 SCORES = st.lists(st.floats(0, 20), min_size=0, max_size=120)
 
 
@@ -120,3 +120,13 @@ def test_sessions_of_a_group_enter_its_window_as_they_close() -> None:
     assert int(held.sum()) >= 30
     scores = {x for row, many in enumerate(held) for x in memory.groups["ordered"][row, :many].tolist()}
     assert scores >= set(rolling.ring[FUSED, :5].tolist())
+
+
+def test_those_without_a_row_of_their_own_have_no_window() -> None:
+    """They share nothing, not even a tenant: what one brings must not move another."""
+    fleet = Fleet()
+    fleet.know([float(n % 10) for n in range(100)], [])
+    for _ in range(100):
+        enter_peers(fleet.memory, STRANGERS, 9.9, False, LEAST)
+    assert fleet.memory.groups["filled"][STRANGERS, HELD] == 0
+    assert float(rarity_among(fleet.rolling, fleet.memory, STRANGERS, 9.5, (TAIL, LEAST))) == fleet.alone(9.5)

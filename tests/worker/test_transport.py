@@ -104,6 +104,21 @@ def test_a_worker_that_stops_does_not_join_again() -> None:
     assert not thread._consumer._closed
 
 
+def test_a_worker_told_to_stop_while_it_gives_up_partitions_does_not_join_either() -> None:
+    """The stop may come while the main thread is told."""
+    told: list[set[TP]] = []
+    thread, places = _thread(told, should_stop=False), {TP("agent.events", 1)}
+
+    async def tell(_: Any, places: set[TP]) -> None:
+        told.append(places)
+        thread.app.should_stop = True
+
+    thread.consumer.threadsafe_partitions_revoked = tell
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(thread.on_partitions_revoked(places))
+    assert told == [places]
+
+
 def test_a_rebalance_does_not_break_off_the_closing_that_awaits_it() -> None:
     """Once the client closes, a revocation that was on its way returns."""
     told: list[set[TP]] = []

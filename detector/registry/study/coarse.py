@@ -30,6 +30,8 @@ MOST_NUMBERED: Final = 128
 entry whose targets are refused would say nothing about them."""
 LEAST_DEPTH: Final = 2
 """Folders above it gather the files of no other folder."""
+MOST_DIGITS: Final = 9
+"""Of a numbered name: more have accounts, cards and telephones, where any other number is somebody else's."""
 _FOLDER: Final = "folder "
 _EMAIL: Final = re.compile(r"[^\s@/:]+@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9_-]+\.)+[A-Za-z]{2,}")
@@ -120,7 +122,7 @@ def _key(value: str) -> str | None:
         return "uuid"
     if "/" in value.strip("/") and ".." not in value:
         return f"{_FOLDER}{value.rstrip('/').rpartition('/')[0]}"
-    if len(value) <= MOST_NUMBERED and _NUMBERED.fullmatch(value):
+    if len(value) <= MOST_NUMBERED and _NUMBERED.fullmatch(value) and sum(map(str.isdigit, value)) <= MOST_DIGITS:
         return f"number {_DIGITS.sub('0', value)}"
     if _HOST.fullmatch(value):
         parent = value.partition(".")[2]

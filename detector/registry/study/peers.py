@@ -24,7 +24,7 @@ Nothing on the recordings tells 0.5 from 0.75 (``python -m benchmarks registry``
 ALIKE: Final = 0.5
 """Of the tools an agent uses firmly, those that a peer does too, before it is taken for one of the role."""
 STEADY: Final = 0.5
-"""Of the window the time that an agent must have been there before it vouches for a role."""
+"""Of the time that the longest of its peers was there, what an agent must have been before it vouches for a role."""
 ROLE_TIMES: Final = 2
 """How many times the sessions of one agent a role's use needs, of which each agent brings those of one at most."""
 MOST_ROLE: Final = 64
@@ -104,7 +104,7 @@ class RoleTool(NamedTuple):
 
 
 class PeerRole:
-    """The tools of those that vouch for a role: established agents that were there for half of the window.
+    """The tools of those that vouch for a role: established agents that were there half as long as the longest.
 
     Whoever invents agents must bring as many as a share of the real ones, of one type, for half of the window, and all
     he gets is a proposal that says so. An agent without a use of its own is proposed a tool only if it works like them.
@@ -115,12 +115,12 @@ class PeerRole:
         Established agents of one tenant and type that may vouch.
     firmness : Firmness
         What is asked of one agent's use.
-    window_s : float
-        Length of the window.
     """
 
-    def __init__(self, agents: Sequence[SeenAgent], firmness: Firmness, window_s: float) -> None:
-        steady = [one for one in agents if one.whole.last - one.whole.first >= STEADY * window_s]
+    def __init__(self, agents: Sequence[SeenAgent], firmness: Firmness) -> None:
+        # not the window of all events: anybody's clock that is wrong would leave nobody who was there for half of it
+        longest = max((one.whole.last - one.whole.first for one in agents), default=0.0)
+        steady = [one for one in agents if one.whole.last - one.whole.first >= STEADY * longest]
         self._firmness = firmness
         self._members = {id(agent) for agent in steady}
         self._tools: dict[str, _Together] = {}
@@ -153,7 +153,8 @@ class PeerRole:
     def carries(self, agent: SeenAgent, tool: str) -> bool:
         """Tell whether peers make up for what an agent's own use of a tool lacks.
 
-        One that uses it firmly: for a session. Two that use it at all: for all but the days, which they share.
+        One that uses it firmly: for a session. Two others, of a tool that the role has in common: for all but the days,
+        which they share; a tool that an attack tried once on each of them is none.
         """
         one, use = self._tools.get(tool), agent.uses["tools"][tool]
         if one is None:
@@ -165,7 +166,7 @@ class PeerRole:
         days = Marks()
         days.add_all(one.days)
         days.add_all(use.days)
-        return others >= PEERS and len(days) >= self._firmness.days
+        return others >= PEERS and self._is_common(one) and len(days) >= self._firmness.days
 
     def lacking(self, agent: SeenAgent) -> Iterator[RoleTool]:
         """Yield the tools that an agent's role uses and that never went through for it; none that it was denied."""

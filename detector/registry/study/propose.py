@@ -20,6 +20,7 @@ from detector.registry.study.acts import BETWEEN, FIELDS
 from detector.registry.study.coarse import PATTERN_VALUES, literal, shapes_of, together
 from detector.registry.study.peers import ALONE, MOST_ROLE_LETTERS, PEERS, Firmness, PeerRole, Peers, RoleTool
 from detector.registry.study.seen import MOST_MARKS, MOST_SESSIONS, SeenAgent, SeenFleet, Use
+from detector.rules.patterns import Patterns
 from detector.schema.registry import MOST_DECLARED, RegistryEntry
 from detector.views.shown import shown
 
@@ -71,9 +72,16 @@ class Proposer:
     ) -> None:
         self._firmness, self._owners = firmness or Firmness(), owners or Owners()
         self._arrives: set[tuple[str, str]] = set()
-        active = {(one.tenant, one.agent_id) for one in standing.values() if one.lifecycle == "active"}
+        active = {(one.tenant, one.agent_id): one for one in standing.values() if one.lifecycle == "active"}
         known = {tenant for tenant, _ in active}
-        window_s = seen.last - seen.first
+
+        def vouches(one: SeenAgent) -> bool:
+            """Of a role speaks who says one type alone, and the one of its entry, where its tenant has active ones."""
+            if len(one.types) != 1 or one.tenant not in known:
+                return len(one.types) == 1
+            entry = active.get((one.tenant, one.agent_id))
+            return entry is not None and entry.agent_type in {None, one.agent_type}
+
         groups: dict[tuple[str, str], list[SeenAgent]] = {}
         for agent in seen.agents.values():
             self._arrives |= {(agent.tenant, field) for field in agent.uses}
@@ -81,9 +89,9 @@ class Proposer:
                 groups.setdefault((agent.tenant, agent.agent_type), []).append(agent)
         self._groups: dict[tuple[str, str], _TypeGroup] = {}
         for key, agents in groups.items():
-            vouch = [one for one in agents if key[0] not in known or (one.tenant, one.agent_id) in active]
-            self._groups[key] = _TypeGroup(Peers(agents, self._firmness), PeerRole(vouch, self._firmness, window_s))
-        self._alone = _TypeGroup(Peers([], self._firmness), PeerRole([], self._firmness, 0.0))
+            role = PeerRole([one for one in agents if vouches(one)], self._firmness)
+            self._groups[key] = _TypeGroup(Peers(agents, self._firmness), role)
+        self._alone = _TypeGroup(Peers([], self._firmness), PeerRole([], self._firmness))
 
     def item(self, agent: SeenAgent, stands: RegistryEntry | None = None) -> ReviewItem:
         """Return the proposal for one agent, made from the entry that stands, with its comments."""
@@ -94,7 +102,7 @@ class Proposer:
         notes = list(self._headline(agent, group.peers))
         for field in FIELDS:
             found = self.sorted(agent, field, group)
-            if field == "tools" and self._firmness.by_role:
+            if field == "tools" and self._firmness.by_role and not agent.overflow[field]:
                 _add_role(found, group.role.lacking(agent), stands, notes)
             if agent.overflow[field] or len(found.firm) > MOST_DECLARED:
                 notes.append(f"{field}: too many different values for a list, so nothing is said about them")
@@ -199,12 +207,12 @@ class Proposer:
 def _add_role(found: Sorted, lacking: Iterable[RoleTool], stands: RegistryEntry | None, notes: list[str]) -> None:
     """Add what an agent's role uses and it does not: proposed, unless somebody has decided without it before."""
     decided = None if stands is None else stands.tools
-    added = 0
+    decided_on, added = Patterns(decided or ()), 0
     for tool, told in lacking:
         # what peers do neither crowds out a list that an agent earned nor its targets from the entry
         if (name := literal(tool)) is None or len(name) > MOST_ROLE_LETTERS or len(found.firm) >= MOST_DECLARED:
             continue
-        if decided is not None and name not in decided:
+        if decided is not None and not decided_on.allows(tool):
             found.rare.append((name, f"{told}; not in the entry that stands"))
             continue
         found.firm[name] = told

@@ -116,13 +116,15 @@ def test_where_an_inventory_stands_only_registered_agents_vouch() -> None:
 
 
 def test_two_peers_make_up_for_sessions_of_ones_own() -> None:
-    """Once is enough where two peers use a tool now and then; where one does it is not."""
-    everyday = [one for n in range(2) for one in daily(DAYS, f"p-{n}")]
+    """Once is enough where the role has a tool in common; what an attack tried once on each of them is none."""
+    everyday = [one for n in range(3) for one in daily(DAYS, f"p-{n}")]
     once = [event(3, name="export")]
-    now_and_then = [event(4 + n, f"p-{n}", name="export") for n in range(2)]
+    twice = [(n, k) for n in range(3) for k in (0, 1)]
+    now_and_then = [event(4 + n + 3 * k, f"p-{n}", name="export", event_id=f"{n}-{k}") for n, k in twice]
     assert "export" in _tools(_item(daily(DAYS), everyday, once, now_and_then))
-    assert "export" not in _tools(_item(daily(DAYS), everyday, once, now_and_then[:1]))
-    same_day = [event(3, f"p-{n}", name="export") for n in range(2)]
+    assert "export" not in _tools(_item(daily(DAYS), everyday, once, now_and_then[:2]))
+    assert "export" not in _tools(_item(daily(DAYS), everyday, once, now_and_then[::2]))
+    same_day = [event(3, f"p-{n}", name="export", event_id=f"{n}-{k}") for n, k in twice]
     assert "export" not in _tools(_item(daily(DAYS), everyday, once, same_day))
 
 
