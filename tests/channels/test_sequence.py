@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 
 from detector.channels.sequence import (
+    LEAST_ASKED,
     OUTCOMES,
     after_one,
     after_two,
+    aimed_key,
+    aimless_key,
+    always_aims,
     anywhere,
     cooccurrence_bits,
     outcome_bits,
@@ -144,3 +148,24 @@ def test_a_pair_is_as_surprising_as_it_is_rare() -> None:
     assert pair_bits(fleet, group, A, target) == pytest.approx(-math.log2(7.1 / (20 + 8 + 1)))
     fleet["totals"][2] = 3
     assert pair_bits(fleet, group, B, target) == pytest.approx(-math.log2(0.1 / (20 + 5 + 1)))
+
+
+@pytest.mark.parametrize(
+    ("used", "aimed", "aimless", "always"),
+    [
+        (LEAST_ASKED, LEAST_ASKED, 0, True),
+        (LEAST_ASKED - 1, LEAST_ASKED - 1, 0, False),
+        (LEAST_ASKED, LEAST_ASKED, 1, False),
+        (LEAST_ASKED, 0, 0, False),
+    ],
+    ids=["always", "too few to say", "once without", "forgotten, or of a state from before"],
+)
+def test_a_tool_always_has_a_target_only_if_both_counts_say_so(
+    used: int, aimed: int, aimless: int, always: bool
+) -> None:
+    """A count that is not there says nothing: neither of the two alone makes a call without a target odd."""
+    _, group = owners()
+    for key, times in ((session_tool_key(A), used), (aimed_key(A), aimed), (aimless_key(A), aimless)):
+        for _ in range(times):
+            add_count(group["counts"], np.uint64(key))
+    assert bool(always_aims(group, A)) == always
